@@ -1,0 +1,36 @@
+//! darkroom turns images into thumbnails the moment they are uploaded.
+//!
+//! ```text
+//! client --POST /images--> api --(presigned URL)--> client --PUT--> object store: uploads/{id}
+//!                                                                        |
+//!                                                          ObjectCreated notification
+//!                                                                        v
+//! queue --receive--> worker --> event::parse --> for each ObjectCreated: pipeline::process
+//!                      |                           fetch, inspect, admit, claim, render, deliver, publish
+//!                      +--settle: delete | retry after a delay | release to the dead letters
+//! ```
+//!
+//! The modules below stand in the order in which a message passes them.
+
+pub mod cli;
+pub mod config;
+
+pub mod app;
+pub mod clock;
+pub mod metrics;
+pub mod telemetry;
+
+pub mod worker;
+
+pub mod event;
+pub mod pipeline;
+
+pub mod recipe;
+pub mod record;
+pub mod thumbnail;
+
+pub mod ports;
+
+pub mod backends;
+
+pub mod api;

@@ -1,0 +1,3 @@
+//! The process: arguments, settings, telemetry, run, exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The way of one object from its event to `published`: the steps in their order.

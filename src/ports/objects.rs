@@ -1,0 +1,95 @@
+//! One bucket of objects: read with a limit, put, sign, list, delete.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::PortError;
+use crate::clock::Timestamp;
+use crate::record::SourceId;
+
+/// What is known of a stored object without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Which object this is: its version, or its ETag where there are no versions.
+    pub src: SourceId,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// The Content-Type that the uploader declared. Never trusted.
+    pub content_type: Option<String>,
+    /// When it was stored.
+    pub modified_at: Timestamp,
+}
+
+/// What a read returned.
+#[derive(Clone, Debug)]
+pub enum Fetched {
+    /// The whole object, verified against its length and, where there is one, its checksum.
+    Whole(ObjectInfo, Bytes),
+    /// The object is larger than the limit; nothing was read.
+    TooLarge(ObjectInfo),
+}
+
+/// What a presigned upload promises; everything stated is signed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UploadTerms {
+    /// The Content-Type that the client must send.
+    pub content_type: Option<String>,
+    /// The Content-Length that the client must send.
+    pub content_length: Option<u64>,
+    /// Whether the URL works only while there is no object under its key (`If-None-Match: *`).
+    pub is_single_use: bool,
+    /// How long the URL works.
+    pub expires_in: Duration,
+}
+
+/// A presigned upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedUpload {
+    /// Where to `PUT` the bytes: absolute, or a path (beginning with `/`) on the API's own address.
+    pub url: String,
+    /// Headers that the client must send besides `host` and `content-length`, which clients set themselves.
+    pub headers: Vec<(String, String)>,
+    /// Until when the URL works.
+    pub expires_at: Timestamp,
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The object's key.
+    pub key: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// When it was stored.
+    pub modified_at: Timestamp,
+}
+
+/// One bucket.
+#[async_trait]
+pub trait ObjectStore: Send + Sync {
+    /// Reads an object: that version if one is named, else the current one.
+    ///
+    /// A body that breaks off or arrives damaged is read again in place a few times, then [`ErrorKind::Damaged`](super::ErrorKind::Damaged).
+    /// `NotFound` means that the object or the version is gone.
+    async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError>;
+
+    /// What is known of the current object. `NotFound` when there is none.
+    async fn head(&self, key: &str) -> Result<ObjectInfo, PortError>;
+
+    /// Puts an object; `Ok` means that every later read finds it. Replaces what stood there.
+    async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError>;
+
+    /// Signs an upload. Makes no call to the service.
+    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError>;
+
+    /// Signs a download as of `signed_at`, valid for `valid_for` from then: the same URL for the same arguments.
+    async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError>;
+
+    /// Objects under a prefix in the order of their keys, after the key `after`; at most 1,000. Empty at the end.
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError>;
+
+    /// Deletes an object with all its versions. `Ok` also when there is none.
+    async fn delete(&self, key: &str) -> Result<(), PortError>;
+}

@@ -1,0 +1,310 @@
+//! One image's record: its id, its status, and the rules by which the status may change.
+
+mod id;
+mod transition;
+
+pub use id::{ImageId, InvalidImageId};
+pub use transition::{Applied, Attempt, Change, Guard, Transition};
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// The schema that this build writes; a record with a larger `v` is left to a newer build.
+pub const SCHEMA: u32 = 1;
+
+/// What is known of an image, as anyone may ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// An upload URL was handed out; no worker has seen an object yet.
+    WaitingForUpload,
+    /// The header is that of a valid image and rendering has begun.
+    WaitingForThumbnails,
+    /// All thumbnails exist and can be fetched.
+    Published,
+    /// The object is not an image that darkroom takes; the reason says why.
+    InvalidContentType,
+    /// Every attempt failed, or the source vanished; the reason says why.
+    Failed,
+}
+
+impl Status {
+    /// The name that the API and the catalog use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitingForUpload => "waiting_for_upload",
+            Self::WaitingForThumbnails => "waiting_for_thumbnails",
+            Self::Published => "published",
+            Self::InvalidContentType => "invalid_content_type",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::WaitingForUpload, Self::WaitingForThumbnails, Self::Published, Self::InvalidContentType, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
+
+    /// Whether nothing more happens to this version by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why an image is `invalid_content_type` or `failed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Neither JPEG nor PNG, by its bytes.
+    UnsupportedType,
+    /// A JPEG or PNG that is damaged or cut short.
+    Corrupt,
+    /// Not one byte.
+    Empty,
+    /// More bytes than the limit.
+    TooManyBytes,
+    /// More pixels than the limit.
+    TooManyPixels,
+    /// A service that the work needs did not answer, until the last receive.
+    Unavailable,
+    /// Rendering took longer than its deadline.
+    RenderTimeout,
+    /// The process died while it held the image, again and again.
+    Killed,
+    /// A fault of darkroom's own.
+    Internal,
+    /// The object was gone before it could be read.
+    SourceMissing,
+}
+
+impl Reason {
+    /// Every reason, rejections first.
+    pub const ALL: [Self; 10] = [
+        Self::UnsupportedType,
+        Self::Corrupt,
+        Self::Empty,
+        Self::TooManyBytes,
+        Self::TooManyPixels,
+        Self::Unavailable,
+        Self::RenderTimeout,
+        Self::Killed,
+        Self::Internal,
+        Self::SourceMissing,
+    ];
+
+    /// The name that the API, the catalog and the metrics use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnsupportedType => "unsupported_type",
+            Self::Corrupt => "corrupt",
+            Self::Empty => "empty",
+            Self::TooManyBytes => "too_many_bytes",
+            Self::TooManyPixels => "too_many_pixels",
+            Self::Unavailable => "unavailable",
+            Self::RenderTimeout => "render_timeout",
+            Self::Killed => "killed",
+            Self::Internal => "internal",
+            Self::SourceMissing => "source_missing",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// S3's sequencer in the form in which two of the same key compare as text:
+/// upper-case hexadecimal, padded on the right with zeros to 64 digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequencer(String);
+
+impl Sequencer {
+    /// Digits of the padded form.
+    const DIGITS: usize = 64;
+
+    /// Reads a sequencer; `None` when it is empty, longer than 64 digits, or not hexadecimal.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = !text.is_empty() && text.len() <= Self::DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
+        is_hex.then(|| Self(format!("{:0<width$}", text.to_ascii_uppercase(), width = Self::DIGITS)))
+    }
+
+    /// The padded digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which object was read: its version id, or its ETag where the bucket keeps no versions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(String);
+
+impl SourceId {
+    /// The identity of what a read returned: the version id unless it is S3's literal `null`, else the ETag without its quotes.
+    pub fn new(version_id: Option<&str>, etag: &str) -> Self {
+        match version_id {
+            Some(version) if version != "null" && !version.is_empty() => Self(version.to_owned()),
+            _ => Self(etag.trim_matches('"').to_owned()),
+        }
+    }
+
+    /// The identity as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the header of the uploaded image says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// `image/jpeg` or `image/png`.
+    pub content_type: String,
+    /// Pixels, as a viewer shows it: after the EXIF orientation.
+    pub width: u32,
+    /// Pixels, as a viewer shows it: after the EXIF orientation.
+    pub height: u32,
+    /// Size of the object in bytes.
+    pub bytes: u64,
+}
+
+/// One thumbnail of a published version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedThumbnail {
+    /// The size's name, such as `small`.
+    pub size: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Size of the object in bytes.
+    pub bytes: u64,
+}
+
+/// The thumbnails that can be fetched, of one version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The version in the thumbnails' keys.
+    pub version: String,
+    /// `image/jpeg` or `image/png`.
+    pub content_type: String,
+    /// When they were published.
+    pub at: Timestamp,
+    /// From small to large, as the recipe lists them.
+    pub thumbnails: Vec<PublishedThumbnail>,
+}
+
+/// The record of one image in the catalog.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// The image's id; the hash key.
+    pub id: ImageId,
+    /// The object's key in the upload bucket.
+    pub key: String,
+    /// Schema of this record.
+    pub v: u32,
+    /// Where the image stands.
+    pub status: Status,
+    /// Why, where the status needs a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The newest upload that entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Sequencer>,
+    /// What was read of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src: Option<SourceId>,
+    /// The token of the last attempt that entered: the fence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// The message of that attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Until when the claim keeps other messages out; absent when it was settled or released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// Claims of this version whose holder died without a word.
+    #[serde(default)]
+    pub deaths: u32,
+    /// Grows by one with each write.
+    pub rev: u64,
+    /// What the header of the claimed version says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
+    /// The thumbnails of the last published version; kept until newer ones are published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
+    /// What went wrong last, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When the record was made.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// When an upload that never came may be forgotten. Never a clock: deletion is lazy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Timestamp>,
+    /// Fields of other builds; kept as they are.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ImageRecord {
+    /// The record of an upload that was asked for.
+    pub fn waiting_for_upload(id: ImageId, key: String, now: Timestamp, ttl: Timestamp) -> Self {
+        Self { ttl: Some(ttl), ..Self::blank(id, key, now) }
+    }
+
+    /// A record that nothing has been written to yet.
+    fn blank(id: ImageId, key: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            key,
+            v: SCHEMA,
+            status: Status::WaitingForUpload,
+            reason: None,
+            seq: None,
+            src: None,
+            claim: None,
+            message: None,
+            lease_until: None,
+            deaths: 0,
+            rev: 1,
+            original: None,
+            published: None,
+            last_error: None,
+            created_at: now,
+            updated_at: now,
+            ttl: None,
+            other: serde_json::Map::new(),
+        }
+    }
+
+    /// Whether a newer build wrote it, whose rules this one does not know.
+    pub fn is_of_a_newer_schema(&self) -> bool {
+        self.v > SCHEMA
+    }
+
+    /// Whether its claim keeps other messages out at `now`.
+    pub fn has_live_lease(&self, now: Timestamp) -> bool {
+        self.status == Status::WaitingForThumbnails && self.lease_until.is_some_and(|until| until > now)
+    }
+}

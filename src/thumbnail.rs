@@ -1,0 +1,155 @@
+//! Rendering: from the bytes of an upload to its thumbnails. Pure: no tokio, no I/O, no ports.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::recipe::{Format, Recipe};
+use crate::record::Reason;
+
+/// What an upload may be at most, and when to stop working on it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of the file.
+    pub max_bytes: u64,
+    /// Width times height.
+    pub max_pixels: u64,
+    /// When to give up.
+    pub stop: Stop,
+}
+
+/// A cooperative stop: asked between stages, strips and scans.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    deadline: Option<Instant>,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// Work was given up before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// It took longer than its deadline.
+    #[error("rendering took longer than its deadline")]
+    Deadline,
+    /// Nobody wants the result any more.
+    #[error("rendering was cancelled")]
+    Cancelled,
+}
+
+impl Stop {
+    /// A stop at `deadline`.
+    pub fn at(deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), cancelled: Arc::default() }
+    }
+
+    /// Makes every later [`Stop::check`] of this stop's clones fail.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// When it was cancelled, or its deadline has passed.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Stopped::Cancelled);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Stopped::Deadline),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the header of an image says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// JPEG or PNG.
+    pub format: Format,
+    /// Pixels as stored, before the orientation.
+    pub width: u32,
+    /// Pixels as stored, before the orientation.
+    pub height: u32,
+    /// EXIF orientation, 1 to 8.
+    pub orientation: u8,
+    /// Upper bound of the memory that rendering it takes, in bytes, the source's own bytes left out.
+    pub decode_bytes: u64,
+}
+
+/// An upload that is not an image darkroom takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// Which of the rejections it is.
+    pub reason: Reason,
+    /// What is wrong and with which value.
+    pub detail: String,
+}
+
+/// Why there are no thumbnails.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The upload is at fault.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Time ran out, or nobody waits any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// darkroom or a codec is at fault.
+    #[error("rendering failed: {0}")]
+    Internal(String),
+}
+
+/// One thumbnail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// The size's name.
+    pub size: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// The encoded file.
+    pub bytes: Vec<u8>,
+}
+
+/// How long the stages took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// From compressed bytes to pixels.
+    pub decode: Duration,
+    /// All sizes.
+    pub resize: Duration,
+    /// All sizes.
+    pub encode: Duration,
+}
+
+/// What became of an image.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// What its header says.
+    pub header: Header,
+    /// One for each size of the recipe, in its order.
+    pub thumbnails: Vec<Thumbnail>,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// Reads the header of a whole file and checks it against the limits, before anything is decoded.
+///
+/// # Errors
+/// [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`], or
+/// [`Reason::Corrupt`] where the header itself is damaged.
+pub fn inspect(_bytes: &[u8], _limits: &Limits) -> Result<Header, Refusal> {
+    Err(Refusal { reason: Reason::UnsupportedType, detail: "not built yet".to_owned() })
+}
+
+/// Makes the recipe's thumbnails: upright, inside their boxes, without metadata, in the format of the source.
+///
+/// # Errors
+/// When the bytes are refused, when [`Limits::stop`] says so, or when a codec fails in a way that is not the file's fault.
+pub fn render(bytes: &[u8], _recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
+    let _header = inspect(bytes, limits)?;
+    Err(RenderError::Internal("not built yet".to_owned()))
+}

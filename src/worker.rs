@@ -1,0 +1,1 @@
+//! The worker: receives messages, keeps them while they are worked on, settles them, drains at the end.
