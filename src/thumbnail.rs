@@ -77,6 +77,13 @@ pub struct Header {
     pub decode_bytes: u64,
 }
 
+impl Header {
+    /// Width and height as a viewer shows the image: after the orientation.
+    pub const fn upright(&self) -> (u32, u32) {
+        if self.orientation >= 5 { (self.height, self.width) } else { (self.width, self.height) }
+    }
+}
+
 /// An upload that is not an image darkroom takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
