@@ -16,6 +16,7 @@ pub struct Admission {
     sources: Pool,
     decodes: Pool,
     slots: Arc<Semaphore>,
+    total_slots: usize,
     render: Arc<RwLock<()>>,
 }
 
@@ -73,6 +74,7 @@ impl Admission {
             sources: Pool::new(source_bytes),
             decodes: Pool::new(decode_bytes),
             slots: Arc::new(Semaphore::new(slots)),
+            total_slots: slots,
             render: Arc::new(RwLock::new(())),
         }
     }
@@ -100,6 +102,11 @@ impl Admission {
         } else {
             Turn::Shared(self.render.clone().read_owned().await)
         }
+    }
+
+    /// Slots that are taken.
+    pub fn used_slots(&self) -> usize {
+        self.total_slots.saturating_sub(self.slots.available_permits())
     }
 
     /// Bytes reserved for sources and for decodes.
