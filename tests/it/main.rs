@@ -2,3 +2,6 @@
 #![cfg(test)]
 
 mod api;
+mod faults;
+mod flow;
+mod world;

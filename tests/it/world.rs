@@ -91,15 +91,7 @@ impl World {
         let config = LocalConfig { dir: dir.path().to_owned(), max_receives: options.max_receives };
         let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, clock.clone()).unwrap();
         let ports = backend.ports();
-        Self {
-            options,
-            ports,
-            faults: Faults::default(),
-            clock,
-            dir,
-            workers: Vec::new(),
-            is_finished: false,
-        }
+        Self { options, ports, faults: Faults::default(), clock, dir, workers: Vec::new(), is_finished: false }
     }
 
     /// Starts a worker on the world's directory; returns its number.
@@ -229,8 +221,7 @@ impl World {
         let format = Format::from_content_type(&published.content_type).unwrap();
         assert_eq!(published.thumbnails.len(), 3);
         for thumbnail in &published.thumbnails {
-            let key =
-                ThumbnailKey { id: &record.id, version: &published.version, size: &thumbnail.size, format };
+            let key = ThumbnailKey { id: &record.id, version: &published.version, size: &thumbnail.size, format };
             let info = self.ports.thumbnails.head(&key.to_string()).await.unwrap();
             assert_eq!(info.bytes, thumbnail.bytes, "{key}");
         }
