@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::health::{Latch, Readiness};
+use crate::api::{Latch, Readiness};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
@@ -94,7 +94,7 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
 }
 
 async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -> anyhow::Result<Listener> {
-    let router = api::health::admin_router(readiness.clone(), move || metrics.render());
+    let router = api::admin_router(readiness.clone(), move || metrics.render());
     Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await
 }
 
