@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Latch, Readiness};
 use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{Latch, Readiness};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config};

@@ -72,21 +72,25 @@ async fn a_twenty_minute_outage_dead_letters_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_killed_in_the_middle_is_followed_by_another() {
-    for calls_before_death in 0..5 {
-        let mut world = World::idle(Options::default());
-        let id = world.upload("cat", &images::jpeg(64, 48)).await;
-        let first = world.start_worker();
-        world
-            .wait_until("the worker is at work", async || {
-                world.faults.calls("catalog.apply") + world.faults.calls("thumbnails.put") >= calls_before_death
-            })
-            .await;
-        world.kill_worker(first);
-        world.start_worker();
-        world.run_until_idle().await;
-        world.expect_published(&id).await;
-        world.finish().await;
+async fn wherever_a_worker_is_killed_another_publishes() {
+    for when in [When::KilledBefore, When::KilledAfter] {
+        for call in CALLS {
+            for n in 1..=3 {
+                let is_reached = n == 1 || matches!((call, n), ("catalog.apply", 2) | ("thumbnails.put", _));
+                if !is_reached {
+                    continue;
+                }
+                let mut world = World::idle(Options::default());
+                let id = world.upload("cat", &images::jpeg(64, 48)).await;
+                world.faults.fail(call, n, ErrorKind::Unavailable, when);
+                let first = world.start_worker();
+                world.wait_for_death(first).await;
+                world.start_worker();
+                world.run_until_idle().await;
+                world.expect_published(&id).await;
+                world.finish().await;
+            }
+        }
     }
 }
 
@@ -94,15 +98,16 @@ async fn a_worker_killed_in_the_middle_is_followed_by_another() {
 async fn killed_five_times_an_image_is_given_up() {
     let mut world = World::idle(Options::default());
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
-    for death in 1..=5 {
+    for _ in 1..=5 {
+        world.faults.fail("catalog.apply", 1, ErrorKind::Unavailable, When::KilledAfter);
         let number = world.start_worker();
-        world.wait_until("the image is claimed", async || world.faults.statuses(&id).len() == death).await;
-        world.kill_worker(number);
+        world.wait_for_death(number).await;
     }
     world.start_worker();
     world.run_until_idle().await;
     let record = world.expect_failed(&id, Reason::Killed).await;
     assert_eq!(record.deaths, 5);
+    assert_eq!(world.faults.calls("thumbnails.put"), 0);
     world.finish_with_dead_letters(1).await;
 }
 
@@ -110,9 +115,9 @@ async fn killed_five_times_an_image_is_given_up() {
 async fn killed_on_last_receive() {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
+    world.faults.fail("catalog.apply", 1, ErrorKind::Unavailable, When::KilledAfter);
     let number = world.start_worker();
-    world.wait_until("the image is claimed", async || world.faults.statuses(&id).len() == 1).await;
-    world.kill_worker(number);
+    world.wait_for_death(number).await;
     world.start_worker();
     world.run_until_idle().await;
     world.expect_failed(&id, Reason::Killed).await;

@@ -190,8 +190,9 @@ async fn a_drain_under_load_loses_nothing() {
     for number in 0..30 {
         ids.push(world.upload(&format!("image-{number}"), &images::jpeg(400, 300)).await);
     }
+    let begun = world.faults.reached("catalog.apply", 3);
     let first = world.start_worker();
-    world.wait_until("work has begun", async || world.faults.calls("catalog.apply") > 2).await;
+    begun.cancelled().await;
     assert_eq!(world.stop_worker(first).await, Ended::Drained);
     let queue = world.ports.queue.attributes().await.unwrap();
     assert_eq!(queue.in_flight, 0, "what had not begun was given back at once");

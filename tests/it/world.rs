@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use darkroom::backends::local::LocalBackend;
-use darkroom::clock::{Clock, SharedClock, Timestamp, TokioClock};
+use darkroom::clock::{SharedClock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::event::{self, ObjectCreated};
 use darkroom::pipeline::admission::Admission;
@@ -146,6 +146,13 @@ impl World {
         worker.faults.sever();
     }
 
+    /// Waits for a worker to be killed by a fault.
+    pub async fn wait_for_death(&mut self, number: usize) {
+        let worker = self.workers[number].take().expect("the worker runs");
+        let died = tokio::time::timeout(Duration::from_secs(3600), worker.faults.severed()).await;
+        assert!(died.is_ok(), "the worker never came to its death");
+    }
+
     /// Uploads a file as S3 would take it: stored, and its event on the queue.
     pub async fn upload(&self, name: &str, bytes: &[u8]) -> ImageId {
         let key = format!("{PREFIX}{name}");
@@ -189,17 +196,6 @@ impl World {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         panic!("the queue does not empty: {:?}", self.ports.queue.attributes().await);
-    }
-
-    /// Waits until `holds` says so, for at most ten minutes of the paused clock.
-    pub async fn wait_until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        for _ in 0..60_000 {
-            if holds().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("never happened: {what}");
     }
 
     /// The record, which must be there.

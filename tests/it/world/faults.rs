@@ -13,11 +13,17 @@ use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError, Ports, Queue};
 use darkroom::record::{Applied, ImageId, ImageRecord, Status, Transition};
 use tokio_util::sync::CancellationToken;
 
-/// When a call fails: before it did anything, or after it did everything and only the answer is lost.
+/// What befalls a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
+    /// It fails before it did anything.
     Before,
+    /// It did everything and only the answer is lost.
     After,
+    /// Its worker dies before it did anything.
+    KilledBefore,
+    /// Its worker dies after it did everything.
+    KilledAfter,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +51,7 @@ struct State {
     calls: Vec<&'static str>,
     statuses: Vec<(ImageId, Status)>,
     fired: usize,
+    watches: Vec<(&'static str, usize, CancellationToken)>,
 }
 
 impl Faults {
@@ -66,6 +73,18 @@ impl Faults {
     /// Kills the worker behind these wrappers: no call of it begins or ends any more.
     pub fn sever(&self) {
         self.severed.cancel();
+    }
+
+    /// Returns when that worker was killed.
+    pub async fn severed(&self) {
+        self.severed.cancelled().await;
+    }
+
+    /// A token that is cancelled when the `n`-th call of `operation`, counted from the start, begins.
+    pub fn reached(&self, operation: &'static str, n: usize) -> CancellationToken {
+        let token = CancellationToken::new();
+        self.state.lock().unwrap().watches.push((operation, n, token.clone()));
+        token
     }
 
     /// Lets everything go through again.
@@ -104,6 +123,10 @@ impl Faults {
     fn enter(&self, operation: &'static str) -> Option<(When, PortError)> {
         let mut state = self.state.lock().unwrap();
         state.calls.push(operation);
+        let count = state.calls.iter().filter(|call| **call == operation).count();
+        for (_, _, token) in state.watches.iter().filter(|(watched, n, _)| *watched == operation && *n == count) {
+            token.cancel();
+        }
         let fault = state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(|fault| {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -127,8 +150,9 @@ impl Faults {
             match self.enter(operation) {
                 None => work.await,
                 Some((When::Before, error)) => Err(error),
-                Some((When::After, error)) => {
-                    work.await?;
+                Some((When::After, error)) => work.await.and(Err(error)),
+                Some((when, error)) => {
+                    self.die(when, work).await;
                     Err(error)
                 }
             }
@@ -136,11 +160,24 @@ impl Faults {
         self.unless_killed(work).await
     }
 
+    /// The worker's last call.
+    async fn die<T>(&self, when: When, work: impl Future<Output = T>) {
+        if when == When::KilledAfter {
+            work.await;
+        }
+        self.sever();
+    }
+
     async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
             () = self.severed.cancelled() => std::future::pending().await,
-            done = work => done,
+            done = work => {
+                if self.severed.is_cancelled() {
+                    std::future::pending::<()>().await;
+                }
+                done
+            }
         }
     }
 
@@ -152,8 +189,10 @@ impl Faults {
     ) -> Vec<Result<(), PortError>> {
         let work = async {
             let Some((when, error)) = self.enter(operation) else { return work.await };
-            if when == When::After {
-                work.await;
+            match when {
+                When::Before => {}
+                When::After => drop(work.await),
+                _ => self.die(when, work).await,
             }
             (0..count).map(|_| Err(PortError::new(error.kind, operation))).collect()
         };
