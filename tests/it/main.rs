@@ -4,4 +4,6 @@
 mod api;
 mod faults;
 mod flow;
+mod images;
+mod render;
 mod world;
