@@ -5,6 +5,7 @@ mod health;
 mod images;
 mod layers;
 mod problem;
+mod serve;
 mod uploads;
 mod view;
 mod wait;
@@ -23,6 +24,7 @@ use crate::ports::{Catalog, ObjectStore, Ports};
 pub use health::{Latch, Readiness, admin_router};
 pub use layers::cors;
 pub use problem::{Problem, ProblemKind};
+pub use serve::serve;
 
 /// Longest that an answer is held back by `?wait=`.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);

@@ -106,8 +106,12 @@ async fn serve_api(
 ) -> anyhow::Result<Listener> {
     let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
     let mut router = api::router(state);
-    if let Some(routes) = &backend.routes {
-        router = router.merge(routes.clone());
+    if let Some(routes) = backend.routes.clone() {
+        // A page of another origin that may ask for an upload URL may use it too.
+        router = router.merge(match api::cors(&config.cors_origins) {
+            Some(cors) => routes.layer(cors),
+            None => routes,
+        });
     }
     let listener = Listener::start("DARKROOM_LISTEN", config.listen, router).await?;
     tracing::info!("ready for uploads: http://{}/", listener.address());

@@ -90,7 +90,7 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (admin.render_metrics)())
+    ([(header::CONTENT_TYPE, crate::metrics::CONTENT_TYPE)], (admin.render_metrics)())
 }
 
 #[cfg(test)]

@@ -133,6 +133,7 @@ impl IntoResponse for Problem {
 /// A port that failed ends the request here, so this is where it is logged. Clients learn nothing of the inside.
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
+        crate::metrics::port_error(&error);
         let cause = error.source().map(ToString::to_string);
         let is_passing = error.kind.is_outage() || matches!(error.kind, ErrorKind::Damaged | ErrorKind::NewerSchema);
         if is_passing {

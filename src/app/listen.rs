@@ -27,12 +27,7 @@ impl Listener {
         })?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "the listener ended");
-            }
-        });
+        let task = tokio::spawn(crate::api::serve(listener, router, stop.clone()));
         Ok(Self { address, stop, task })
     }
 

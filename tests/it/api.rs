@@ -2,6 +2,7 @@
 
 mod answers;
 mod ports;
+mod serving;
 mod waiting;
 
 use std::sync::Arc;

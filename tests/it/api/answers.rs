@@ -1,6 +1,5 @@
 //! What the API answers: uploads, statuses, and every way in which a request can be wrong.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom::ports::ErrorKind;
@@ -261,29 +260,4 @@ async fn web_pages_of_configured_origins_may_call_and_others_may_not() {
 
     let closed = Bench::new();
     closed.call(preflight("https://shop.example")).await.expect_problem(405, "method-not-allowed");
-}
-
-#[tokio::test]
-async fn the_api_speaks_http_over_a_real_connection() {
-    let bench = Arc::new(Bench::new());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = bench.router.clone();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-
-    let client = reqwest::Client::new();
-    let answer = client.post(format!("http://{address}/images")).body("{}").send().await.unwrap();
-    assert_eq!(answer.status(), 201);
-    let upload: serde_json::Value = answer.json().await.unwrap();
-    assert!(upload["uploadUrl"].as_str().unwrap().starts_with(&format!("http://{address}/signed/")), "{upload}");
-
-    let url = format!("http://{address}/images/{}", upload["id"].as_str().unwrap());
-    let answer = client.get(&url).send().await.unwrap();
-    let tag = answer.headers()["etag"].clone();
-    assert_eq!(answer.status(), 200);
-    let answer = client.get(&url).header("if-none-match", tag).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (304, ""));
-    let answer = client.head(&url).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, ""));
-    assert_eq!(client.get(format!("http://{address}/images/a%2fb")).send().await.unwrap().status(), 400);
 }
