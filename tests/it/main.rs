@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod api;
+mod contract;
 mod faults;
 mod flow;
 mod images;
