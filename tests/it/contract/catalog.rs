@@ -119,16 +119,16 @@ impl Worker {
         Self { attempt, guard: Guard::Enter { seq: seq(sequencer), src: Some(src("v1")) }, at: 10 }
     }
 
-    fn at(self, at: u64) -> Self {
-        Self { at, ..self }
+    fn at(&self, at: u64) -> Self {
+        Self { at, ..self.clone() }
     }
 
-    fn guarded(self, guard: Guard) -> Self {
-        Self { guard, ..self }
+    fn guarded(&self, guard: Guard) -> Self {
+        Self { guard, ..self.clone() }
     }
 
     fn holding(&self) -> Self {
-        self.clone().guarded(Guard::Hold)
+        self.guarded(Guard::Hold)
     }
 
     fn claim(&self) -> Change {
@@ -218,7 +218,7 @@ impl Image {
     }
 }
 
-pub async fn an_upload_asked_for_makes_a_record_and_only_one(fixture: &dyn Fixture) {
+pub(crate) async fn an_upload_asked_for_makes_a_record_and_only_one(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     assert_eq!(image.look().await, None);
     image.catalog.create(&image.blank()).await.unwrap();
@@ -230,7 +230,7 @@ pub async fn an_upload_asked_for_makes_a_record_and_only_one(fixture: &dyn Fixtu
     assert_eq!(image.record().await, image.blank());
 }
 
-pub async fn an_event_without_a_record_claims_and_creates_it(fixture: &dyn Fixture) {
+pub(crate) async fn an_event_without_a_record_claims_and_creates_it(fixture: &dyn Fixture) {
     let (image, _) = Image::claimed(fixture).await;
     let record = image.record().await;
     assert_eq!((record.status, record.rev), (Status::WaitingForThumbnails, 1));
@@ -238,7 +238,7 @@ pub async fn an_event_without_a_record_claims_and_creates_it(fixture: &dyn Fixtu
     assert_eq!((record.seq, record.lease_until), (Some(seq("10")), Some(at(10 + LEASE_SECS))));
 }
 
-pub async fn an_event_claims_a_record_that_waits_for_its_upload(fixture: &dyn Fixture) {
+pub(crate) async fn an_event_claims_a_record_that_waits_for_its_upload(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     image.catalog.create(&image.blank()).await.unwrap();
     let worker = Worker::new("t1", "m1", "10");
@@ -247,7 +247,7 @@ pub async fn an_event_claims_a_record_that_waits_for_its_upload(fixture: &dyn Fi
     assert_eq!((record.created_at, record.updated_at), (at(0), at(10)));
 }
 
-pub async fn a_newer_sequencer_preempts_any_status_and_any_lease(fixture: &dyn Fixture) {
+pub(crate) async fn a_newer_sequencer_preempts_any_status_and_any_lease(fixture: &dyn Fixture) {
     for image in Image::in_every_status(fixture).await {
         let newer = Worker::new("t2", "m2", "11").at(20);
         let record = image.written(&newer, newer.claim()).await;
@@ -259,7 +259,7 @@ pub async fn a_newer_sequencer_preempts_any_status_and_any_lease(fixture: &dyn F
     }
 }
 
-pub async fn an_older_sequencer_changes_nothing(fixture: &dyn Fixture) {
+pub(crate) async fn an_older_sequencer_changes_nothing(fixture: &dyn Fixture) {
     for image in Image::in_every_status(fixture).await {
         // Sequencers compare as text once they are padded: 0F stands before 10, however late it comes.
         let older = Worker::new("t2", "m2", "0F").at(100_000);
@@ -269,7 +269,7 @@ pub async fn an_older_sequencer_changes_nothing(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn the_same_sequencer_of_a_final_image_is_a_duplicate(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_sequencer_of_a_final_image_is_a_duplicate(fixture: &dyn Fixture) {
     for change in [published("a"), rejected(Reason::Corrupt)] {
         let image = Image::brought_to(fixture, change).await;
         for message in ["m1", "m2"] {
@@ -279,7 +279,7 @@ pub async fn the_same_sequencer_of_a_final_image_is_a_duplicate(fixture: &dyn Fi
     }
 }
 
-pub async fn the_same_sequencer_by_another_message_waits_for_a_live_lease(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_sequencer_by_another_message_waits_for_a_live_lease(fixture: &dyn Fixture) {
     let (image, _) = Image::claimed(fixture).await;
     let duplicate = Worker::new("t2", "m2", "10").at(10 + LEASE_SECS - 1);
     for change in [duplicate.claim(), rejected(Reason::Corrupt), failed(Reason::Internal)] {
@@ -287,7 +287,7 @@ pub async fn the_same_sequencer_by_another_message_waits_for_a_live_lease(fixtur
     }
 }
 
-pub async fn the_same_sequencer_by_another_message_takes_over_a_lease_that_is_over(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_sequencer_by_another_message_takes_over_a_lease_that_is_over(fixture: &dyn Fixture) {
     let (image, first) = Image::claimed(fixture).await;
     let duplicate = Worker::new("t2", "m2", "10").at(10 + LEASE_SECS);
     let record = image.written(&duplicate, duplicate.claim_after_deaths(1)).await;
@@ -296,14 +296,14 @@ pub async fn the_same_sequencer_by_another_message_takes_over_a_lease_that_is_ov
     image.written(&duplicate.at(201).holding(), published("b")).await;
 }
 
-pub async fn the_same_sequencer_by_another_message_takes_over_a_released_claim(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_sequencer_by_another_message_takes_over_a_released_claim(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, released()).await;
     assert_eq!(image.record().await.lease_until, None);
     let duplicate = Worker::new("t2", "m2", "10").at(11);
     image.written(&duplicate, duplicate.claim()).await;
 }
 
-pub async fn the_same_message_takes_over_its_own_dead_claim(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_message_takes_over_its_own_dead_claim(fixture: &dyn Fixture) {
     let (image, first) = Image::claimed(fixture).await;
     let again = Worker::new("t2", "m1", "10").at(11);
     let record = image.written(&again, again.claim_after_deaths(1)).await;
@@ -311,7 +311,7 @@ pub async fn the_same_message_takes_over_its_own_dead_claim(fixture: &dyn Fixtur
     image.refused(&first.at(12).holding(), published("a")).await;
 }
 
-pub async fn the_same_message_fails_its_own_dead_claim_as_killed(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_message_fails_its_own_dead_claim_as_killed(fixture: &dyn Fixture) {
     let (image, _) = Image::claimed(fixture).await;
     let again = Worker::new("t2", "m1", "10").at(11);
     let killed = Change::Fail { reason: Reason::Killed, src: None, deaths: 5, error: "killed five times".to_owned() };
@@ -320,14 +320,14 @@ pub async fn the_same_message_fails_its_own_dead_claim_as_killed(fixture: &dyn F
     assert_eq!(record.lease_until, None);
 }
 
-pub async fn the_same_message_retries_what_it_released(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_message_retries_what_it_released(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, released()).await;
     let again = Worker::new("t2", "m1", "10").at(11);
     let record = image.written(&again, again.claim()).await;
     assert_eq!((record.deaths, record.last_error), (0, None));
 }
 
-pub async fn the_same_message_leaves_a_failed_image_alone(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_message_leaves_a_failed_image_alone(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, failed(Reason::Internal)).await;
     let again = Worker::new("t2", "m1", "10").at(100_000);
     for change in [again.claim(), failed(Reason::Unavailable)] {
@@ -335,7 +335,7 @@ pub async fn the_same_message_leaves_a_failed_image_alone(fixture: &dyn Fixture)
     }
 }
 
-pub async fn a_redrive_takes_a_failed_image_up_again(fixture: &dyn Fixture) {
+pub(crate) async fn a_redrive_takes_a_failed_image_up_again(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, failed(Reason::Internal)).await;
     let redriven = Worker::new("t2", "m2", "10").at(100_000);
     let record = image.written(&redriven, redriven.claim()).await;
@@ -343,7 +343,7 @@ pub async fn a_redrive_takes_a_failed_image_up_again(fixture: &dyn Fixture) {
     assert_eq!(record.last_error, None);
 }
 
-pub async fn the_same_sequencer_with_another_source_is_refused(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_sequencer_with_another_source_is_refused(fixture: &dyn Fixture) {
     for change in [released(), failed(Reason::Internal)] {
         let image = Image::brought_to(fixture, change).await;
         let elsewhere = Guard::Enter { seq: seq("10"), src: Some(src("v2")) };
@@ -351,12 +351,12 @@ pub async fn the_same_sequencer_with_another_source_is_refused(fixture: &dyn Fix
         image.refused(&overwritten, overwritten.claim()).await;
         // What comes next is the way of events without a sequencer.
         let seen = Guard::Seen { rev: image.record().await.rev };
-        let record = image.written(&overwritten.clone().guarded(seen), overwritten.claim()).await;
+        let record = image.written(&overwritten.guarded(seen), overwritten.claim()).await;
         assert_eq!(record.seq, Some(seq("10")));
     }
 }
 
-pub async fn the_same_bytes_with_a_newer_sequencer_are_a_new_version(fixture: &dyn Fixture) {
+pub(crate) async fn the_same_bytes_with_a_newer_sequencer_are_a_new_version(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, published("a")).await;
     // The source is the same too, as an ETag is in a bucket without versions.
     let again = Worker::new("t2", "m2", "11").at(40);
@@ -364,14 +364,14 @@ pub async fn the_same_bytes_with_a_newer_sequencer_are_a_new_version(fixture: &d
     image.written(&again.holding(), published("b")).await;
 }
 
-pub async fn no_sequencer_and_no_record_claims(fixture: &dyn Fixture) {
+pub(crate) async fn no_sequencer_and_no_record_claims(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     let worker = Worker::new("t1", "m1", "10").guarded(Guard::Absent);
     let record = image.written(&worker, worker.claim()).await;
     assert_eq!((record.status, record.seq), (Status::WaitingForThumbnails, None));
 }
 
-pub async fn no_sequencer_keeps_out_of_a_record_that_came_meanwhile(fixture: &dyn Fixture) {
+pub(crate) async fn no_sequencer_keeps_out_of_a_record_that_came_meanwhile(fixture: &dyn Fixture) {
     let late = Worker::new("t2", "m2", "10").at(100_000).guarded(Guard::Absent);
     for image in Image::in_every_status(fixture).await {
         image.refused(&late, late.claim()).await;
@@ -386,7 +386,7 @@ pub async fn no_sequencer_keeps_out_of_a_record_that_came_meanwhile(fixture: &dy
     absent.written(&sequenced, sequenced.claim()).await;
 }
 
-pub async fn no_sequencer_claims_the_record_as_it_was_seen(fixture: &dyn Fixture) {
+pub(crate) async fn no_sequencer_claims_the_record_as_it_was_seen(fixture: &dyn Fixture) {
     for image in Image::in_every_status(fixture).await {
         let rev = image.record().await.rev;
         let worker = |token, rev| Worker::new(token, token, "10").at(20).guarded(Guard::Seen { rev });
@@ -403,7 +403,7 @@ pub async fn no_sequencer_claims_the_record_as_it_was_seen(fixture: &dyn Fixture
     none.refused(&worker, worker.claim()).await;
 }
 
-pub async fn an_object_that_is_gone_fails_the_image(fixture: &dyn Fixture) {
+pub(crate) async fn an_object_that_is_gone_fails_the_image(fixture: &dyn Fixture) {
     let gone = Change::Fail { reason: Reason::SourceMissing, src: None, deaths: 0, error: "gone".to_owned() };
     let worker = Worker::new("t2", "m2", "11").guarded(Guard::Enter { seq: seq("11"), src: None });
     let absent = Image::new(fixture).await;
@@ -417,7 +417,7 @@ pub async fn an_object_that_is_gone_fails_the_image(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn an_object_that_is_gone_leaves_older_and_final_records_alone(fixture: &dyn Fixture) {
+pub(crate) async fn an_object_that_is_gone_leaves_older_and_final_records_alone(fixture: &dyn Fixture) {
     let gone = Change::Fail { reason: Reason::SourceMissing, src: None, deaths: 0, error: "gone".to_owned() };
     for (sequencer, change) in [("0F", released()), ("10", published("a")), ("10", rejected(Reason::Empty))] {
         let image = Image::brought_to(fixture, change).await;
@@ -426,7 +426,7 @@ pub async fn an_object_that_is_gone_leaves_older_and_final_records_alone(fixture
     }
 }
 
-pub async fn a_header_that_says_no_rejects_the_image(fixture: &dyn Fixture) {
+pub(crate) async fn a_header_that_says_no_rejects_the_image(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     image.catalog.create(&image.blank()).await.unwrap();
     let worker = Worker::new("t1", "m1", "10");
@@ -436,14 +436,14 @@ pub async fn a_header_that_says_no_rejects_the_image(fixture: &dyn Fixture) {
     assert_eq!(record.last_error.as_deref(), Some("it is a text"));
 }
 
-pub async fn corrupt_found_while_rendering_rejects_what_is_held(fixture: &dyn Fixture) {
+pub(crate) async fn corrupt_found_while_rendering_rejects_what_is_held(fixture: &dyn Fixture) {
     let (image, worker) = Image::claimed(fixture).await;
     image.refused(&Worker::new("t2", "m1", "10").holding(), rejected(Reason::Corrupt)).await;
     let record = image.written(&worker.at(11).holding(), rejected(Reason::Corrupt)).await;
     assert_eq!((record.status, record.lease_until), (Status::InvalidContentType, None));
 }
 
-pub async fn delivered_thumbnails_are_published_by_the_holder(fixture: &dyn Fixture) {
+pub(crate) async fn delivered_thumbnails_are_published_by_the_holder(fixture: &dyn Fixture) {
     let (image, worker) = Image::claimed(fixture).await;
     let record = image.written(&worker.at(12).holding(), published("a")).await;
     assert_eq!((record.status, record.lease_until, record.deaths), (Status::Published, None, 0));
@@ -452,7 +452,7 @@ pub async fn delivered_thumbnails_are_published_by_the_holder(fixture: &dyn Fixt
     assert_eq!((published.version.as_str(), published.thumbnails.len()), ("a", 3));
 }
 
-pub async fn delivered_thumbnails_of_a_superseded_claim_are_not_published(fixture: &dyn Fixture) {
+pub(crate) async fn delivered_thumbnails_of_a_superseded_claim_are_not_published(fixture: &dyn Fixture) {
     let (image, older) = Image::claimed(fixture).await;
     let newer = Worker::new("t2", "m2", "11").at(11);
     image.written(&newer, newer.claim()).await;
@@ -463,7 +463,7 @@ pub async fn delivered_thumbnails_of_a_superseded_claim_are_not_published(fixtur
     none.refused(&older.holding(), published("old")).await;
 }
 
-pub async fn a_counted_failure_releases_the_claim(fixture: &dyn Fixture) {
+pub(crate) async fn a_counted_failure_releases_the_claim(fixture: &dyn Fixture) {
     let (image, worker) = Image::claimed(fixture).await;
     image.refused(&Worker::new("t2", "m1", "10").holding(), released()).await;
     let record = image.written(&worker.at(11).holding(), released()).await;
@@ -471,17 +471,17 @@ pub async fn a_counted_failure_releases_the_claim(fixture: &dyn Fixture) {
     assert_eq!((record.last_error.as_deref(), record.rev), (Some("the disk was full"), 2));
 }
 
-pub async fn a_counted_failure_on_the_last_receive_fails_the_image(fixture: &dyn Fixture) {
+pub(crate) async fn a_counted_failure_on_the_last_receive_fails_the_image(fixture: &dyn Fixture) {
     let (held, worker) = Image::claimed(fixture).await;
     let before_a_claim = Image::new(fixture).await;
-    for (image, worker) in [(held, worker.holding()), (before_a_claim, worker.clone())] {
+    for (image, worker) in [(held, worker.holding()), (before_a_claim, worker)] {
         let record = image.written(&worker.at(11), failed(Reason::Unavailable)).await;
         assert_eq!((record.status, record.reason), (Status::Failed, Some(Reason::Unavailable)));
         assert_eq!((record.lease_until, record.last_error.as_deref()), (None, Some("it did not work")));
     }
 }
 
-pub async fn a_dead_letter_seen_by_sweep_fails_the_image_as_killed(fixture: &dyn Fixture) {
+pub(crate) async fn a_dead_letter_seen_by_sweep_fails_the_image_as_killed(fixture: &dyn Fixture) {
     let sweep =
         |message| Worker::new("sweep", message, "10").at(11).guarded(Guard::Enter { seq: seq("10"), src: None });
     let killed = Change::Fail { reason: Reason::Killed, src: None, deaths: 1, error: "a dead letter".to_owned() };
@@ -495,7 +495,7 @@ pub async fn a_dead_letter_seen_by_sweep_fails_the_image_as_killed(fixture: &dyn
     }
 }
 
-pub async fn sweep_deletes_an_upload_that_never_came_unless_it_changed(fixture: &dyn Fixture) {
+pub(crate) async fn sweep_deletes_an_upload_that_never_came_unless_it_changed(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     image.catalog.create(&image.blank()).await.unwrap();
     let worker = Worker::new("t1", "m1", "10");
@@ -507,7 +507,7 @@ pub async fn sweep_deletes_an_upload_that_never_came_unless_it_changed(fixture: 
     assert_eq!(image.look().await, None);
 }
 
-pub async fn a_repeated_write_recognises_itself(fixture: &dyn Fixture) {
+pub(crate) async fn a_repeated_write_recognises_itself(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     let worker = Worker::new("t1", "m1", "10");
     for _ in 0..2 {
@@ -527,7 +527,7 @@ pub async fn a_repeated_write_recognises_itself(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn published_thumbnails_stay_until_new_ones_are_published(fixture: &dyn Fixture) {
+pub(crate) async fn published_thumbnails_stay_until_new_ones_are_published(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, published("a")).await;
     for (number, change) in [rejected(Reason::Corrupt), failed(Reason::Internal), released()].into_iter().enumerate() {
         let newer = Worker::new(&format!("t{number}"), "m2", &format!("2{number}")).at(20);
@@ -541,7 +541,7 @@ pub async fn published_thumbnails_stay_until_new_ones_are_published(fixture: &dy
     assert_eq!(record.published.unwrap().version, "b");
 }
 
-pub async fn of_many_claims_at_once_one_is_written(fixture: &dyn Fixture) {
+pub(crate) async fn of_many_claims_at_once_one_is_written(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     let transitions: Vec<_> = (0..16)
         .map(|number| {
@@ -560,7 +560,7 @@ pub async fn of_many_claims_at_once_one_is_written(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn of_many_records_at_once_one_is_created(fixture: &dyn Fixture) {
+pub(crate) async fn of_many_records_at_once_one_is_created(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     let records: Vec<_> = (0..16).map(|number| ImageRecord { key: number.to_string(), ..image.blank() }).collect();
     let created = join_all(records.iter().map(|record| image.catalog.create(record))).await;
@@ -569,7 +569,7 @@ pub async fn of_many_records_at_once_one_is_created(fixture: &dyn Fixture) {
     assert_eq!(image.record().await, records[ok[0]]);
 }
 
-pub async fn fields_of_other_builds_are_kept(fixture: &dyn Fixture) {
+pub(crate) async fn fields_of_other_builds_are_kept(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     let mut record = image.blank();
     let other = serde_json::json!({ "note": "käse", "nested": { "list": [1, true, null, "x"] } });
@@ -580,18 +580,18 @@ pub async fn fields_of_other_builds_are_kept(fixture: &dyn Fixture) {
     assert_eq!(image.written(&worker, worker.claim()).await.other, record.other);
 }
 
-pub async fn a_record_of_a_newer_schema_admits_nothing(fixture: &dyn Fixture) {
+pub(crate) async fn a_record_of_a_newer_schema_admits_nothing(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     let record = ImageRecord { v: SCHEMA + 1, ..image.blank() };
     image.catalog.create(&record).await.unwrap();
     assert!(image.record().await.is_of_a_newer_schema());
     let worker = Worker::new("t1", "m1", "10");
     for guard in [worker.guard.clone(), Guard::Absent, Guard::Seen { rev: 1 }, Guard::Hold] {
-        image.refused(&worker.clone().guarded(guard), worker.claim()).await;
+        image.refused(&worker.guarded(guard), worker.claim()).await;
     }
 }
 
-pub async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
+pub(crate) async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
     let image = Image::new(fixture).await;
     assert!(image.catalog.scan(None).await.unwrap().records.is_empty());
     let mut expected = Vec::new();
@@ -615,7 +615,7 @@ pub async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
     assert_eq!(scanned, expected);
 }
 
-pub async fn delete_may_be_repeated(fixture: &dyn Fixture) {
+pub(crate) async fn delete_may_be_repeated(fixture: &dyn Fixture) {
     let (image, _) = Image::claimed(fixture).await;
     for rev in [None, None, Some(1)] {
         image.catalog.delete(&image.id, rev).await.unwrap();
