@@ -3,6 +3,8 @@
 #![expect(unreachable_pub, reason = "nothing reaches into a test binary")]
 
 mod api;
+mod architecture;
+mod documents;
 mod faults;
 mod flow;
 mod images;
