@@ -92,3 +92,30 @@ fn every_link_between_documents_leads_somewhere() {
     }
     assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
+
+/// Every promise in docs/ARCHITECTURE.md names the tests that prove it.
+#[test]
+fn every_promise_names_tests_that_there_are() {
+    let code: String = ["src", "tests"].iter().flat_map(|dir| texts_under(&root().join(dir))).collect();
+    let document = read("docs/ARCHITECTURE.md");
+    let promises = document.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit());
+    let mut count = 0;
+    for promise in promises {
+        let tests = promise.trim_end_matches(" |").rsplit_once(" | ").unwrap().1;
+        for test in tests.split(", ") {
+            let name = test.trim_matches('`');
+            assert!(code.contains(&format!("fn {name}(")), "there is no test {name}: {promise}");
+        }
+        count += 1;
+    }
+    assert!(count >= 8, "only {count} promises were found");
+}
+
+fn texts_under(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(
+            |path| if path.is_dir() { texts_under(&path) } else { fs::read_to_string(path).into_iter().collect() },
+        )
+        .collect()
+}
