@@ -3,7 +3,9 @@
 #![expect(unreachable_pub, reason = "nothing reaches into a test binary")]
 
 mod api;
+mod architecture;
 mod contract;
+mod documents;
 mod faults;
 mod flow;
 mod images;
