@@ -105,7 +105,9 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
 
 async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -> anyhow::Result<Listener> {
     let router = api::admin_router(readiness.clone(), move || metrics.render());
-    Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await
+    let listener = Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await?;
+    tracing::info!("health and metrics: http://{}/metrics", listener.address());
+    Ok(listener)
 }
 
 async fn serve_api(
