@@ -9,5 +9,6 @@ mod documents;
 mod faults;
 mod flow;
 mod images;
+mod local;
 mod render;
 mod world;
