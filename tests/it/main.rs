@@ -9,6 +9,7 @@ mod documents;
 mod faults;
 mod flow;
 mod images;
+mod local;
 mod process;
 mod render;
 mod world;
