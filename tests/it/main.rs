@@ -9,5 +9,6 @@ mod documents;
 mod faults;
 mod flow;
 mod images;
+mod monitoring;
 mod render;
 mod world;
