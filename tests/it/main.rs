@@ -10,6 +10,7 @@ mod faults;
 mod flow;
 mod images;
 mod local;
+mod monitoring;
 mod process;
 mod render;
 mod world;
