@@ -20,6 +20,7 @@ test: setup ## Run the tests
 
 test-all: setup ## Run the tests, those included that take long or need tools of their own
 	scripts/cargo-test all
+	scripts/browser-test
 
 fmt: ## Format the code
 	cargo fmt

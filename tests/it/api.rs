@@ -5,6 +5,7 @@ mod deletion;
 mod description;
 mod page;
 mod ports;
+mod schema;
 mod serving;
 mod waiting;
 

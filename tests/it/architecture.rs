@@ -33,7 +33,8 @@ const PURE: [&str; 3] = ["thumbnail", "recipe", "record"];
 
 fn sources_under(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { sources_under(&path) } else { vec![path] }).collect()
+    let sources = entries.flat_map(|path| if path.is_dir() { sources_under(&path) } else { vec![path] });
+    sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 /// Every source file with its module, and its code without comments and without its tests.

@@ -47,6 +47,7 @@ class Item {
     this.part(".cancel").hidden = !["queued", "uploading", "stopped"].includes(state);
     if (["ready", "refused", "stopped"].includes(state)) announce(`${this.file.name}: ${words}`);
     showSummary();
+    showConnection();
   }
 
   /** Takes the file all the way; every end is shown, none is thrown. */
@@ -104,7 +105,8 @@ class Item {
       picture.alt = `${this.file.name}, ${name} thumbnail`;
       entry.querySelector("a").href = thumbnail.url;
       const pixels = `${thumbnail.width} × ${thumbnail.height}`;
-      entry.querySelector(".caption").textContent = `${name}, ${pixels}, ${bytesInWords(thumbnail.bytes)}`;
+      entry.querySelector("strong").textContent = name;
+      entry.querySelector("span").textContent = `${pixels}, ${bytesInWords(thumbnail.bytes)}`;
       return entry;
     }));
     list.setAttribute("aria-label", `Thumbnails of ${this.file.name}`);
@@ -164,9 +166,13 @@ function announce(words) {
   while (log.childElementCount > 20) log.firstElementChild.remove();
 }
 
+/** Browsers say "offline" also where the server is on this very machine: only what really broke off counts. */
 function showConnection() {
-  byId("offline").hidden = navigator.onLine;
-  if (navigator.onLine) [...items].filter((item) => item.isWaitingForNetwork).forEach((item) => item.retry());
+  byId("offline").hidden = navigator.onLine || !waitingForNetwork().length;
+}
+
+function waitingForNetwork() {
+  return [...items].filter((item) => item.isWaitingForNetwork);
 }
 
 const drop = byId("drop");
@@ -195,7 +201,10 @@ byId("clear").addEventListener("click", () => {
   [...items].filter((item) => ["ready", "refused"].includes(item.state)).forEach((item) => item.remove());
   byId(items.size ? "uploads-title" : "files").focus();
 });
-addEventListener("online", showConnection);
+addEventListener("online", () => {
+  waitingForNetwork().forEach((item) => item.retry());
+  showConnection();
+});
 addEventListener("offline", showConnection);
 addEventListener("beforeunload", (event) => {
   if ([...items].some((item) => ["queued", "uploading"].includes(item.state))) event.preventDefault();
@@ -203,4 +212,3 @@ addEventListener("beforeunload", (event) => {
 
 byId("limit").textContent = bytesInWords(limits.maxBytes);
 for (const element of document.querySelectorAll(".origin")) element.textContent = location.origin;
-showConnection();

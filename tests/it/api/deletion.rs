@@ -137,16 +137,17 @@ async fn a_deletion_that_ended_half_way_is_repeated_by_asking_again() {
     let world = World::new().await;
     let id = world.upload("cat", &jpeg(40, 30)).await;
     world.run_until_idle().await;
-    for operation in ["catalog.apply", "objects.delete", "objects.list"] {
+    let operations = ["catalog.apply", "uploads.delete", "thumbnails.list", "thumbnails.delete"];
+    for operation in operations {
         world.faults.fail(operation, 1, ErrorKind::Unavailable, crate::world::When::Before);
     }
     let faulty = world.faults.wrap(world.ports.clone());
     let settings = darkroom::api::ApiSettings { may_delete: true, ..settings() };
     let api = router(ApiState::new(&faulty, settings, world.clock.clone(), CancellationToken::new()));
-    for _ in 0..3 {
+    for _ in operations {
         delete(&api, &id).await.expect_problem(503, "unavailable");
     }
-    assert_eq!(world.faults.fired(), 3);
+    assert_eq!(world.faults.fired(), operations.len());
     assert_eq!(delete(&api, &id).await.status, 204);
     expect_gone(&world, &api, &id, "cat").await;
     world.finish().await;

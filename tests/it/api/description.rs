@@ -9,6 +9,7 @@ use darkroom::ports::ErrorKind;
 use darkroom::record::{Reason, Status};
 use serde_json::{Value, json};
 
+use super::schema::mismatch;
 use super::{Answer, Bench, get, request, settings, with};
 
 /// An API with everything switched on, and its description.
@@ -26,15 +27,10 @@ fn operations(document: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// Panics unless the value is what the schema says; references are resolved within the document.
+/// Panics unless the value is what the schema says.
 #[track_caller]
 fn expect_valid(document: &Value, schema: &Value, value: &Value) {
-    let mut schema = schema.clone();
-    schema["components"] = document["components"].clone();
-    let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(value).map(|error| format!("{error} at {}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{errors:#?} in {value:#}");
+    assert_eq!(mismatch(document, schema, value), None, "{value:#}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,11 +164,8 @@ async fn a_request_for_an_upload_is_described_as_it_is_read() {
         expect_valid(&document, schema, &body);
         assert_eq!(bench.call(request("POST", "/images", body.to_string())).await.status, 201, "{body}");
     }
-    let mut closed = schema.clone();
-    closed["components"] = document["components"].clone();
-    let validator = jsonschema::validator_for(&closed).unwrap();
     for body in [json!({"contentLength": 0}), json!({"contentlength": 5}), json!({"contentType": 5})] {
-        assert!(!validator.is_valid(&body), "{body}");
+        assert!(mismatch(&document, schema, &body).is_some(), "{body}");
         assert_eq!(bench.call(request("POST", "/images", body.to_string())).await.status, 400, "{body}");
     }
 }

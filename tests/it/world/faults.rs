@@ -282,11 +282,11 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
-        self.inner.list(prefix, after).await
+        self.faults.call(self.named("uploads.list", "thumbnails.list"), self.inner.list(prefix, after)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        self.inner.delete(key).await
+        self.faults.call(self.named("uploads.delete", "thumbnails.delete"), self.inner.delete(key)).await
     }
 }
 

@@ -1,0 +1,242 @@
+// The upload page in a real browser, used as people use it.
+
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { axeSource, keepScreenshot, onDisk, photographs, startBrowser } from "./browser.mjs";
+import { root, startDarkroom, startGate } from "./darkroom.mjs";
+
+/** How long an upload may take to its thumbnails on a busy machine: darkroom is a debug build here. */
+const PATIENCE_MS = 120_000;
+const MIB = 1024 * 1024;
+
+let darkroom;
+let browser;
+let photos;
+
+before(async () => {
+  [darkroom, browser] = await Promise.all([startDarkroom({ DARKROOM_MAX_BYTES: "4MiB" }), startBrowser()]);
+  photos = await photographs(browser, [
+    { name: "evening over the hills.jpg", width: 1600, height: 1200 },
+    { name: "portrait.jpg", width: 900, height: 1200 },
+    { name: "drawing.png", width: 640, height: 400, type: "image/png" },
+    ...Array.from({ length: 7 }, (_, at) => ({ name: `holiday ${at + 1}.jpg`, width: 800, height: 600 })),
+  ]);
+});
+
+after(async () => {
+  await browser?.close();
+  await darkroom?.stop();
+});
+
+/** A test with a page of its own; whatever the browser complains about fails it, unless it is expected. */
+function pageTest(name, options, body) {
+  test(name, { timeout: 4 * PATIENCE_MS }, async () => {
+    const { complaints: expected = /^$/, ...contextOptions } = options;
+    const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, ...contextOptions });
+    context.setDefaultTimeout(PATIENCE_MS);
+    const page = await context.newPage();
+    const complaints = [];
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    await page.goto(darkroom.url);
+    await body(page, context);
+    await context.close();
+    assert.deepEqual(complaints.filter((complaint) => !expected.test(complaint)), []);
+  });
+}
+
+const choose = (page, files) => page.setInputFiles("#files", files);
+const itemOf = (page, name) => page.locator(".item").filter({ has: page.getByText(name, { exact: true }) });
+
+async function expectWords(page, name, words) {
+  await itemOf(page, name).locator(".words", { hasText: words }).waitFor();
+}
+
+/** Waits for an image's thumbnails and returns their natural sizes as the browser has decoded them. */
+async function thumbnailSizes(page, name) {
+  await expectWords(page, name, "Ready");
+  const pictures = await itemOf(page, name).locator("img").all();
+  return Promise.all(pictures.map((picture) => picture.evaluate(async (image) => {
+    await image.decode();
+    return [image.naturalWidth, image.naturalHeight];
+  })));
+}
+
+async function expectAccessible(page, where) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const found = violations.map(({ id, nodes }) => `${where}: ${id}: ${nodes.map((node) => node.html).join(" | ")}`);
+  assert.deepEqual(found, []);
+}
+
+pageTest("chosen photographs get their thumbnails in the right sizes", {}, async (page) => {
+  await expectAccessible(page, "empty");
+  await keepScreenshot(page, "empty");
+  await choose(page, photos.slice(0, 3));
+  assert.deepEqual(await thumbnailSizes(page, "evening over the hills.jpg"), [[100, 75], [500, 375], [1000, 750]]);
+  assert.deepEqual(await thumbnailSizes(page, "portrait.jpg"), [[75, 100], [375, 500], [750, 1000]]);
+  assert.deepEqual(await thumbnailSizes(page, "drawing.png"), [[100, 63], [500, 313], [640, 400]]);
+  const caption = itemOf(page, "portrait.jpg").locator(".caption").first();
+  assert.match(await caption.textContent(), /^small 75 × 100, [\d.]+ (KiB|bytes)$/);
+  assert.equal(await page.locator("#summary").textContent(), "3 of 3 ready");
+  assert.match(await page.locator("#announcements").textContent(), /portrait\.jpg: Ready/);
+  await expectAccessible(page, "ready");
+  await keepScreenshot(page, "ready");
+  await page.getByRole("button", { name: "Clear finished" }).click();
+  await page.locator("#uploads").waitFor({ state: "hidden" });
+});
+
+pageTest("photographs dragged onto the page are uploaded", {}, async (page, context) => {
+  const files = await onDisk(photos.slice(0, 2), join(tmpdir(), `darkroom-drag-${process.pid}`));
+  const devtools = await context.newCDPSession(page);
+  const data = { items: [], files, dragOperationsMask: 1 };
+  const drag = (type) => devtools.send("Input.dispatchDragEvent", { type, x: 500, y: 700, data });
+  await drag("dragEnter");
+  await drag("dragOver");
+  await page.locator("#drop.is-over").waitFor();
+  await keepScreenshot(page, "dragging");
+  await drag("drop");
+  assert.equal((await thumbnailSizes(page, "portrait.jpg")).length, 3);
+  assert.equal((await thumbnailSizes(page, "evening over the hills.jpg")).length, 3);
+  assert.equal(await page.locator("#drop.is-over").count(), 0);
+});
+
+pageTest("what is refused says why", {}, async (page) => {
+  const jpeg = photos[0].buffer;
+  const refused = (name, buffer) => ({ name, mimeType: "image/jpeg", buffer });
+  await choose(page, [
+    refused("notes.jpg", Buffer.from("This is a text, whatever its name says.")),
+    refused("cut short.jpg", jpeg.subarray(0, jpeg.length / 2)),
+    refused("nothing.jpg", Buffer.alloc(0)),
+    refused("huge.jpg", Buffer.concat([jpeg, Buffer.alloc(4 * MIB)])),
+    photos[1],
+  ]);
+  await expectWords(page, "notes.jpg", "neither a JPEG nor a PNG");
+  await expectWords(page, "cut short.jpg", "damaged or cut short");
+  await expectWords(page, "nothing.jpg", "the file is empty");
+  await expectWords(page, "huge.jpg", "larger than 4 MiB");
+  await expectWords(page, "portrait.jpg", "Ready");
+  assert.equal(await page.getByRole("button", { name: /^Retry/ }).count(), 0, "trying again makes no sense");
+  assert.equal(await page.locator("#summary").textContent(), "1 of 5 ready");
+  await expectAccessible(page, "refused");
+  await keepScreenshot(page, "refused");
+});
+
+pageTest("ten files at once stay in order", {}, async (page) => {
+  await choose(page, photos);
+  assert.deepEqual(await page.locator(".name").allTextContents(), photos.map(({ name }) => name));
+  for (const { name } of photos) assert.equal((await thumbnailSizes(page, name)).length, 3, name);
+  assert.equal(await page.locator("#summary").textContent(), "10 of 10 ready");
+  assert.equal(await page.title(), "10/10 darkroom");
+  assert.deepEqual(await page.locator(".name").allTextContents(), photos.map(({ name }) => name));
+  await keepScreenshot(page, "ten");
+});
+
+const NETWORK = /Failed to load resource|net::ERR_/;
+
+pageTest("offline in the middle of an upload, and back", { complaints: NETWORK }, async (page, context) => {
+  const gate = await startGate(darkroom.url);
+  await page.goto(gate.url);
+  gate.hold(MIB);
+  await choose(page, [{ ...photos[0], buffer: Buffer.concat([photos[0].buffer, Buffer.alloc(3 * MIB)]) }]);
+  await expectWords(page, photos[0].name, /Uploading, \d+ %/);
+  await gate.held;
+  await keepScreenshot(page, "uploading");
+  await context.setOffline(true);
+  gate.cut();
+  await expectWords(page, photos[0].name, "The connection broke off");
+  await page.getByText("You are offline.").waitFor();
+  await expectAccessible(page, "offline");
+  await keepScreenshot(page, "offline");
+  gate.open();
+  await context.setOffline(false);
+  await expectWords(page, photos[0].name, "Ready");
+  await page.getByText("You are offline.").waitFor({ state: "hidden" });
+  await gate.stop();
+});
+
+pageTest("an upload that broke off is repeated by hand", { complaints: NETWORK }, async (page) => {
+  let tries = 0;
+  await page.route(/signature|\/objects\//, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    tries += 1;
+    return tries === 1 ? route.abort("connectionreset") : route.continue();
+  });
+  await choose(page, [photos[1]]);
+  await expectWords(page, "portrait.jpg", "The connection broke off");
+  await page.getByRole("button", { name: "Retry portrait.jpg" }).click();
+  assert.equal((await thumbnailSizes(page, "portrait.jpg")).length, 3);
+  assert.equal(tries, 2);
+});
+
+pageTest("an upload that arrived although its answer did not is found on a retry", { complaints: /./ }, async (page) => {
+  const answers = [];
+  await page.route(/signature|\/objects\//, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    const response = await route.fetch();
+    answers.push(response.status());
+    return answers.length === 1 ? route.abort("connectionreset") : route.fulfill({ response });
+  });
+  await choose(page, [photos[1]]);
+  await expectWords(page, "portrait.jpg", "The connection broke off");
+  await page.getByRole("button", { name: "Retry portrait.jpg" }).click();
+  assert.equal((await thumbnailSizes(page, "portrait.jpg")).length, 3);
+  assert.deepEqual(answers, [200, 412]);
+});
+
+pageTest("a server that cannot be reached is asked until it can", { complaints: NETWORK }, async (page) => {
+  let isDown = true;
+  await page.route("**/images/*", (route) => (isDown ? route.abort("connectionrefused") : route.continue()));
+  await choose(page, [photos[1]]);
+  await expectWords(page, "portrait.jpg", "The server cannot be reached");
+  isDown = false;
+  await expectWords(page, "portrait.jpg", "Ready");
+});
+
+pageTest("everything works by keyboard", { complaints: NETWORK }, async (page) => {
+  await page.route("**/images", (route) => route.abort("connectionreset"), { times: 1 });
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "files");
+  await keepScreenshot(page, "focus");
+  const chooser = page.waitForEvent("filechooser");
+  await page.keyboard.press("Enter");
+  await (await chooser).setFiles([photos[1]]);
+  await expectWords(page, "portrait.jpg", "The connection broke off");
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
+  while ((await focused()) !== "Retry portrait.jpg") await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expectWords(page, "portrait.jpg", "Ready");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "item", "the focus stays in the list");
+  while ((await focused()) !== "Clear finished") await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Space");
+  await page.locator("#uploads").waitFor({ state: "hidden" });
+  assert.equal(await page.evaluate(() => document.activeElement.id), "files");
+});
+
+pageTest("on a phone", { viewport: { width: 375, height: 720 }, isMobile: true, hasTouch: true }, async (page) => {
+  const long = { ...photos[1], name: `${"a very long name without an end ".repeat(4)}.jpg` };
+  await choose(page, [photos[0], { ...long, name: long.name.replaceAll(" ", "_") }]);
+  await page.locator("#summary", { hasText: "2 of 2 ready" }).waitFor();
+  await thumbnailSizes(page, photos[0].name);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 375, "nothing is wider than the phone");
+  await expectAccessible(page, "phone");
+  await keepScreenshot(page, "phone");
+});
+
+pageTest("in the dark", { colorScheme: "dark" }, async (page) => {
+  await choose(page, [photos[0], { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("text") }]);
+  await thumbnailSizes(page, photos[0].name);
+  await expectWords(page, "notes.jpg", "Refused");
+  await expectAccessible(page, "dark");
+  await keepScreenshot(page, "dark");
+});
+
+pageTest("a picture of the page for the README", { viewport: { width: 900, height: 800 } }, async (page) => {
+  await choose(page, [photos[0], { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("text") }]);
+  await thumbnailSizes(page, photos[0].name);
+  await expectWords(page, "notes.jpg", "Refused");
+  const picture = process.env.DARKROOM_PICTURE;
+  await keepScreenshot(page, "picture", picture ? { path: join(root, picture) } : {});
+});
