@@ -117,6 +117,44 @@ label_values! {
     }
 }
 
+label_values! {
+    /// What a client asked of the API.
+    Request, 9 {
+        /// An upload URL.
+        CreateImage = "create_image",
+        /// An upload URL that takes anything.
+        CreatePlainUpload = "create_plain_upload",
+        /// The status of an image.
+        GetImage = "get_image",
+        /// The status of the image of a key.
+        FindImage = "find_image",
+        /// A thumbnail.
+        GetThumbnail = "get_thumbnail",
+        /// The end of an image.
+        DeleteImage = "delete_image",
+        /// The API's description.
+        GetDescription = "get_description",
+        /// The upload page and its files.
+        Page = "page",
+        /// Nothing that there is.
+        Other = "other",
+    }
+}
+
+label_values! {
+    /// The hundred that an answer's status belongs to.
+    StatusClass, 4 {
+        /// It was done.
+        Success = "2xx",
+        /// It is elsewhere, or has not changed.
+        Redirection = "3xx",
+        /// The request was at fault.
+        ClientError = "4xx",
+        /// The server was at fault, or something that it needs.
+        ServerError = "5xx",
+    }
+}
+
 /// A receive returned `count` messages.
 pub fn messages_received(count: usize) {
     definitions::MESSAGES_RECEIVED.counter(&[]).increment(count as u64);
@@ -222,6 +260,11 @@ pub fn port_error(error: &PortError) {
 /// The breaker opened, or closed again.
 pub fn breaker_open(is_open: bool) {
     definitions::BREAKER_OPEN.gauge(&[]).set(f64::from(u8::from(is_open)));
+}
+
+/// A request was answered.
+pub fn answered(request: Request, status: StatusClass) {
+    definitions::HTTP_REQUESTS.counter(&[request.as_str(), status.as_str()]).increment(1);
 }
 
 /// Nothing is in hand any more, `elapsed` after the signal to stop.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::{MAX_WAIT, Problem, ProblemKind, problem};
+use crate::metrics::{self, StatusClass};
 
 /// Largest body of a request: a few short JSON fields.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -31,7 +32,11 @@ pub(super) fn around(routes: Router, cors_origins: &[String]) -> Router {
         HeaderName::from_static("x-content-type-options"),
         HeaderValue::from_static("nosniff"),
     );
-    let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn(limit_time)).layer(nosniff);
+    let routes = routes
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(limit_time))
+        .layer(from_fn(count))
+        .layer(nosniff);
     match cors(cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,
@@ -66,6 +71,39 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
+/// Counts the request once it is answered.
+async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let asked = asked(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
+    let response = next.run(request).await;
+    let class = match response.status().as_u16() {
+        ..300 => StatusClass::Success,
+        300..400 => StatusClass::Redirection,
+        400..500 => StatusClass::ClientError,
+        500.. => StatusClass::ServerError,
+    };
+    metrics::answered(asked, class);
+    response
+}
+
+/// What a request asks for, by its method and its route.
+fn asked(method: &Method, route: &str) -> metrics::Request {
+    use metrics::Request::{
+        CreateImage, CreatePlainUpload, DeleteImage, FindImage, GetDescription, GetImage, GetThumbnail, Other, Page,
+    };
+    match (method.as_str(), route) {
+        ("POST", "/images") => CreateImage,
+        ("GET" | "HEAD", "/images") => FindImage,
+        ("GET" | "HEAD", "/images/{id}") => GetImage,
+        ("DELETE", "/images/{id}") => DeleteImage,
+        ("GET" | "HEAD", "/images/{id}/{size}") => GetThumbnail,
+        ("GET" | "HEAD", "/upload-url") => CreatePlainUpload,
+        ("GET" | "HEAD", "/openapi.json") => GetDescription,
+        ("GET" | "HEAD", "/") => Page,
+        ("GET" | "HEAD", path) if path.starts_with("/page/") => Page,
+        _ => Other,
+    }
+}
+
 /// The body of a small request.
 ///
 /// # Errors
@@ -81,5 +119,32 @@ pub(super) async fn read_body(request: Request) -> Result<Bytes, Problem> {
             let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
             Err(Problem::new(ProblemKind::RequestTimeout, detail))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_counted_under_its_own_name() {
+        let routes = [
+            ("POST", "/images"),
+            ("GET", "/images"),
+            ("GET", "/images/{id}"),
+            ("DELETE", "/images/{id}"),
+            ("GET", "/images/{id}/{size}"),
+            ("GET", "/upload-url"),
+            ("GET", "/openapi.json"),
+            ("GET", "/"),
+            ("PATCH", "/"),
+        ];
+        let names: HashSet<&str> =
+            routes.into_iter().map(|(method, route)| asked(&method.parse().unwrap(), route).as_str()).collect();
+        assert_eq!(names.len(), metrics::Request::ALL.len());
+        assert_eq!(asked(&Method::GET, "/page/page.js"), metrics::Request::Page);
+        assert_eq!(asked(&Method::GET, ""), metrics::Request::Other);
     }
 }

@@ -3,7 +3,7 @@
 use crate::ports::ErrorKind;
 use crate::record::Reason;
 
-use super::{Outcome, QueueName, QueueState, Stage};
+use super::{Outcome, QueueName, QueueState, Request, Stage, StatusClass};
 
 /// What a metric measures in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +167,9 @@ metrics_table! {
     RENDER_SLOTS = "darkroom_render_slots", Kind::Gauge, One, [], single,
         "Images that may be rendered at once.";
 
+    HTTP_REQUESTS = "darkroom_http_requests_total", Kind::Counter, One, ["request", "status"], requests,
+        "Requests that the API answered, by what was asked for and by the hundred of the answer's status.";
+
     PORT_ERRORS = "darkroom_port_errors_total", Kind::Counter, One, ["port", "operation", "kind"], port_errors,
         "Calls of queue, object store or catalog that failed, by what a caller can do about it.";
     BREAKER_OPEN = "darkroom_breaker_open", Kind::Gauge, One, [], single,
@@ -206,6 +209,11 @@ fn failures() -> Vec<Vec<&'static str>> {
 pub(super) const fn is_rejection(reason: Reason) -> bool {
     use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, UnsupportedType};
     matches!(reason, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels)
+}
+
+fn requests() -> Vec<Vec<&'static str>> {
+    let classes = |request: Request| StatusClass::ALL.map(|class| vec![request.as_str(), class.as_str()]);
+    Request::ALL.into_iter().flat_map(classes).collect()
 }
 
 fn queue_states() -> Vec<Vec<&'static str>> {

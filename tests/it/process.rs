@@ -50,7 +50,7 @@ impl Darkroom {
                 eprintln!("    {line}");
             }
         });
-        let mut next = || addresses.recv_timeout(PATIENCE).expect("the process says where it listens");
+        let next = || addresses.recv_timeout(PATIENCE).expect("the process says where it listens");
         let (admin, api) = (next(), next());
         Self { child, api, admin, http: reqwest::Client::new() }
     }

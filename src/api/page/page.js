@@ -2,7 +2,7 @@
 
 import { follow, lanes } from "./follow.js";
 import { Stopped, askForUpload, isUsable, put, typeOf } from "./upload.js";
-import { bytesInWords, reasonInWords, statusInWords, summaryInWords } from "./words.js";
+import { bytesInWords, reasonInWords, statusInWords, summaryInWords, uploadInWords } from "./words.js";
 
 const limits = { maxBytes: Number(document.body.dataset.maxBytes) };
 const inUploadLane = lanes(2);
@@ -73,7 +73,7 @@ class Item {
     if (!isUsable(this.upload)) this.upload = await askForUpload(this.file, contentType, this.cancelled.signal);
     this.show("uploading", "Uploading", { progress: 0 });
     const onProgress = (part) => {
-      this.show("uploading", `Uploading, ${Math.floor(part * 100)} %`, { progress: part });
+      this.show("uploading", uploadInWords(part), { progress: part });
     };
     await put(this.file, this.upload, onProgress, this.cancelled.signal);
     this.isStored = true;

@@ -43,6 +43,11 @@ export function reasonInWords(reason, limits) {
   return REASONS[reason]?.(limits) ?? `Failed: ${reason.replaceAll("_", " ")}.`;
 }
 
+/** How much of a file is sent, 0 to 1. What is sent is not stored yet. */
+export function uploadInWords(part) {
+  return part < 1 ? `Uploading, ${Math.floor(part * 100)} %` : "Uploading, almost there";
+}
+
 /** How many are ready, of how many. */
 export function summaryInWords(ready, all) {
   return `${ready} of ${all} ready`;
