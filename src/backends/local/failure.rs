@@ -1,5 +1,6 @@
 //! What goes wrong inside the database, and what a caller of a port can do about it.
 
+use std::io;
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
@@ -16,8 +17,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     /// The transaction that this write shared with others could not be committed: none of them happened.
-    #[error("the transaction was not committed")]
-    NotCommitted(#[source] Arc<rusqlite::Error>),
+    #[error(transparent)]
+    NotCommitted(Arc<rusqlite::Error>),
     /// What is stored is not what this build writes.
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
@@ -28,6 +29,11 @@ pub(super) enum Failure {
     #[error("the process is shutting down")]
     ShuttingDown,
 }
+
+/// No space is left. Work goes on by itself once there is.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the disk that holds the local directory is full: free some space")]
+pub(super) struct DiskFull;
 
 impl Failure {
     fn kind(&self) -> ErrorKind {
@@ -41,13 +47,28 @@ impl Failure {
         }
     }
 
+    fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Database(error) => has_no_space(error),
+            Self::NotCommitted(error) => has_no_space(error),
+            _ => false,
+        }
+    }
+
     /// The error of the port's call `operation`.
     pub(super) fn into_port_error(self, operation: &'static str) -> PortError {
         match self {
             Self::Refused(kind) => PortError::new(kind, operation),
+            full if full.is_disk_full() => PortError::with_source(ErrorKind::Unavailable, operation, DiskFull),
             other => PortError::with_source(other.kind(), operation, other),
         }
     }
+}
+
+/// Whether SQLite found no space. It has another word for that where its shared memory cannot grow.
+pub(super) fn has_no_space(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 fn kind_of(error: &rusqlite::Error) -> ErrorKind {
@@ -74,11 +95,35 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
 }
 
 /// What the failure of a file means to a caller.
-pub(super) fn file_error(operation: &'static str, error: std::io::Error) -> PortError {
+pub(super) fn file_error(operation: &'static str, error: io::Error) -> PortError {
     let kind = match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
-        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            return PortError::with_source(ErrorKind::Unavailable, operation, DiskFull);
+        }
         _ => ErrorKind::Unavailable,
     };
     PortError::with_source(kind, operation, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_to_do_wherever_it_was_met() {
+        let full = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        for error in [
+            Failure::Database(full(rusqlite::ffi::SQLITE_FULL)).into_port_error("queue.send"),
+            Failure::Database(full(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)).into_port_error("queue.send"),
+            Failure::NotCommitted(Arc::new(full(rusqlite::ffi::SQLITE_FULL))).into_port_error("queue.send"),
+            file_error("objects.put", io::ErrorKind::StorageFull.into()),
+        ] {
+            assert_eq!(error.kind, ErrorKind::Unavailable);
+            assert!(error.source().unwrap().is::<DiskFull>());
+        }
+    }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::failure::has_no_space;
+
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -94,7 +96,7 @@ impl OpenError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, what: source.to_string() }
             }
-            Some(ErrorCode::DiskFull) => Self::Full { path },
+            _ if has_no_space(&source) => Self::Full { path },
             Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
                 Self::Denied { path, source: io::Error::other(source) }
             }

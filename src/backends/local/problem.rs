@@ -1,5 +1,6 @@
 //! What the routes answer when they refuse: problem details as RFC 9457 has them.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io;
 
@@ -7,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::failure::DiskFull;
 use crate::ports::{ErrorKind, PortError};
 
 /// A refusal.
@@ -55,7 +57,7 @@ impl Problem {
         match error.kind {
             ErrorKind::NotFound => Self::not_found(),
             ErrorKind::AlreadyExists => Self::already_uploaded(),
-            _ if is_full(error) => Self::full(),
+            _ if error.source().is_some_and(|cause| cause.is::<DiskFull>()) => Self::full(),
             _ => Self::later(error),
         }
     }
@@ -64,19 +66,10 @@ impl Problem {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full; nothing was stored")
     }
 
-    fn later(error: &(dyn std::error::Error + 'static)) -> Self {
+    fn later(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error, "an object could not be read or stored");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the object could not be read or stored; try again")
     }
-}
-
-/// Whether the cause of an error is a full disk.
-fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let is_it = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
-        || error
-            .downcast_ref::<rusqlite::Error>()
-            .is_some_and(|error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
-    is_it || error.source().is_some_and(is_full)
 }
 
 impl IntoResponse for Problem {
@@ -89,5 +82,21 @@ impl IntoResponse for Problem {
         });
         let content_type = HeaderValue::from_static("application/problem+json");
         (self.status, [(header::CONTENT_TYPE, content_type)], problem.to_string()).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_to_the_uploader() {
+        let of_database = PortError::with_source(ErrorKind::Unavailable, "objects.put", DiskFull);
+        let of_file = io::ErrorKind::StorageFull.into();
+        for problem in [Problem::of_port(&of_database), Problem::of_file(&of_file)] {
+            assert_eq!(problem.status, StatusCode::INSUFFICIENT_STORAGE);
+        }
+        let other = PortError::new(ErrorKind::Unavailable, "objects.put");
+        assert_eq!(Problem::of_port(&other).status, StatusCode::SERVICE_UNAVAILABLE);
     }
 }
