@@ -31,12 +31,18 @@ pub struct Recipe {
     pub sizes: Vec<Size>,
     /// JPEG quality, 1 to 100.
     pub jpeg_quality: u8,
+    /// Whether each JPEG gets Huffman tables of its own: about 1% fewer bytes for a fifth more CPU time.
+    pub jpeg_optimize: bool,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
         let size = |name: &str, side| Size { name: name.to_owned(), side };
-        Self { sizes: vec![size("small", 100), size("medium", 500), size("large", 1000)], jpeg_quality: 80 }
+        Self {
+            sizes: vec![size("small", 100), size("medium", 500), size("large", 1000)],
+            jpeg_quality: 80,
+            jpeg_optimize: false,
+        }
     }
 }
 
@@ -77,10 +83,16 @@ impl Format {
 }
 
 impl Recipe {
+    /// The side of the largest box.
+    pub fn largest_side(&self) -> u32 {
+        self.sizes.iter().map(|size| size.side).max().unwrap_or(1)
+    }
+
     /// A short text that differs when the thumbnails would.
     pub fn fingerprint(&self) -> String {
         let sizes: Vec<String> = self.sizes.iter().map(|size| format!("{}:{}", size.name, size.side)).collect();
-        format!("{};q{};r{RENDER_REVISION}", sizes.join(","), self.jpeg_quality)
+        let tables = if self.jpeg_optimize { "o" } else { "" };
+        format!("{};q{}{tables};r{RENDER_REVISION}", sizes.join(","), self.jpeg_quality)
     }
 
     /// The version in the thumbnails' keys: a hash of what was read and how it is rendered.

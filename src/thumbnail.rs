@@ -1,5 +1,6 @@
 //! Rendering: from the bytes of an upload to its thumbnails. Pure: no tokio, no I/O, no ports.
 
+mod colour;
 mod exif;
 mod geometry;
 mod jpeg;
@@ -10,6 +11,7 @@ mod png;
 mod probe;
 mod slot;
 mod stages;
+mod strips;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -160,6 +162,8 @@ pub struct Rendered {
     pub thumbnails: Vec<Thumbnail>,
     /// How long it took.
     pub timings: Timings,
+    /// Whether the file lacks its end marker and nothing else, which is forgiven.
+    pub lacks_end: bool,
 }
 
 /// Reads the header of a whole file and checks it against the limits, before anything is decoded.
@@ -167,8 +171,8 @@ pub struct Rendered {
 /// # Errors
 /// [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`], or
 /// [`Reason::Corrupt`] where the header itself is damaged.
-pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Refusal> {
-    Probe::read(bytes, limits).map(|(_, header)| header)
+pub fn inspect(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Header, Refusal> {
+    Probe::read(bytes, recipe, limits).map(|(_, header)| header)
 }
 
 /// Makes the recipe's thumbnails: upright, inside their boxes, without metadata, in the format of the source.
@@ -176,26 +180,30 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Refusal> {
 /// # Errors
 /// When the bytes are refused, when [`Limits::stop`] says so, or when a codec fails in a way that is not the file's fault.
 pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
-    let (probe, header) = Probe::read(bytes, limits)?;
+    let (probe, header) = Probe::read(bytes, recipe, limits)?;
     // A codec that panics fails this image and no other: what it left behind is dropped with its slot.
     let made = catch_unwind(AssertUnwindSafe(|| make_thumbnails(bytes, &probe, recipe, &limits.stop)));
-    let (thumbnails, timings) = made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))??;
-    Ok(Rendered { header, thumbnails, timings })
+    let Made { thumbnails, timings, lacks_end } =
+        made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))??;
+    Ok(Rendered { header, thumbnails, timings, lacks_end })
 }
 
-fn make_thumbnails(
-    bytes: &[u8],
-    probe: &Probe,
-    recipe: &Recipe,
-    stop: &Stop,
-) -> Result<(Vec<Thumbnail>, Timings), RenderError> {
-    let mut slot = Slot::default();
-    let mut job = Job { recipe, stop, slot: &mut slot, timings: Timings::default() };
+struct Made {
+    thumbnails: Vec<Thumbnail>,
+    timings: Timings,
+    lacks_end: bool,
+}
+
+fn make_thumbnails(bytes: &[u8], probe: &Probe, recipe: &Recipe, stop: &Stop) -> Result<Made, RenderError> {
+    let mut slot = Slot::take();
+    let mut job = Job { recipe, stop, slot: &mut slot, timings: Timings::default(), lacks_end: false };
     let thumbnails = match probe {
         Probe::Jpeg(probe) => jpeg::render(&mut job, bytes, probe)?,
         Probe::Png(probe) => png::render(&mut job, bytes, probe)?,
     };
-    Ok((thumbnails, job.timings))
+    let Job { timings, lacks_end, .. } = job;
+    slot.give_back();
+    Ok(Made { thumbnails, timings, lacks_end })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -136,7 +136,7 @@ impl Pipeline {
     /// Reads the header and checks the limits; what is no image is rejected for good.
     async fn inspect(&self, job: &Job<'_>, entry: &Entry, source: &Source) -> Result<Header, Halt> {
         let started = tokio::time::Instant::now();
-        let inspected = thumbnail::inspect(&source.bytes, &self.limits_for(Stop::default()));
+        let inspected = thumbnail::inspect(&source.bytes, &self.recipe, &self.limits_for(Stop::default()));
         metrics::stage(Stage::Inspect, started.elapsed());
         match inspected {
             Ok(header) => Ok(header),

@@ -3,57 +3,103 @@
 mod decode;
 mod encode;
 
-use turbojpeg::Subsamp;
-
+use super::colour::{Colours, Conversion, Space};
 use super::geometry::Dimensions;
+use super::orient::Flips;
 use super::pixels::Pixels;
 use super::planes::Planes;
-use super::probe::jpeg::{Coding, Colours, JpegProbe};
+use super::probe::jpeg::{self as probe, Coding, JpegProbe};
 use super::stages::{Job, Stage};
 use super::{RenderError, Thumbnail};
 
-use decode::Decoded;
+use decode::{Picture, Plan};
+use encode::Settings;
 
 /// Makes the thumbnails of a JPEG.
 pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &JpegProbe) -> Result<Vec<Thumbnail>, RenderError> {
+    let colours = Colours::of(probe.profile_in(bytes), space(probe));
     let stored = Dimensions::new(probe.width, probe.height);
     let large = job.largest(stored);
-    let eighths = stored.eighths_for(large);
-    match job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, eighths))? {
-        Decoded::Planes(planes) => from_planes(job, planes, stored, large, probe.orientation),
-        Decoded::Pixels(pixels) => from_pixels(job, pixels, stored, large, probe.orientation),
+    let conversion = if let Colours::Converted(conversion) = &colours { Some(conversion) } else { None };
+    let plan = Plan { eighths: stored.eighths_for(large), as_pixels: conversion.is_some(), inks: conversion };
+    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, plan))?;
+    job.lacks_end |= decoded.lacks_end;
+
+    // Inks have become sRGB while they were decoded.
+    let conversion = conversion.filter(|_| probe.colours != probe::Colours::FourInks);
+    let way = Way { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
+    match decoded.picture {
+        Picture::Planes(planes) => way.of_planes(job, planes),
+        Picture::Pixels(pixels) => way.of_pixels(job, pixels),
     }
 }
 
-/// The usual way: luma and chroma never become RGB.
-fn from_planes(
-    job: &mut Job<'_>,
-    decoded: Planes,
+fn space(probe: &JpegProbe) -> Space {
+    match probe.colours {
+        probe::Colours::Gray => Space::Gray,
+        probe::Colours::YCbCr | probe::Colours::Rgb => Space::Rgb,
+        probe::Colours::FourInks => Space::Cmyk,
+    }
+}
+
+/// What lies between a decoded picture and its thumbnails.
+struct Way<'a> {
     stored: Dimensions,
     large: Dimensions,
     orientation: u8,
-) -> Result<Vec<Thumbnail>, RenderError> {
-    let mut current = shrink(job, decoded, large)?;
-    current = turn(job, current, orientation)?;
-    let thumbnails = job.cascade(stored.turned(orientation), |job, size| {
-        if current.size != size {
-            current = shrink(job, std::mem::replace(&mut current, empty()), size)?;
-        }
-        let quality = job.recipe.jpeg_quality;
-        job.step(Stage::Encode, |slot| encode::planes(slot, &current, quality))
-    })?;
-    job.slot.reclaim(current.samples);
-    Ok(thumbnails)
+    conversion: Option<&'a Conversion>,
+    profile: Option<&'a [u8]>,
 }
 
-fn shrink(job: &mut Job<'_>, planes: Planes, size: Dimensions) -> Result<Planes, RenderError> {
+impl Way<'_> {
+    /// The usual way: luma and chroma never become RGB.
+    fn of_planes(&self, job: &mut Job<'_>, decoded: Planes) -> Result<Vec<Thumbnail>, RenderError> {
+        let large = shrink(job, decoded, self.large, Flips::of(self.orientation))?;
+        let mut current = turn(job, large, self.orientation)?;
+        if let Some(conversion) = self.conversion {
+            conversion.apply_to_gray(&mut current.samples, 1);
+        }
+        let thumbnails = job.cascade(self.stored.turned(self.orientation), |job, size| {
+            if current.size != size {
+                current = shrink(job, std::mem::take(&mut current), size, Flips::default())?;
+            }
+            let settings = self.settings(job);
+            job.step(Stage::Encode, |slot| encode::planes(slot, &current, settings))
+        })?;
+        job.slot.reclaim(current.samples);
+        Ok(thumbnails)
+    }
+
+    /// The other way: RGB, for what has no planes of luma and chroma, or colours that must be converted.
+    fn of_pixels(&self, job: &mut Job<'_>, decoded: Pixels) -> Result<Vec<Thumbnail>, RenderError> {
+        let large = job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, self.large))?;
+        let mut current = large.upright(self.orientation);
+        if let Some(conversion) = self.conversion {
+            conversion.apply(&mut current);
+        }
+        job.cascade(self.stored.turned(self.orientation), |job, size| {
+            if current.size != size {
+                current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
+            }
+            let settings = self.settings(job);
+            job.step(Stage::Encode, |slot| encode::pixels(slot, &current, settings))
+        })
+    }
+
+    fn settings(&self, job: &Job<'_>) -> Settings<'_> {
+        let recipe = job.recipe;
+        Settings { quality: recipe.jpeg_quality, optimize: recipe.jpeg_optimize, profile: self.profile }
+    }
+}
+
+fn shrink(job: &mut Job<'_>, planes: Planes, size: Dimensions, turn: Flips) -> Result<Planes, RenderError> {
     let subsampling = planes.thumbnail_subsampling();
-    if planes.size == size && planes.subsampling == subsampling {
+    if planes.size == size && planes.subsampling == subsampling && !planes.needs_new_chroma(turn) {
         return Ok(planes);
     }
     job.step(Stage::Resize, |slot| {
         let mut smaller = Planes::over(slot.buffer(), size, subsampling);
-        planes.resize_into(&mut slot.resizer, &mut smaller)?;
+        planes.resize_into(&mut slot.resizer, &mut smaller, turn)?;
         slot.reclaim(planes.samples);
         Ok(smaller)
     })
@@ -71,40 +117,19 @@ fn turn(job: &mut Job<'_>, planes: Planes, orientation: u8) -> Result<Planes, Re
     })
 }
 
-fn empty() -> Planes {
-    Planes { size: Dimensions::new(1, 1), subsampling: Subsamp::Gray, samples: Vec::new() }
-}
-
-/// The other way: RGB, for what has no planes of luma and chroma.
-fn from_pixels(
-    job: &mut Job<'_>,
-    decoded: Pixels,
-    stored: Dimensions,
-    large: Dimensions,
-    orientation: u8,
-) -> Result<Vec<Thumbnail>, RenderError> {
-    let resized = job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?;
-    let mut current = resized.upright(orientation);
-    job.cascade(stored.turned(orientation), |job, size| {
-        if current.size != size {
-            current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
-        }
-        let quality = job.recipe.jpeg_quality;
-        job.step(Stage::Encode, |slot| encode::pixels(slot, &current, quality))
-    })
-}
-
-/// Upper bound of the memory that rendering takes: the coefficients that libjpeg keeps, the decoded picture, the
-/// largest thumbnail and what resizing to it takes, each at full size since the recipe is not known here.
-pub(super) fn decode_bytes(probe: &JpegProbe) -> u64 {
-    let samples = probe.coefficients();
+/// Upper bound of the memory that rendering takes: the coefficients that libjpeg keeps until the last scan, its rows of
+/// blocks, the decoded picture, the largest thumbnail turned and not, and what resizing to it takes.
+pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
+    let stored = Dimensions::new(probe.width, probe.height);
+    let decoded = stored.eighths(stored.eighths_for(large)).pixels() + stored.width as u64 + stored.height as u64;
     let keeps_coefficients = probe.coding == Coding::Progressive || probe.is_multi_scan;
-    let coefficients = if keeps_coefficients { 2 * samples } else { 0 };
-    let pixels = u64::from(probe.width) * u64::from(probe.height);
-    let decoded = match probe.colours {
-        Colours::Gray | Colours::YCbCr => samples,
-        Colours::Rgb => 3 * pixels,
-        Colours::FourInks => 7 * pixels,
+    let coefficients = if keeps_coefficients { 2 * probe.coefficients() } else { 0 };
+    let rows = u64::from(probe.width) * 256;
+    let samples = match probe.colours {
+        probe::Colours::Gray => 1,
+        probe::Colours::YCbCr | probe::Colours::Rgb => 3,
+        probe::Colours::FourInks => 11,
     };
-    coefficients + 4 * decoded + super::FIXED_BYTES
+    let resizing = u64::from(large.height) * u64::from(probe.width);
+    coefficients + rows + samples * decoded + 3 * resizing + large.pixels() * 12
 }

@@ -10,6 +10,19 @@ pub(super) struct Rows {
     pub(super) stride: usize,
 }
 
+/// Which sides of the stored picture an orientation reverses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flips {
+    pub(super) horizontally: bool,
+    pub(super) vertically: bool,
+}
+
+impl Flips {
+    pub(super) const fn of(orientation: u8) -> Self {
+        Self { horizontally: matches!(orientation, 2 | 3 | 7 | 8), vertically: matches!(orientation, 3 | 4 | 6 | 7) }
+    }
+}
+
 /// Copies `source` into `upright`, whose sides are the turned ones, so that a viewer needs no orientation any more.
 pub(super) fn orient<const N: usize>(source: &[u8], from: Rows, orientation: u8, upright: &mut [u8], to: Rows) {
     let (pixels, _) = source.as_chunks::<N>();

@@ -60,6 +60,19 @@ impl Pixels {
         Ok(())
     }
 
+    /// The picture as gray, where its colours are all grays.
+    pub(super) fn without_colour(self) -> Self {
+        let (channels, samples) = match self.channels {
+            Channels::Rgb => (Channels::Gray, self.samples.as_chunks::<3>().0.iter().map(|pixel| pixel[0]).collect()),
+            Channels::Rgba => {
+                let samples = self.samples.as_chunks::<4>().0.iter().flat_map(|pixel| [pixel[0], pixel[3]]).collect();
+                (Channels::GrayAlpha, samples)
+            }
+            Channels::Gray | Channels::GrayAlpha => return self,
+        };
+        Self { size: self.size, channels, samples }
+    }
+
     /// The picture turned by an EXIF orientation.
     pub(super) fn upright(self, orientation: u8) -> Self {
         if orientation == 1 {

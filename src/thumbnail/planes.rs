@@ -9,7 +9,7 @@ use turbojpeg::{Subsamp, YuvImage};
 
 use super::RenderError;
 use super::geometry::Dimensions;
-use super::orient::{Rows, orient};
+use super::orient::{Flips, Rows, orient};
 
 /// Luma and chroma one after another in one buffer, in libjpeg-turbo's layout for `subsampling`.
 #[derive(Debug)]
@@ -43,6 +43,13 @@ impl PlaneShape {
     }
 }
 
+impl Default for Planes {
+    /// A gray picture of one pixel, to be replaced.
+    fn default() -> Self {
+        Self { size: Dimensions::new(1, 1), subsampling: Subsamp::Gray, samples: Vec::new() }
+    }
+}
+
 impl Planes {
     /// Planes of `size` over `buffer`, whose old content is of no meaning.
     pub(super) fn over(mut buffer: Vec<u8>, size: Dimensions, subsampling: Subsamp) -> Self {
@@ -67,16 +74,28 @@ impl Planes {
         if self.subsampling == Subsamp::Gray { Subsamp::Gray } else { Subsamp::Sub2x2 }
     }
 
-    /// Fills `smaller` with this picture, plane by plane.
-    pub(super) fn resize_into(&self, resizer: &mut Resizer, smaller: &mut Self) -> Result<(), RenderError> {
+    /// Fills `smaller` with this picture, plane by plane. Its chroma is laid out so that it is right after `turn`.
+    pub(super) fn resize_into(
+        &self,
+        resizer: &mut Resizer,
+        smaller: &mut Self,
+        turn: Flips,
+    ) -> Result<(), RenderError> {
         for (from, to) in shapes(self.size, self.subsampling).zip(shapes(smaller.size, smaller.subsampling)) {
             let source = &self.samples[from.offset..][..from.len()];
             let target = &mut smaller.samples[to.offset..][..to.len()];
-            resize_plane(resizer, source, from, target, to)
+            resize_plane(resizer, source, from, target, to, turn)
                 .map_err(|error| RenderError::Internal(format!("resizing a plane: {error}")))?;
             fill_up(target, to);
         }
         Ok(())
+    }
+
+    /// Whether turning would put chroma half a sample off, since its last samples stand for one pixel instead of two.
+    pub(super) fn needs_new_chroma(&self, turn: Flips) -> bool {
+        let is_odd = |side: u32, factor: usize| !(side as usize).is_multiple_of(factor);
+        (turn.horizontally && is_odd(self.size.width, self.subsampling.width()))
+            || (turn.vertically && is_odd(self.size.height, self.subsampling.height()))
     }
 
     /// Fills `upright` with this picture turned by an EXIF orientation; both have the same subsampling.
@@ -114,15 +133,45 @@ fn resize_plane(
     from: PlaneShape,
     target: &mut [u8],
     to: PlaneShape,
+    turn: Flips,
 ) -> Result<(), Box<dyn Error>> {
     let (seen, made) = (from.touched(), to.touched());
-    let source = TypedImageRef::<U8>::from_buffer(from.stored.width, from.stored.height, source)?;
-    let source = TypedCroppedImage::new(source, 0, 0, seen.width, seen.height)?;
-    let target = TypedImage::<U8>::from_buffer(to.stored.width, to.stored.height, target)?;
-    let mut target = TypedCroppedImageMut::new(target, 0, 0, made.width, made.height)?;
-    let options = ResizeOptions::new().crop(0.0, 0.0, from.visible.0, from.visible.1);
-    resizer.resize_typed(&source, &mut target, &options)?;
+    let columns = pieces(made.width, to.visible.0, from.visible.0, turn.horizontally);
+    let rows = pieces(made.height, to.visible.1, from.visible.1, turn.vertically);
+    for column in columns.into_iter().flatten() {
+        for row in rows.into_iter().flatten() {
+            let source = TypedImageRef::<U8>::from_buffer(from.stored.width, from.stored.height, source)?;
+            let source = TypedCroppedImage::new(source, 0, 0, seen.width, seen.height)?;
+            let target = TypedImage::<U8>::from_buffer(to.stored.width, to.stored.height, target)?;
+            let mut target = TypedCroppedImageMut::new(target, column.at, row.at, column.count, row.count)?;
+            let options = ResizeOptions::new().crop(column.from, row.from, column.length, row.length);
+            resizer.resize_typed(&source, &mut target, &options)?;
+        }
+    }
     Ok(())
+}
+
+/// Some samples of the smaller plane along one side, and the stretch of the larger one that they stand for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Piece {
+    at: u32,
+    count: u32,
+    from: f64,
+    length: f64,
+}
+
+/// One side of a plane: in one piece, or with a sample of its own at the end (the beginning, if it will be flipped) where
+/// that sample stands for less of the picture than the others.
+fn pieces(count: u32, visible: f64, larger: f64, is_flipped: bool) -> [Option<Piece>; 2] {
+    let whole = visible.floor();
+    if f64::from(count) == whole || count == 1 {
+        return [Some(Piece { at: 0, count, from: 0.0, length: larger }), None];
+    }
+    let edge = larger * (visible - whole) / visible;
+    let (first, last) = if is_flipped { (1, 0) } else { (0, count - 1) };
+    let (main_from, edge_from) = if is_flipped { (edge, 0.0) } else { (0.0, larger - edge) };
+    let main = Piece { at: first, count: count - 1, from: main_from, length: larger - edge };
+    [Some(main), Some(Piece { at: last, count: 1, from: edge_from, length: edge })]
 }
 
 /// Repeats the last column and row of the picture to the end of what is stored.
@@ -170,11 +219,23 @@ mod tests {
             let mut source = planes(31, 17, subsampling);
             source.samples.fill(77);
             let mut smaller = planes(13, 7, source.thumbnail_subsampling());
-            source.resize_into(&mut Resizer::new(), &mut smaller).unwrap();
+            source.resize_into(&mut Resizer::new(), &mut smaller, Flips::of(6)).unwrap();
             assert!(smaller.samples.iter().all(|&sample| sample == 77));
             let mut upright = planes(7, 13, smaller.subsampling);
             smaller.orient_into(6, &mut upright);
             assert!(upright.samples.iter().all(|&sample| sample == 77));
         }
+    }
+
+    #[test]
+    fn chroma_of_an_odd_side_ends_in_a_sample_of_its_own() {
+        let [main, edge] = pieces(38, 37.5, 75.0, false);
+        assert_eq!(main, Some(Piece { at: 0, count: 37, from: 0.0, length: 74.0 }));
+        assert_eq!(edge, Some(Piece { at: 37, count: 1, from: 74.0, length: 1.0 }));
+        let [main, edge] = pieces(38, 37.5, 75.0, true);
+        assert_eq!(main, Some(Piece { at: 1, count: 37, from: 1.0, length: 74.0 }));
+        assert_eq!(edge, Some(Piece { at: 0, count: 1, from: 0.0, length: 1.0 }));
+        assert_eq!(pieces(1, 0.5, 3.0, true), [Some(Piece { at: 0, count: 1, from: 0.0, length: 3.0 }), None]);
+        assert_eq!(pieces(37, 37.0, 80.0, true), [Some(Piece { at: 0, count: 37, from: 0.0, length: 80.0 }), None]);
     }
 }

@@ -1,69 +1,94 @@
-//! The way of a PNG.
+//! The way of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
 
+mod chunks;
+mod decode;
 mod encode;
 
-use std::io::Cursor;
-
-use png::{ColorType, DecodeOptions, Decoder, DecodingError, Transformations};
-
+use super::colour::{Colours, Space};
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
-use super::probe::corrupt;
 use super::probe::png::PngProbe;
 use super::stages::{Job, Stage};
+use super::strips::Shrinking;
 use super::{RenderError, Thumbnail};
+
+use chunks::ColourChunks;
+use decode::Rows;
 
 /// The chunk that ends a PNG. A file that lacks nothing else gets it back.
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
 /// Makes the thumbnails of a PNG.
 pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &PngProbe) -> Result<Vec<Thumbnail>, RenderError> {
+    let repaired = probe.lacks_end.then(|| [bytes, &END].concat());
+    job.lacks_end |= probe.lacks_end;
+    let mut rows = Rows::open(repaired.as_deref().unwrap_or(bytes))?;
+    let space = if rows.channels().is_gray() { Space::Gray } else { Space::Rgb };
+    let (colours, chunks) = ColourChunks::of(rows.info(), space);
+    let is_gray_palette = chunks::is_gray_palette(rows.info());
+
     let stored = Dimensions::new(probe.width, probe.height);
     let large = job.largest(stored);
-    let repaired = probe.lacks_end.then(|| [bytes, &END].concat());
-    let bytes = repaired.as_deref().unwrap_or(bytes);
-    let decoded = job.step(Stage::Decode, |_| decode(bytes, probe))?;
-    let mut current = job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?;
-    current = current.upright(probe.orientation);
+    let mut shrunk = if probe.is_interlaced {
+        whole(job, &mut rows, stored, large)?
+    } else {
+        in_strips(job, &mut rows, stored, large)?
+    };
+    job.step(Stage::Decode, |_| rows.finish())?;
+
+    if let Colours::Converted(conversion) = &colours {
+        conversion.apply(&mut shrunk);
+    } else if is_gray_palette {
+        shrunk = shrunk.without_colour();
+    }
+    let mut current = shrunk.upright(probe.orientation);
     job.cascade(stored.turned(probe.orientation), |job, size| {
         if current.size != size {
             current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
         }
-        job.step(Stage::Encode, |_| encode::pixels(&current))
+        job.step(Stage::Encode, |_| encode::encode(&current, &chunks, probe.has_palette))
     })
 }
 
-fn decode(bytes: &[u8], probe: &PngProbe) -> Result<Pixels, RenderError> {
-    let mut options = DecodeOptions::default();
-    options.set_ignore_adler32(false);
-    options.set_ignore_text_chunk(true);
-    let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    let mut reader = decoder.read_info().map_err(damaged)?;
-    let channels = match reader.output_color_type().0 {
-        ColorType::Grayscale => Channels::Gray,
-        ColorType::GrayscaleAlpha => Channels::GrayAlpha,
-        ColorType::Rgb => Channels::Rgb,
-        ColorType::Rgba => Channels::Rgba,
-        ColorType::Indexed => return Err(RenderError::Internal("a palette was not expanded".to_owned())),
-    };
-    let mut pixels = Pixels::blank(Dimensions::new(probe.width, probe.height), channels);
-    reader.next_frame(&mut pixels.samples).map_err(damaged)?;
-    reader.finish().map_err(damaged)?;
+/// An interlaced picture comes in seven passes over all of it.
+fn whole(job: &mut Job<'_>, rows: &mut Rows<'_>, stored: Dimensions, large: Dimensions) -> Result<Pixels, RenderError> {
+    let decoded = job.step(Stage::Decode, |_| rows.whole(stored))?;
+    job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))
+}
+
+fn in_strips(
+    job: &mut Job<'_>,
+    rows: &mut Rows<'_>,
+    stored: Dimensions,
+    large: Dimensions,
+) -> Result<Pixels, RenderError> {
+    let mut shrinking = Shrinking::new(stored, large, rows.channels(), job.slot.buffer());
+    for strip in shrinking.strips() {
+        job.step(Stage::Decode, |_| shrinking.read(strip, |space| rows.next(space)))?;
+        job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
+    }
+    let (pixels, buffer) = shrinking.finish();
+    job.slot.reclaim(buffer);
     Ok(pixels)
 }
 
-fn damaged(error: DecodingError) -> RenderError {
-    match error {
-        DecodingError::Parameter(error) => RenderError::Internal(format!("png: {error}")),
-        other => corrupt(format!("png: {other}")).into(),
+impl Channels {
+    const fn is_gray(self) -> bool {
+        matches!(self, Self::Gray | Self::GrayAlpha)
     }
 }
 
-/// Upper bound of the memory that rendering takes: the decoded picture, the same once more with alpha multiplied in,
-/// the largest thumbnail and what resizing to it takes.
-pub(super) fn decode_bytes(probe: &PngProbe) -> u64 {
-    let pixels = u64::from(probe.width) * u64::from(probe.height);
-    let row = u64::from(probe.width) * u64::from(probe.channels) * u64::from(probe.depth.div_ceil(8));
-    pixels * u64::from(probe.channels) * 4 + 4 * row + super::FIXED_BYTES
+/// Upper bound of the memory that rendering takes beside the largest thumbnail: a strip of rows, or all of them where
+/// the file is interlaced, and the same once more with alpha multiplied in.
+pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
+    let channels = u64::from(probe.channels);
+    let row = u64::from(probe.width) * channels;
+    let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
+    // A strip aims at three megabytes and reaches three pixels of the thumbnail, and one of its own, to both sides.
+    let strip = (3 << 20) + row * (8 * scale + 4);
+    let held = if probe.is_interlaced { row * u64::from(probe.height) } else { strip };
+    let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
+    // The codec holds three raw rows of up to 16 bits a sample; the thumbnail lives next to its copy and its files.
+    let raw_row = row * u64::from(probe.depth.div_ceil(8));
+    held * copies + 4 * raw_row + large.pixels() * channels * 6
 }

@@ -3,7 +3,9 @@
 pub(super) mod jpeg;
 pub(super) mod png;
 
+use super::geometry::Dimensions;
 use super::{Header, Limits, Refusal};
+use crate::recipe::Recipe;
 use crate::record::Reason;
 
 use jpeg::JpegProbe;
@@ -21,7 +23,7 @@ pub(super) enum Probe {
 
 impl Probe {
     /// Sniffs and reads the header, and holds it against the limits.
-    pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<(Self, Header), Refusal> {
+    pub(super) fn read(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), Refusal> {
         check_bytes(bytes, limits.max_bytes)?;
         let probe = if bytes.starts_with(b"\xff\xd8") {
             Self::Jpeg(JpegProbe::read(bytes)?)
@@ -31,8 +33,8 @@ impl Probe {
             return Err(refuse(Reason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()));
         };
         let header = match &probe {
-            Self::Jpeg(jpeg) => jpeg.header(),
-            Self::Png(png) => png.header(),
+            Self::Jpeg(jpeg) => jpeg.header(recipe),
+            Self::Png(png) => png.header(recipe),
         };
         check_pixels(&header, limits.max_pixels)?;
         match &probe {
@@ -64,6 +66,11 @@ fn check_pixels(header: &Header, max: u64) -> Result<(), Refusal> {
         return Err(refuse(Reason::TooManyPixels, detail));
     }
     Ok(())
+}
+
+/// The largest thumbnail of a picture; one of no pixels, which is refused, counts as one of one.
+fn largest(recipe: &Recipe, width: u32, height: u32) -> Dimensions {
+    Dimensions::new(width.max(1), height.max(1)).inside(recipe.largest_side())
 }
 
 /// A refusal for `reason`.

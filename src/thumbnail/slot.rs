@@ -1,11 +1,21 @@
-//! What rendering needs anew for each image and may keep between them: codec states and large buffers.
+//! What rendering needs anew for each image and keeps between them: codec states and large buffers.
+
+use std::sync::{Mutex, PoisonError};
 
 use fast_image_resize::Resizer;
 use turbojpeg::{Compressor, Decompressor};
 
 use super::RenderError;
 
-/// The state of one render slot.
+/// Slots that no rendering uses now. There are never more than renderings ran at once.
+static IDLE: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
+
+/// A buffer that an idle slot keeps is at most so large: what a photograph needs, not what the largest image does.
+const MAX_KEPT_BYTES: usize = 6 << 20;
+/// Buffers that an idle slot keeps.
+const MAX_KEPT_BUFFERS: usize = 2;
+
+/// The state of one rendering.
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) resizer: Resizer,
@@ -15,6 +25,21 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// An idle slot, or a new one.
+    pub(super) fn take() -> Self {
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Leaves the slot to the next rendering. One whose rendering failed or panicked never gets here.
+    pub(super) fn give_back(mut self) {
+        self.buffers.retain(|buffer| buffer.capacity() <= MAX_KEPT_BYTES);
+        self.buffers.truncate(MAX_KEPT_BUFFERS);
+        if self.resizer.size_of_internal_buffers() > MAX_KEPT_BYTES {
+            self.resizer.reset_internal_buffers();
+        }
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+    }
+
     /// The JPEG decoder.
     pub(super) fn decompressor(&mut self) -> Result<&mut Decompressor, RenderError> {
         match &mut self.decompressor {
@@ -31,9 +56,10 @@ impl Slot {
         }
     }
 
-    /// A buffer of whatever length and content.
+    /// A buffer of whatever length and content: the largest that is kept.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_default()
+        let largest = (0..self.buffers.len()).max_by_key(|&index| self.buffers[index].capacity());
+        largest.map(|index| self.buffers.swap_remove(index)).unwrap_or_default()
     }
 
     /// Takes a buffer back for later.

@@ -13,6 +13,8 @@ pub(super) struct Job<'a> {
     pub(super) stop: &'a Stop,
     pub(super) slot: &'a mut Slot,
     pub(super) timings: Timings,
+    /// Whether the file's end marker was missing, and nothing else.
+    pub(super) lacks_end: bool,
 }
 
 /// The stages that are timed.
@@ -47,7 +49,7 @@ impl Job<'_> {
 
     /// The largest thumbnail of a picture of `source`, which the others are made from.
     pub(super) fn largest(&self, source: Dimensions) -> Dimensions {
-        source.inside(self.recipe.sizes.iter().map(|size| size.side).max().unwrap_or(1))
+        source.inside(self.recipe.largest_side())
     }
 
     /// Makes the thumbnails from the largest to the smallest, each from the one before, and returns them in the recipe's order.

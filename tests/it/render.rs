@@ -132,7 +132,7 @@ fn nothing_of_the_metadata_survives() {
 
 #[test]
 fn the_header_alone_tells_what_is_refused() {
-    let reason = |bytes: &[u8]| inspect(bytes, &limits()).unwrap_err().reason;
+    let reason = |bytes: &[u8]| inspect(bytes, &Recipe::default(), &limits()).unwrap_err().reason;
     assert_eq!(reason(b""), Reason::Empty);
     for (kind, bytes) in images::other_kinds() {
         assert_eq!(reason(&bytes), Reason::UnsupportedType, "{kind}");
@@ -150,8 +150,11 @@ fn the_header_alone_tells_what_is_refused() {
 fn one_byte_over_the_limit_is_too_many() {
     let bytes = images::jpeg(64, 64);
     let limits = |max_bytes| Limits { max_bytes, ..limits() };
-    assert!(inspect(&bytes, &limits(bytes.len() as u64)).is_ok());
-    assert_eq!(inspect(&bytes, &limits(bytes.len() as u64 - 1)).unwrap_err().reason, Reason::TooManyBytes);
+    assert!(inspect(&bytes, &Recipe::default(), &limits(bytes.len() as u64)).is_ok());
+    assert_eq!(
+        inspect(&bytes, &Recipe::default(), &limits(bytes.len() as u64 - 1)).unwrap_err().reason,
+        Reason::TooManyBytes
+    );
 }
 
 #[test]

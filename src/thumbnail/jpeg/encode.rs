@@ -7,23 +7,51 @@ use super::super::pixels::Pixels;
 use super::super::planes::Planes;
 use super::super::slot::{Slot, codec_failed};
 
+/// How thumbnails are encoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings<'a> {
+    /// 1 to 100.
+    pub(super) quality: u8,
+    /// Whether Huffman tables are fitted to the picture.
+    pub(super) optimize: bool,
+    /// The profile that goes into the file.
+    pub(super) profile: Option<&'a [u8]>,
+}
+
 /// Encodes planes as they are.
-pub(super) fn planes(slot: &mut Slot, planes: &Planes, quality: u8) -> Result<Vec<u8>, RenderError> {
-    let compressor = configured(slot, quality)?;
-    compressor.compress_yuv_to_vec(planes.as_yuv()).map_err(codec_failed)
+pub(super) fn planes(slot: &mut Slot, planes: &Planes, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
+    let compressor = configured(slot, settings)?;
+    let encoded = compressor.compress_yuv_to_vec(planes.as_yuv()).map_err(codec_failed)?;
+    Ok(with_profile(encoded, settings.profile))
 }
 
 /// Encodes RGB.
-pub(super) fn pixels(slot: &mut Slot, pixels: &Pixels, quality: u8) -> Result<Vec<u8>, RenderError> {
-    let compressor = configured(slot, quality)?;
+pub(super) fn pixels(slot: &mut Slot, pixels: &Pixels, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
+    let compressor = configured(slot, settings)?;
     compressor.set_subsamp(Subsamp::Sub2x2).map_err(codec_failed)?;
     let (width, height) = (pixels.size.width as usize, pixels.size.height as usize);
     let image = Image { pixels: &*pixels.samples, width, pitch: 3 * width, height, format: PixelFormat::RGB };
-    compressor.compress_to_vec(image).map_err(codec_failed)
+    let encoded = compressor.compress_to_vec(image).map_err(codec_failed)?;
+    Ok(with_profile(encoded, settings.profile))
 }
 
-fn configured(slot: &mut Slot, quality: u8) -> Result<&mut Compressor, RenderError> {
+fn configured<'a>(slot: &'a mut Slot, settings: Settings<'_>) -> Result<&'a mut Compressor, RenderError> {
     let compressor = slot.compressor()?;
-    compressor.set_quality(quality.into()).map_err(codec_failed)?;
+    compressor.set_quality(settings.quality.into()).map_err(codec_failed)?;
+    compressor.set_optimize(settings.optimize).map_err(codec_failed)?;
     Ok(compressor)
+}
+
+/// Puts a profile behind the JFIF segment, where readers look for it. It is small enough for one segment.
+fn with_profile(mut encoded: Vec<u8>, profile: Option<&[u8]>) -> Vec<u8> {
+    let Some(profile) = profile else { return encoded };
+    let Ok(length) = u16::try_from(profile.len() + 16) else { return encoded };
+    let segment = [b"\xff\xe2", &length.to_be_bytes()[..], b"ICC_PROFILE\0\x01\x01", profile].concat();
+    let jfif = if encoded.get(2..4) == Some(b"\xff\xe0") {
+        2 + usize::from(u16::from_be_bytes([encoded[4], encoded[5]]))
+    } else {
+        0
+    };
+    encoded.splice(2 + jfif..2 + jfif, segment);
+    encoded
 }

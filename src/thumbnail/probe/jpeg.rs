@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::exif;
-use super::super::{Header, Refusal};
-use super::{corrupt, refuse, unsupported};
-use crate::recipe::Format;
+use super::super::{FIXED_BYTES, Header, Refusal, exif, jpeg};
+use super::{corrupt, largest, refuse, unsupported};
+use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
 /// What libjpeg-turbo takes at most, on each side.
@@ -72,14 +71,19 @@ impl JpegProbe {
         Err(corrupt(format!("more than {MAX_SEGMENTS} segments before the picture")))
     }
 
-    pub(super) fn header(&self) -> Header {
+    pub(super) fn header(&self, recipe: &Recipe) -> Header {
         Header {
             format: Format::Jpeg,
             width: self.width,
             height: self.height,
             orientation: self.orientation,
-            decode_bytes: super::super::jpeg::decode_bytes(self),
+            decode_bytes: FIXED_BYTES + jpeg::decode_bytes(self, largest(recipe, self.width, self.height)),
         }
+    }
+
+    /// The embedded profile; empty where there is none.
+    pub(in super::super) fn profile_in(&self, bytes: &[u8]) -> Vec<u8> {
+        self.profile.iter().filter_map(|part| bytes.get(part.clone())).flatten().copied().collect()
     }
 
     /// What only a look at the whole file shows: how many scans there are.
@@ -87,19 +91,13 @@ impl JpegProbe {
         if self.coding == Coding::Sequential {
             return Ok(());
         }
-        let mut scans = 0;
-        let mut rest = bytes.get(self.first_scan..).unwrap_or_default();
-        while let Some(at) = rest.windows(2).position(|pair| pair == b"\xff\xda") {
-            scans += 1;
-            if scans > MAX_SCANS {
-                return Err(corrupt(format!("more than {MAX_SCANS} scans")));
-            }
-            rest = &rest[at + 2..];
-        }
-        Ok(())
+        let rest = bytes.get(self.first_scan..).unwrap_or_default();
+        let markers = rest.windows(2).filter(|pair| pair[0] == 0xff).map(|pair| pair[1]);
+        let scans = markers.take_while(|&marker| marker != 0xd9).filter(|&marker| marker == 0xda).take(MAX_SCANS + 1);
+        if scans.count() > MAX_SCANS { Err(corrupt(format!("more than {MAX_SCANS} scans"))) } else { Ok(()) }
     }
 
-    /// Samples of all components, for each pixel at most four, as a multiple of one eighth.
+    /// Coefficients of all components, the last blocks filled up.
     pub(in super::super) fn coefficients(&self) -> u64 {
         let most = |of: fn(&Sampling) -> u8| u64::from(self.sampling.iter().map(of).max().unwrap_or(1)).max(1);
         let (horizontal, vertical) = (most(|s| s.horizontal), most(|s| s.vertical));

@@ -1,9 +1,8 @@
 //! The header of a PNG: IHDR, and a walk over the other chunks without looking into the picture.
 
-use super::super::exif;
-use super::super::{Header, Refusal};
-use super::{PNG_SIGNATURE, corrupt, refuse};
-use crate::recipe::Format;
+use super::super::{FIXED_BYTES, Header, Refusal, exif, png};
+use super::{PNG_SIGNATURE, corrupt, largest, refuse};
+use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
 /// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
@@ -93,13 +92,13 @@ impl PngProbe {
         self.lacks_end = last_is_data && at == bytes.len();
     }
 
-    pub(super) fn header(&self) -> Header {
+    pub(super) fn header(&self, recipe: &Recipe) -> Header {
         Header {
             format: Format::Png,
             width: self.width,
             height: self.height,
             orientation: self.orientation,
-            decode_bytes: super::super::png::decode_bytes(self),
+            decode_bytes: FIXED_BYTES + png::decode_bytes(self, largest(recipe, self.width, self.height)),
         }
     }
 

@@ -1,0 +1,132 @@
+//! What rendering costs, measured in one long-lived process, as a worker renders.
+//!
+//! ```text
+//! cargo bench --bench render -- cpu ROUNDS FILE...            CPU time of each file, stage by stage, and its floor
+//! cargo bench --bench render -- rate THREADS SECONDS FILE...  images a second
+//! cargo bench --bench render -- write DIR FILE...             the thumbnails, for a look at their quality
+//! ```
+#![expect(clippy::print_stdout, reason = "its output is the result")]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be taken has no result")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use darkroom::recipe::Recipe;
+use darkroom::thumbnail::{Limits, Rendered, Stop, render};
+use turbojpeg::{Decompressor, ScalingFactor, YuvImage};
+
+fn main() {
+    // Cargo adds `--bench`; without a corpus there is nothing to measure.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["cpu", rounds, files @ ..] => cpu(rounds.parse().unwrap(), files),
+        ["rate", threads, seconds, files @ ..] => rate(threads.parse().unwrap(), seconds.parse().unwrap(), files),
+        ["write", directory, files @ ..] => write(directory, files),
+        _ => println!("usage: cpu ROUNDS FILE... | rate THREADS SECONDS FILE... | write DIR FILE..."),
+    }
+}
+
+fn made(bytes: &[u8]) -> Rendered {
+    let limits = Limits { max_bytes: 1 << 30, max_pixels: 200_000_000, stop: Stop::default() };
+    let optimize = std::env::var_os("OPTIMIZE").is_some();
+    render(bytes, &Recipe { jpeg_optimize: optimize, ..Recipe::default() }, &limits).unwrap()
+}
+
+/// The time that this thread has spent on a processor.
+fn cpu_time() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(statistics.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let begun = cpu_time();
+    let done = work();
+    ((cpu_time() - begun).as_secs_f64() * 1e3, done)
+}
+
+/// Rounds over all files in turn, so that a disturbance hits all of them.
+fn cpu(rounds: usize, files: &[&str]) {
+    let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let mut times = vec![Vec::new(); files.len()];
+    let mut floors = vec![Vec::new(); files.len()];
+    let mut results = vec![None; files.len()];
+    for round in 0..=rounds {
+        for (index, bytes) in sources.iter().enumerate() {
+            let (took, rendered) = timed(|| made(bytes));
+            // The first round warms up.
+            if round > 0 {
+                times[index].push(took);
+                floors[index].extend(floor(bytes));
+            }
+            results[index] = Some(rendered);
+        }
+    }
+    for (index, file) in files.iter().enumerate() {
+        let rendered = results[index].as_ref().unwrap();
+        let bytes: Vec<usize> = rendered.thumbnails.iter().map(|thumbnail| thumbnail.bytes.len()).collect();
+        let (low, median, high) = spread(&mut times[index]);
+        let (_, floor, _) = spread(&mut floors[index]);
+        println!(
+            "{{\"file\":{:?},\"cpu_ms\":{median:.2},\"lowest\":{low:.2},\"highest\":{high:.2},\"floor_ms\":{floor:.2},\
+             \"bytes\":{bytes:?}}}",
+            Path::new(file).file_name().unwrap()
+        );
+    }
+}
+
+/// The cheapest decode there is: every bit of the entropy code is read, and an eighth of each side is made.
+fn floor(bytes: &[u8]) -> Option<f64> {
+    let mut decompressor = Decompressor::new().unwrap();
+    let header = decompressor.read_header(bytes).ok()?;
+    decompressor.set_scaling_factor(ScalingFactor::ONE_EIGHTH).unwrap();
+    let size = header.scaled(ScalingFactor::ONE_EIGHTH);
+    let mut pixels = vec![0; turbojpeg::yuv_pixels_len(size.width, 1, size.height, size.subsamp).ok()?];
+    let planes = YuvImage {
+        pixels: pixels.as_mut_slice(),
+        width: size.width,
+        align: 1,
+        height: size.height,
+        subsamp: size.subsamp,
+    };
+    let (took, decoded) = timed(|| decompressor.decompress_to_yuv(bytes, planes));
+    decoded.ok().map(|()| took)
+}
+
+fn spread(times: &mut [f64]) -> (f64, f64, f64) {
+    times.sort_by(f64::total_cmp);
+    match times {
+        [] => (0.0, 0.0, 0.0),
+        [low, .., high] => (*low, times[times.len() / 2], *high),
+        [only] => (*only, *only, *only),
+    }
+}
+
+fn rate(threads: usize, seconds: u64, files: &[&str]) {
+    let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let done = AtomicUsize::new(0);
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while begun.elapsed() < Duration::from_secs(seconds) {
+                    made(&sources[done.fetch_add(1, Ordering::Relaxed) % sources.len()]);
+                }
+            });
+        }
+    });
+    let images = done.load(Ordering::Relaxed);
+    println!("{{\"images\":{images},\"images_per_second\":{:.2}}}", images as f64 / begun.elapsed().as_secs_f64());
+}
+
+fn write(directory: &str, files: &[&str]) {
+    for file in files {
+        let stem = Path::new(file).file_stem().unwrap().to_str().unwrap();
+        let rendered = made(&std::fs::read(file).unwrap());
+        for thumbnail in &rendered.thumbnails {
+            let name = format!("{stem}_{}.{}", thumbnail.size, rendered.header.format.extension());
+            std::fs::write(Path::new(directory).join(name), &thumbnail.bytes).unwrap();
+        }
+    }
+}

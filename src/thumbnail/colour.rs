@@ -1,0 +1,159 @@
+//! Colours: which profile a thumbnail keeps, which one is converted to sRGB, and which one says nothing new.
+
+use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
+use std::sync::Arc;
+
+use super::pixels::{Channels, Pixels};
+
+/// A profile of at most so many bytes is carried over into the thumbnails: Display P3 takes 500, Adobe RGB 560.
+const MAX_CARRIED_BYTES: usize = 4096;
+/// A longer profile is ignored; the largest that printers use are two megabytes.
+const MAX_PROFILE_BYTES: usize = 4 << 20;
+/// How far sRGB's own rounding may put a profile's colours off before it counts as another one.
+const SRGB_TOLERANCE: u8 = 2;
+
+/// What the samples of a picture are before any conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Space {
+    Gray,
+    Rgb,
+    Cmyk,
+}
+
+/// What becomes of a picture's profile.
+pub(super) enum Colours {
+    /// There is none, or it is sRGB, or it does not fit the picture: the thumbnail goes without, as browsers show it.
+    Plain,
+    /// The thumbnail carries the same profile.
+    Carried(Vec<u8>),
+    /// The picture is converted to sRGB.
+    Converted(Conversion),
+}
+
+/// A way to sRGB.
+pub(super) struct Conversion {
+    profile: Box<ColorProfile>,
+}
+
+impl Colours {
+    /// Decides on the profile embedded in a picture of `space`.
+    pub(super) fn of(profile: Vec<u8>, space: Space) -> Self {
+        if profile.is_empty() || profile.len() > MAX_PROFILE_BYTES {
+            return Self::Plain;
+        }
+        let Ok(parsed) = ColorProfile::new_from_slice(&profile) else { return Self::Plain };
+        match (space, parsed.color_space) {
+            (Space::Rgb, DataColorSpace::Rgb) if is_srgb(&parsed) => Self::Plain,
+            (Space::Rgb, DataColorSpace::Rgb) if profile.len() <= MAX_CARRIED_BYTES => Self::Carried(profile),
+            (Space::Rgb, DataColorSpace::Rgb)
+            | (Space::Gray, DataColorSpace::Gray)
+            | (Space::Cmyk, DataColorSpace::Cmyk) => Self::Converted(Conversion { profile: Box::new(parsed) }),
+            _ => Self::Plain,
+        }
+    }
+
+    /// The profile to put into the thumbnails.
+    pub(super) fn carried(&self) -> Option<&[u8]> {
+        match self {
+            Self::Carried(profile) => Some(profile),
+            Self::Plain | Self::Converted(_) => None,
+        }
+    }
+}
+
+impl Conversion {
+    fn transform(&self, from: Layout, to: Layout) -> Option<Arc<Transform8BitExecutor>> {
+        self.profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default()).ok()
+    }
+
+    /// Converts gray, gray and alpha, RGB, RGB and alpha in place. A profile that turns out unusable changes nothing.
+    pub(super) fn apply(&self, pixels: &mut Pixels) {
+        match pixels.channels {
+            Channels::Gray => self.apply_to_gray(&mut pixels.samples, 1),
+            Channels::GrayAlpha => self.apply_to_gray(&mut pixels.samples, 2),
+            Channels::Rgb => self.apply_to_rgb(&mut pixels.samples, Layout::Rgb),
+            Channels::Rgba => self.apply_to_rgb(&mut pixels.samples, Layout::Rgba),
+        }
+    }
+
+    /// Converts every `step`-th sample.
+    pub(super) fn apply_to_gray(&self, samples: &mut [u8], step: usize) {
+        let Some(transform) = self.transform(Layout::Gray, Layout::Rgb) else { return };
+        let every: Vec<u8> = (0..=255).collect();
+        let mut table = [0; 3 * 256];
+        if transform.transform(&every, &mut table).is_ok() {
+            samples.iter_mut().step_by(step).for_each(|sample| *sample = table[3 * usize::from(*sample)]);
+        }
+    }
+
+    fn apply_to_rgb(&self, samples: &mut Vec<u8>, layout: Layout) {
+        let Some(transform) = self.transform(layout, layout) else { return };
+        let mut converted = vec![0; samples.len()];
+        if transform.transform(samples, &mut converted).is_ok() {
+            *samples = converted;
+        }
+    }
+
+    /// The RGB of four inks, 255 being full ink.
+    pub(super) fn inks_to_rgb(&self, inks: &[u8]) -> Option<Vec<u8>> {
+        let transform = self.transform(Layout::Rgba, Layout::Rgb)?;
+        let mut rgb = vec![0; inks.len() / 4 * 3];
+        transform.transform(inks, &mut rgb).is_ok().then_some(rgb)
+    }
+}
+
+/// Whether a profile shows a spread of colours as sRGB does.
+fn is_srgb(profile: &ColorProfile) -> bool {
+    const LEVELS: [u8; 5] = [0, 40, 110, 190, 255];
+    let colours: Vec<u8> = LEVELS
+        .iter()
+        .flat_map(|&r| LEVELS.iter().flat_map(move |&g| LEVELS.iter().flat_map(move |&b| [r, g, b])))
+        .collect();
+    let mut shown = vec![0; colours.len()];
+    let srgb = ColorProfile::new_srgb();
+    let transform = profile.create_transform_8bit(Layout::Rgb, &srgb, Layout::Rgb, TransformOptions::default());
+    transform.is_ok_and(|transform| transform.transform(&colours, &mut shown).is_ok())
+        && colours.iter().zip(&shown).all(|(own, shown)| own.abs_diff(*shown) <= SRGB_TOLERANCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::geometry::Dimensions;
+    use super::*;
+
+    #[test]
+    fn srgb_says_nothing_new() {
+        let profile = ColorProfile::new_srgb().encode().unwrap();
+        assert!(matches!(Colours::of(profile, Space::Rgb), Colours::Plain));
+    }
+
+    #[test]
+    fn a_small_rgb_profile_is_carried_and_a_large_one_converted() {
+        let mut profile = ColorProfile::new_display_p3().encode().unwrap();
+        assert_eq!(Colours::of(profile.clone(), Space::Rgb).carried(), Some(profile.as_slice()));
+        profile.resize(MAX_CARRIED_BYTES + 1, 0);
+        let Colours::Converted(conversion) = Colours::of(profile, Space::Rgb) else { panic!("not converted") };
+        let mut red = Pixels { size: Dimensions::new(1, 1), channels: Channels::Rgba, samples: vec![200, 100, 100, 7] };
+        conversion.apply(&mut red);
+        assert!(red.samples[0] > 205 && red.samples[1] < 100 && red.samples[3] == 7, "{:?}", red.samples);
+    }
+
+    #[test]
+    fn gray_is_converted() {
+        let profile = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        let Colours::Converted(conversion) = Colours::of(profile, Space::Gray) else { panic!("not converted") };
+        let mut samples = [0, 9, 55, 9, 255, 9];
+        conversion.apply_to_gray(&mut samples, 2);
+        assert_eq!([samples[0], samples[1], samples[4]], [0, 9, 255]);
+        assert!(samples[2].abs_diff(128) <= 2, "{samples:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_ignored() {
+        let rgb = ColorProfile::new_display_p3().encode().unwrap();
+        assert!(matches!(Colours::of(rgb.clone(), Space::Gray), Colours::Plain));
+        assert!(matches!(Colours::of(rgb[..100].to_vec(), Space::Rgb), Colours::Plain));
+        assert!(matches!(Colours::of(b"nonsense".to_vec(), Space::Rgb), Colours::Plain));
+        assert!(matches!(Colours::of(Vec::new(), Space::Rgb), Colours::Plain));
+    }
+}

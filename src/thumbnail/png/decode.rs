@@ -1,0 +1,75 @@
+//! Decoding a PNG strictly, row by row: eight bits a sample, palettes and `tRNS` expanded.
+
+use std::io::Cursor;
+
+use png::{ColorType, DecodeOptions, Decoder, DecodingError, Info, Limits, Reader, Transformations};
+
+use super::super::RenderError;
+use super::super::geometry::Dimensions;
+use super::super::pixels::{Channels, Pixels};
+use super::super::probe::corrupt;
+
+/// What the decoder may allocate for chunks beside the picture: profiles above all.
+const CHUNK_BYTES: usize = 16 << 20;
+
+/// The rows of a PNG.
+pub(super) struct Rows<'a> {
+    reader: Reader<Cursor<&'a [u8]>>,
+    channels: Channels,
+}
+
+impl<'a> Rows<'a> {
+    /// Reads everything that stands before the picture.
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, RenderError> {
+        let mut options = DecodeOptions::default();
+        options.set_ignore_adler32(false);
+        options.set_ignore_text_chunk(true);
+        let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
+        decoder.set_limits(Limits { bytes: CHUNK_BYTES });
+        decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+        let reader = decoder.read_info().map_err(damaged)?;
+        let channels = match reader.output_color_type().0 {
+            ColorType::Grayscale => Channels::Gray,
+            ColorType::GrayscaleAlpha => Channels::GrayAlpha,
+            ColorType::Rgb => Channels::Rgb,
+            ColorType::Rgba => Channels::Rgba,
+            ColorType::Indexed => return Err(RenderError::Internal("a palette was not expanded".to_owned())),
+        };
+        Ok(Self { reader, channels })
+    }
+
+    pub(super) const fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    pub(super) fn info(&self) -> &Info<'static> {
+        self.reader.info()
+    }
+
+    /// Decodes the next row.
+    pub(super) fn next(&mut self, row: &mut [u8]) -> Result<(), RenderError> {
+        match self.reader.read_row(row).map_err(damaged)? {
+            Some(_) => Ok(()),
+            None => Err(corrupt("png: fewer rows than the header says").into()),
+        }
+    }
+
+    /// Decodes all rows at once.
+    pub(super) fn whole(&mut self, size: Dimensions) -> Result<Pixels, RenderError> {
+        let mut pixels = Pixels::blank(size, self.channels);
+        self.reader.next_frame(&mut pixels.samples).map_err(damaged)?;
+        Ok(pixels)
+    }
+
+    /// Reads what stands behind the picture, the end marker included.
+    pub(super) fn finish(&mut self) -> Result<(), RenderError> {
+        self.reader.finish().map_err(damaged)
+    }
+}
+
+fn damaged(error: DecodingError) -> RenderError {
+    match error {
+        DecodingError::Parameter(error) => RenderError::Internal(format!("png: {error}")),
+        other => corrupt(format!("png: {other}")).into(),
+    }
+}

@@ -1,0 +1,170 @@
+//! Resizing a picture while it is decoded: rows come in, and only a strip of them is held at a time.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::{PixelTrait, ResizeOptions, Resizer};
+
+use super::RenderError;
+use super::geometry::Dimensions;
+use super::pixels::{Channels, Pixels};
+
+/// Lanczos3 reaches three pixels of the smaller picture to each side.
+const REACH: f64 = 3.0;
+/// Bytes of source rows that a strip aims at: little memory, and few strips, since each computes the filter anew.
+const STRIP_BYTES: usize = 3 << 20;
+
+/// Rows of the larger picture that some rows of the smaller one are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Strip {
+    /// Rows of the smaller picture, from and to.
+    pub(super) made: (u32, u32),
+    /// Rows of the larger picture, from and to.
+    pub(super) read: (u32, u32),
+}
+
+/// Cuts the way from `source` to `target` into strips whose source rows take little memory.
+pub(super) fn strips(source: Dimensions, target: Dimensions, row_bytes: usize) -> impl Iterator<Item = Strip> {
+    let scale = f64::from(source.height) / f64::from(target.height);
+    let rows = (STRIP_BYTES / row_bytes.max(1)) as f64;
+    let count = ((rows / scale) as u32).max(1);
+    (0..target.height).step_by(count as usize).map(move |from| {
+        let to = target.height.min(from.saturating_add(count));
+        let first = ((f64::from(from) + 0.5 - REACH) * scale).floor() - 1.0;
+        let last = ((f64::from(to) - 0.5 + REACH) * scale).ceil() + 1.0;
+        Strip { made: (from, to), read: (first.max(0.0) as u32, source.height.min(last as u32)) }
+    })
+}
+
+/// A picture that becomes smaller strip by strip.
+pub(super) struct Shrinking {
+    source: Dimensions,
+    rows: Vec<u8>,
+    /// The first row that is held.
+    first: u32,
+    /// One behind the last row that is held.
+    end: u32,
+    pub(super) smaller: Pixels,
+}
+
+impl Shrinking {
+    /// From `source` to `target`; the rows are kept in `buffer`.
+    pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self { source, rows: buffer, first: 0, end: 0, smaller: Pixels::blank(target, channels) }
+    }
+
+    pub(super) fn strips(&self) -> impl Iterator<Item = Strip> + use<> {
+        strips(self.source, self.smaller.size, self.row_bytes())
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.source.width as usize * self.smaller.channels.count()
+    }
+
+    /// Drops the rows before the strip and reads those that it needs and that are not there yet.
+    pub(super) fn read<E>(&mut self, strip: Strip, mut row: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
+        let row_bytes = self.row_bytes();
+        let done = (strip.read.0.min(self.end) - self.first) as usize * row_bytes;
+        self.rows.copy_within(done.., 0);
+        self.first = strip.read.0.min(self.end);
+        let kept = (self.end - self.first) as usize * row_bytes;
+        self.rows.resize((strip.read.1.max(self.end) - self.first) as usize * row_bytes, 0);
+        for space in self.rows[kept..].chunks_exact_mut(row_bytes) {
+            row(space)?;
+        }
+        self.end = strip.read.1.max(self.end);
+        Ok(())
+    }
+
+    /// Makes the strip's rows of the smaller picture.
+    pub(super) fn shrink(&mut self, resizer: &mut Resizer, strip: Strip) -> Result<(), RenderError> {
+        match self.smaller.channels {
+            Channels::Gray => self.shrink_typed::<U8>(resizer, strip),
+            Channels::GrayAlpha => self.shrink_typed::<U8x2>(resizer, strip),
+            Channels::Rgb => self.shrink_typed::<U8x3>(resizer, strip),
+            Channels::Rgba => self.shrink_typed::<U8x4>(resizer, strip),
+        }
+        .map_err(|error| RenderError::Internal(format!("resizing a strip: {error}")))
+    }
+
+    fn shrink_typed<P: PixelTrait>(
+        &mut self,
+        resizer: &mut Resizer,
+        strip: Strip,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let (from, to) = strip.made;
+        let size = self.smaller.size;
+        let row_bytes = size.width as usize * self.smaller.channels.count();
+        let made = &mut self.smaller.samples[from as usize * row_bytes..to as usize * row_bytes];
+        let source = TypedImageRef::<P>::from_buffer(self.source.width, self.end - self.first, &self.rows)?;
+        let mut target = TypedImage::<P>::from_buffer(size.width, to - from, made)?;
+        let scale = f64::from(self.source.height) / f64::from(size.height);
+        let top = f64::from(from) * scale - f64::from(self.first);
+        let height = (f64::from(to - from) * scale).min(f64::from(self.end - self.first) - top);
+        let options = ResizeOptions::new().crop(0.0, top, f64::from(self.source.width), height);
+        resizer.resize_typed(&source, &mut target, &options)?;
+        Ok(())
+    }
+
+    /// The smaller picture, and the buffer.
+    pub(super) fn finish(self) -> (Pixels, Vec<u8>) {
+        (self.smaller, self.rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn in_strips(picture: &Pixels, target: Dimensions) -> Pixels {
+        let mut shrinking = Shrinking::new(picture.size, target, picture.channels, Vec::new());
+        let mut rows = picture.samples.chunks_exact(picture.size.width as usize * picture.channels.count());
+        let mut resizer = Resizer::new();
+        for strip in shrinking.strips().collect::<Vec<_>>() {
+            shrinking
+                .read(strip, |space| {
+                    space.copy_from_slice(rows.next().ok_or("too many rows")?);
+                    Ok::<(), &str>(())
+                })
+                .unwrap();
+            shrinking.shrink(&mut resizer, strip).unwrap();
+        }
+        shrinking.finish().0
+    }
+
+    #[test]
+    fn strips_leave_no_seam() {
+        let size = Dimensions::new(2000, 2401);
+        let wave = |index: usize| (index as u32).wrapping_mul(2_654_435_761).rotate_left(7) as u8;
+        for channels in [Channels::Rgb, Channels::Rgba] {
+            let samples = (0..size.pixels() as usize * channels.count()).map(wave).collect();
+            let picture = Pixels { size, channels, samples };
+            let target = Dimensions::new(300, 360);
+            assert!(picture.size.height > strips(size, target, 2000 * 4).next().unwrap().read.1);
+            let whole = picture.resized(&mut Resizer::new(), target).unwrap();
+            let pieces = in_strips(&picture, target);
+            let off = whole.samples.iter().zip(&pieces.samples).filter(|(a, b)| a.abs_diff(**b) > 1).count();
+            assert_eq!(off, 0, "{channels:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn strips_cover_the_picture_in_order(width in 1u32..5000, height in 1u32..50_000, side in 1u32..2000) {
+            let source = Dimensions::new(width, height);
+            let target = source.inside(side);
+            let mut made = 0;
+            let mut end = 0;
+            for strip in strips(source, target, width as usize * 4) {
+                prop_assert_eq!(strip.made.0, made);
+                prop_assert!(strip.made.1 > made && strip.read.0 < strip.read.1);
+                prop_assert!(strip.read.0 <= end, "a row would be skipped");
+                prop_assert!(strip.read.1 >= end);
+                (made, end) = (strip.made.1, strip.read.1);
+            }
+            prop_assert_eq!((made, end), (target.height, height));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Every kind of JPEG and PNG against what an independent decoder makes of it: `tests/golden/make.py` says how.
+
+use std::path::{Path, PathBuf};
+
+use darkroom::recipe::{Recipe, Size};
+use darkroom::record::Reason;
+use darkroom::thumbnail::{Limits, RenderError, Stop, Thumbnail, render};
+use image::RgbaImage;
+
+use crate::images::png_chunk;
+
+/// The box of the expected thumbnails.
+const BOX: u32 = 32;
+
+fn golden(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder)
+}
+
+fn rendered(bytes: &[u8]) -> Result<Thumbnail, RenderError> {
+    let recipe = Recipe { sizes: vec![Size { name: "box".to_owned(), side: BOX }], ..Recipe::default() };
+    let limits = Limits { max_bytes: 1 << 20, max_pixels: 1 << 20, stop: Stop::default() };
+    render(bytes, &recipe, &limits).map(|mut rendered| rendered.thumbnails.remove(0))
+}
+
+/// Mean difference over all samples, alpha multiplied in.
+fn difference(a: &RgbaImage, b: &RgbaImage) -> f64 {
+    let shown = |image: &RgbaImage| -> Vec<f64> {
+        image
+            .pixels()
+            .flat_map(|pixel| {
+                let [r, g, b, alpha] = pixel.0.map(f64::from);
+                [r * alpha / 255.0, g * alpha / 255.0, b * alpha / 255.0, alpha]
+            })
+            .collect()
+    };
+    let (a, b) = (shown(a), shown(b));
+    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len() as f64
+}
+
+#[test]
+fn every_golden_file_looks_as_an_independent_decoder_shows_it() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(golden("sources")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let expected = image::open(golden("expected").join(format!("{name}.png"))).unwrap().into_rgba8();
+        let thumbnail = rendered(&std::fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let made = image::load_from_memory(&thumbnail.bytes).unwrap().into_rgba8();
+        // A JPEG is encoded twice; a tiny one has its chroma halved, which the expected picture has not.
+        let is_jpeg = path.extension().is_some_and(|extension| extension == "jpg");
+        let tolerance = if is_jpeg { 6.0 } else { 1.0 };
+        seen += 1;
+        if made.dimensions() != expected.dimensions() {
+            wrong.push(format!("{name}: {:?} instead of {:?}", made.dimensions(), expected.dimensions()));
+        } else if difference(&made, &expected) > tolerance {
+            wrong.push(format!("{name}: {:.2} off", difference(&made, &expected)));
+        }
+    }
+    assert!(seen >= 80, "{seen} golden files");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The chunks of a PNG: kind and body.
+fn chunks(png: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+    let mut rest = &png[8..];
+    let mut out = Vec::new();
+    while let Some((head, tail)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes(*head.first_chunk().unwrap()) as usize;
+        out.push(([head[4], head[5], head[6], head[7]], tail[..length].to_vec()));
+        rest = &tail[length + 4..];
+    }
+    out
+}
+
+fn assembled(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let body: Vec<u8> = chunks.iter().flat_map(|(kind, body)| png_chunk(kind, body)).collect();
+    [b"\x89PNG\r\n\x1a\n".to_vec(), body].concat()
+}
+
+/// What PngSuite's damaged files are: each fault on a file that is fine without it.
+#[test]
+fn every_kind_of_damage_to_a_png_is_named() {
+    let fine = std::fs::read(golden("sources/palette_4.png")).unwrap();
+    let reason = |bytes: &[u8]| match rendered(bytes) {
+        Err(RenderError::Refused(refusal)) => refusal.reason,
+        other => panic!("not refused: {other:?}"),
+    };
+    for (at, byte) in [(0, 0x88), (4, b'\n'), (5, 0), (7, b'\r')] {
+        let mut broken = fine.clone();
+        broken[at] = byte;
+        assert_eq!(reason(&broken), Reason::UnsupportedType, "byte {at} of the signature");
+    }
+    let without = |kind: &[u8; 4]| {
+        let left: Vec<_> = chunks(&fine).into_iter().filter(|(own, _)| own != kind).collect();
+        assembled(&left)
+    };
+    assert_eq!(assembled(&chunks(&fine)), fine);
+    for kind in [b"IHDR", b"PLTE", b"IDAT"] {
+        assert_eq!(reason(&without(kind)), Reason::Corrupt, "without {}", kind.escape_ascii());
+    }
+    for (index, (kind, _)) in chunks(&fine).iter().enumerate().take(3) {
+        let mut damaged = fine.clone();
+        let crc = 8 + chunks(&fine)[..=index].iter().map(|(_, body)| body.len() + 12).sum::<usize>() - 1;
+        damaged[crc] ^= 1;
+        assert_eq!(reason(&damaged), Reason::Corrupt, "checksum of {}", kind.escape_ascii());
+    }
+    let changed = |field: usize, value: u8| {
+        let mut all = chunks(&fine);
+        all[0].1[field] = value;
+        assembled(&all)
+    };
+    for (field, value) in [(8, 0), (8, 3), (8, 99), (9, 1), (9, 5), (9, 9), (10, 1), (11, 1), (12, 2), (3, 0), (7, 0)] {
+        assert_eq!(reason(&changed(field, value)), Reason::Corrupt, "header field {field} = {value}");
+    }
+}

@@ -1,0 +1,75 @@
+//! The memory that rendering takes, against what the header promised: admission relies on it.
+
+use std::process::Command;
+
+use darkroom::recipe::Recipe;
+use darkroom::thumbnail::{Limits, Stop, inspect, render};
+use png::{BitDepth, ColorType};
+use turbojpeg::Subsamp;
+
+use crate::images::{self, JpegKind};
+
+/// Names the kind of image that the child process renders.
+const KIND: &str = "DARKROOM_TEST_MEMORY_OF";
+
+fn limits() -> Limits {
+    Limits { max_bytes: 64 << 20, max_pixels: 100_000_000, stop: Stop::default() }
+}
+
+fn image(kind: &str) -> Vec<u8> {
+    let jpeg = |subsampling, is_progressive| {
+        images::jpeg_of(JpegKind { subsampling, is_progressive, is_arithmetic: false, quality: 60 }, 4032, 3024)
+    };
+    match kind {
+        "baseline" => jpeg(Subsamp::Sub2x2, false),
+        "progressive" => jpeg(Subsamp::Sub2x2, true),
+        "progressive 4:4:4" => jpeg(Subsamp::None, true),
+        "inks" => images::jpeg_cmyk(2400, 1800),
+        "small" => images::jpeg_of(JpegKind { subsampling: Subsamp::None, ..JpegKind::default() }, 1400, 1050),
+        "png" => images::png_rgba(2400, 1800),
+        "flat png" => images::png_rgb(20_000, 200),
+        "gray png" => images::white_30mp_png(),
+        "deep png" => images::png_of(ColorType::Rgba, BitDepth::Sixteen, 2000, 1500, &vec![7; 2000 * 1500 * 8]),
+        other => panic!("no such kind: {other}"),
+    }
+}
+
+/// The most memory that this process has held since the last reset, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn rendering_stays_inside_the_memory_that_the_header_promises() {
+    let kinds =
+        ["baseline", "progressive", "progressive 4:4:4", "inks", "small", "png", "flat png", "gray png", "deep png"];
+    for kind in kinds {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "memory::child_renders_one_image_alone", "--include-ignored", "--nocapture"])
+            .env(KIND, kind)
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success(), "{kind}: {output}{}", String::from_utf8_lossy(&child.stderr));
+        assert!(output.contains(&format!("{kind} took")), "{kind}: {output}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn child_renders_one_image_alone() {
+    let Ok(kind) = std::env::var(KIND) else { return };
+    let bytes = image(&kind);
+    let promised = inspect(&bytes, &Recipe::default(), &limits()).unwrap().decode_bytes;
+    // Five resets the peak to what is held now.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = peak();
+    render(&bytes, &Recipe::default(), &limits()).unwrap();
+    let took = peak().saturating_sub(before);
+    println!("{kind} took {took} of {promised}");
+    assert!(took <= promised, "{kind} took {took} bytes, {promised} were promised");
+    // A bound that is far too large would let too few images in.
+    assert!(promised < 4 * took + (32 << 20), "{kind} took {took} bytes, {promised} were promised");
+}

@@ -1,0 +1,91 @@
+//! Damaged files by the thousand: every one is rendered or refused, soon, and nothing panics.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use darkroom::recipe::{Recipe, Size};
+use darkroom::thumbnail::{Limits, RenderError, Stop, render};
+
+/// CPU time that one small file may take at most, in a debug build on a busy machine.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// A small generator of numbers (xorshift64*), so that every run sees the same files.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides.max(1)
+    }
+}
+
+/// One to four faults: bits, bytes, runs, cuts, repeats.
+fn mutated(original: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    for _ in 0..=dice.roll(4) {
+        let at = dice.roll(bytes.len());
+        let length = 1 + dice.roll((bytes.len() - at).min(64));
+        match dice.roll(7) {
+            0 => bytes[at] ^= 1 << dice.roll(8),
+            1 => bytes[at] = dice.roll(256) as u8,
+            2 => bytes[at..at + length].fill(if dice.roll(2) == 0 { 0 } else { 0xff }),
+            3 => bytes.truncate(at.max(1)),
+            4 => drop(bytes.drain(at..at + length)),
+            5 => {
+                let copy = bytes[at..at + length].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            // Most of what matters stands at the beginning.
+            _ => bytes[at % original.len().min(400).min(at + 1)] = dice.roll(256) as u8,
+        }
+        if bytes.len() < 2 {
+            return bytes;
+        }
+    }
+    bytes
+}
+
+/// The time that this thread has spent on a processor.
+fn cpu_time() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(statistics.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+fn survive(count: usize, seed: u64) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sources");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let originals: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    let recipe = Recipe { sizes: vec![Size { name: "box".to_owned(), side: 16 }], ..Recipe::default() };
+    let mut dice = Dice(seed);
+    let (mut rendered, mut refused) = (0, 0);
+    for number in 0..count {
+        let which = dice.roll(originals.len());
+        let bytes = mutated(&originals[which], &mut dice);
+        let stop = Stop::at(Instant::now() + Duration::from_secs(60));
+        let limits = Limits { max_bytes: 1 << 20, max_pixels: 1 << 22, stop };
+        let begun = cpu_time();
+        match render(&bytes, &recipe, &limits) {
+            Ok(_) => rendered += 1,
+            Err(RenderError::Refused(_)) => refused += 1,
+            Err(error) => panic!("number {number}, of {}: {error}", paths[which].display()),
+        }
+        let took = cpu_time() - begun;
+        assert!(took < LONGEST, "number {number}, of {}, took {took:?}", paths[which].display());
+    }
+    // Were all of one kind, the faults would be too large or too small to say anything.
+    assert!(rendered > count / 100 && refused > count / 3, "{rendered} rendered, {refused} refused");
+}
+
+#[test]
+fn a_thousand_damaged_files_are_rendered_or_refused() {
+    survive(1000, 0x5eed);
+}
+
+#[test]
+#[ignore = "takes minutes in a debug build: make test-all"]
+fn ten_thousand_damaged_files_are_rendered_or_refused() {
+    survive(10_000, 0xd1ce);
+}
