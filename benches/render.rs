@@ -96,9 +96,10 @@ fn floor(bytes: &[u8]) -> Option<f64> {
 
 fn spread(times: &mut [f64]) -> (f64, f64, f64) {
     times.sort_by(f64::total_cmp);
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
     match times {
         [] => (0.0, 0.0, 0.0),
-        [low, .., high] => (*low, times[times.len() / 2], *high),
+        [low, .., high] => (*low, median, *high),
         [only] => (*only, *only, *only),
     }
 }
