@@ -15,6 +15,17 @@ fn refusal(dir: &Path) -> OpenError {
     }
 }
 
+/// A thread of the backend may still be closing the database, and would write over the damage.
+fn wait_until_closed(dir: &Path) {
+    for _ in 0..3000 {
+        if !dir.join("darkroom.db-wal").exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the database is never closed");
+}
+
 fn database(dir: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open(dir.join("darkroom.db")).unwrap()
 }
@@ -86,6 +97,7 @@ async fn a_damaged_database_is_named_and_the_pictures_stay() {
             backend.ports.queue.send(&"x".repeat(1000)).await.unwrap();
         }
         drop(backend);
+        wait_until_closed(dir.path());
         let file = fs::OpenOptions::new().write(true).open(dir.path().join("darkroom.db")).unwrap();
         damage(&file, file.metadata().unwrap().len());
         let error = refusal(dir.path());
