@@ -1,7 +1,7 @@
 //! The way of one object from its event to `published`: the steps in their order.
 //!
 //! look, fetch, inspect, admit, claim, render, deliver, publish: each step consumes what the former made. What every
-//! event does to every record is decided in two places only: [`judge`] says what a record means for an event, and
+//! event does to every record is decided in two places only: `judge` says what a record means for an event, and
 //! [`Transition::is_admitted_by`](crate::record::Transition::is_admitted_by) what the catalog lets through.
 
 pub mod admission;
