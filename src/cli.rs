@@ -1,6 +1,7 @@
 //! The command line: what darkroom can be asked to do.
 
 pub mod render;
+pub mod simulate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -60,6 +61,11 @@ pub enum Command {
     /// boxes, without metadata. A file that fails does not stop the others. Honours DARKROOM_SIZES,
     /// DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
     Render(render::Render),
+    /// Replay hard days against the scaling policy: waits, tasks, cost
+    ///
+    /// A steady load, a daily wave, a spike to a hundred times, one upload after a silent day, a backfill of a million,
+    /// a flood of poison. Prints a table, and draws tasks and backlog over time.
+    Simulate(simulate::Simulate),
 }
 
 /// `darkroom local`
@@ -77,7 +83,7 @@ impl Command {
     /// The settings that the command needs.
     pub const fn role(&self) -> Role {
         match self {
-            Self::Local(_) | Self::Render(_) => Role::Local,
+            Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
             Self::Worker => Role::Worker,
             Self::Api => Role::Api,
         }

@@ -34,3 +34,5 @@ pub mod ports;
 pub mod backends;
 
 pub mod api;
+
+pub mod simulate;

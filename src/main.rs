@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use darkroom::app::Ending;
-use darkroom::cli::{Cli, Command, exit, render};
+use darkroom::cli::{Cli, Command, exit, render, simulate};
 use darkroom::config::{Config, Environment, Loaded, Machine};
 use darkroom::{app, telemetry};
 
@@ -38,6 +38,10 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
         Command::Render(args) => {
             let are_all_rendered = render::run(args, &config, &mut std::io::stdout().lock()).context("render")?;
             return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });
+        }
+        Command::Simulate(args) => {
+            simulate::run(args, &mut std::io::stdout().lock())?;
+            return Ok(exit::DONE);
         }
     };
     Ok(match ending {

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with the modules that it may use besides itself and those that every module may use.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
-    ("cli", &["config", "record", "thumbnail"]),
+    ("cli", &["config", "record", "simulate", "thumbnail"]),
     ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "thumbnail", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("ports", &["record"]),
     ("backends", &["config", "event", "ports", "recipe", "record"]),
+    ("simulate", &[]),
     ("api", &["config", "event", "ports", "recipe", "record"]),
 ];
 
@@ -29,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
 const EVERYWHERE: [&str; 2] = ["clock", "metrics"];
 
 /// These are pure: neither tokio, nor the system, nor a port.
-const PURE: [&str; 3] = ["thumbnail", "recipe", "record"];
+const PURE: [&str; 4] = ["thumbnail", "recipe", "record", "simulate"];
 
 fn sources_under(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());

@@ -53,6 +53,19 @@ fn every_bucket_list_stands_in_the_document() {
     }
 }
 
+#[test]
+fn the_table_of_scaling_is_what_simulate_prints() {
+    for (arguments, document) in [
+        (&["simulate"][..], "docs/SCALING.md"),
+        (&["simulate", "--backlog-per-task", "240"], "docs/decisions/scaling-on-needed-tasks.md"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_darkroom")).args(arguments).output().unwrap();
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && table.lines().count() > 2, "{table}");
+        assert!(read(document).contains(&table), "{document} should hold this table:\n{table}");
+    }
+}
+
 /// The names of darkroom's variables in a text.
 fn variables(text: &str) -> BTreeSet<String> {
     let starts = text.match_indices("DARKROOM_").map(|(at, _)| at);

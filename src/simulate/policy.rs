@@ -1,0 +1,206 @@
+//! The scaling policy as CloudWatch and Application Auto Scaling carry it out, a minute at a time.
+
+use std::collections::VecDeque;
+
+/// Datapoints above the target before target tracking adds tasks.
+const HIGH_MINUTES: usize = 3;
+/// Datapoints below nine tenths of the target before it takes tasks away.
+const LOW_MINUTES: usize = 15;
+/// Below this share of the target there is something to take away.
+const LOW_SHARE: f64 = 0.9;
+/// A queue that nobody asked anything for so long reports nothing until it has woken.
+const ASLEEP_AFTER_MINUTES: u64 = 6 * 60;
+/// How long a queue's metrics may take to wake.
+const WAKING_MINUTES: u64 = 15;
+
+/// What target tracking keeps at its target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Metric {
+    /// Messages, waiting or in hand, for each running task.
+    BacklogPerTask {
+        /// Messages that a task works off in the acceptable time.
+        target: f64,
+    },
+    /// Tasks that are needed for each that runs: for what arrives, and to work off the backlog in the acceptable time.
+    Load {
+        /// Share of the tasks that should be needed.
+        target: f64,
+        /// Seconds in which a backlog should be worked off.
+        acceptable_latency_seconds: f64,
+    },
+}
+
+/// What is deployed, and what it works on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// What target tracking keeps at its target.
+    pub metric: Metric,
+    /// Tasks at rest.
+    pub min_tasks: u32,
+    /// Tasks at most.
+    pub max_tasks: u32,
+    /// Minutes between two additions of tasks.
+    pub scale_out_cooldown_minutes: u64,
+    /// Minutes between two removals of tasks.
+    pub scale_in_cooldown_minutes: u64,
+    /// Minutes between two wakings from zero.
+    pub wake_cooldown_minutes: u64,
+    /// Images that one task renders at once.
+    pub render_slots: u32,
+    /// Seconds that one image takes in a slot.
+    pub seconds_per_image: f64,
+    /// Seconds from the decision to a task that receives messages.
+    pub task_start_seconds: u64,
+    /// Minutes until CloudWatch has a minute's figures.
+    pub metric_delay_minutes: usize,
+    /// Price of one task for an hour, in dollars.
+    pub task_hour_dollars: f64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            metric: Metric::Load { target: 0.8, acceptable_latency_seconds: 60.0 },
+            min_tasks: 1,
+            max_tasks: 10,
+            scale_out_cooldown_minutes: 3,
+            scale_in_cooldown_minutes: 5,
+            wake_cooldown_minutes: 3,
+            render_slots: 1,
+            seconds_per_image: 0.25,
+            task_start_seconds: 60,
+            metric_delay_minutes: 1,
+            // One arm64 core and 2 GiB on Fargate, us-east-1.
+            task_hour_dollars: 0.032_38 + 2.0 * 0.003_56,
+        }
+    }
+}
+
+impl Policy {
+    /// The metric of a minute as a multiple of its target.
+    fn over_target(&self, minute: &Minute) -> f64 {
+        let backlog = minute.visible + minute.in_flight;
+        let running = f64::from(minute.running.max(1));
+        match self.metric {
+            Metric::BacklogPerTask { target } => backlog / running / target,
+            Metric::Load { target, acceptable_latency_seconds } => {
+                let images_per_second = minute.sent / 60.0 + backlog / acceptable_latency_seconds;
+                images_per_second * self.seconds_per_image / f64::from(self.render_slots) / running / target
+            }
+        }
+    }
+}
+
+/// What CloudWatch was told of one minute.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Minute {
+    /// Messages that were sent in it.
+    pub(super) sent: f64,
+    /// Messages that wait.
+    pub(super) visible: f64,
+    /// Messages in hand.
+    pub(super) in_flight: f64,
+    /// Tasks that run.
+    pub(super) running: u32,
+}
+
+/// The state that the services keep between minutes.
+#[derive(Debug)]
+pub(super) struct Scaler<'a> {
+    policy: &'a Policy,
+    /// Figures on their way to CloudWatch, then those that it has, the oldest first.
+    minutes: VecDeque<Minute>,
+    minute: u64,
+    /// The minute since which nobody has asked the queue for anything.
+    quiet_since: Option<u64>,
+    /// The minute at which a sleeping queue's figures are to be had again.
+    awake_at: u64,
+    last_out: Option<u64>,
+    last_in: Option<u64>,
+    last_wake: Option<u64>,
+}
+
+impl<'a> Scaler<'a> {
+    pub(super) fn new(policy: &'a Policy) -> Self {
+        Self {
+            policy,
+            minutes: VecDeque::new(),
+            minute: 0,
+            quiet_since: None,
+            awake_at: 0,
+            last_out: None,
+            last_in: None,
+            last_wake: None,
+        }
+    }
+
+    /// A minute is over: how many tasks there should be from now on.
+    pub(super) fn decide(&mut self, told: Minute, desired: u32) -> u32 {
+        self.minute += 1;
+        self.mind_sleep(&told);
+        let told =
+            if self.minute < self.awake_at { Minute { sent: 0.0, visible: 0.0, in_flight: 0.0, ..told } } else { told };
+        self.minutes.push_back(told);
+        if self.minutes.len() > LOW_MINUTES + self.policy.metric_delay_minutes {
+            self.minutes.pop_front();
+        }
+        let wanted = self.wake(desired).or_else(|| self.track(desired)).unwrap_or(desired);
+        wanted.clamp(self.policy.min_tasks, self.policy.max_tasks)
+    }
+
+    /// A worker's polls keep a queue awake. After hours without a worker its figures stop, and take their time to return.
+    fn mind_sleep(&mut self, told: &Minute) {
+        let is_busy = told.running > 0 || told.visible > 0.0;
+        if !is_busy {
+            self.quiet_since.get_or_insert(self.minute);
+            return;
+        }
+        let was_asleep = self.quiet_since.is_some_and(|since| self.minute - since >= ASLEEP_AFTER_MINUTES);
+        if was_asleep {
+            self.awake_at = self.minute + WAKING_MINUTES;
+        }
+        self.quiet_since = None;
+    }
+
+    /// The newest `count` minutes that CloudWatch has; `None` until it has so many.
+    fn known(&self, count: usize) -> Option<impl Iterator<Item = &Minute>> {
+        let known = self.minutes.len().checked_sub(self.policy.metric_delay_minutes)?;
+        let first = known.checked_sub(count)?;
+        Some(self.minutes.range(first..known))
+    }
+
+    /// The step policy: something waits and no task runs.
+    fn wake(&mut self, desired: u32) -> Option<u32> {
+        if self.policy.min_tasks > 0 || !is_over(self.last_wake, self.minute, self.policy.wake_cooldown_minutes) {
+            return None;
+        }
+        let waits = self.known(1)?.all(|minute| minute.running < 1 && minute.visible >= 1.0);
+        waits.then(|| {
+            self.last_wake = Some(self.minute);
+            desired + 1
+        })
+    }
+
+    /// Target tracking: as many tasks as would bring the metric to its target, if it follows their number.
+    fn track(&mut self, desired: u32) -> Option<u32> {
+        let enough = (f64::from(desired) * self.policy.over_target(self.known(1)?.next()?)).ceil() as u32;
+        if self.known(HIGH_MINUTES)?.all(|minute| self.policy.over_target(minute) > 1.0) {
+            let may = enough > desired && is_over(self.last_out, self.minute, self.policy.scale_out_cooldown_minutes);
+            return may.then(|| {
+                self.last_out = Some(self.minute);
+                enough
+            });
+        }
+        let is_low = self.known(LOW_MINUTES)?.all(|minute| self.policy.over_target(minute) < LOW_SHARE);
+        let may =
+            is_low && enough < desired && is_over(self.last_in, self.minute, self.policy.scale_in_cooldown_minutes);
+        may.then(|| {
+            self.last_in = Some(self.minute);
+            enough
+        })
+    }
+}
+
+fn is_over(last: Option<u64>, now: u64, cooldown_minutes: u64) -> bool {
+    last.is_none_or(|last| now >= last + cooldown_minutes)
+}
