@@ -11,6 +11,7 @@ from functools import wraps
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.awslambda.models import LambdaFunction
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ecs.models import EC2ContainerServiceBackend, Service
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
@@ -167,6 +168,16 @@ def service_settings():
         service = original(self, changes)
         settle(service)
         return service
+
+
+@gap
+def rule_descriptions():
+    """EC2: the description of a rule that names a group is not given back, so every plan would want to set it again."""
+
+    def description(self):
+        return self.ip_range.get("Description") or self.source_group.get("Description")
+
+    SecurityGroupRule.description = property(description)
 
 
 @gap
