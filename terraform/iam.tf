@@ -27,9 +27,15 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
+    sid       = "CountDeadLetters"
+    actions   = ["sqs:GetQueueAttributes"] # for the metrics
+    resources = [local.dead_letters_arn]
+  }
+
+  statement {
     sid       = "ReadOriginals"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = ["${local.upload_bucket_arn}/${var.upload_prefix}*"]
+    resources = [local.upload_objects_arn]
   }
 
   statement {
@@ -51,7 +57,7 @@ data "aws_iam_policy_document" "worker" {
       "dynamodb:GetItem",    # look
       "dynamodb:UpdateItem", # claim, publish, reject, fail, release
     ]
-    resources = [aws_dynamodb_table.images.arn]
+    resources = [local.table_arn]
   }
 }
 
@@ -76,14 +82,14 @@ data "aws_iam_policy_document" "api" {
       "dynamodb:PutItem", # POST /images
       "dynamodb:GetItem", # GET /images/{id}
     ]
-    resources = [aws_dynamodb_table.images.arn]
+    resources = [local.table_arn]
   }
 
   statement {
     # A signed URL can do what its signer may.
     sid       = "SignUploads"
     actions   = ["s3:PutObject"]
-    resources = ["${local.upload_bucket_arn}/${var.upload_prefix}*"]
+    resources = [local.upload_objects_arn]
   }
 
   statement {
@@ -95,7 +101,7 @@ data "aws_iam_policy_document" "api" {
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.api.arn}:*"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/${var.name}/api:*"]
   }
 }
 
@@ -130,16 +136,11 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.worker.arn}:*"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/${var.name}/worker:*"]
   }
 }
 
 # --- Who may take on a role -------------------------------------------------------------------------------------------
-
-locals {
-  # The prefix of all output keys, as in src/recipe.rs.
-  thumbnail_objects_arn = "arn:${local.partition}:s3:::${local.thumbnail_bucket}/thumbnails/*"
-}
 
 data "aws_iam_policy_document" "assumed_by_tasks" {
   statement {

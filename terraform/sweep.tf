@@ -103,13 +103,13 @@ data "aws_iam_policy_document" "sweep" {
       "dynamodb:UpdateItem",
       "dynamodb:DeleteItem",
     ]
-    resources = [aws_dynamodb_table.images.arn]
+    resources = [local.table_arn]
   }
 
   statement {
     sid       = "LookAtOriginals"
     actions   = ["s3:GetObject"]
-    resources = ["${local.upload_bucket_arn}/${var.upload_prefix}*"]
+    resources = [local.upload_objects_arn]
   }
 
   statement {
@@ -121,7 +121,7 @@ data "aws_iam_policy_document" "sweep" {
   statement {
     sid       = "FindThumbnails"
     actions   = ["s3:ListBucket"]
-    resources = ["arn:${local.partition}:s3:::${local.thumbnail_bucket}"]
+    resources = [local.thumbnail_bucket_arn]
   }
 
   statement {
@@ -139,7 +139,7 @@ data "aws_iam_policy_document" "sweep" {
   statement {
     sid       = "LookAtDeadLetters"
     actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
-    resources = [aws_sqs_queue.dead_letters.arn]
+    resources = [local.dead_letters_arn]
   }
 }
 
@@ -165,7 +165,7 @@ data "aws_iam_policy_document" "sweep_schedule" {
   statement {
     sid       = "StartTheTask"
     actions   = ["ecs:RunTask"]
-    resources = ["${aws_ecs_task_definition.sweep[0].arn_without_revision}:*"]
+    resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/${var.name}-sweep:*"]
 
     condition {
       test     = "ArnEquals"

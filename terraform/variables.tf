@@ -232,7 +232,7 @@ variable "acceptable_latency_seconds" {
 }
 
 variable "seconds_per_image" {
-  description = "What one image takes on one core, upload and download included; docs/BENCHMARKS.md has figures, darkroom_image_seconds yours."
+  description = "What one image takes on one core, upload and download included; docs/BENCHMARKS.md has figures, darkroom_stage_duration_seconds yours."
   type        = number
   default     = 0.25
 

@@ -33,8 +33,15 @@ locals {
   upload_bucket    = "${var.name}-uploads-${local.account}-${local.region}"
   thumbnail_bucket = "${var.name}-thumbnails-${local.account}-${local.region}"
 
-  upload_bucket_arn = "arn:${local.partition}:s3:::${local.upload_bucket}"
-  queue_arn         = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-uploads"
+  upload_bucket_arn    = "arn:${local.partition}:s3:::${local.upload_bucket}"
+  thumbnail_bucket_arn = "arn:${local.partition}:s3:::${local.thumbnail_bucket}"
+  queue_arn            = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-uploads"
+  dead_letters_arn     = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
+  table_arn            = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.name}-images"
+
+  # The objects that darkroom reads and writes. The second prefix is that of all output keys, as in src/recipe.rs.
+  upload_objects_arn    = "${local.upload_bucket_arn}/${var.upload_prefix}*"
+  thumbnail_objects_arn = "${local.thumbnail_bucket_arn}/thumbnails/*"
 
   image_uri = "${aws_ecr_repository.darkroom.repository_url}:${var.image_tag}"
 }

@@ -24,6 +24,7 @@ locals {
   worker_environment = merge(local.common_environment, {
     AWS_REGION                  = local.region
     DARKROOM_QUEUE_URL          = aws_sqs_queue.uploads.url
+    DARKROOM_DLQ_URL            = aws_sqs_queue.dead_letters.url
     DARKROOM_VISIBILITY_TIMEOUT = "${var.visibility_timeout_seconds}s"
     DARKROOM_DRAIN_TIMEOUT      = "${local.drain_timeout_seconds}s"
     DARKROOM_RENDER_SLOTS       = tostring(local.render_slots)

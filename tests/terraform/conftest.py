@@ -69,13 +69,13 @@ class Emulator:
 def emulator(scratch):
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    with (scratch / "emulator.log").open("w") as log:
+    with (scratch / f"emulator-{port}.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-B", "aws_emulator.py", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
         )
 
     def answers():
-        assert server.poll() is None, "the emulator ended: see .scratch/terraform/emulator.log"
+        assert server.poll() is None, "the emulator ended: see its log in .scratch/terraform"
         try:
             return urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).status == 200
         except OSError:

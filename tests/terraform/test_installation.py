@@ -105,13 +105,18 @@ def left(emulator) -> dict[str, list[str]]:
         answer = getattr(emulator.client(service), operation)(**parameters)
         return [item[name] if name else item for item in answer.get(field, [])]
 
+    def is_active(cluster: str) -> bool:
+        return emulator.client("ecs").describe_clusters(clusters=[cluster])["clusters"][0]["status"] == "ACTIVE"
+
+    # What was deleted is still told of for a while, here as on AWS.
+    available = [{"Name": "vpc-endpoint-state", "Values": ["available"]}]
     ours = [{"Name": "tag:Project", "Values": ["darkroom", "full"]}]
     found = {
         "buckets": names("s3", "list_buckets", "Buckets", "Name"),
         "queues": names("sqs", "list_queues", "QueueUrls"),
         "tables": names("dynamodb", "list_tables", "TableNames"),
         "repositories": names("ecr", "describe_repositories", "repositories", "repositoryName"),
-        "clusters": [arn for arn in names("ecs", "list_clusters", "clusterArns")],
+        "clusters": [arn for arn in names("ecs", "list_clusters", "clusterArns") if is_active(arn)],
         "task definitions": names("ecs", "list_task_definitions", "taskDefinitionArns", status="ACTIVE"),
         "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
         "http apis": names("apigatewayv2", "get_apis", "Items", "ApiId"),
@@ -130,7 +135,7 @@ def left(emulator) -> dict[str, list[str]]:
         "subnets": names("ec2", "describe_subnets", "Subnets", "SubnetId", Filters=ours),
         "internet gateways": names("ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId", Filters=ours),
         "route tables": names("ec2", "describe_route_tables", "RouteTables", "RouteTableId", Filters=ours),
-        "endpoints": names("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", Filters=ours),
+        "endpoints": names("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", Filters=[*ours, *available]),
         "security groups": names("ec2", "describe_security_groups", "SecurityGroups", "GroupId", Filters=ours),
     }
     return found
