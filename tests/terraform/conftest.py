@@ -85,8 +85,9 @@ def emulator(scratch):
         wait_until(answers, "the emulator answers")
         yield Emulator(endpoint)
     finally:
-        server.terminate()
-        server.wait(10)
+        # It has nothing to finish.
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ class Terraform:
         self.variables = variables
         (self.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
 
-    def run(self, *arguments: str, codes=(0,), limit_seconds=300) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, codes=(0,), limit_seconds=600) -> subprocess.CompletedProcess:
         """Runs `terraform ARGUMENTS`; its output is in the answer, and in the message when the code is another."""
         done = subprocess.run(
             ["terraform", *arguments],

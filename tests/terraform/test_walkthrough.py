@@ -60,7 +60,7 @@ class Shell:
         )
         self.blocks_done = 0
 
-    def run(self, commands: str, limit_seconds: float = 300):
+    def run(self, commands: str, limit_seconds: float = 600):
         self.blocks_done += 1
         done = f"{self.DONE}{self.blocks_done}"
         self.process.stdin.write(f"{commands}\necho '{done}'\n")
