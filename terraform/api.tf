@@ -6,6 +6,7 @@ locals {
   api_environment = merge(local.common_environment, {
     DARKROOM_UPLOAD_URL_EXPIRY = var.upload_url_expiry
     DARKROOM_PLAIN_UPLOADS     = var.plain_uploads ? "on" : "off"
+    DARKROOM_ALLOW_DELETE      = var.allow_delete ? "on" : "off"
   })
 
   # Named one by one: what is not here never reaches the function.
@@ -15,10 +16,12 @@ locals {
       "GET /images",
       "GET /images/{id}",
       "GET /images/{id}/{size}",
+      "GET /openapi.json",
     ],
     var.plain_uploads ? ["GET /upload-url"] : [],
+    var.allow_delete ? ["DELETE /images/{id}"] : [],
     # The page has no way to get a token.
-    var.api_authentication == "none" ? ["GET /"] : [],
+    var.api_authentication == "none" ? ["GET /", "GET /page/{file}"] : [],
   )
 }
 
@@ -71,7 +74,7 @@ resource "aws_apigatewayv2_api" "api" {
 
     content {
       allow_origins  = cors_configuration.value
-      allow_methods  = ["GET", "POST"]
+      allow_methods  = concat(["GET", "POST"], var.allow_delete ? ["DELETE"] : [])
       allow_headers  = ["authorization", "content-type", "if-none-match"]
       expose_headers = ["etag", "location", "retry-after"]
       max_age        = 3600

@@ -98,6 +98,22 @@ data "aws_iam_policy_document" "api" {
     resources = [local.thumbnail_objects_arn]
   }
 
+  dynamic "statement" {
+    # DELETE /images/{id}: closes the record, then removes every version of the original and the thumbnails.
+    for_each = !var.allow_delete ? {} : {
+      CloseRecords   = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
+      FindVersions   = { actions = ["s3:ListBucketVersions"], resources = [local.upload_bucket_arn, local.thumbnail_bucket_arn] }
+      FindThumbnails = { actions = ["s3:ListBucket"], resources = [local.thumbnail_bucket_arn] }
+      DeleteForEver  = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources = [local.upload_objects_arn, local.thumbnail_objects_arn] }
+    }
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]

@@ -146,6 +146,17 @@ variable "plain_uploads" {
   default     = true
 }
 
+variable "allow_delete" {
+  description = "Whether DELETE /images/{id} exists. It deletes any image, so callers must be known."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.allow_delete || var.api_authentication == "jwt"
+    error_message = "allow_delete needs api_authentication = \"jwt\": else everybody could delete everything."
+  }
+}
+
 variable "cors_origins" {
   description = "Origins of other pages that may call the API and upload, such as https://app.example.com. The API's own page needs none."
   type        = list(string)

@@ -102,7 +102,7 @@ run "out_of_the_box" {
     error_message = "without authentication there must be no authorizer"
   }
   assert {
-    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /upload-url", "GET /"])
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /upload-url", "GET /", "GET /page/{file}"])
     error_message = "each route of the API must be there and none besides"
   }
   assert {
@@ -236,6 +236,7 @@ run "api_as_asked_for" {
     plain_uploads      = false
     cors_origins       = ["https://app.example.com"]
     public_url         = "https://cdn.example.com"
+    allow_delete       = true
   }
 
   assert {
@@ -243,8 +244,8 @@ run "api_as_asked_for" {
     error_message = "every route must ask for a token"
   }
   assert {
-    condition     = !contains(keys(aws_apigatewayv2_route.api), "GET /") && length(aws_apigatewayv2_route.api) == 4
-    error_message = "the page cannot send a token"
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "DELETE /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json"])
+    error_message = "the page cannot send a token; who has one may delete where that is allowed"
   }
   assert {
     condition     = !contains(keys(aws_apigatewayv2_route.api), "GET /upload-url") && output.api_environment.DARKROOM_PLAIN_UPLOADS == "off"

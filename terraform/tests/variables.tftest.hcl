@@ -86,6 +86,7 @@ run "against_each_other" {
     seconds_per_image                = 61
     oldest_message_alarm_seconds     = 59
     vpc_cidr                         = "10.0.0/24"
+    allow_delete                     = true
     subnets_are_public               = true
     metrics_source_security_group_id = "sg-prometheus"
   }
@@ -105,6 +106,7 @@ run "against_each_other" {
     var.oldest_message_alarm_seconds,
     var.vpc_cidr,
     var.subnets_are_public,
+    var.allow_delete,
     var.metrics_source_security_group_id,
   ]
 }

@@ -71,7 +71,7 @@ def emulator(scratch):
     endpoint = f"http://127.0.0.1:{port}"
     with (scratch / f"emulator-{port}.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-B", "aws_emulator.py", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
+            [sys.executable, "aws_emulator.py", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
         )
 
     def answers():
@@ -82,7 +82,7 @@ def emulator(scratch):
             return False
 
     try:
-        wait_until(answers, "the emulator answers")
+        wait_until(answers, "the emulator answers", 180)
         yield Emulator(endpoint)
     finally:
         # It has nothing to finish.
@@ -121,6 +121,7 @@ def installations(emulator, foreign_network, scratch) -> dict[str, Terraform]:
             "architecture": "amd64",
             "original_retention_days": 30,
             "plain_uploads": False,
+            "allow_delete": True,
             "cors_origins": ["https://app.example.com"],
             "public_url": "https://cdn.example.com",
             "min_tasks": 0,

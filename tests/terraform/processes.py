@@ -39,7 +39,7 @@ def darkroom(role: str, settings: dict[str, str], aws: dict[str, str], scratch: 
             assert process.poll() is None, log_file.read_text()
             return is_up(f"http://{admin}/readyz")
 
-        wait_until(ready, f"darkroom {role} is ready")
+        wait_until(ready, f"darkroom {role} is ready", 120)
         yield f"http://{listen}"
         process.terminate()
         assert process.wait(60) == 0, log_file.read_text()

@@ -7,6 +7,7 @@ too few on either side fails a test.
 
 import json
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,29 @@ from terraform_cli import ROOT, Terraform
 SOURCE = ROOT / "src"
 ADAPTERS = {"queue": "queue", "objects": "objects", "catalog": "catalog"}
 
-# The files of each process, and the port behind each field of `Ports`.
-PROCESSES = {"worker": ["worker", "pipeline", "app"], "api": ["api"]}
+DEFAULTS = {"image_tag": "1.0.0", "api_authentication": "none"}
+TOKENS = {"api_authentication": "jwt", "jwt_issuer": "https://login.example.com/", "jwt_audience": ["darkroom"]}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of an installation: the modules it runs, and the files in them that its settings leave out."""
+
+    role: str
+    modules: tuple[str, ...]
+    unused: tuple[str, ...] = ()
+    settings: dict = field(default_factory=dict)
+
+
+PROCESSES = {
+    "worker": Process("worker", ("worker", "pipeline", "app")),
+    "api": Process("api", ("api",), unused=("api/delete.rs",)),
+    "api that may delete": Process("api", ("api",), settings={**TOKENS, "allow_delete": True}),
+}
+
+# The port behind each field of `Ports`; in src/api/delete.rs the thumbnails are lent as `bucket`.
 PORT_OF = {"queue": "queue", "dead_letters": "queue", "uploads": "objects", "thumbnails": "objects", "catalog": "catalog"}
+LENT_AS = {"bucket": "thumbnails"}
 
 # Port method -> the SDK's operations behind it, and the actions that they need. Actions on the bucket begin with "bucket ".
 NEEDS = {
@@ -52,19 +73,23 @@ OPERATIONS = set().union(*(operations for operations, _ in NEEDS.values()))
 OF_THE_PLATFORM = {"WriteLogs"}
 
 
-def code_of(*names: str, folder: Path = SOURCE) -> str:
+def code_of(*names: str, folder: Path = SOURCE, without: tuple[str, ...] = ()) -> str:
     """The modules with all their files, without tests and comments."""
     files = [file for name in names for file in (folder / f"{name}.rs", *sorted((folder / name).rglob("*.rs"))) if file.exists()]
     assert files, f"no such modules: {names}"
-    texts = [re.split(r"^#\[cfg\(test\)\]\nmod ", file.read_text(), maxsplit=1, flags=re.M)[0] for file in files]
+    left_out = {folder / name for name in without}
+    assert left_out <= set(files), without
+    texts = [re.split(r"^#\[cfg\(test\)\]\nmod ", file.read_text(), maxsplit=1, flags=re.M)[0] for file in files if file not in left_out]
     return re.sub(r"//.*", "", "\n".join(texts))
 
 
-def calls_of(process: str) -> set[tuple[str, str]]:
+def calls_of(process: Process) -> set[tuple[str, str]]:
     """What the process calls: (field of `Ports`, method)."""
     methods = {need.split(".")[1] for need in NEEDS}
-    found = re.findall(rf"\b({'|'.join(PORT_OF)})\s*\.\s*({'|'.join(methods)})\(", code_of(*PROCESSES[process]))
-    return {(field, method) for field, method in found if f"{PORT_OF[field]}.{method}" in NEEDS}
+    code = code_of(*process.modules, without=process.unused)
+    found = re.findall(rf"\b({'|'.join([*PORT_OF, *LENT_AS])})\s*\.\s*({'|'.join(methods)})\(", code)
+    calls = {(LENT_AS.get(name, name), method) for name, method in found}
+    return {(name, method) for name, method in calls if f"{PORT_OF[name]}.{method}" in NEEDS}
 
 
 def bodies_of(port: str) -> dict[str, str]:
@@ -93,10 +118,15 @@ def looks_like_a_call(name: str, body: str) -> bool:
     return re.search(rf"\bclient\s*\.\s*{name}\(\)", body) is not None
 
 
+@pytest.fixture(scope="module", params=PROCESSES.values(), ids=PROCESSES)
+def process(request) -> Process:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def resources(emulator, scratch) -> dict:
+def resources(process, emulator, scratch) -> dict:
     """The planned resources; nothing is applied."""
-    terraform = Terraform(scratch / "permissions", emulator.environment(), image_tag="1.0.0", api_authentication="none")
+    terraform = Terraform(scratch / "permissions", emulator.environment(), **{**DEFAULTS, **process.settings})
     terraform.run("plan", "-no-color", "-out=next.tfplan")
     plan = json.loads(terraform.run("show", "-json", "next.tfplan").stdout)
     return {resource["address"]: resource["values"] for resource in plan["planned_values"]["root_module"]["resources"]}
@@ -128,7 +158,7 @@ def arns(resources: dict) -> dict[str, str]:
     }
 
 
-def needed(process: str, arn: dict[str, str]) -> set[tuple[str, str]]:
+def needed(process: Process, arn: dict[str, str]) -> set[tuple[str, str]]:
     """The (action, resource) pairs that the process cannot do without."""
     pairs = set()
     for field, method in calls_of(process):
@@ -140,10 +170,9 @@ def needed(process: str, arn: dict[str, str]) -> set[tuple[str, str]]:
     return pairs
 
 
-@pytest.mark.parametrize("process", PROCESSES)
 def test_role_may_do_what_its_process_does_and_nothing_else(resources, process):
     assert calls_of(process), "no call was found: has the code been moved?"
-    assert granted(resources, process) == needed(process, arns(resources))
+    assert granted(resources, process.role) == needed(process, arns(resources))
 
 
 @pytest.mark.parametrize("port", ADAPTERS)
@@ -159,8 +188,7 @@ def test_method_calls_the_operations_that_the_roles_are_reckoned_from(need):
     assert operations_of(method, bodies_of(port)) == NEEDS[need][0]
 
 
-@pytest.mark.parametrize("process", PROCESSES)
 def test_wildcards_are_only_at_the_end_of_keys(resources, process):
-    for action, target in granted(resources, process):
+    for action, target in granted(resources, process.role):
         assert "*" not in action
         assert target.count("*") == (1 if "/" in target and ":s3:" in target else 0), target
