@@ -1,0 +1,156 @@
+# The API: an HTTP API in front of one Lambda function, which runs the same image as the workers.
+
+locals {
+  api_function = "${var.name}-api"
+
+  api_environment = merge(local.common_environment, {
+    DARKROOM_UPLOAD_URL_EXPIRY = var.upload_url_expiry
+    DARKROOM_PLAIN_UPLOADS     = var.plain_uploads ? "on" : "off"
+    DARKROOM_ALLOW_DELETE      = var.allow_delete ? "on" : "off"
+  })
+
+  # Named one by one: what is not here never reaches the function.
+  api_routes = concat(
+    [
+      "POST /images",
+      "GET /images",
+      "GET /images/{id}",
+      "GET /images/{id}/{size}",
+      "GET /openapi.json",
+    ],
+    var.plain_uploads ? ["GET /upload-url"] : [],
+    var.allow_delete ? ["DELETE /images/{id}"] : [],
+    # The page has no way to get a token.
+    var.api_authentication == "none" ? ["GET /", "GET /page/{file}"] : [],
+  )
+}
+
+resource "aws_cloudwatch_log_group" "api" {
+  name              = "/${var.name}/api"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "api" {
+  function_name = local.api_function
+  description   = "darkroom api: upload URLs and the status of images"
+  role          = aws_iam_role.api.arn
+  package_type  = "Image"
+  image_uri     = local.image_uri
+  architectures = [var.architecture == "arm64" ? "arm64" : "x86_64"]
+  memory_size   = var.api_memory
+
+  # Two calls to DynamoDB at most: whoever takes longer will not answer at all.
+  timeout = 10
+
+  image_config {
+    command = ["api"]
+  }
+
+  environment {
+    variables = local.api_environment
+  }
+
+  logging_config {
+    # darkroom writes JSON itself.
+    log_format = "Text"
+    # Ours rather than the one Lambda makes, which nothing would ever delete.
+    log_group = aws_cloudwatch_log_group.api.name
+  }
+
+  depends_on = [
+    aws_ecr_repository_policy.darkroom,
+    aws_iam_role_policy.api,
+  ]
+}
+
+resource "aws_apigatewayv2_api" "api" {
+  name          = var.name
+  description   = "darkroom"
+  protocol_type = "HTTP"
+
+  dynamic "cors_configuration" {
+    # The gateway answers for all origins or none: what the function says about CORS is dropped.
+    for_each = length(var.cors_origins) == 0 ? [] : [var.cors_origins]
+
+    content {
+      allow_origins  = cors_configuration.value
+      allow_methods  = concat(["GET", "POST"], var.allow_delete ? ["DELETE"] : [])
+      allow_headers  = ["authorization", "content-type", "if-none-match"]
+      expose_headers = ["etag", "location", "retry-after"]
+      max_age        = 3600
+    }
+  }
+}
+
+resource "aws_apigatewayv2_integration" "api" {
+  api_id                 = aws_apigatewayv2_api.api.id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = aws_lambda_function.api.invoke_arn
+  payload_format_version = "2.0"
+}
+
+resource "aws_apigatewayv2_authorizer" "jwt" {
+  count = var.api_authentication == "jwt" ? 1 : 0
+
+  api_id           = aws_apigatewayv2_api.api.id
+  name             = "jwt"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = var.jwt_issuer
+    audience = var.jwt_audience
+  }
+}
+
+resource "aws_apigatewayv2_route" "api" {
+  for_each = toset(local.api_routes)
+
+  api_id             = aws_apigatewayv2_api.api.id
+  route_key          = each.key
+  target             = "integrations/${aws_apigatewayv2_integration.api.id}"
+  authorization_type = var.api_authentication == "jwt" ? "JWT" : "NONE"
+  authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
+}
+
+resource "aws_cloudwatch_log_group" "api_access" {
+  # Under this prefix a group is not counted against the size limit of the account's log resource policy.
+  name              = "/aws/vendedlogs/${var.name}/api-access"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_apigatewayv2_stage" "api" {
+  api_id      = aws_apigatewayv2_api.api.id
+  name        = "$default"
+  auto_deploy = true
+
+  default_route_settings {
+    throttling_rate_limit  = var.api_requests_per_second
+    throttling_burst_limit = 2 * var.api_requests_per_second
+  }
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.api_access.arn
+
+    # No path and no query: the route says what was asked for, and foreign keys are nobody's business.
+    format = jsonencode({
+      requestId   = "$context.requestId"
+      time        = "$context.requestTime"
+      ip          = "$context.identity.sourceIp"
+      route       = "$context.routeKey"
+      status      = "$context.status"
+      bytes       = "$context.responseLength"
+      latencyMs   = "$context.responseLatency"
+      error       = "$context.error.message"
+      integration = "$context.integrationErrorMessage"
+    })
+  }
+}
+
+resource "aws_lambda_permission" "api" {
+  statement_id  = "HttpApiMayInvoke"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.api.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.api.execution_arn}/*/*"
+}

@@ -1,0 +1,194 @@
+# Who may do what: one role per process, each action with the call that needs it.
+
+# --- The worker -------------------------------------------------------------------------------------------------------
+
+resource "aws_iam_role" "worker" {
+  name               = "${var.name}-worker"
+  description        = "darkroom worker: drains the queue of uploads"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+resource "aws_iam_role_policy" "worker" {
+  name   = "worker"
+  role   = aws_iam_role.worker.id
+  policy = data.aws_iam_policy_document.worker.json
+}
+
+data "aws_iam_policy_document" "worker" {
+  statement {
+    sid = "DrainTheQueue"
+    actions = [
+      "sqs:ReceiveMessage",
+      "sqs:ChangeMessageVisibility", # the heartbeat, a retry's delay, giving back
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes", # the receive limit, the depth
+    ]
+    resources = [local.queue_arn]
+  }
+
+  statement {
+    sid       = "CountDeadLetters"
+    actions   = ["sqs:GetQueueAttributes"] # for the metrics
+    resources = [local.dead_letters_arn]
+  }
+
+  statement {
+    sid       = "ReadOriginals"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = [local.upload_objects_arn]
+  }
+
+  statement {
+    # Without it S3 says "denied" of an object that is gone, and that would be tried again for ever.
+    sid       = "TellMissingFromDenied"
+    actions   = ["s3:ListBucket"]
+    resources = [local.upload_bucket_arn]
+  }
+
+  statement {
+    sid       = "WriteThumbnails"
+    actions   = ["s3:PutObject"]
+    resources = [local.thumbnail_objects_arn]
+  }
+
+  statement {
+    sid = "KeepRecords"
+    actions = [
+      "dynamodb:GetItem",    # look
+      "dynamodb:UpdateItem", # claim, publish, reject, fail, release
+    ]
+    resources = [local.table_arn]
+  }
+}
+
+# --- The API ----------------------------------------------------------------------------------------------------------
+
+resource "aws_iam_role" "api" {
+  name               = local.api_function
+  description        = "darkroom api: hands out upload URLs and tells the status"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_lambda.json
+}
+
+resource "aws_iam_role_policy" "api" {
+  name   = "api"
+  role   = aws_iam_role.api.id
+  policy = data.aws_iam_policy_document.api.json
+}
+
+data "aws_iam_policy_document" "api" {
+  statement {
+    sid = "KeepRecords"
+    actions = [
+      "dynamodb:PutItem", # POST /images
+      "dynamodb:GetItem", # GET /images/{id}
+    ]
+    resources = [local.table_arn]
+  }
+
+  statement {
+    # A signed URL can do what its signer may.
+    sid       = "SignUploads"
+    actions   = ["s3:PutObject"]
+    resources = [local.upload_objects_arn]
+  }
+
+  statement {
+    sid       = "SignDownloads"
+    actions   = ["s3:GetObject"]
+    resources = [local.thumbnail_objects_arn]
+  }
+
+  dynamic "statement" {
+    # DELETE /images/{id}: closes the record, then removes every version of the original and the thumbnails.
+    for_each = !var.allow_delete ? {} : {
+      CloseRecords   = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
+      FindVersions   = { actions = ["s3:ListBucketVersions"], resources = [local.upload_bucket_arn, local.thumbnail_bucket_arn] }
+      FindThumbnails = { actions = ["s3:ListBucket"], resources = [local.thumbnail_bucket_arn] }
+      DeleteForEver  = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources = [local.upload_objects_arn, local.thumbnail_objects_arn] }
+    }
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/${var.name}/api:*"]
+  }
+}
+
+# --- What starts a task: pulls the image, writes the logs -------------------------------------------------------------
+
+resource "aws_iam_role" "execution" {
+  name               = "${var.name}-execution"
+  description        = "Fargate itself: pulls the image of darkroom and writes its logs"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name   = "execution"
+  role   = aws_iam_role.execution.id
+  policy = data.aws_iam_policy_document.execution.json
+}
+
+data "aws_iam_policy_document" "execution" {
+  statement {
+    # It knows no resources.
+    sid       = "LogInToTheRegistry"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "PullTheImage"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [aws_ecr_repository.darkroom.arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/${var.name}/worker:*"]
+  }
+}
+
+# --- Who may take on a role -------------------------------------------------------------------------------------------
+
+data "aws_iam_policy_document" "assumed_by_tasks" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+
+    # ECS must be acting for this account and none other.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:ecs:${local.region}:${local.account}:*"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "assumed_by_lambda" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}

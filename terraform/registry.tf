@@ -1,0 +1,50 @@
+# The repository of container images: the one thing that must exist before everything else.
+
+resource "aws_ecr_repository" "darkroom" {
+  name         = var.name
+  force_delete = var.force_destroy
+
+  # A tag that can move makes a rollback a guess.
+  image_tag_mutability = "IMMUTABLE"
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "darkroom" {
+  repository = aws_ecr_repository.darkroom.name
+
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "Enough to roll back to, not every build there ever was"
+      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
+      action       = { type = "expire" }
+    }]
+  })
+}
+
+# Lambda adds this by itself when a function is made, and Terraform would then find what it did not write.
+resource "aws_ecr_repository_policy" "darkroom" {
+  repository = aws_ecr_repository.darkroom.name
+  policy     = data.aws_iam_policy_document.repository.json
+}
+
+data "aws_iam_policy_document" "repository" {
+  statement {
+    sid     = "ApiFunctionMayPull"
+    actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:lambda:${local.region}:${local.account}:function:${local.api_function}"]
+    }
+  }
+}

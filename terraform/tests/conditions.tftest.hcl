@@ -1,0 +1,313 @@
+# What each setting makes of the plan. A run costs seconds, so settings that have nothing to do with each other share one.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  image_tag          = "1.2.3"
+  api_authentication = "none"
+}
+
+run "out_of_the_box" {
+  command = plan
+
+  assert {
+    condition     = length(aws_vpc.own) == 1 && length(aws_subnet.public) == 2 && toset(keys(aws_vpc_endpoint.gateway)) == toset(["s3", "dynamodb"])
+    error_message = "without subnets there must be a VPC with two subnets and both gateway endpoints"
+  }
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.metrics) == 0 && output.worker_environment.DARKROOM_ADMIN_LISTEN == "127.0.0.1:9464"
+    error_message = "nobody may reach a worker unless a source of metrics is named"
+  }
+  assert {
+    condition     = aws_ecs_service.worker.network_configuration[0].assign_public_ip
+    error_message = "without a NAT gateway workers need a public address to reach AWS"
+  }
+  assert {
+    condition     = [for strategy in aws_ecs_service.worker.capacity_provider_strategy : "${strategy.capacity_provider}:${strategy.weight}"] == ["FARGATE:100"]
+    error_message = "Spot must be asked for"
+  }
+  assert {
+    condition     = aws_ecs_task_definition.worker.runtime_platform[0].cpu_architecture == "ARM64" && tolist(aws_lambda_function.api.architectures) == tolist(["arm64"])
+    error_message = "worker and API must be arm64 by default"
+  }
+  assert {
+    condition     = endswith(aws_lambda_function.api.image_uri, "/darkroom:1.2.3") && jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].image == aws_lambda_function.api.image_uri
+    error_message = "worker and API must run the same image"
+  }
+  assert {
+    condition     = length(aws_scheduler_schedule.sweep) == 0 && length(aws_iam_role.sweep) == 0 && length(aws_iam_role.sweep_schedule) == 0
+    error_message = "the sweep must be off by default"
+  }
+  assert {
+    condition     = length(aws_appautoscaling_policy.wake) == 0 && aws_appautoscaling_target.worker.min_capacity == 1 && aws_appautoscaling_target.worker.max_capacity == 10
+    error_message = "one worker must stay by default, and then there is nothing to wake"
+  }
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.uploads.rule : rule.id] == ["unfinished-multipart-uploads", "old-versions"]
+    error_message = "originals must be kept by default"
+  }
+  assert {
+    condition     = aws_dynamodb_table.images.deletion_protection_enabled && !aws_s3_bucket.uploads.force_destroy && !aws_s3_bucket.thumbnails.force_destroy && !aws_ecr_repository.darkroom.force_delete
+    error_message = "a plain destroy must not delete anybody's images"
+  }
+  assert {
+    condition     = !aws_dynamodb_table.images.stream_enabled && output.table_stream_arn == null
+    error_message = "the stream must be off by default"
+  }
+  assert {
+    condition     = one(aws_s3_bucket_cors_configuration.uploads.cors_rule).allowed_origins == toset([output.api_url]) && length(aws_apigatewayv2_api.api.cors_configuration) == 0
+    error_message = "the API's own page must be allowed to upload, and no other"
+  }
+  assert {
+    condition     = !contains(keys(output.worker_environment), "DARKROOM_PUBLIC_URL") && !contains(keys(output.api_environment), "DARKROOM_PUBLIC_URL")
+    error_message = "thumbnails must be presigned by default"
+  }
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "nobody is mailed by default"
+  }
+  assert {
+    condition = alltrue([for block in [aws_s3_bucket_public_access_block.uploads, aws_s3_bucket_public_access_block.thumbnails] :
+    block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
+    error_message = "both buckets must refuse all public access"
+  }
+  assert {
+    condition     = aws_s3_bucket_versioning.uploads.versioning_configuration[0].status == "Enabled"
+    error_message = "a worker must be able to read the version that it was told of"
+  }
+  assert {
+    condition     = aws_s3_bucket_notification.uploads.queue[0].filter_prefix == "uploads/" && aws_s3_bucket_notification.uploads.queue[0].events == toset(["s3:ObjectCreated:*"])
+    error_message = "only uploads under the prefix may be announced"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].readonlyRootFilesystem && jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].user == "65532:65532" && jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].linuxParameters.capabilities.drop == ["ALL"]
+    error_message = "the worker must run without root, capabilities and a writable root"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].stopTimeout > tonumber(trimsuffix(output.worker_environment.DARKROOM_DRAIN_TIMEOUT, "s"))
+    error_message = "a worker must not be killed while it drains"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].memory == 2048
+    error_message = "the container needs a limit of its own for the memory budget to be reckoned from"
+  }
+  assert {
+    condition     = aws_ecs_service.worker.deployment_circuit_breaker[0].enable && aws_ecs_service.worker.deployment_circuit_breaker[0].rollback && aws_ecs_service.worker.wait_for_steady_state
+    error_message = "a version that does not start must be rolled back, and apply must say so"
+  }
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.api : route.authorization_type == "NONE" && route.authorizer_id == null]) && length(aws_apigatewayv2_authorizer.jwt) == 0
+    error_message = "without authentication there must be no authorizer"
+  }
+  assert {
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /upload-url", "GET /", "GET /page/{file}"])
+    error_message = "each route of the API must be there and none besides"
+  }
+  assert {
+    condition     = aws_apigatewayv2_stage.api.default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.api.default_route_settings[0].throttling_burst_limit == 100
+    error_message = "the API must be throttled"
+  }
+}
+
+run "given_private_subnets" {
+  command = plan
+
+  variables {
+    subnet_ids                       = ["subnet-a", "subnet-b"]
+    metrics_source_security_group_id = "sg-prometheus"
+  }
+
+  assert {
+    condition     = length(aws_vpc.own) + length(aws_subnet.public) + length(aws_internet_gateway.own) + length(aws_vpc_endpoint.gateway) == 0
+    error_message = "with given subnets no network may be made"
+  }
+  assert {
+    condition     = aws_ecs_service.worker.network_configuration[0].subnets == toset(["subnet-a", "subnet-b"]) && !aws_ecs_service.worker.network_configuration[0].assign_public_ip && aws_security_group.worker.vpc_id == "vpc-given"
+    error_message = "workers must run in the given subnets, in their VPC, without a public address"
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.metrics[0].from_port == 9464 && aws_vpc_security_group_ingress_rule.metrics[0].to_port == 9464 && aws_vpc_security_group_ingress_rule.metrics[0].referenced_security_group_id == "sg-prometheus"
+    error_message = "the named group must reach the admin port and no other"
+  }
+  assert {
+    condition     = output.worker_environment.DARKROOM_ADMIN_LISTEN == "0.0.0.0:9464"
+    error_message = "the worker must listen for who may ask"
+  }
+}
+
+run "given_public_subnets" {
+  command = plan
+
+  variables {
+    subnet_ids         = ["subnet-a"]
+    subnets_are_public = true
+    spot_percent       = 100
+    worker_cpu         = 512
+    worker_memory      = 1024
+  }
+
+  assert {
+    condition     = aws_ecs_service.worker.network_configuration[0].assign_public_ip
+    error_message = "in public subnets workers need a public address"
+  }
+  assert {
+    condition     = [for strategy in aws_ecs_service.worker.capacity_provider_strategy : strategy.capacity_provider] == ["FARGATE_SPOT"]
+    error_message = "a share of zero must be left out"
+  }
+  assert {
+    condition     = output.worker_environment.DARKROOM_RENDER_SLOTS == "1" && aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].target_value == 240
+    error_message = "there must be one slot at least"
+  }
+}
+
+run "workers_as_asked_for" {
+  command = plan
+
+  variables {
+    visibility_timeout_seconds = 90
+    max_receives               = 7
+    min_tasks                  = 0
+    acceptable_latency_seconds = 120
+    seconds_per_image          = 0.5
+    worker_cpu                 = 4096
+    worker_memory              = 8192
+    spot_percent               = 30
+    architecture               = "amd64"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.uploads.visibility_timeout_seconds == 90 && output.worker_environment.DARKROOM_VISIBILITY_TIMEOUT == "90s"
+    error_message = "queue and worker must have the same visibility timeout"
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue.uploads.redrive_policy).maxReceiveCount == 7
+    error_message = "max_receives must be the queue's"
+  }
+  assert {
+    condition     = aws_sqs_queue.dead_letters.message_retention_seconds == 1209600 && jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy).redrivePermission == "byQueue"
+    error_message = "dead letters must be kept for 14 days and come from the one queue"
+  }
+  assert {
+    condition     = aws_appautoscaling_target.worker.min_capacity == 0 && aws_ecs_service.worker.desired_count == 0
+    error_message = "no worker may run at rest"
+  }
+  assert {
+    condition     = aws_appautoscaling_policy.wake[0].step_scaling_policy_configuration[0].adjustment_type == "ChangeInCapacity" && aws_cloudwatch_metric_alarm.wake[0].alarm_actions == toset([aws_appautoscaling_policy.wake[0].arn])
+    error_message = "one waiting message must wake a worker"
+  }
+  assert {
+    condition     = one([for query in aws_cloudwatch_metric_alarm.wake[0].metric_query : query.expression if query.return_data == true]) == "IF(FILL(running,0)<1,FILL(visible,0),0)"
+    error_message = "waking must stop as soon as a worker runs"
+  }
+  assert {
+    condition     = aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].target_value == 960 && output.worker_environment.DARKROOM_RENDER_SLOTS == "4"
+    error_message = "the target must be 120 s / 0.5 s on each of 4 slots"
+  }
+  assert {
+    condition     = aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].scale_in_cooldown >= 300
+    error_message = "scaling in must be slow"
+  }
+  assert {
+    condition = (
+      { for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics : metric.id => metric.expression if metric.return_data } ==
+      { backlog_per_task = "(FILL(visible,0)+FILL(inflight,0))/IF(FILL(running,0)<1,1,running)" }
+    )
+    error_message = "the backlog must count messages in hand and survive zero workers"
+  }
+  assert {
+    condition     = { for strategy in aws_ecs_service.worker.capacity_provider_strategy : strategy.capacity_provider => strategy.weight } == { FARGATE = 70, FARGATE_SPOT = 30 }
+    error_message = "both providers must have their share"
+  }
+  assert {
+    condition     = aws_ecs_task_definition.worker.runtime_platform[0].cpu_architecture == "X86_64" && tolist(aws_lambda_function.api.architectures) == tolist(["x86_64"])
+    error_message = "worker and API must be of the image's architecture"
+  }
+}
+
+run "api_as_asked_for" {
+  command = plan
+
+  variables {
+    api_authentication = "jwt"
+    jwt_issuer         = "https://login.example.com/"
+    jwt_audience       = ["darkroom"]
+    plain_uploads      = false
+    cors_origins       = ["https://app.example.com"]
+    public_url         = "https://cdn.example.com"
+    allow_delete       = true
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.api : route.authorization_type == "JWT" && route.authorizer_id == "authorizer1"])
+    error_message = "every route must ask for a token"
+  }
+  assert {
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "DELETE /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json"])
+    error_message = "the page cannot send a token; who has one may delete where that is allowed"
+  }
+  assert {
+    condition     = !contains(keys(aws_apigatewayv2_route.api), "GET /upload-url") && output.api_environment.DARKROOM_PLAIN_UPLOADS == "off"
+    error_message = "neither gateway nor function may hand out plain URLs"
+  }
+  assert {
+    condition     = one(aws_s3_bucket_cors_configuration.uploads.cors_rule).allowed_origins == toset([output.api_url, "https://app.example.com"]) && aws_apigatewayv2_api.api.cors_configuration[0].allow_origins == toset(["https://app.example.com"])
+    error_message = "bucket and API must let the page in"
+  }
+  assert {
+    condition     = output.worker_environment.DARKROOM_PUBLIC_URL == "https://cdn.example.com" && output.api_environment.DARKROOM_PUBLIC_URL == "https://cdn.example.com"
+    error_message = "worker and API must know where thumbnails are served from"
+  }
+}
+
+run "data_as_asked_for" {
+  command = plan
+
+  variables {
+    original_retention_days      = 30
+    upload_prefix                = "in/photos/"
+    sweep_enabled                = true
+    force_destroy                = true
+    table_stream                 = true
+    alarm_email                  = "ops@example.com"
+    oldest_message_alarm_seconds = 1200
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.uploads.rule[2].expiration[0].days == 30 && aws_s3_bucket_lifecycle_configuration.uploads.rule[2].filter[0].prefix == "in/photos/"
+    error_message = "originals must expire, and only what is under the prefix"
+  }
+  assert {
+    condition     = aws_s3_bucket_notification.uploads.queue[0].filter_prefix == "in/photos/" && output.worker_environment.DARKROOM_UPLOAD_PREFIX == "in/photos/" && output.api_environment.DARKROOM_UPLOAD_PREFIX == "in/photos/"
+    error_message = "notification, worker and API must agree on the prefix"
+  }
+  assert {
+    condition     = aws_scheduler_schedule.sweep[0].schedule_expression == "rate(1 hour)" && jsondecode(aws_ecs_task_definition.sweep[0].container_definitions)[0].command == ["sweep"]
+    error_message = "the sweep must run every hour"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.sweep[0].container_definitions)[0].readonlyRootFilesystem && jsondecode(aws_ecs_task_definition.sweep[0].container_definitions)[0].user == "65532:65532"
+    error_message = "the sweep must be locked down like a worker"
+  }
+  assert {
+    condition     = !aws_dynamodb_table.images.deletion_protection_enabled && aws_s3_bucket.uploads.force_destroy && aws_s3_bucket.thumbnails.force_destroy && aws_ecr_repository.darkroom.force_delete
+    error_message = "everything that holds data must let go"
+  }
+  assert {
+    condition     = aws_dynamodb_table.images.stream_enabled && aws_dynamodb_table.images.stream_view_type == "NEW_AND_OLD_IMAGES" && output.table_stream_arn != null
+    error_message = "a reader must see what a record was and what it became"
+  }
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "ops@example.com"
+    error_message = "the address must be subscribed"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_message.threshold == 1200
+    error_message = "the alarm must go off at the given age"
+  }
+  assert {
+    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.no_worker, aws_cloudwatch_metric_alarm.api_errors] : alarm.alarm_actions == toset([output.alarms_topic_arn]) && alarm.treat_missing_data == "notBreaching"])
+    error_message = "every alarm must tell the topic, and silence is no alarm"
+  }
+}

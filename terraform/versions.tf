@@ -1,0 +1,47 @@
+# Versions of Terraform and its one provider, and what every resource has in common.
+
+terraform {
+  # 1.9 is the first in which a variable's validation may look at other variables.
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = merge({ Project = var.name }, var.tags)
+  }
+}
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+
+  # Names are made here and ARNs built from them, so that two resources may refer to each other in their policies.
+  upload_bucket    = "${var.name}-uploads-${local.account}-${local.region}"
+  thumbnail_bucket = "${var.name}-thumbnails-${local.account}-${local.region}"
+
+  upload_bucket_arn    = "arn:${local.partition}:s3:::${local.upload_bucket}"
+  thumbnail_bucket_arn = "arn:${local.partition}:s3:::${local.thumbnail_bucket}"
+  queue_arn            = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-uploads"
+  dead_letters_arn     = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
+  table_arn            = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.name}-images"
+
+  # The objects that darkroom reads and writes. The second prefix is that of all output keys, as in src/recipe.rs.
+  upload_objects_arn    = "${local.upload_bucket_arn}/${var.upload_prefix}*"
+  thumbnail_objects_arn = "${local.thumbnail_bucket_arn}/thumbnails/*"
+
+  image_uri = "${aws_ecr_repository.darkroom.repository_url}:${var.image_tag}"
+}

@@ -1,0 +1,194 @@
+"""Least privilege: the roles of terraform/iam.tf against the calls that the code makes.
+
+Read from the code are the port methods that each process calls and the SDK operations behind each method; read from a
+plan are the statements of each role. What a method needs stands in NEEDS: a call, an operation, an action too many or
+too few on either side fails a test.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from terraform_cli import ROOT, Terraform
+
+SOURCE = ROOT / "src"
+ADAPTERS = {"queue": "queue", "objects": "objects", "catalog": "catalog"}
+
+DEFAULTS = {"image_tag": "1.0.0", "api_authentication": "none"}
+TOKENS = {"api_authentication": "jwt", "jwt_issuer": "https://login.example.com/", "jwt_audience": ["darkroom"]}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of an installation: the modules it runs, and the files in them that its settings leave out."""
+
+    role: str
+    modules: tuple[str, ...]
+    unused: tuple[str, ...] = ()
+    settings: dict = field(default_factory=dict)
+
+
+PROCESSES = {
+    "worker": Process("worker", ("worker", "pipeline", "app")),
+    "api": Process("api", ("api",), unused=("api/delete.rs",)),
+    "api that may delete": Process("api", ("api",), settings={**TOKENS, "allow_delete": True}),
+}
+
+# The port behind each field of `Ports`; in src/api/delete.rs the thumbnails are lent as `bucket`.
+PORT_OF = {"queue": "queue", "dead_letters": "queue", "uploads": "objects", "thumbnails": "objects", "catalog": "catalog"}
+LENT_AS = {"bucket": "thumbnails"}
+
+# Port method -> the SDK's operations behind it, and the actions that they need. Actions on the bucket begin with "bucket ".
+NEEDS = {
+    "queue.send": ({"send_message"}, {"sqs:SendMessage"}),
+    "queue.receive": ({"receive_message"}, {"sqs:ReceiveMessage"}),
+    "queue.extend": ({"change_message_visibility_batch"}, {"sqs:ChangeMessageVisibility"}),
+    "queue.release": ({"change_message_visibility_batch"}, {"sqs:ChangeMessageVisibility"}),
+    "queue.delete": ({"delete_message_batch"}, {"sqs:DeleteMessage"}),
+    "queue.attributes": ({"get_queue_attributes"}, {"sqs:GetQueueAttributes"}),
+    # Without the right to list, an object that is gone is "denied", and that would be tried again for ever.
+    "objects.get": ({"get_object"}, {"s3:GetObject", "s3:GetObjectVersion", "bucket s3:ListBucket"}),
+    "objects.head": ({"head_object"}, {"s3:GetObject", "bucket s3:ListBucket"}),
+    "objects.put": ({"put_object"}, {"s3:PutObject"}),
+    "objects.sign_upload": ({"put_object"}, {"s3:PutObject"}),
+    "objects.sign_download": ({"get_object"}, {"s3:GetObject"}),
+    "objects.list": ({"list_objects_v2"}, {"bucket s3:ListBucket"}),
+    "objects.delete": (
+        {"list_object_versions", "delete_object"},
+        {"bucket s3:ListBucketVersions", "s3:DeleteObject", "s3:DeleteObjectVersion"},
+    ),
+    # Which also looks whether it was itself, a moment ago, that made the record.
+    "catalog.create": ({"put_item", "get_item"}, {"dynamodb:PutItem", "dynamodb:GetItem"}),
+    "catalog.look": ({"get_item"}, {"dynamodb:GetItem"}),
+    "catalog.apply": ({"update_item", "get_item"}, {"dynamodb:UpdateItem", "dynamodb:GetItem"}),
+    "catalog.scan": ({"scan"}, {"dynamodb:Scan"}),
+    "catalog.delete": ({"delete_item"}, {"dynamodb:DeleteItem"}),
+}
+OPERATIONS = set().union(*(operations for operations, _ in NEEDS.values()))
+
+# What the platform does in a role's name, not the code.
+OF_THE_PLATFORM = {"WriteLogs"}
+
+
+def code_of(*names: str, folder: Path = SOURCE, without: tuple[str, ...] = ()) -> str:
+    """The modules with all their files, without tests and comments."""
+    files = [file for name in names for file in (folder / f"{name}.rs", *sorted((folder / name).rglob("*.rs"))) if file.exists()]
+    assert files, f"no such modules: {names}"
+    left_out = {folder / name for name in without}
+    assert left_out <= set(files), without
+    texts = [re.split(r"^#\[cfg\(test\)\]\nmod ", file.read_text(), maxsplit=1, flags=re.M)[0] for file in files if file not in left_out]
+    return re.sub(r"//.*", "", "\n".join(texts))
+
+
+def calls_of(process: Process) -> set[tuple[str, str]]:
+    """What the process calls: (field of `Ports`, method)."""
+    methods = {need.split(".")[1] for need in NEEDS}
+    code = code_of(*process.modules, without=process.unused)
+    found = re.findall(rf"\b({'|'.join([*PORT_OF, *LENT_AS])})\s*\.\s*({'|'.join(methods)})\(", code)
+    calls = {(LENT_AS.get(name, name), method) for name, method in found}
+    return {(name, method) for name, method in calls if f"{PORT_OF[name]}.{method}" in NEEDS}
+
+
+def bodies_of(port: str) -> dict[str, str]:
+    """The functions of a port's adapter: name -> all bodies of that name."""
+    parts = re.split(r"\bfn (\w+)", code_of(ADAPTERS[port], folder=SOURCE / "backends/aws"))
+    bodies: dict[str, str] = {}
+    for name, body in zip(parts[1::2], parts[2::2]):
+        bodies[name] = bodies.get(name, "") + body
+    return bodies
+
+
+def operations_in(body: str) -> set[str]:
+    """The SDK's operations that are begun in a function."""
+    return {call for call in re.findall(r"\.\s*(\w+)\(\)", body) if call in OPERATIONS or looks_like_a_call(call, body)}
+
+
+def operations_of(name: str, bodies: dict[str, str], seen: frozenset[str] = frozenset()) -> set[str]:
+    """The SDK's operations behind a function, followed through the adapter's own functions."""
+    seen = seen | {name}
+    helpers = set(re.findall(r"(?:self\.|Self::|\b)(\w+)(?:::<[^>]*>)?\(", bodies[name])) & bodies.keys() - seen
+    return operations_in(bodies[name]).union(*(operations_of(helper, bodies, seen) for helper in helpers))
+
+
+def looks_like_a_call(name: str, body: str) -> bool:
+    """Whether `.name()` begins a request of an SDK client."""
+    return re.search(rf"\bclient\s*\.\s*{name}\(\)", body) is not None
+
+
+@pytest.fixture(scope="module", params=PROCESSES.values(), ids=PROCESSES)
+def process(request) -> Process:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def resources(process, emulator, scratch) -> dict:
+    """The planned resources; nothing is applied."""
+    terraform = Terraform(scratch / "permissions", emulator.environment(), **{**DEFAULTS, **process.settings})
+    terraform.run("plan", "-no-color", "-out=next.tfplan")
+    plan = json.loads(terraform.run("show", "-json", "next.tfplan").stdout)
+    return {resource["address"]: resource["values"] for resource in plan["planned_values"]["root_module"]["resources"]}
+
+
+def granted(resources: dict, role: str) -> set[tuple[str, str]]:
+    """The role's (action, resource) pairs."""
+    statements = json.loads(resources[f"aws_iam_role_policy.{role}"]["policy"])["Statement"]
+    assert all(statement["Effect"] == "Allow" for statement in statements)
+    pairs = set()
+    for statement in statements:
+        if statement["Sid"] in OF_THE_PLATFORM:
+            continue
+        actions, targets = (value if isinstance(value, list) else [value] for value in (statement["Action"], statement["Resource"]))
+        pairs |= {(action, target) for action in actions for target in targets}
+    return pairs
+
+
+def arns(resources: dict) -> dict[str, str]:
+    """Field of `Ports` -> ARN of what it calls."""
+    account, region = "123456789012", "us-east-1"
+    name = {key: resources[f"aws_s3_bucket.{key}"]["bucket"] for key in ("uploads", "thumbnails")}
+    return {
+        "queue": f"arn:aws:sqs:{region}:{account}:{resources['aws_sqs_queue.uploads']['name']}",
+        "dead_letters": f"arn:aws:sqs:{region}:{account}:{resources['aws_sqs_queue.dead_letters']['name']}",
+        "catalog": f"arn:aws:dynamodb:{region}:{account}:table/{resources['aws_dynamodb_table.images']['name']}",
+        "uploads": f"arn:aws:s3:::{name['uploads']}/uploads/*",
+        "thumbnails": f"arn:aws:s3:::{name['thumbnails']}/thumbnails/*",
+    }
+
+
+def needed(process: Process, arn: dict[str, str]) -> set[tuple[str, str]]:
+    """The (action, resource) pairs that the process cannot do without."""
+    pairs = set()
+    for field, method in calls_of(process):
+        for action in NEEDS[f"{PORT_OF[field]}.{method}"][1]:
+            target = arn[field]
+            if action.startswith("bucket "):
+                action, target = action.removeprefix("bucket "), target.split("/")[0]
+            pairs.add((action, target))
+    return pairs
+
+
+def test_role_may_do_what_its_process_does_and_nothing_else(resources, process):
+    assert calls_of(process), "no call was found: has the code been moved?"
+    assert granted(resources, process.role) == needed(process, arns(resources))
+
+
+@pytest.mark.parametrize("port", ADAPTERS)
+def test_adapter_calls_the_operations_that_the_roles_are_reckoned_from(port):
+    called = set().union(*map(operations_in, bodies_of(port).values()))
+    assert called == set().union(*(operations for need, (operations, _) in NEEDS.items() if need.startswith(f"{port}.")))
+
+
+@pytest.mark.parametrize("need", [need for need in NEEDS if not need.startswith("queue.")])
+def test_method_calls_the_operations_that_the_roles_are_reckoned_from(need):
+    """But for the queue's, which gathers calls before it makes them: it is compared as a whole above."""
+    port, method = need.split(".")
+    assert operations_of(method, bodies_of(port)) == NEEDS[need][0]
+
+
+def test_wildcards_are_only_at_the_end_of_keys(resources, process):
+    for action, target in granted(resources, process.role):
+        assert "*" not in action
+        assert target.count("*") == (1 if "/" in target and ":s3:" in target else 0), target
