@@ -1,3 +1,5 @@
 //! Who provides the ports: the only place that knows both sides.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod local;
