@@ -1,1 +1,217 @@
 //! The composition root: from settings to running parts, and their orderly end.
+
+mod listen;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{Latch, Readiness};
+use crate::backends::{self, Backend};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{BackendConfig, Config};
+use crate::metrics::{self, Metrics};
+use crate::pipeline::admission::Admission;
+use crate::pipeline::{Pipeline, Source, WorkLimits};
+use crate::ports::Ports;
+use crate::worker::{Ended, Worker, WorkerSettings};
+use listen::Listener;
+
+/// How often depths and memory are sampled for the metrics.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How a process ended that had nothing to complain about at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was asked to stop and everything in hand was finished or given back.
+    Clean,
+    /// The drain's deadline passed: work in hand was given back, to be done again by somebody else.
+    DeadlinePassed,
+    /// A render thread is stuck: only the end of the process gets rid of it.
+    Stuck,
+}
+
+/// Which parts run in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parts {
+    api: bool,
+    worker: bool,
+}
+
+/// Runs API and worker until the process is asked to stop.
+///
+/// # Errors
+/// When something that it needs cannot be had at the start: a directory, a port, a service.
+pub async fn run_local(config: Config) -> anyhow::Result<Ending> {
+    run(config, Parts { api: true, worker: true }).await
+}
+
+/// Runs a worker until the process is asked to stop.
+///
+/// # Errors
+/// As [`run_local`].
+pub async fn run_worker(config: Config) -> anyhow::Result<Ending> {
+    run(config, Parts { api: false, worker: true }).await
+}
+
+/// Runs the API until the process is asked to stop.
+///
+/// # Errors
+/// As [`run_local`].
+pub async fn run_api(config: Config) -> anyhow::Result<Ending> {
+    run(config, Parts { api: true, worker: false }).await
+}
+
+async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
+    let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
+    let metrics = metrics::install()?;
+    tokio::spawn(metrics.clone().keep_up());
+    let readiness = Readiness::default();
+    let starting = readiness.hold("starting");
+    let clock: SharedClock = Arc::new(SystemClock);
+    let backend = backends::connect(&config, Arc::clone(&clock)).await?;
+    let admin = serve_admin(&config, &readiness, metrics).await?;
+    let api = if parts.api { Some(serve_api(&config, &backend, &clock, &shutdown).await?) } else { None };
+    let ending = if parts.worker {
+        let worker = Launch { config: &config, ports: &backend.ports, clock, shutdown: &shutdown };
+        worker.run(&readiness, starting).await?
+    } else {
+        drop(starting);
+        shutdown.cancelled().await;
+        readiness.drain();
+        Ending::Clean
+    };
+    if let Some(api) = api {
+        api.stop().await;
+    }
+    admin.stop().await;
+    tracing::info!(?ending, "ended");
+    Ok(ending)
+}
+
+async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -> anyhow::Result<Listener> {
+    let router = api::admin_router(readiness.clone(), move || metrics.render());
+    Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await
+}
+
+async fn serve_api(
+    config: &Config,
+    backend: &Backend,
+    clock: &SharedClock,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Listener> {
+    let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
+    let mut router = api::router(state);
+    if let Some(routes) = backend.routes.clone() {
+        // A page of another origin that may ask for an upload URL may use it too.
+        router = router.merge(match api::cors(&config.cors_origins) {
+            Some(cors) => routes.layer(cors),
+            None => routes,
+        });
+    }
+    let listener = Listener::start("DARKROOM_LISTEN", config.listen, router).await?;
+    tracing::info!("ready for uploads: http://{}/", listener.address());
+    Ok(listener)
+}
+
+/// What a worker is started with.
+struct Launch<'a> {
+    config: &'a Config,
+    ports: &'a Ports,
+    clock: SharedClock,
+    shutdown: &'a CancellationToken,
+}
+
+impl Launch<'_> {
+    /// Runs the worker to its end; a stuck render thread begins the drain too.
+    async fn run(self, readiness: &Readiness, starting: Latch) -> anyhow::Result<Ending> {
+        let stuck = CancellationToken::new();
+        let draining = self.shutdown.child_token();
+        let pipeline = Arc::new(self.pipeline(stuck.clone()));
+        let sampler = tokio::spawn(sample(self.ports.clone(), Arc::clone(&pipeline)));
+        let worker = Worker::new(Arc::clone(&self.ports.queue), pipeline, self.clock.clone(), self.settings());
+        let watch = {
+            let (readiness, draining, stuck) = (readiness.clone(), draining.clone(), stuck.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = stuck.cancelled() => draining.cancel(),
+                    () = draining.cancelled() => {}
+                }
+                readiness.drain();
+            })
+        };
+        drop(starting);
+        let ended = worker.run(draining).await.context("the queue's rules cannot be read");
+        watch.abort();
+        sampler.abort();
+        readiness.drain();
+        Ok(match ended? {
+            _ if stuck.is_cancelled() => Ending::Stuck,
+            Ended::Drained => Ending::Clean,
+            Ended::DeadlinePassed => Ending::DeadlinePassed,
+        })
+    }
+
+    fn pipeline(&self, stuck: CancellationToken) -> Pipeline {
+        let config = self.config;
+        let limits = WorkLimits {
+            max_bytes: config.max_bytes,
+            max_pixels: config.max_pixels,
+            render_timeout: config.render_timeout,
+        };
+        tracing::info!(
+            render_slots = config.render_slots,
+            memory_budget_bytes = config.memory_budget,
+            max_bytes = config.max_bytes,
+            max_pixels = config.max_pixels,
+            "worker limits"
+        );
+        metrics::memory_budget(config.memory_budget);
+        metrics::render_slots(config.render_slots);
+        Pipeline {
+            uploads: Arc::clone(&self.ports.uploads),
+            thumbnails: Arc::clone(&self.ports.thumbnails),
+            catalog: Arc::clone(&self.ports.catalog),
+            clock: Arc::clone(&self.clock),
+            admission: Admission::new(config.source_budget(), config.render_budget(), config.render_slots),
+            recipe: Arc::new(config.recipe.clone()),
+            limits,
+            source: Source { bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() },
+            stuck,
+        }
+    }
+
+    fn settings(&self) -> WorkerSettings {
+        // A poll of SQS costs money, so it is as long as SQS allows; the local queue's is short, and so is Ctrl-C.
+        let poll_wait = match self.config.backend {
+            BackendConfig::Aws(_) => Duration::from_secs(20),
+            BackendConfig::Local(_) => Duration::from_secs(1),
+        };
+        WorkerSettings {
+            render_slots: self.config.render_slots,
+            visibility_timeout: self.config.visibility_timeout,
+            poll_wait,
+            drain_timeout: self.config.drain_timeout,
+        }
+    }
+}
+
+/// Samples what is cheaper to ask for now and then than to count.
+async fn sample(ports: Ports, pipeline: Arc<Pipeline>) {
+    let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let (source_bytes, decode_bytes) = pipeline.admission.used_bytes();
+        metrics::source_bytes_in_flight(source_bytes);
+        metrics::memory_in_use(source_bytes + decode_bytes);
+        metrics::render_slots_in_use(pipeline.admission.used_slots());
+        match tokio::try_join!(ports.queue.attributes(), ports.dead_letters.attributes()) {
+            Ok((work, dead_letters)) => metrics::queue_depth(&work, &dead_letters),
+            Err(error) => metrics::port_error(&error),
+        }
+    }
+}

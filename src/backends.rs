@@ -3,3 +3,41 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod local;
+
+use anyhow::Context as _;
+use axum::Router;
+
+use crate::clock::SharedClock;
+use crate::config::{BackendConfig, Config};
+use crate::ports::Ports;
+#[cfg(feature = "aws")]
+use aws::AwsBackend;
+use local::LocalBackend;
+
+/// A backend that is open.
+pub struct Backend {
+    /// The ports.
+    pub ports: Ports,
+    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend.
+    pub routes: Option<Router>,
+}
+
+/// Opens the backend that the settings name.
+///
+/// # Errors
+/// When it cannot be opened; the error says what to do.
+pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Backend> {
+    match &config.backend {
+        BackendConfig::Local(local) => {
+            let open = || {
+                LocalBackend::open(local, &config.upload_bucket, &config.upload_prefix, &config.thumbnail_bucket, clock)
+            };
+            let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
+            Ok(Backend { ports: backend.ports(), routes: Some(backend.router(config.max_bytes)) })
+        }
+        #[cfg(feature = "aws")]
+        BackendConfig::Aws(aws) => Ok(Backend { ports: AwsBackend::connect(config, aws).await?, routes: None }),
+        #[cfg(not(feature = "aws"))]
+        BackendConfig::Aws(_) => anyhow::bail!("the AWS backend is not part of this build: set DARKROOM_BACKEND=local"),
+    }
+}

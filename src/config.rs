@@ -1,10 +1,39 @@
 //! Typed settings, read from the environment: every mistake is reported at once.
 
+mod machine;
+mod reader;
+mod settings;
+mod validate;
+mod values;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::recipe::Recipe;
+
+pub use machine::Machine;
+pub use reader::{Environment, Mistake, Mistakes};
+
+/// What a process is started for: which settings it needs depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// API and worker in one process, on a directory.
+    Local,
+    /// Drains the queue.
+    Worker,
+    /// Answers clients.
+    Api,
+}
+
+/// Settings that can be used, and what looks wrong about them all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// One line each, to be logged.
+    pub warnings: Vec<String>,
+}
 
 /// Where queue, objects and catalog live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +100,7 @@ pub struct Config {
     pub max_bytes: u64,
     /// `DARKROOM_MAX_PIXELS`
     pub max_pixels: u64,
-    /// How long rendering one image may take.
+    /// `DARKROOM_RENDER_TIMEOUT`: how long rendering one image may take.
     pub render_timeout: Duration,
     /// `DARKROOM_VISIBILITY_TIMEOUT`
     pub visibility_timeout: Duration,
@@ -85,4 +114,32 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `DARKROOM_LOG`
     pub log: LogFormat,
+}
+
+impl Config {
+    /// Memory that rendering may take for each pixel of the dearest image the limits allow, in bytes: a progressive
+    /// JPEG without subsampling keeps every coefficient (9.4 were measured).
+    pub const DEAREST_BYTES_PER_PIXEL: u64 = 10;
+
+    /// Reads the settings of a role.
+    ///
+    /// # Errors
+    /// With every mistake at once.
+    pub fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
+        settings::read(role, environment, machine)
+    }
+
+    /// The part of the memory budget that holds fetched sources: a quarter, and at least the largest source.
+    pub fn source_budget(&self) -> u64 {
+        source_budget(self.memory_budget, self.max_bytes)
+    }
+
+    /// The part of the memory budget that holds what rendering needs: what the sources leave.
+    pub fn render_budget(&self) -> u64 {
+        self.memory_budget.saturating_sub(self.source_budget())
+    }
+}
+
+fn source_budget(memory_budget: u64, max_bytes: u64) -> u64 {
+    max_bytes.max(memory_budget / 4)
 }

@@ -1,5 +1,15 @@
 //! Upload events: from the body of a message to the objects that were created.
 
+mod bridge;
+mod key;
+mod s3;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use s3::notification;
+
 /// One object that was created, as its event tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectCreated {
@@ -26,9 +36,11 @@ pub enum Event {
     Created(ObjectCreated),
     /// S3's test event, another kind of event, a notification that is none of ours: nothing to do.
     Ignored(&'static str),
+    /// One record that cannot be read, while its neighbours can: they are worked on, the message is a dead letter.
+    Unreadable(ParseError),
 }
 
-/// A message body that is not an upload event.
+/// A message body, or one record of it, that is not an upload event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an upload event: {0}")]
 pub struct ParseError(pub String);
@@ -36,7 +48,70 @@ pub struct ParseError(pub String);
 /// Reads the body of a message: S3's notification (raw or inside SNS's envelope), S3's test event, or EventBridge's.
 ///
 /// # Errors
-/// When the body is none of these, or a record lacks its bucket or key.
-pub fn parse(_body: &str) -> Result<Vec<Event>, ParseError> {
-    Err(ParseError("not built yet".to_owned()))
+/// When the body is none of these. A single record that cannot be read is an [`Event::Unreadable`] among the others.
+pub fn parse(body: &str) -> Result<Vec<Event>, ParseError> {
+    let body = read_json(body)?;
+    match sns_message(&body)? {
+        Some(message) => parse_unwrapped(&read_json(message)?),
+        None => parse_unwrapped(&body),
+    }
+}
+
+/// What S3 or EventBridge sent, out of any envelope.
+fn parse_unwrapped(body: &Value) -> Result<Vec<Event>, ParseError> {
+    if let Some(records) = body.get("Records") {
+        let records = records.as_array().ok_or_else(|| ParseError("\"Records\" is not a list".to_owned()))?;
+        return match records.as_slice() {
+            [] => Err(ParseError("\"Records\" is empty".to_owned())),
+            records => Ok(records.iter().map(s3::read_record).collect()),
+        };
+    }
+    if body.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
+        return Ok(vec![Event::Ignored("the test event that S3 sends when its notification is configured")]);
+    }
+    if body.get("detail-type").is_some() {
+        return bridge::read(body).map(|event| vec![event]);
+    }
+    Err(ParseError("it has neither \"Records\" nor \"detail-type\", and is no test event".to_owned()))
+}
+
+/// The text inside SNS's envelope; `None` when there is no such envelope.
+fn sns_message(body: &Value) -> Result<Option<&str>, ParseError> {
+    let Some(kind) = body.get("Type").and_then(Value::as_str) else { return Ok(None) };
+    match (kind, body.get("Message").and_then(Value::as_str)) {
+        ("Notification", Some(message)) => Ok(Some(message)),
+        ("Notification", None) => Err(ParseError("an SNS notification without \"Message\"".to_owned())),
+        (other, _) => Err(ParseError(format!("an SNS message of type {}", quoted(other)))),
+    }
+}
+
+/// The body as JSON.
+fn read_json(text: &str) -> Result<Value, ParseError> {
+    serde_json::from_str(text).map_err(|error| ParseError(format!("not JSON: {error}")))
+}
+
+/// A value from outside for an error's text, cut where nobody would read on.
+fn quoted(text: &str) -> String {
+    format!("{:?}", text.chars().take(80).collect::<String>())
+}
+
+/// Reads a field that may be missing; one in a shape nobody expects counts as missing.
+fn if_readable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let value: Value = serde::Deserialize::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+/// The time of an event; `None` when it is not RFC 3339.
+fn read_time(text: &str) -> Option<crate::clock::Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(crate::clock::Timestamp::from_millis(at.as_millisecond()))
+}
+
+/// The version of an object; S3 says `null` where it keeps none.
+fn read_version(version: Option<String>) -> Option<String> {
+    version.filter(|version| !version.is_empty() && version != "null")
 }

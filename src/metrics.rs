@@ -1,1 +1,257 @@
-//! Every metric's name, labels and help text, and one small recording function per event.
+//! What is measured: one small recording function for each event; names, labels and help stand in one table.
+
+pub mod definitions;
+pub mod process;
+mod recorder;
+
+use std::time::Duration;
+
+use crate::ports::PortError;
+use crate::ports::queue::QueueAttributes;
+use crate::record::Reason;
+
+pub use recorder::{CONTENT_TYPE, Metrics, install};
+
+/// Version of the crate and revision of the renderer, as they stand in `darkroom_build_info`.
+const BUILD: [&str; 2] = [env!("CARGO_PKG_VERSION"), RENDER_REVISION];
+
+/// [`crate::recipe::RENDER_REVISION`] as a label.
+const RENDER_REVISION: &str = "1";
+
+/// Declares an enum whose variants are the values of a label.
+macro_rules! label_values {
+    ($(#[$doc:meta])* $name:ident, $count:literal { $($(#[$variant_doc:meta])* $variant:ident = $value:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// Every value, so that all series exist from the start.
+            pub const ALL: [Self; $count] = [$(Self::$variant),*];
+
+            /// The label's value.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $value,)*
+                }
+            }
+        }
+    };
+}
+
+label_values! {
+    /// What became of a message.
+    Outcome, 10 {
+        /// The thumbnails are out.
+        Published = "published",
+        /// Not an image that darkroom takes.
+        Rejected = "rejected",
+        /// The object was gone.
+        SourceMissing = "source_missing",
+        /// The same upload was done already, or is being done.
+        Duplicate = "duplicate",
+        /// A newer upload of the same key came first.
+        Superseded = "superseded",
+        /// A test event, another kind of event, a folder marker, a key outside the prefix.
+        Ignored = "ignored",
+        /// It failed and is tried again after a delay.
+        Retried = "retried",
+        /// It failed for good and was released to the dead letters.
+        DeadLettered = "dead_lettered",
+        /// Another worker may have it: left alone.
+        LeaseLost = "lease_lost",
+        /// Given back untouched, since the process stops.
+        Released = "released",
+    }
+}
+
+label_values! {
+    /// A step of the work on one image.
+    Stage, 11 {
+        /// Reading the object.
+        Fetch = "fetch",
+        /// Reading its header.
+        Inspect = "inspect",
+        /// Waiting for memory.
+        WaitMemory = "wait_memory",
+        /// Waiting for a render slot.
+        WaitSlot = "wait_slot",
+        /// Writing the claim.
+        Claim = "claim",
+        /// From bytes to thumbnails, as a whole.
+        Render = "render",
+        /// The part of rendering that decodes.
+        Decode = "decode",
+        /// The part of rendering that resizes.
+        Resize = "resize",
+        /// The part of rendering that encodes.
+        Encode = "encode",
+        /// Putting the thumbnails.
+        Deliver = "deliver",
+        /// Writing the status.
+        Publish = "publish",
+    }
+}
+
+label_values! {
+    /// Which queue a depth is of.
+    QueueName, 2 {
+        /// The queue that workers drain.
+        Work = "work",
+        /// What outlived every receive.
+        DeadLetters = "dead_letters",
+    }
+}
+
+label_values! {
+    /// Where a message of a queue stands.
+    QueueState, 3 {
+        /// A receive could return it now.
+        Visible = "visible",
+        /// Somebody holds it.
+        InFlight = "in_flight",
+        /// It was sent with a delay.
+        Delayed = "delayed",
+    }
+}
+
+/// A receive returned `count` messages.
+pub fn messages_received(count: usize) {
+    definitions::MESSAGES_RECEIVED.counter(&[]).increment(count as u64);
+}
+
+/// A message was received for the first time, `lag` after it was sent.
+pub fn queue_lag(lag: Duration) {
+    definitions::QUEUE_LAG.histogram(&[]).record(lag);
+}
+
+/// A message was received for the `count`-th time.
+pub fn receive_count(count: u32) {
+    definitions::MESSAGE_RECEIVES.histogram(&[]).record(f64::from(count));
+}
+
+/// The fate of a message was decided.
+pub fn settled(outcome: Outcome) {
+    definitions::MESSAGES_SETTLED.counter(&[outcome.as_str()]).increment(1);
+}
+
+/// An upload was refused. A reason that is none of a rejection counts as a failure.
+pub fn rejected(reason: Reason) {
+    count_reason(reason);
+}
+
+/// An image was given up for good. A reason of a rejection counts as one.
+pub fn failed(reason: Reason) {
+    count_reason(reason);
+}
+
+/// Thumbnails were published `elapsed` after their object was created.
+pub fn upload_to_published(elapsed: Duration) {
+    definitions::UPLOAD_TO_PUBLISHED.histogram(&[]).record(elapsed);
+}
+
+/// A step of the work took this long.
+pub fn stage(stage: Stage, elapsed: Duration) {
+    definitions::STAGE_DURATION.histogram(&[stage.as_str()]).record(elapsed);
+}
+
+/// This process holds `count` messages.
+pub fn in_flight_messages(count: usize) {
+    definitions::IN_FLIGHT_MESSAGES.gauge(&[]).set(count as f64);
+}
+
+/// Fetched sources take `bytes` of memory.
+pub fn source_bytes_in_flight(bytes: u64) {
+    definitions::SOURCE_BYTES_IN_FLIGHT.gauge(&[]).set(bytes as f64);
+}
+
+/// Renders in hand have reserved `bytes`.
+pub fn memory_in_use(bytes: u64) {
+    definitions::MEMORY_IN_USE.gauge(&[]).set(bytes as f64);
+}
+
+/// Renders may reserve `bytes` in all.
+pub fn memory_budget(bytes: u64) {
+    definitions::MEMORY_BUDGET.gauge(&[]).set(bytes as f64);
+}
+
+/// `count` images are being rendered.
+pub fn render_slots_in_use(count: usize) {
+    definitions::RENDER_SLOTS_IN_USE.gauge(&[]).set(count as f64);
+}
+
+/// `count` images may be rendered at once.
+pub fn render_slots(count: usize) {
+    definitions::RENDER_SLOTS.gauge(&[]).set(count as f64);
+}
+
+/// A lease was extended when it had `left` to run.
+pub fn heartbeat_margin(left: Duration) {
+    definitions::HEARTBEAT_MARGIN.histogram(&[]).record(left);
+}
+
+/// A lease ran out, or the queue said that it is gone.
+pub fn lease_lost() {
+    definitions::LEASES_LOST.counter(&[]).increment(1);
+}
+
+/// A claim was found whose holder died without a word.
+pub fn dead_claim() {
+    definitions::DEAD_CLAIMS.counter(&[]).increment(1);
+}
+
+/// An image of that many pixels and bytes was rendered.
+pub fn source(pixels: u64, bytes: u64) {
+    definitions::SOURCE_PIXELS.histogram(&[]).record(pixels as f64);
+    definitions::SOURCE_BYTES.histogram(&[]).record(bytes as f64);
+}
+
+/// A thumbnail of that many bytes was delivered.
+pub fn thumbnail_bytes(bytes: u64) {
+    definitions::THUMBNAIL_BYTES.histogram(&[]).record(bytes as f64);
+}
+
+/// A call of a port failed.
+pub fn port_error(error: &PortError) {
+    let (port, operation) = definitions::port_and_operation(error.operation);
+    definitions::PORT_ERRORS.counter(&[port, operation, error.kind.as_str()]).increment(1);
+}
+
+/// The breaker opened, or closed again.
+pub fn breaker_open(is_open: bool) {
+    definitions::BREAKER_OPEN.gauge(&[]).set(f64::from(u8::from(is_open)));
+}
+
+/// Nothing is in hand any more, `elapsed` after the signal to stop.
+pub fn drained(elapsed: Duration) {
+    definitions::DRAIN_DURATION.histogram(&[]).record(elapsed);
+}
+
+/// How full the queue and the dead letters are.
+pub fn queue_depth(work: &QueueAttributes, dead_letters: &QueueAttributes) {
+    for (queue, depth) in [(QueueName::Work, work), (QueueName::DeadLetters, dead_letters)] {
+        for (state, count) in [
+            (QueueState::Visible, depth.visible),
+            (QueueState::InFlight, depth.in_flight),
+            (QueueState::Delayed, depth.delayed),
+        ] {
+            definitions::QUEUE_MESSAGES.gauge(&[queue.as_str(), state.as_str()]).set(count as f64);
+        }
+    }
+}
+
+fn count_reason(reason: Reason) {
+    let metric =
+        if definitions::is_rejection(reason) { &definitions::IMAGES_REJECTED } else { &definitions::IMAGES_FAILED };
+    metric.counter(&[reason.as_str()]).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_label_is_the_revision_of_the_renderer() {
+        assert_eq!(super::RENDER_REVISION, crate::recipe::RENDER_REVISION.to_string());
+    }
+}

@@ -1,11 +1,30 @@
 //! Rendering: from the bytes of an upload to its thumbnails. Pure: no tokio, no I/O, no ports.
 
+mod exif;
+mod geometry;
+mod jpeg;
+mod orient;
+mod pixels;
+mod planes;
+mod png;
+mod probe;
+mod slot;
+mod stages;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
+
+use probe::Probe;
+use slot::Slot;
+use stages::Job;
+
+/// What rendering takes beside the picture itself: codec tables, rows, the encoded thumbnails.
+const FIXED_BYTES: u64 = 8 << 20;
 
 /// What an upload may be at most, and when to stop working on it.
 #[derive(Clone, Debug)]
@@ -77,6 +96,13 @@ pub struct Header {
     pub decode_bytes: u64,
 }
 
+impl Header {
+    /// Width and height as a viewer shows the image: after the orientation.
+    pub const fn upright(&self) -> (u32, u32) {
+        if self.orientation >= 5 { (self.height, self.width) } else { (self.width, self.height) }
+    }
+}
+
 /// An upload that is not an image darkroom takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -141,15 +167,38 @@ pub struct Rendered {
 /// # Errors
 /// [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`], or
 /// [`Reason::Corrupt`] where the header itself is damaged.
-pub fn inspect(_bytes: &[u8], _limits: &Limits) -> Result<Header, Refusal> {
-    Err(Refusal { reason: Reason::UnsupportedType, detail: "not built yet".to_owned() })
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Refusal> {
+    Probe::read(bytes, limits).map(|(_, header)| header)
 }
 
 /// Makes the recipe's thumbnails: upright, inside their boxes, without metadata, in the format of the source.
 ///
 /// # Errors
 /// When the bytes are refused, when [`Limits::stop`] says so, or when a codec fails in a way that is not the file's fault.
-pub fn render(bytes: &[u8], _recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
-    let _header = inspect(bytes, limits)?;
-    Err(RenderError::Internal("not built yet".to_owned()))
+pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
+    let (probe, header) = Probe::read(bytes, limits)?;
+    // A codec that panics fails this image and no other: what it left behind is dropped with its slot.
+    let made = catch_unwind(AssertUnwindSafe(|| make_thumbnails(bytes, &probe, recipe, &limits.stop)));
+    let (thumbnails, timings) = made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))??;
+    Ok(Rendered { header, thumbnails, timings })
+}
+
+fn make_thumbnails(
+    bytes: &[u8],
+    probe: &Probe,
+    recipe: &Recipe,
+    stop: &Stop,
+) -> Result<(Vec<Thumbnail>, Timings), RenderError> {
+    let mut slot = Slot::default();
+    let mut job = Job { recipe, stop, slot: &mut slot, timings: Timings::default() };
+    let thumbnails = match probe {
+        Probe::Jpeg(probe) => jpeg::render(&mut job, bytes, probe)?,
+        Probe::Png(probe) => png::render(&mut job, bytes, probe)?,
+    };
+    Ok((thumbnails, job.timings))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("a codec panicked: {}", text.unwrap_or("no message"))
 }

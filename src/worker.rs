@@ -1,1 +1,158 @@
 //! The worker: receives messages, keeps them while they are worked on, settles them, drains at the end.
+
+mod breaker;
+mod keeper;
+mod message;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SharedClock;
+use crate::metrics;
+use crate::pipeline::Pipeline;
+use crate::ports::queue::Message;
+use crate::ports::{PortError, Queue};
+use breaker::Breaker;
+use keeper::Keeper;
+
+/// Messages that one receive asks for, and permits it waits for: SQS gives no more at once.
+const BATCH: usize = 10;
+
+/// How the worker behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerSettings {
+    /// Images rendered at once; messages held at once are ten more.
+    pub render_slots: usize,
+    /// How long a received message is hidden from others; kept up while it is held.
+    pub visibility_timeout: Duration,
+    /// How long a receive waits for a message.
+    pub poll_wait: Duration,
+    /// How long work in hand may take after the begin of a drain.
+    pub drain_timeout: Duration,
+}
+
+/// One process's worker.
+pub struct Worker {
+    queue: Arc<dyn Queue>,
+    pipeline: Arc<Pipeline>,
+    clock: SharedClock,
+    settings: WorkerSettings,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that it held was settled or given back.
+    Drained,
+    /// The drain's deadline passed with work in hand, which was given back.
+    DeadlinePassed,
+}
+
+/// What every task of one run shares.
+struct Run {
+    worker: Worker,
+    keeper: Keeper,
+    breaker: Breaker,
+    max_receives: Option<u32>,
+    draining: CancellationToken,
+    abandoned: CancellationToken,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(queue: Arc<dyn Queue>, pipeline: Arc<Pipeline>, clock: SharedClock, settings: WorkerSettings) -> Self {
+        Self { queue, pipeline, clock, settings }
+    }
+
+    /// Works until `shutdown` is cancelled, then drains: waiting work is given back at once, work in hand is finished.
+    ///
+    /// # Errors
+    /// When the queue's rules cannot be read at the start.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, PortError> {
+        let max_receives = self.queue.attributes().await?.max_receives;
+        let keeper = Keeper::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
+        let run = Arc::new(Run {
+            worker: self,
+            keeper,
+            breaker: Breaker::new(),
+            max_receives,
+            draining: shutdown,
+            abandoned: CancellationToken::new(),
+        });
+        let tasks = TaskTracker::new();
+        run.receive_until_shutdown(&tasks).await;
+        Ok(run.drain(&tasks).await)
+    }
+}
+
+impl Run {
+    /// The receive loop: a permit before a receive, moved into the message's task.
+    async fn receive_until_shutdown(self: &Arc<Self>, tasks: &TaskTracker) {
+        let permits = Arc::new(Semaphore::new(self.worker.settings.render_slots + BATCH));
+        while let Some((free, max)) = self.ready_to_receive(&permits).await {
+            // A receive in flight is never dropped: its messages would stay hidden for the whole timeout. It ends by
+            // itself within the poll's wait, and what it brings is given back.
+            let settings = &self.worker.settings;
+            let received = self.worker.queue.receive(max, settings.poll_wait, settings.visibility_timeout).await;
+            match received {
+                Ok(messages) => self.accept(messages, free, tasks),
+                Err(error) => {
+                    metrics::port_error(&error);
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the queue cannot be received from");
+                    self.breaker.failed();
+                }
+            }
+        }
+    }
+
+    /// Waits until there is room for a whole batch and the breaker lets a receive through; `None` on shutdown.
+    async fn ready_to_receive(&self, permits: &Arc<Semaphore>) -> Option<(OwnedSemaphorePermit, usize)> {
+        let ready = async {
+            let max = self.breaker.allowed(BATCH).await;
+            let free = Arc::clone(permits).acquire_many_owned(BATCH as u32).await.ok()?;
+            // While it waited for room, the work in hand may have met an outage.
+            Some((free, self.breaker.allowed(max).await))
+        };
+        tokio::select! {
+            biased;
+            () = self.draining.cancelled() => None,
+            ready = ready => ready,
+        }
+    }
+
+    /// One task per message, each with its permit and its place with the keeper.
+    fn accept(self: &Arc<Self>, messages: Vec<Message>, mut free: OwnedSemaphorePermit, tasks: &TaskTracker) {
+        metrics::messages_received(messages.len());
+        for message in messages {
+            let permit = free.split(1);
+            let lease = self.keeper.hold(&message.receipt);
+            let run = Arc::clone(self);
+            tasks.spawn(async move {
+                run.handle(message, lease).await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// Waits for the work in hand; gives it back when the deadline passes.
+    async fn drain(&self, tasks: &TaskTracker) -> Ended {
+        let started = Instant::now();
+        tracing::info!(messages = tasks.len(), "draining");
+        tasks.close();
+        let in_time = tokio::time::timeout(self.worker.settings.drain_timeout, tasks.wait()).await.is_ok();
+        if !in_time {
+            tracing::warn!(messages = tasks.len(), "the drain's deadline has passed: giving work in hand back");
+            self.abandoned.cancel();
+            tasks.wait().await;
+        }
+        self.keeper.stop().await;
+        metrics::drained(started.elapsed());
+        if in_time { Ended::Drained } else { Ended::DeadlinePassed }
+    }
+}

@@ -1,1 +1,108 @@
 //! Everything on one machine: objects as files, queue and catalog in one SQLite database.
+//!
+//! An upload is a file that is written, synced and put in its place, then object row and queue message in one
+//! transaction, then the answer: no acknowledged upload without its event, no event without its bytes. Several
+//! processes may share the directory.
+
+mod catalog;
+mod commits;
+mod database;
+mod directory;
+mod failure;
+mod http;
+mod incoming;
+mod notification;
+mod objects;
+mod open_error;
+mod problem;
+mod queue;
+mod rows;
+mod schema;
+mod signature;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::clock::SharedClock;
+use crate::config::LocalConfig;
+use crate::ports::Ports;
+use catalog::LocalCatalog;
+use database::Database;
+use directory::{Directory, Start};
+use objects::LocalBucket;
+pub use open_error::OpenError;
+use queue::{Half, LocalQueue};
+use signature::Signer;
+
+/// The local backend, open on its directory.
+pub struct LocalBackend {
+    database: Database,
+    clock: SharedClock,
+    max_receives: u32,
+    uploads: Arc<LocalBucket>,
+    thumbnails: Arc<LocalBucket>,
+}
+
+impl LocalBackend {
+    /// Opens the directory, makes it when it is missing, and clears away what killed processes left behind.
+    ///
+    /// Uploads are the objects of `upload_bucket` whose keys begin with `upload_prefix`, however they are put there.
+    ///
+    /// # Errors
+    /// When the directory cannot be used; the error says what to do.
+    pub fn open(
+        config: &LocalConfig,
+        upload_bucket: &str,
+        upload_prefix: &str,
+        thumbnail_bucket: &str,
+        clock: SharedClock,
+    ) -> Result<Self, OpenError> {
+        let start = Start::begin(&config.dir)?;
+        let path = start.database();
+        let database = Database::open(&path)?;
+        let in_database = |error| OpenError::of_database(&path, error);
+        start.recover(|file| database.at_start(|connection| rows::has_file(connection, file)).map_err(in_database))?;
+        let garbage = database.at_start(rows::garbage).map_err(in_database)?;
+        garbage.iter().try_for_each(|file| start.remove_object(file))?;
+        database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
+        let signer = Signer::new(start.signing_key()?);
+        let directory = start.finish()?;
+        let bucket = |name: &str, upload_prefix: Option<&str>| {
+            Arc::new(LocalBucket {
+                name: name.to_owned(),
+                upload_prefix: upload_prefix.map(str::to_owned),
+                database: database.clone(),
+                directory: Arc::<Directory>::clone(&directory),
+                signer: signer.clone(),
+                clock: clock.clone(),
+            })
+        };
+        let uploads = bucket(upload_bucket, Some(upload_prefix));
+        let thumbnails =
+            if thumbnail_bucket == upload_bucket { uploads.clone() } else { bucket(thumbnail_bucket, None) };
+        Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails })
+    }
+
+    /// The ports.
+    pub fn ports(&self) -> Ports {
+        let queue = |half, max_receives| {
+            Arc::new(LocalQueue { database: self.database.clone(), clock: self.clock.clone(), half, max_receives })
+        };
+        Ports {
+            queue: queue(Half::Uploads, Some(self.max_receives)),
+            dead_letters: queue(Half::DeadLetters, None),
+            uploads: self.uploads.clone(),
+            thumbnails: self.thumbnails.clone(),
+            catalog: Arc::new(LocalCatalog { database: self.database.clone() }),
+        }
+    }
+
+    /// The routes of signed addresses, below `/objects/`. An upload of more than `max_bytes` is refused.
+    ///
+    /// They must stand at the root of a listener, since the path is signed, and without a limit of the request's size
+    /// or a short time limit around them.
+    pub fn router(&self, max_bytes: u64) -> Router {
+        http::router([self.uploads.clone(), self.thumbnails.clone()], max_bytes)
+    }
+}

@@ -100,7 +100,6 @@ pub struct Transition {
 
 /// What became of a transition.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "both variants carry the one record, and live for a moment")]
 pub enum Applied {
     /// It was written; `before` is what stood there.
     Written {

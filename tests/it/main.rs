@@ -1,1 +1,9 @@
 //! The integration tests: one binary.
+#![cfg(test)]
+
+mod api;
+mod faults;
+mod flow;
+mod images;
+mod render;
+mod world;

@@ -47,7 +47,9 @@ impl DynamoCatalog {
         match put.customize().config_override(CREATE.dynamodb()).send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => Err(Refusal::Exists(failed.item.clone())),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Err(Refusal::Exists(failed.item.clone()))
+                }
                 _ => Err(Refusal::Failed(errors::port_error("catalog.create", error))),
             },
         }
@@ -80,7 +82,11 @@ impl Catalog for DynamoCatalog {
                         None => self.look(&record.id).await?,
                     };
                     let is_own = attempt > 1 && found.as_ref() == Some(record);
-                    return if is_own { Ok(()) } else { Err(PortError::new(ErrorKind::AlreadyExists, "catalog.create")) };
+                    return if is_own {
+                        Ok(())
+                    } else {
+                        Err(PortError::new(ErrorKind::AlreadyExists, "catalog.create"))
+                    };
                 }
                 Err(Refusal::Failed(error)) if attempt < CREATES && error.kind == ErrorKind::Unavailable => {}
                 Err(Refusal::Failed(error)) => return Err(error),
@@ -154,11 +160,8 @@ impl Catalog for DynamoCatalog {
     }
 
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {
-        let mut delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(id.as_str().to_owned()));
+        let mut delete =
+            self.client.delete_item().table_name(&self.table).key("id", AttributeValue::S(id.as_str().to_owned()));
         if let Some(rev) = rev {
             let mut terms = Terms::default();
             let condition = expression::is_absent_or_at(&mut terms, rev);

@@ -191,7 +191,11 @@ mod tests {
             (400, Some("AWS.SimpleQueueService.NonExistentQueue"), ErrorKind::Denied),
             (400, Some("AWS.SimpleQueueService.MessageNotInflight"), ErrorKind::LeaseLost),
             (400, Some("com.amazonaws.sqs#ReceiptHandleIsInvalid"), ErrorKind::LeaseLost),
-            (400, Some("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"), ErrorKind::Throttled),
+            (
+                400,
+                Some("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"),
+                ErrorKind::Throttled,
+            ),
             (400, Some("ConditionalCheckFailedException"), ErrorKind::Precondition),
             (400, Some("ResourceNotFoundException"), ErrorKind::Denied),
             (400, Some("ValidationException"), ErrorKind::Invalid),

@@ -61,7 +61,11 @@ impl S3Store {
     }
 
     /// One page of all versions and delete markers of a key: pairs of version id, and whether more may follow.
-    async fn versions(&self, key: &str, page: &ListObjectVersionsOutput) -> Result<ListObjectVersionsOutput, PortError> {
+    async fn versions(
+        &self,
+        key: &str,
+        page: &ListObjectVersionsOutput,
+    ) -> Result<ListObjectVersionsOutput, PortError> {
         let call = self
             .client
             .list_object_versions()

@@ -222,8 +222,7 @@ fn entry_answers(operation: &'static str, entries: usize, failed: &[BatchResultE
     let mut answers: Vec<Answer> = (0..entries).map(|_| Ok(())).collect();
     for entry in failed {
         if let Some(answer) = entry.id.parse().ok().and_then(|index: usize| answers.get_mut(index)) {
-            *answer =
-                Err(errors::entry_error(operation, &entry.code, entry.message.as_deref(), entry.sender_fault));
+            *answer = Err(errors::entry_error(operation, &entry.code, entry.message.as_deref(), entry.sender_fault));
         }
     }
     answers

@@ -210,7 +210,8 @@ impl Update<'_> {
     }
 
     fn finish(self) -> String {
-        let removes = if self.removes.is_empty() { String::new() } else { format!(" REMOVE {}", self.removes.join(", ")) };
+        let removes =
+            if self.removes.is_empty() { String::new() } else { format!(" REMOVE {}", self.removes.join(", ")) };
         format!("SET {}{removes}", self.sets.join(", "))
     }
 }

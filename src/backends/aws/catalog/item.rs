@@ -94,10 +94,9 @@ fn value(attribute: AttributeValue) -> Value {
         }
         AttributeValue::Ns(items) | AttributeValue::Ss(items) => items.into_iter().map(Value::String).collect(),
         AttributeValue::B(bytes) => Value::String(data_encoding::BASE64.encode(bytes.as_ref())),
-        AttributeValue::Bs(items) => items
-            .into_iter()
-            .map(|bytes| Value::String(data_encoding::BASE64.encode(bytes.as_ref())))
-            .collect(),
+        AttributeValue::Bs(items) => {
+            items.into_iter().map(|bytes| Value::String(data_encoding::BASE64.encode(bytes.as_ref()))).collect()
+        }
         _ => Value::Null,
     }
 }
@@ -110,11 +109,16 @@ mod tests {
 
     /// A record with every field that there is.
     fn full() -> ImageRecord {
-        let thumbnail = |size: &str, side| PublishedThumbnail { size: size.to_owned(), width: side, height: side, bytes: 123_456 };
+        let thumbnail =
+            |size: &str, side| PublishedThumbnail { size: size.to_owned(), width: side, height: side, bytes: 123_456 };
         let id = ImageId::random().unwrap();
         let key = format!("uploads/{id}");
-        let mut record =
-            ImageRecord::waiting_for_upload(id, key, Timestamp::from_millis(1_700_000_000_123), Timestamp::from_millis(1_700_000_100_000));
+        let mut record = ImageRecord::waiting_for_upload(
+            id,
+            key,
+            Timestamp::from_millis(1_700_000_000_123),
+            Timestamp::from_millis(1_700_000_100_000),
+        );
         record.status = Status::Failed;
         record.reason = Some(Reason::RenderTimeout);
         record.seq = Sequencer::parse("0055AED6DCD90281E5");
@@ -142,7 +146,9 @@ mod tests {
             AttributeValue::S(text) => text.len(),
             AttributeValue::N(digits) => digits.len() / 2 + 2,
             AttributeValue::L(items) => 3 + items.iter().map(|item| 1 + size(item)).sum::<usize>(),
-            AttributeValue::M(fields) => 3 + fields.iter().map(|(name, field)| 1 + name.len() + size(field)).sum::<usize>(),
+            AttributeValue::M(fields) => {
+                3 + fields.iter().map(|(name, field)| 1 + name.len() + size(field)).sum::<usize>()
+            }
             _ => 1,
         }
     }

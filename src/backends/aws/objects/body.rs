@@ -32,7 +32,8 @@ pub(super) enum DamagedBody {
 pub(super) async fn read(answer: GetObjectOutput, last_read: &mut Option<String>) -> Result<Bytes, DamagedBody> {
     let expected = u64::try_from(answer.content_length.unwrap_or(0)).unwrap_or(0);
     let etag = etag_md5(&answer);
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(answer, expected)).await.map_err(|_| DamagedBody::Slow)??;
+    let bytes =
+        tokio::time::timeout(BODY_TIMEOUT, collect(answer, expected)).await.map_err(|_| DamagedBody::Slow)??;
     if bytes.len() as u64 != expected {
         return Err(DamagedBody::Length { read: bytes.len() as u64, expected });
     }

@@ -17,7 +17,8 @@ const SET_BY_CLIENTS: [&str; 2] = ["content-length", "host"];
 /// Signs an upload, as of this second.
 pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
     const OPERATION: &str = "objects.sign_upload";
-    let invalid = |error: Box<dyn std::error::Error + Send + Sync>| PortError::with_source(ErrorKind::Invalid, OPERATION, error);
+    let invalid =
+        |error: Box<dyn std::error::Error + Send + Sync>| PortError::with_source(ErrorKind::Invalid, OPERATION, error);
     let signed_at = SystemClock.now().floor(Duration::from_secs(1));
     let length = terms.content_length.map(i64::try_from).transpose().map_err(|error| invalid(error.into()))?;
     let signed = put

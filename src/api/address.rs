@@ -1,0 +1,75 @@
+//! The address under which a client reached this server, to make its answers' URLs absolute.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri, header};
+
+use super::{Problem, ProblemKind};
+
+/// Scheme and authority, such as `https://images.example:8443`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnAddress(String);
+
+impl OwnAddress {
+    /// `url` itself when it is absolute, else as a path on this server.
+    pub(super) fn absolute(&self, url: String) -> String {
+        if url.starts_with('/') { format!("{}{url}", self.0) } else { url }
+    }
+
+    /// The address as the request's `Host` has it; the proxy in front says whether it was `https`.
+    fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = match (uri.authority(), host) {
+            (Some(authority), _) => Some(authority.clone()),
+            (None, host) => host.and_then(|host| host.parse::<Authority>().ok()),
+        };
+        let authority = authority
+            .filter(|authority| !authority.as_str().contains('@'))
+            .ok_or_else(|| Problem::new(ProblemKind::BadRequest, "the request has no usable Host header"))?;
+        let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+        let is_https = forwarded.is_some_and(|list| list.split(',').next().unwrap_or("").trim() == "https");
+        Ok(Self(format!("{}://{authority}", if is_https { "https" } else { "http" })))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for OwnAddress {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Self::of(&parts.uri, &parts.headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(headers: &[(&'static str, &str)]) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        OwnAddress::of(&Uri::from_static("/images"), &headers).ok().map(|address| address.absolute("/x?y".to_owned()))
+    }
+
+    #[test]
+    fn paths_become_absolute_from_the_host_and_the_proxy() {
+        for (headers, expected) in [
+            (&[("host", "127.0.0.1:8080")][..], Some("http://127.0.0.1:8080/x?y")),
+            (&[("host", "[::1]:8080")], Some("http://[::1]:8080/x?y")),
+            (&[("host", "a.example"), ("x-forwarded-proto", "https")], Some("https://a.example/x?y")),
+            (&[("host", "a.example"), ("x-forwarded-proto", "https, http")], Some("https://a.example/x?y")),
+            (&[("host", "a.example"), ("x-forwarded-proto", "javascript")], Some("http://a.example/x?y")),
+            (&[("host", "user@a.example")], None),
+            (&[("host", "a b")], None),
+            (&[("host", "")], None),
+            (&[], None),
+        ] {
+            assert_eq!(address(headers).as_deref(), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn absolute_urls_stay_as_they_are() {
+        let address = OwnAddress("http://here".to_owned());
+        assert_eq!(address.absolute("https://bucket.example/key".to_owned()), "https://bucket.example/key");
+    }
+}

@@ -1,0 +1,124 @@
+//! The admin listener: is the process alive, may it be given work, and what has it measured.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use super::problem;
+
+/// Whether the process may be given work: ready once nobody holds a latch any more, and until it drains.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    latches: Vec<&'static str>,
+    is_draining: bool,
+}
+
+/// Keeps the process from being ready for as long as it lives.
+#[derive(Debug)]
+#[must_use = "dropping a latch lets it go"]
+pub struct Latch {
+    readiness: Readiness,
+    name: &'static str,
+}
+
+impl Readiness {
+    /// Takes a latch, named after what must come up before it is dropped.
+    pub fn hold(&self, name: &'static str) -> Latch {
+        self.lock().latches.push(name);
+        Latch { readiness: self.clone(), name }
+    }
+
+    /// From now on the process is not ready, whatever becomes of the latches.
+    pub fn drain(&self) {
+        self.lock().is_draining = true;
+    }
+
+    /// What keeps the process from being ready; empty when it is.
+    pub fn hindrances(&self) -> Vec<&'static str> {
+        let held = self.lock();
+        held.latches.iter().copied().chain(held.is_draining.then_some("draining")).collect()
+    }
+
+    /// Whether the process may be given work.
+    pub fn is_ready(&self) -> bool {
+        self.hindrances().is_empty()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Latch {
+    fn drop(&mut self) {
+        let mut held = self.readiness.lock();
+        if let Some(at) = held.latches.iter().position(|name| *name == self.name) {
+            held.latches.swap_remove(at);
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Admin {
+    readiness: Readiness,
+    render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The routes for whoever runs the process: never on a public address.
+pub fn admin_router(readiness: Readiness, render_metrics: impl Fn() -> String + Send + Sync + 'static) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(Admin { readiness, render_metrics: Arc::new(render_metrics) })
+}
+
+async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
+    match &*admin.readiness.hindrances() {
+        [] => (StatusCode::OK, "ready\n".to_owned()),
+        hindrances => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", hindrances.join(", "))),
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, crate::metrics::CONTENT_TYPE)], (admin.render_metrics)())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_once_every_latch_is_dropped_and_until_it_drains() {
+        let readiness = Readiness::default();
+        assert!(readiness.is_ready());
+        let queue = readiness.hold("queue");
+        let catalog = readiness.hold("catalog");
+        assert_eq!(readiness.hindrances(), ["queue", "catalog"]);
+        drop(queue);
+        assert_eq!(readiness.hindrances(), ["catalog"]);
+        drop(catalog);
+        assert!(readiness.is_ready());
+        readiness.drain();
+        assert_eq!(readiness.hindrances(), ["draining"]);
+    }
+
+    #[test]
+    fn two_latches_of_one_name_are_two() {
+        let readiness = Readiness::default();
+        let (one, two) = (readiness.hold("render"), readiness.hold("render"));
+        drop(one);
+        assert!(!readiness.is_ready());
+        drop(two);
+        assert!(readiness.is_ready());
+    }
+}

@@ -1,0 +1,136 @@
+//! The status of an image, and where its thumbnails are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::address::OwnAddress;
+use super::view::{thumbnail_url, view};
+use super::wait::{KnownTags, entity_tag, look_until, parse_wait};
+use super::{ApiState, Problem, ProblemKind};
+use crate::record::{ImageId, ImageRecord};
+
+/// How soon a client may ask again where requests cannot wait, in seconds.
+const RETRY_AFTER_SECS: u64 = 1;
+
+/// What may follow the question mark.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    wait: Option<String>,
+    key: Option<String>,
+}
+
+/// `GET /images/{id}`: the image as of now, or once it changes.
+pub(super) async fn show(
+    State(api): State<Arc<ApiState>>,
+    address: OwnAddress,
+    id: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = parse_id(&text_of_path(id)?)?;
+    let wait = query(asked)?.wait;
+    answer(&api, &address, &id, wait.as_deref(), &headers, |_| true).await
+}
+
+/// `GET /images?key=`: the image of an object that another system put there.
+pub(super) async fn find(
+    State(api): State<Arc<ApiState>>,
+    address: OwnAddress,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Asked { wait, key } = query(asked)?;
+    let key = key.ok_or_else(|| Problem::new(ProblemKind::BadRequest, "which image? ask with ?key="))?;
+    let prefix = &api.settings.upload_prefix;
+    let id = ImageId::of_key(prefix, &key)
+        .ok_or_else(|| Problem::new(ProblemKind::UnknownImage, format!("the keys of images begin with {prefix:?}")))?;
+    answer(&api, &address, &id, wait.as_deref(), &headers, |record| record.key == key).await
+}
+
+/// `GET /images/{id}/{size}`: to the thumbnail that is current.
+pub(super) async fn redirect(
+    State(api): State<Arc<ApiState>>,
+    address: OwnAddress,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Response, Problem> {
+    let (id, size) = text_of_path(path)?;
+    let id = parse_id(&id)?;
+    let record = api.catalog.look(&id).await?.ok_or_else(|| unknown(&id))?;
+    let Some(published) = &record.published else {
+        let detail = format!("image {id} has no thumbnails: it is {}", record.status);
+        return Err(Problem::new(ProblemKind::NoThumbnail, detail));
+    };
+    if !published.thumbnails.iter().any(|thumbnail| thumbnail.size == size) {
+        let sizes: Vec<&str> = published.thumbnails.iter().map(|thumbnail| &*thumbnail.size).collect();
+        let detail = format!("the sizes of image {id} are {}", sizes.join(", "));
+        return Err(Problem::new(ProblemKind::NoThumbnail, detail));
+    }
+    let url = thumbnail_url(&api, &address, &id, published, &size, api.clock.now()).await?;
+    // The next version has another URL, and a signed one ends.
+    Ok((StatusCode::FOUND, [(header::LOCATION, url), (header::CACHE_CONTROL, "no-cache".to_owned())]).into_response())
+}
+
+/// Waits as asked, then answers: 200 with the image, 304 when the client has it already, 404 when there is none.
+async fn answer(
+    api: &ApiState,
+    address: &OwnAddress,
+    id: &ImageId,
+    wait: Option<&str>,
+    headers: &HeaderMap,
+    is_meant: impl Fn(&ImageRecord) -> bool,
+) -> Result<Response, Problem> {
+    let known = KnownTags::of(headers);
+    let granted = parse_wait(wait, api.settings.max_wait)?;
+    let mut first_rev = None;
+    let record = look_until(&*api.catalog, id, granted, &api.shutdown, |record| {
+        if known.is_empty() {
+            record.status.is_final() || record.rev != *first_rev.get_or_insert(record.rev)
+        } else {
+            !known.contain(&entity_tag(api, record, api.clock.now()))
+        }
+    });
+    let record = record.await?.filter(is_meant).ok_or_else(|| unknown(id))?;
+    let now = api.clock.now();
+    let tag = entity_tag(api, &record, now);
+    let is_known = known.contain(&tag);
+    let ask_again = wait.is_some() && granted == Duration::ZERO && (is_known || !record.status.is_final());
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Json(view(api, address, record, now).await?).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    if ask_again {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+    }
+    Ok(response)
+}
+
+fn parse_id(text: &str) -> Result<ImageId, Problem> {
+    ImageId::parse(text).map_err(|error| Problem::new(ProblemKind::InvalidId, error.to_string()))
+}
+
+fn unknown(id: &ImageId) -> Problem {
+    Problem::new(ProblemKind::UnknownImage, format!("there is no image {id}"))
+}
+
+fn text_of_path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    let Path(text) = path.map_err(|_| Problem::new(ProblemKind::InvalidId, "the path is not UTF-8"))?;
+    Ok(text)
+}
+
+fn query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> {
+    let Query(asked) = asked.map_err(|error| Problem::new(ProblemKind::BadRequest, error.body_text()))?;
+    Ok(asked)
+}

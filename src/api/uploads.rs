@@ -1,0 +1,162 @@
+//! Upload URLs: the record comes first, then the URL is handed out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::address::OwnAddress;
+use super::layers::read_body;
+use super::{ApiState, Problem, ProblemKind};
+use crate::ports::objects::{SignedUpload, UploadTerms};
+use crate::recipe::Format;
+use crate::record::{ImageId, ImageRecord, Status};
+
+/// How long after its URL an upload that never came is still remembered.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+
+/// What a client may state about its upload. A field that is misspelt is an error: it would not be enforced.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wish {
+    content_type: Option<String>,
+    content_length: Option<u64>,
+}
+
+/// The answer: where and how to upload.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Upload {
+    id: ImageId,
+    status: Status,
+    upload_url: String,
+    upload_method: &'static str,
+    upload_headers: serde_json::Map<String, serde_json::Value>,
+    expires_at: String,
+}
+
+/// `POST /images`: a URL that takes one upload, with what the client stated signed into it.
+pub(super) async fn create(
+    State(api): State<Arc<ApiState>>,
+    address: OwnAddress,
+    request: Request,
+) -> Result<Response, Problem> {
+    let wish = Wish::read(&read_body(request).await?)?;
+    wish.check(api.settings.max_bytes)?;
+    let terms = UploadTerms {
+        content_type: wish.content_type,
+        content_length: wish.content_length,
+        is_single_use: true,
+        expires_in: api.settings.upload_url_expiry,
+    };
+    let upload = hand_out(&api, &address, &terms).await?;
+    let headers = [no_store(), (header::LOCATION, format!("/images/{}", upload.id))];
+    Ok((StatusCode::CREATED, headers, Json(upload)).into_response())
+}
+
+/// `GET /upload-url`: a URL that takes any upload until it expires, for the plainest client.
+pub(super) async fn create_plain(State(api): State<Arc<ApiState>>, address: OwnAddress) -> Result<Response, Problem> {
+    let terms = UploadTerms { expires_in: api.settings.upload_url_expiry, ..UploadTerms::default() };
+    let upload = hand_out(&api, &address, &terms).await?;
+    Ok(([no_store()], Json(upload)).into_response())
+}
+
+/// An upload URL is a secret of whoever asked for it.
+fn no_store() -> (HeaderName, String) {
+    (header::CACHE_CONTROL, "no-store".to_owned())
+}
+
+/// Signs an upload of a new image and stores its record. Whoever has the URL can therefore ask for the status, and an
+/// upload is never faster than its record.
+async fn hand_out(api: &ApiState, address: &OwnAddress, terms: &UploadTerms) -> Result<Upload, Problem> {
+    let id = ImageId::random().map_err(|error| {
+        tracing::error!(%error, "no randomness for an id");
+        Problem::new(ProblemKind::Internal, "the server's log says more")
+    })?;
+    let key = format!("{}{id}", api.settings.upload_prefix);
+    let SignedUpload { url, headers, expires_at } = api.uploads.sign_upload(&key, terms).await?;
+    let ttl = expires_at.plus(FORGOTTEN_AFTER);
+    let record = ImageRecord::waiting_for_upload(id, key, api.clock.now(), ttl);
+    api.catalog.create(&record).await?;
+    Ok(Upload {
+        id: record.id,
+        status: record.status,
+        upload_url: address.absolute(url),
+        upload_method: "PUT",
+        upload_headers: headers.into_iter().map(|(name, value)| (name, value.into())).collect(),
+        expires_at: expires_at.to_string(),
+    })
+}
+
+impl Wish {
+    /// Reads a body; an empty one wishes nothing.
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            Problem::new(ProblemKind::BadRequest, format!("the body is not what is expected: {error}"))
+        })
+    }
+
+    /// Refuses what could never become a thumbnail, before anything is uploaded.
+    fn check(&self, max_bytes: u64) -> Result<(), Problem> {
+        if let Some(content_type) = self.content_type.as_deref().filter(|it| Format::from_content_type(it).is_none()) {
+            let shown: String = content_type.chars().take(80).collect();
+            return Err(Problem::new(
+                ProblemKind::UnsupportedType,
+                format!("contentType is image/jpeg or image/png, not {shown:?}"),
+            ));
+        }
+        match self.content_length {
+            Some(0) => Err(Problem::new(ProblemKind::BadRequest, "contentLength is 0: an image has at least one byte")),
+            Some(length) if length > max_bytes => Err(Problem::new(
+                ProblemKind::UploadTooLarge,
+                format!("contentLength is {length} bytes, the limit is {max_bytes}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(body: &str) -> Result<Wish, ProblemKind> {
+        let wish = Wish::read(body.as_bytes()).map_err(|problem| problem.kind)?;
+        wish.check(1000).map_err(|problem| problem.kind)?;
+        Ok(wish)
+    }
+
+    #[test]
+    fn a_wish_is_checked_before_anything_is_uploaded() {
+        let wish = |content_type: Option<&str>, content_length| {
+            Ok(Wish { content_type: content_type.map(str::to_owned), content_length })
+        };
+        for (body, expected) in [
+            ("", wish(None, None)),
+            (" \n", wish(None, None)),
+            ("{}", wish(None, None)),
+            (r#"{"contentType":"image/jpeg"}"#, wish(Some("image/jpeg"), None)),
+            (r#"{"contentType":"image/jpg","contentLength":1000}"#, wish(Some("image/jpg"), Some(1000))),
+            (r#"{"contentType":null,"contentLength":1}"#, wish(None, Some(1))),
+            (r#"{"contentLength":1001}"#, Err(ProblemKind::UploadTooLarge)),
+            (r#"{"contentLength":0}"#, Err(ProblemKind::BadRequest)),
+            (r#"{"contentLength":-1}"#, Err(ProblemKind::BadRequest)),
+            (r#"{"contentLength":"1"}"#, Err(ProblemKind::BadRequest)),
+            (r#"{"contentType":"image/gif"}"#, Err(ProblemKind::UnsupportedType)),
+            (r#"{"contentType":""}"#, Err(ProblemKind::UnsupportedType)),
+            (r#"{"contentlength":1}"#, Err(ProblemKind::BadRequest)),
+            ("hello", Err(ProblemKind::BadRequest)),
+            ("[]", Err(ProblemKind::BadRequest)),
+            ("\u{feff}{}", Err(ProblemKind::BadRequest)),
+        ] {
+            assert_eq!(outcome(body), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A record as a client sees it.
+
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::ApiState;
+use super::address::OwnAddress;
+use crate::clock::Timestamp;
+use crate::ports::PortError;
+use crate::recipe::{Format, ThumbnailKey};
+use crate::record::{ImageId, ImageRecord, Published, Reason, Status};
+
+/// How long a presigned thumbnail works, counted from its signing time.
+const DOWNLOAD_VALID_FOR: Duration = Duration::from_mins(60);
+
+/// Signing times are rounded down to this, so that a URL stays the same, and cacheable, for a while.
+pub(super) const SIGNING_WINDOW: Duration = Duration::from_mins(15);
+
+/// One image.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ImageView {
+    id: ImageId,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<OriginalView>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_order")]
+    thumbnails: Option<Vec<(String, ThumbnailView)>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OriginalView {
+    content_type: String,
+    width: u32,
+    height: u32,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ThumbnailView {
+    url: String,
+    width: u32,
+    height: u32,
+    bytes: u64,
+}
+
+/// The sizes as an object whose fields keep the recipe's order, small first.
+fn in_order<S: Serializer>(sizes: &Option<Vec<(String, ThumbnailView)>>, serializer: S) -> Result<S::Ok, S::Error> {
+    let sizes = sizes.as_deref().unwrap_or_default();
+    let mut map = serializer.serialize_map(Some(sizes.len()))?;
+    for (name, thumbnail) in sizes {
+        map.serialize_entry(name, thumbnail)?;
+    }
+    map.end()
+}
+
+/// The image as of `now`. Published thumbnails are shown whatever has become of a newer upload since.
+pub(super) async fn view(
+    api: &ApiState,
+    address: &OwnAddress,
+    record: ImageRecord,
+    now: Timestamp,
+) -> Result<ImageView, PortError> {
+    let thumbnails = match &record.published {
+        Some(published) => Some(thumbnails(api, address, &record.id, published, now).await?),
+        None => None,
+    };
+    Ok(ImageView {
+        id: record.id,
+        status: record.status,
+        reason: record.reason,
+        created_at: record.created_at.to_string(),
+        updated_at: record.updated_at.to_string(),
+        published_at: record.published.map(|published| published.at.to_string()),
+        original: record.original.map(|original| OriginalView {
+            content_type: original.content_type,
+            width: original.width,
+            height: original.height,
+            bytes: original.bytes,
+        }),
+        thumbnails,
+    })
+}
+
+async fn thumbnails(
+    api: &ApiState,
+    address: &OwnAddress,
+    id: &ImageId,
+    published: &Published,
+    now: Timestamp,
+) -> Result<Vec<(String, ThumbnailView)>, PortError> {
+    let mut views = Vec::with_capacity(published.thumbnails.len());
+    for it in &published.thumbnails {
+        let url = thumbnail_url(api, address, id, published, &it.size, now).await?;
+        views.push((it.size.clone(), ThumbnailView { url, width: it.width, height: it.height, bytes: it.bytes }));
+    }
+    Ok(views)
+}
+
+/// Where the thumbnail can be fetched: under the public URL, else presigned.
+pub(super) async fn thumbnail_url(
+    api: &ApiState,
+    address: &OwnAddress,
+    id: &ImageId,
+    published: &Published,
+    size: &str,
+    now: Timestamp,
+) -> Result<String, PortError> {
+    // Only what was rendered is published, and that is one of the formats.
+    let format = Format::from_content_type(&published.content_type).unwrap_or(Format::Jpeg);
+    let key = ThumbnailKey { id, version: &published.version, size, format }.to_string();
+    let url = match &api.settings.public_url {
+        Some(public_url) => format!("{public_url}/{key}"),
+        None => api.thumbnails.sign_download(&key, now.floor(SIGNING_WINDOW), DOWNLOAD_VALID_FOR).await?,
+    };
+    Ok(address.absolute(url))
+}

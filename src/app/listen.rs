@@ -1,0 +1,48 @@
+//! One HTTP listener: bound before anything else is promised, stopped when asked.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long requests under way may take after a listener was asked to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A listener that serves a router until it is stopped.
+pub(super) struct Listener {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Binds the address that `setting` names and serves `router` there.
+    pub(super) async fn start(setting: &str, address: SocketAddr, router: Router) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}: choose another address with {setting}, or stop what listens there")
+        })?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(crate::api::serve(listener, router, stop.clone()));
+        Ok(Self { address, stop, task })
+    }
+
+    /// The address that is really listened on, also where port 0 was asked for.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new connection and waits for the requests under way, but not for ever.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        let task = self.task.abort_handle();
+        if tokio::time::timeout(STOP_TIMEOUT, self.task).await.is_err() {
+            tracing::warn!(address = %self.address, "requests were still under way at the end");
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The images' records, one row each: the record itself as JSON, so that fields of other builds are kept.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::database::Database;
+use super::failure::Failure;
+use crate::ports::catalog::Page;
+use crate::ports::{Catalog, ErrorKind, PortError};
+use crate::record::{Applied, ImageId, ImageRecord, SCHEMA, Transition};
+
+/// Records on one page of a scan.
+const PAGE: usize = 1000;
+
+/// The catalog in the local database.
+pub(super) struct LocalCatalog {
+    pub(super) database: Database,
+}
+
+#[async_trait]
+impl Catalog for LocalCatalog {
+    async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
+        let record = record.clone();
+        self.database
+            .write("catalog.create", move |connection| match stored(connection, &record.id)? {
+                Some(_) => Err(Failure::Refused(ErrorKind::AlreadyExists)),
+                None => store(connection, &record),
+            })
+            .await
+    }
+
+    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+        let id = id.clone();
+        self.database.read("catalog.look", move |connection| find(connection, &id)).await
+    }
+
+    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
+        let transition = transition.clone();
+        self.database
+            .write("catalog.apply", move |connection| {
+                let before = find(connection, &transition.id)?;
+                if !transition.is_admitted_by(before.as_ref()) {
+                    return Ok(Applied::Refused { current: before });
+                }
+                store(connection, &transition.apply_to(before.clone()))?;
+                Ok(Applied::Written { before })
+            })
+            .await
+    }
+
+    async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
+        let after = next.unwrap_or_default().to_owned();
+        self.database.read("catalog.scan", move |connection| page(connection, &after)).await
+    }
+
+    async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {
+        let id = id.clone();
+        self.database
+            .write("catalog.delete", move |connection| {
+                if let (Some(rev), Some(record)) = (rev, find(connection, &id)?)
+                    && record.rev != rev
+                {
+                    return Err(Failure::Refused(ErrorKind::Precondition));
+                }
+                connection.prepare_cached("DELETE FROM images WHERE id = ?1")?.execute([id.as_str()])?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn stored(connection: &Connection, id: &ImageId) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT record FROM images WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()
+}
+
+fn find(connection: &Connection, id: &ImageId) -> Result<Option<ImageRecord>, Failure> {
+    stored(connection, id)?.map(|text| parse(&text)).transpose()
+}
+
+fn parse(text: &str) -> Result<ImageRecord, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| if is_newer(text) { Failure::Refused(ErrorKind::NewerSchema) } else { error.into() })
+}
+
+/// Whether a record that cannot be read is one of a newer schema.
+fn is_newer(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        v: u32,
+    }
+    serde_json::from_str(text).is_ok_and(|Version { v }| v > SCHEMA)
+}
+
+fn store(connection: &Connection, record: &ImageRecord) -> Result<(), Failure> {
+    let text = serde_json::to_string(record)?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO images (id, key, status, updated_at, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((record.id.as_str(), &record.key, record.status.as_str(), record.updated_at.as_millis(), text))?;
+    Ok(())
+}
+
+/// The records after the id `after`. Those of a newer schema that this build cannot read are left out.
+fn page(connection: &Connection, after: &str) -> Result<Page, Failure> {
+    let mut select = connection.prepare_cached("SELECT id, record FROM images WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let rows = select
+        .query_map((after, PAGE as i64), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+    let next = (rows.len() == PAGE).then(|| rows.last().map(|(id, _)| id.clone())).flatten();
+    let records = rows
+        .iter()
+        .map(|(_, text)| parse(text))
+        .filter(|record| !matches!(record, Err(Failure::Refused(ErrorKind::NewerSchema))))
+        .collect::<Result<_, _>>()?;
+    Ok(Page { records, next })
+}

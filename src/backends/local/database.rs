@@ -1,0 +1,113 @@
+//! The SQLite database: one connection writes, one reads, one watches for the writes of other processes.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::OpenError;
+use super::commits::Commits;
+use super::failure::Failure;
+use super::schema;
+use crate::ports::PortError;
+
+/// How often somebody who waits looks whether another process wrote.
+const POLL_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a writer waits for the writer of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database of the local backend.
+#[derive(Clone)]
+pub(super) struct Database {
+    commits: Arc<Commits>,
+    reader: Arc<Mutex<Connection>>,
+    watcher: Arc<Mutex<Connection>>,
+}
+
+/// What was last seen of everyone's writes.
+pub(super) struct Observer {
+    own: watch::Receiver<u64>,
+    version: Option<i64>,
+}
+
+impl Database {
+    /// Opens the database, and makes it when there is none. The caller holds the lock of starters.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let writer = connect(path).map_err(|error| OpenError::of_database(path, error))?;
+        schema::prepare(&writer, path)?;
+        let reader = connect(path).map_err(|error| OpenError::of_database(path, error))?;
+        let watcher = connect(path).map_err(|error| OpenError::of_database(path, error))?;
+        Ok(Self {
+            commits: Commits::new(writer),
+            reader: Arc::new(Mutex::new(reader)),
+            watcher: Arc::new(Mutex::new(watcher)),
+        })
+    }
+
+    /// Runs `job` in a transaction and answers when it is on the disk. See [`Commits::write`].
+    pub(super) async fn write<T, F>(&self, operation: &'static str, job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.commits.write(job).await.map_err(|failure| failure.into_port_error(operation))
+    }
+
+    /// Runs `job` on the reading connection: it sees everything that was committed before.
+    pub(super) async fn read<T, F>(&self, operation: &'static str, job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let reader = self.reader.clone();
+        tokio::task::spawn_blocking(move || job(&reader.lock().unwrap_or_else(PoisonError::into_inner)))
+            .await
+            .unwrap_or(Err(Failure::ShuttingDown))
+            .map_err(|failure| failure.into_port_error(operation))
+    }
+
+    /// Runs `job` at once, while this process starts and nobody waits.
+    pub(super) fn at_start<T>(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        job(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The state of things now, for [`Self::changed`]. Take it before looking, then nothing is missed.
+    pub(super) fn observe(&self) -> Observer {
+        Observer { own: self.commits.subscribe(), version: self.data_version() }
+    }
+
+    /// Returns once anybody, in this process or another, has committed something after `observer` was taken.
+    pub(super) async fn changed(&self, observer: &mut Observer) {
+        loop {
+            tokio::select! {
+                _ = observer.own.changed() => return,
+                () = tokio::time::sleep(POLL_EVERY) => {
+                    let version = self.data_version();
+                    // When it cannot be told, looking again is right.
+                    if version.is_none() || version != observer.version {
+                        observer.version = version;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A number that differs after each commit of another connection. Takes microseconds: it reads shared memory.
+    fn data_version(&self) -> Option<i64> {
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        watcher.prepare_cached("PRAGMA data_version").and_then(|mut ask| ask.query_row([], |row| row.get(0))).ok()
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // FULL: what was committed survives a loss of power.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}

@@ -1,0 +1,204 @@
+//! The directory of the local backend: where files stand, and what a start clears away.
+//!
+//! ```text
+//! darkroom.db        queue, catalog, and the names of the objects
+//! signing.key        signs upload and download addresses; for the owner alone
+//! start.lock         held while a process starts
+//! objects/{random}   one file for each version of an object
+//! incoming/{process}/lock      held as long as the process lives
+//! incoming/{process}/{random}  a file that is being written, until its row is committed
+//! ```
+//!
+//! A file is written under `incoming`, synced, linked into `objects`, and forgotten under `incoming` once its row is
+//! committed. So what a killed process left behind is exactly what its own directory names, and the next starter
+//! finds it without a look at all the others: files without a row are removed, those with one stay.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::OpenError;
+
+/// Bytes of the signing key.
+pub(super) const KEY_BYTES: usize = 32;
+
+/// The directory, with this process's own corner of it.
+#[derive(Debug)]
+pub(super) struct Directory {
+    root: PathBuf,
+    incoming: PathBuf,
+    /// Held until the process ends, however it ends.
+    _lock: File,
+}
+
+/// The right to start: others wait until it is dropped.
+pub(super) struct Start {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl Start {
+    /// Makes the directory when it is missing, and waits for other starters.
+    pub(super) fn begin(root: &Path) -> Result<Self, OpenError> {
+        let in_root = |error| OpenError::of_file(root, error);
+        for path in [root.to_owned(), root.join("objects"), root.join("incoming")] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(in_root)?;
+        }
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(root.join("start.lock"))
+            .map_err(in_root)?;
+        lock.lock().map_err(in_root)?;
+        sync_directory(root).map_err(in_root)?;
+        Ok(Self { root: root.to_owned(), _lock: lock })
+    }
+
+    /// Where the database stands.
+    pub(super) fn database(&self) -> PathBuf {
+        self.root.join("darkroom.db")
+    }
+
+    /// The key that signs addresses; made at the first start.
+    pub(super) fn signing_key(&self) -> Result<[u8; KEY_BYTES], OpenError> {
+        let path = self.root.join("signing.key");
+        let mut key = [0; KEY_BYTES];
+        match File::open(&path) {
+            Ok(mut file) => {
+                let mut text = Vec::new();
+                file.read_to_end(&mut text).map_err(|error| OpenError::of_file(&path, error))?;
+                key.copy_from_slice(text.get(..).filter(|key| key.len() == KEY_BYTES).ok_or(OpenError::Key { path })?);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                getrandom::fill(&mut key).map_err(|error| OpenError::of_file(&path, error.into()))?;
+                write_durably(&path, &key).map_err(|error| OpenError::of_file(&path, error))?;
+            }
+            Err(error) => return Err(OpenError::of_file(&path, error)),
+        }
+        Ok(key)
+    }
+
+    /// Clears away what killed processes left behind. `has_row` tells whether an object's row names this file.
+    pub(super) fn recover(&self, has_row: impl Fn(&str) -> Result<bool, OpenError>) -> Result<(), OpenError> {
+        let incoming = self.root.join("incoming");
+        for entry in fs::read_dir(&incoming).map_err(|error| OpenError::of_file(&incoming, error))? {
+            let process = entry.map_err(|error| OpenError::of_file(&incoming, error))?.path();
+            if is_dead(&process).map_err(|error| OpenError::of_file(&process, error))? {
+                self.clear(&process, &has_row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&self, process: &Path, has_row: impl Fn(&str) -> Result<bool, OpenError>) -> Result<(), OpenError> {
+        let in_process = |error| OpenError::of_file(process, error);
+        let entries = match fs::read_dir(process) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(in_process)?,
+        };
+        for entry in entries {
+            let name = entry.map_err(in_process)?.file_name();
+            let name = name.to_string_lossy();
+            if name != "lock" && !has_row(&name)? {
+                remove(&self.root.join("objects").join(&*name)).map_err(in_process)?;
+            }
+        }
+        // Its process may be just leaving and remove it, too.
+        match fs::remove_dir_all(process) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_process(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a file of `objects` whose row is gone.
+    pub(super) fn remove_object(&self, file: &str) -> Result<(), OpenError> {
+        let path = self.root.join("objects").join(file);
+        remove(&path).map_err(|error| OpenError::of_file(&path, error))
+    }
+
+    /// Begins this process's own corner and lets the next starter go on.
+    pub(super) fn finish(self) -> Result<Arc<Directory>, OpenError> {
+        let incoming = self.root.join("incoming").join(random_name());
+        let in_incoming = |error| OpenError::of_file(&incoming, error);
+        fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(in_incoming)?;
+        let lock = File::create_new(incoming.join("lock")).map_err(in_incoming)?;
+        lock.lock().map_err(in_incoming)?;
+        Ok(Arc::new(Directory { root: self.root, incoming, _lock: lock }))
+    }
+}
+
+impl Directory {
+    /// Where a file of this name stands while it is being written.
+    pub(super) fn incoming(&self, name: &str) -> PathBuf {
+        self.incoming.join(name)
+    }
+
+    /// Where an object's file stands.
+    pub(super) fn object(&self, name: &str) -> PathBuf {
+        self.root.join("objects").join(name)
+    }
+
+    /// Makes what was linked into `objects` survive a loss of power.
+    pub(super) fn sync_objects(&self) -> io::Result<()> {
+        sync_directory(&self.root.join("objects"))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Only tidiness: files that are left keep the directory in place, and a later start clears it.
+        let is_empty = fs::read_dir(&self.incoming).is_ok_and(|entries| entries.count() == 1);
+        if is_empty {
+            drop(fs::remove_dir_all(&self.incoming));
+        }
+    }
+}
+
+/// Whether the process of this corner is gone: corners are made under the lock of starters, so one without a lock
+/// file was left by a start or a clearing that did not end.
+fn is_dead(process: &Path) -> io::Result<bool> {
+    match File::open(process.join("lock")).map(|lock| lock.try_lock()) {
+        Ok(Ok(())) => Ok(true),
+        Ok(Err(TryLockError::WouldBlock)) => Ok(false),
+        Ok(Err(TryLockError::Error(error))) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file; that it is gone already is well.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// 128 random bits as a file's name, which is also the version's id.
+pub(super) fn random_name() -> String {
+    let mut bits = [0; 16];
+    #[expect(
+        clippy::expect_used,
+        reason = "the system gave randomness when the backend was opened; without it nothing works"
+    )]
+    getrandom::fill(&mut bits).expect("the system has randomness");
+    data_encoding::HEXLOWER.encode(&bits)
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("draft");
+    remove(&draft)?;
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

@@ -1,0 +1,228 @@
+//! The routes of signed addresses: uploads by `PUT`, downloads by `GET` and `HEAD`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPECT, HeaderMap,
+    HeaderName, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::try_unfold;
+
+use super::incoming::Incoming;
+use super::objects::{Description, LocalBucket, blocking};
+use super::problem::Problem;
+use super::rows::ObjectRow;
+use super::signature::{Grant, ROOT};
+use crate::recipe::Format;
+
+/// Bytes that are gathered before they are handed to a blocking thread, and read from a file at once.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// How long a client may send nothing in the middle of an upload.
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The buckets behind the routes.
+#[derive(Clone)]
+struct Buckets {
+    buckets: [Arc<LocalBucket>; 2],
+    max_bytes: u64,
+}
+
+/// The routes below [`ROOT`].
+pub(super) fn router(buckets: [Arc<LocalBucket>; 2], max_bytes: u64) -> Router {
+    Router::new()
+        .route(&format!("{ROOT}{{bucket}}/{{*key}}"), get(download).put(upload).fallback(other_method))
+        .with_state(Buckets { buckets, max_bytes })
+}
+
+impl Buckets {
+    /// What the request's address allows, and the bucket that it names.
+    fn verify(&self, method: &str, request: &Parts) -> Result<(Arc<LocalBucket>, Grant), Problem> {
+        let address = request.uri.path_and_query().map_or("", |address| address.as_str());
+        let [uploads, _] = &self.buckets;
+        let grant = uploads
+            .signer
+            .verify(method, address, uploads.clock.now())
+            .map_err(|refusal| Problem::new(StatusCode::FORBIDDEN, refusal.to_string()))?;
+        let bucket = self.buckets.iter().find(|bucket| bucket.name == grant.bucket).cloned();
+        bucket.map(|bucket| (bucket, grant)).ok_or_else(Problem::not_found)
+    }
+}
+
+async fn other_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an object takes GET, HEAD and PUT")
+}
+
+async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let (bucket, description) = match admit(&buckets, &head).await {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            // Many clients read the answer only once they have sent everything; one that asked first has sent nothing.
+            if !head.headers.contains_key(EXPECT) {
+                discard(body, buckets.max_bytes).await;
+            }
+            return problem.into_response();
+        }
+    };
+    match store(&bucket, description, body, buckets.max_bytes).await {
+        Ok(etag) => (StatusCode::OK, [(ETAG, etag)]).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Everything that can be said before the body is read.
+async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, Description), Problem> {
+    let (bucket, grant) = buckets.verify("PUT", request)?;
+    let headers = &request.headers;
+    let content_type = text(headers, CONTENT_TYPE);
+    let content_length = text(headers, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    agree("content-type", grant.content_type.as_deref(), content_type.as_deref())?;
+    let [stated, sent] = [grant.content_length, content_length].map(|length| length.map(|length| length.to_string()));
+    agree("content-length", stated.as_deref(), sent.as_deref())?;
+    if content_length.is_some_and(|length| length > buckets.max_bytes) {
+        return Err(Problem::too_large(buckets.max_bytes));
+    }
+    let only_if_absent = grant.is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
+    if only_if_absent && bucket.find("objects.head", &grant.key, None).await.is_ok() {
+        return Err(Problem::already_uploaded());
+    }
+    Ok((bucket, Description { key: grant.key, content_type, cache_control: None, only_if_absent }))
+}
+
+/// Whether the client sends what it stated when it asked for the address.
+fn agree(header: &str, stated: Option<&str>, sent: Option<&str>) -> Result<(), Problem> {
+    match stated {
+        Some(stated) if sent != Some(stated) => {
+            let sent = sent.unwrap_or("none");
+            let detail = format!("this address was signed for {header} {stated:?}, the request has {sent:?}");
+            Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the body into a file and stores it. Returns the ETag.
+async fn store(
+    bucket: &LocalBucket,
+    description: Description,
+    body: Body,
+    max_bytes: u64,
+) -> Result<HeaderValue, Problem> {
+    let directory = bucket.directory.clone();
+    let mut incoming = blocking(move || Incoming::begin(directory)).await.map_err(|error| Problem::of_file(&error))?;
+    let mut body = body.into_data_stream();
+    let mut gathered = Vec::new();
+    let (mut gathered_bytes, mut bytes) = (0, 0u64);
+    loop {
+        let next = tokio::time::timeout(IDLE_LIMIT, body.next()).await.map_err(|_| Problem::stalled())?;
+        let chunk: Option<Bytes> = next.transpose().map_err(|error| Problem::broken_off(&error))?;
+        let is_last = chunk.is_none();
+        if let Some(chunk) = chunk {
+            gathered_bytes += chunk.len();
+            bytes += chunk.len() as u64;
+            gathered.push(chunk);
+        }
+        if bytes > max_bytes {
+            return Err(Problem::too_large(max_bytes));
+        }
+        if gathered_bytes >= CHUNK_BYTES || is_last {
+            let chunks = std::mem::take(&mut gathered);
+            incoming = append(incoming, chunks).await?;
+            gathered_bytes = 0;
+        }
+        if is_last {
+            break;
+        }
+    }
+    let arrived = bucket.store("objects.put", incoming, description).await.map_err(|error| Problem::of_port(&error))?;
+    Ok(quoted(&arrived.etag))
+}
+
+async fn append(mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, Problem> {
+    let written = blocking(move || {
+        chunks.iter().try_for_each(|chunk| incoming.write(chunk))?;
+        Ok(incoming)
+    });
+    written.await.map_err(|error| Problem::of_file(&error))
+}
+
+/// Reads what a refused client still sends, up to a limit.
+async fn discard(body: Body, limit_bytes: u64) {
+    let mut body = body.into_data_stream();
+    let mut bytes = 0;
+    while let Ok(Some(Ok(chunk))) = tokio::time::timeout(IDLE_LIMIT, body.next()).await {
+        bytes += chunk.len() as u64;
+        if bytes > limit_bytes.saturating_mul(2) {
+            break;
+        }
+    }
+}
+
+async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
+    let (bucket, grant) = buckets.verify("GET", &request)?;
+    let row = bucket.find("objects.get", &grant.key, None).await.map_err(|error| Problem::of_port(&error))?;
+    let headers = describe(&row);
+    let is_known = text(&request.headers, IF_NONE_MATCH).is_some_and(|known| {
+        known
+            .split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/").trim_matches('"') == row.etag || tag.trim() == "*")
+    });
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    let path = bucket.directory.object(&row.file);
+    let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| Problem::of_file(&error))?;
+    let length = HeaderValue::from(row.bytes);
+    Ok((StatusCode::OK, headers, [(CONTENT_LENGTH, length)], Body::from_stream(chunks_of(file))).into_response())
+}
+
+/// The headers of an object. Nothing that is served can run as a script on this origin.
+fn describe(row: &ObjectRow) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(ETAG, quoted(&row.etag));
+    let cache_control = row.cache_control.as_deref().unwrap_or("private, no-cache");
+    headers.insert(CACHE_CONTROL, HeaderValue::from_str(cache_control).unwrap_or(HeaderValue::from_static("no-cache")));
+    match row.content_type.as_deref().and_then(Format::from_content_type) {
+        Some(format) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        }
+        None => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+            headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+        }
+    }
+    headers
+}
+
+/// The file's bytes, read on blocking threads.
+fn chunks_of(file: std::fs::File) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
+    try_unfold(file, |mut file| {
+        blocking(move || {
+            let mut chunk = vec![0; CHUNK_BYTES];
+            let bytes = std::io::Read::read(&mut file, &mut chunk)?;
+            chunk.truncate(bytes);
+            Ok((bytes > 0).then(|| (Bytes::from(chunk), file)))
+        })
+    })
+}
+
+fn quoted(etag: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{etag}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}

@@ -1,0 +1,104 @@
+//! Why the local backend cannot be opened, each with what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No right to read or write.
+    #[error("no right to use {}: let this user read and write it, or choose another directory with DARKROOM_DIR", path.display())]
+    Denied {
+        /// What was refused.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The disk is full.
+    #[error("no space left for {}: free some, then start again; nothing was lost", path.display())]
+    Full {
+        /// What could not be written.
+        path: PathBuf,
+    },
+    /// The database is damaged.
+    #[error(
+        "the database {} is damaged ({what}): stop every darkroom on this directory and put a copy of darkroom.db back, or move \
+         the directory aside to begin anew; the pictures in its folder objects are not affected", path.display()
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        what: String,
+    },
+    /// A newer build made the database.
+    #[error(
+        "the database {} has schema {found}, this darkroom knows schemas up to {known}: start the newer darkroom, or choose \
+         another directory with DARKROOM_DIR", path.display()
+    )]
+    NewerDatabase {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this build knows.
+        known: i64,
+    },
+    /// The database is not darkroom's.
+    #[error("{} is a database of another program: choose another directory with DARKROOM_DIR", path.display())]
+    ForeignDatabase {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The signing key has been cut short or replaced.
+    #[error("the signing key {} is damaged: delete it to get a new one; addresses signed before stop working", path.display())]
+    Key {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The database does not answer.
+    #[error("the database {} cannot be used", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A file or directory cannot be used for another reason.
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// What the failure of a file at start means.
+    pub(super) fn of_file(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Denied { path, source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::File { path, source },
+        }
+    }
+
+    /// What the failure of the database at start means.
+    pub(super) fn of_database(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { path, what: source.to_string() }
+            }
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Denied { path, source: io::Error::other(source) }
+            }
+            _ => Self::Database { path, source },
+        }
+    }
+}

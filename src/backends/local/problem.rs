@@ -1,0 +1,93 @@
+//! What the routes answer when they refuse: problem details as RFC 9457 has them.
+
+use std::fmt::Display;
+use std::io;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::ports::{ErrorKind, PortError};
+
+/// A refusal.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into() }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is no such object")
+    }
+
+    pub(super) fn too_large(max_bytes: u64) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("an upload has at most {max_bytes} bytes"))
+    }
+
+    pub(super) fn already_uploaded() -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "this address works once, and its object is there already")
+    }
+
+    pub(super) fn stalled() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "nothing came for 30 s; nothing was stored")
+    }
+
+    pub(super) fn broken_off(error: &impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("the upload broke off, nothing was stored: {error}"))
+    }
+
+    /// A file could not be read or written.
+    pub(super) fn of_file(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::full(),
+            io::ErrorKind::NotFound => Self::not_found(),
+            _ => Self::later(error),
+        }
+    }
+
+    /// A call of the backend failed.
+    pub(super) fn of_port(error: &PortError) -> Self {
+        match error.kind {
+            ErrorKind::NotFound => Self::not_found(),
+            ErrorKind::AlreadyExists => Self::already_uploaded(),
+            _ if is_full(error) => Self::full(),
+            _ => Self::later(error),
+        }
+    }
+
+    fn full() -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full; nothing was stored")
+    }
+
+    fn later(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "an object could not be read or stored");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the object could not be read or stored; try again")
+    }
+}
+
+/// Whether the cause of an error is a full disk.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_it = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
+        || error
+            .downcast_ref::<rusqlite::Error>()
+            .is_some_and(|error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
+    is_it || error.source().is_some_and(is_full)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let problem = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let content_type = HeaderValue::from_static("application/problem+json");
+        (self.status, [(header::CONTENT_TYPE, content_type)], problem.to_string()).into_response()
+    }
+}

@@ -1,0 +1,256 @@
+//! The queue and its dead letters: two halves of one table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use tokio::time::Instant;
+
+use super::database::Database;
+use super::directory::random_name;
+use super::failure::Failure;
+use crate::clock::{SharedClock, Timestamp};
+use crate::ports::queue::{Message, QueueAttributes, Receipt};
+use crate::ports::{ErrorKind, PortError, Queue};
+
+/// As many as SQS gives in one call.
+const MAX_BATCH: usize = 10;
+
+/// As long as SQS lets a receive wait.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// Which half of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// Upload events.
+    Uploads = 0,
+    /// Messages that outlived every receive.
+    DeadLetters = 1,
+}
+
+/// One of the two queues.
+pub(super) struct LocalQueue {
+    pub(super) database: Database,
+    pub(super) clock: SharedClock,
+    pub(super) half: Half,
+    /// `None`: messages stay for ever.
+    pub(super) max_receives: Option<u32>,
+}
+
+/// When there will be something to receive, as far as it is known.
+enum Due {
+    Now,
+    At(Timestamp),
+    Unknown,
+}
+
+/// Stores a message; part of a transaction.
+pub(super) fn insert(connection: &Connection, half: Half, body: &str, now: Timestamp) -> Result<String, Failure> {
+    let id = random_name();
+    connection
+        .prepare_cached("INSERT INTO messages (id, queue, body, sent_at, visible_at) VALUES (?1, ?2, ?3, ?4, ?4)")?
+        .execute((&id, half as i64, body, now.as_millis()))?;
+    Ok(id)
+}
+
+#[async_trait]
+impl Queue for LocalQueue {
+    async fn send(&self, body: &str) -> Result<String, PortError> {
+        let (half, body, clock) = (self.half, body.to_owned(), self.clock.clone());
+        self.database.write("queue.send", move |connection| insert(connection, half, &body, clock.now())).await
+    }
+
+    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
+        let deadline = Instant::now() + wait.min(MAX_WAIT);
+        loop {
+            let mut observer = self.database.observe();
+            let due = self.due().await?;
+            if matches!(due, Due::Now) {
+                let messages = self.take(max.clamp(1, MAX_BATCH), visibility).await?;
+                if !messages.is_empty() {
+                    return Ok(messages);
+                }
+                // All of them were dead letters, or another receiver was faster: look again.
+                continue;
+            }
+            if Instant::now() >= deadline {
+                return Ok(Vec::new());
+            }
+            tokio::select! {
+                () = self.database.changed(&mut observer) => {}
+                () = self.until(&due) => {}
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), PortError>> {
+        let releases: Vec<_> = receipts.iter().map(|receipt| (receipt.clone(), visibility)).collect();
+        self.set_visibility("queue.extend", releases).await
+    }
+
+    async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Result<(), PortError>> {
+        self.set_visibility("queue.release", releases.to_vec()).await
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>> {
+        let (half, asked) = (self.half, receipts.to_vec());
+        let deleted = self.database.write("queue.delete", move |connection| {
+            let mut delete =
+                connection.prepare_cached("DELETE FROM messages WHERE receipt = ?1 AND queue = ?2 AND id = ?3")?;
+            for Receipt(receipt) in &asked {
+                delete.execute((receipt, half as i64, message_of(receipt)))?;
+            }
+            Ok(vec![Ok(()); asked.len()])
+        });
+        answers("queue.delete", receipts.len(), deleted.await)
+    }
+
+    async fn attributes(&self) -> Result<QueueAttributes, PortError> {
+        let (half, now, max_receives) = (self.half, self.clock.now(), self.max_receives);
+        self.database
+            .read("queue.attributes", move |connection| {
+                let count =
+                    |sql| connection.prepare_cached(sql)?.query_row((half as i64, now.as_millis()), |row| row.get(0));
+                Ok(QueueAttributes {
+                    visible: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at <= ?2")?,
+                    in_flight: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at > ?2")?,
+                    delayed: 0,
+                    max_receives,
+                })
+            })
+            .await
+    }
+}
+
+impl LocalQueue {
+    /// When the next message becomes visible, as far as it is stored today.
+    async fn due(&self) -> Result<Due, PortError> {
+        let (half, clock) = (self.half, self.clock.clone());
+        self.database
+            .read("queue.receive", move |connection| {
+                let next: Option<i64> = connection
+                    .prepare_cached("SELECT min(visible_at) FROM messages WHERE queue = ?1")?
+                    .query_row([half as i64], |row| row.get(0))?;
+                Ok(match next.map(Timestamp::from_millis) {
+                    Some(at) if at <= clock.now() => Due::Now,
+                    Some(at) => Due::At(at),
+                    None => Due::Unknown,
+                })
+            })
+            .await
+    }
+
+    async fn until(&self, due: &Due) {
+        match due {
+            Due::Now => {}
+            Due::At(at) => tokio::time::sleep(at.since(self.clock.now())).await,
+            Due::Unknown => std::future::pending().await,
+        }
+    }
+
+    async fn take(&self, max: usize, visibility: Duration) -> Result<Vec<Message>, PortError> {
+        let (half, clock, max_receives) = (self.half, self.clock.clone(), self.max_receives);
+        self.database
+            .write("queue.receive", move |connection| {
+                let now = clock.now();
+                let mut taken = Vec::new();
+                while taken.len() < max {
+                    let Some((id, receives)) = next_visible(connection, half, now)? else { break };
+                    if max_receives.is_some_and(|limit| receives >= limit) {
+                        bury(connection, &id, now)?;
+                    } else {
+                        taken.push(lease(connection, &id, now, now.plus(visibility))?);
+                    }
+                }
+                Ok(taken)
+            })
+            .await
+    }
+
+    /// Sets until when messages are hidden, of those that are still ours.
+    async fn set_visibility(
+        &self,
+        operation: &'static str,
+        asked: Vec<(Receipt, Duration)>,
+    ) -> Vec<Result<(), PortError>> {
+        let (half, clock, count) = (self.half, self.clock.clone(), asked.len());
+        let changed = self.database.write(operation, move |connection| {
+            let now = clock.now();
+            let mut change = connection.prepare_cached(
+                "UPDATE messages SET visible_at = :until
+                 WHERE id = :id AND queue = :queue AND receipt = :receipt AND visible_at > :now",
+            )?;
+            let mut one = |(Receipt(receipt), delay): &(Receipt, Duration)| {
+                let changed = change.execute(named_params! {
+                    ":until": now.plus(*delay).as_millis(), ":now": now.as_millis(),
+                    ":id": message_of(receipt), ":queue": half as i64, ":receipt": receipt,
+                })?;
+                Ok(if changed == 1 { Ok(()) } else { Err(ErrorKind::LeaseLost) })
+            };
+            asked.iter().map(&mut one).collect()
+        });
+        answers(operation, count, changed.await)
+    }
+}
+
+fn next_visible(connection: &Connection, half: Half, now: Timestamp) -> rusqlite::Result<Option<(String, u32)>> {
+    connection
+        .prepare_cached(
+            "SELECT id, receive_count FROM messages WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at LIMIT 1",
+        )?
+        .query_row((half as i64, now.as_millis()), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// Moves a message to the dead letters. It keeps its id and its count, and so old receipts stay old.
+fn bury(connection: &Connection, id: &str, now: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE messages SET queue = ?1, visible_at = ?2, receipt = NULL WHERE id = ?3")?
+        .execute((Half::DeadLetters as i64, now.as_millis(), id))
+        .map(|_| ())
+}
+
+fn lease(connection: &Connection, id: &str, now: Timestamp, until: Timestamp) -> rusqlite::Result<Message> {
+    connection
+        .prepare_cached(
+            "UPDATE messages SET
+                 receive_count = receive_count + 1, receipt = id || '.' || (receive_count + 1),
+                 visible_at = :until, first_received_at = coalesce(first_received_at, :now)
+             WHERE id = :id
+             RETURNING id, receipt, body, receive_count, sent_at, first_received_at",
+        )?
+        .query_row(named_params! { ":until": until.as_millis(), ":now": now.as_millis(), ":id": id }, message)
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: row.get("id")?,
+        receipt: Receipt(row.get("receipt")?),
+        body: row.get("body")?,
+        receive_count: row.get("receive_count")?,
+        sent_at: Timestamp::from_millis(row.get("sent_at")?),
+        first_received_at: Timestamp::from_millis(row.get("first_received_at")?),
+    })
+}
+
+/// The id in a receipt, which finds the row by its primary key.
+fn message_of(receipt: &str) -> &str {
+    receipt.split_once('.').map_or("", |(id, _)| id)
+}
+
+/// One answer for each of `count` receipts; when the whole write failed, that failure for each.
+fn answers(
+    operation: &'static str,
+    count: usize,
+    outcome: Result<Vec<Result<(), ErrorKind>>, PortError>,
+) -> Vec<Result<(), PortError>> {
+    match outcome {
+        Ok(each) => each.into_iter().map(|one| one.map_err(|kind| PortError::new(kind, operation))).collect(),
+        Err(error) => {
+            let (kind, error) = (error.kind, Arc::new(error));
+            (0..count).map(|_| Err(PortError::with_source(kind, operation, error.clone()))).collect()
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The rows of objects and their versions.
+//!
+//! An upload keeps its versions: a late event reads the bytes that it tells of. A version that was superseded is
+//! removed with the first upload of the same key an hour later, so that repeated uploads do not fill the disk; its
+//! late event then finds nothing and changes nothing, since the newer upload has entered the record. Objects outside
+//! the upload prefix are replaced at once.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::failure::Failure;
+use super::notification::{self, Stored};
+use super::objects::Description;
+use super::queue::{self, Half};
+use crate::clock::Timestamp;
+use crate::ports::ErrorKind;
+use crate::ports::objects::{Listed, ObjectInfo};
+use crate::record::SourceId;
+
+/// How long a superseded version can still be read.
+const KEEP_SUPERSEDED: Duration = Duration::from_secs(3600);
+
+/// Objects in one listing.
+const LISTING: usize = 1000;
+
+/// One version of an object.
+#[derive(Clone, Debug)]
+pub(super) struct ObjectRow {
+    pub(super) version: Option<String>,
+    pub(super) file: String,
+    pub(super) bytes: u64,
+    pub(super) etag: String,
+    pub(super) content_type: Option<String>,
+    pub(super) cache_control: Option<String>,
+    pub(super) modified_at: Timestamp,
+}
+
+/// An object whose file stands in its place.
+pub(super) struct NewObject {
+    pub(super) bucket: String,
+    pub(super) is_upload: bool,
+    pub(super) description: Description,
+    pub(super) file: String,
+    pub(super) bytes: u64,
+    pub(super) etag: String,
+}
+
+impl ObjectRow {
+    pub(super) fn info(&self) -> ObjectInfo {
+        ObjectInfo {
+            src: SourceId::new(self.version.as_deref(), &self.etag),
+            bytes: self.bytes,
+            content_type: self.content_type.clone(),
+            modified_at: self.modified_at,
+        }
+    }
+}
+
+/// The named version, or the current one.
+pub(super) fn find(
+    connection: &Connection,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> rusqlite::Result<Option<ObjectRow>> {
+    let select = match version {
+        Some(_) => "SELECT * FROM objects WHERE bucket = ?1 AND key = ?2 AND version = ?3",
+        None => "SELECT * FROM objects WHERE bucket = ?1 AND key = ?2 AND superseded_at IS NULL AND ?3 IS NULL",
+    };
+    connection.prepare_cached(select)?.query_row((bucket, key, version), object).optional()
+}
+
+fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
+    Ok(ObjectRow {
+        version: row.get("version")?,
+        file: row.get("file")?,
+        bytes: row.get("bytes")?,
+        etag: row.get("etag")?,
+        content_type: row.get("content_type")?,
+        cache_control: row.get("cache_control")?,
+        modified_at: Timestamp::from_millis(row.get("modified_at")?),
+    })
+}
+
+/// Makes the object the current one and, for an upload, puts its event on the queue. Returns the files that no row
+/// names any more.
+pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<Vec<String>, Failure> {
+    let (bucket, key) = (&*new.bucket, &*new.description.key);
+    if new.description.only_if_absent && find(connection, bucket, key, None)?.is_some() {
+        return Err(Failure::Refused(ErrorKind::AlreadyExists));
+    }
+    let garbage =
+        if new.is_upload { supersede(connection, bucket, key, now)? } else { delete_all(connection, bucket, key)? };
+    connection
+        .prepare_cached(
+            "INSERT INTO objects (bucket, key, version, file, bytes, etag, content_type, cache_control, modified_at)
+             VALUES (:bucket, :key, :version, :file, :bytes, :etag, :content_type, :cache_control, :now)",
+        )?
+        .execute(named_params! {
+            ":bucket": bucket, ":key": key, ":version": new.is_upload.then_some(&new.file), ":file": new.file,
+            ":bytes": i64::try_from(new.bytes).unwrap_or(i64::MAX), ":etag": new.etag,
+            ":content_type": new.description.content_type, ":cache_control": new.description.cache_control,
+            ":now": now.as_millis(),
+        })?;
+    if new.is_upload {
+        announce(connection, new, now)?;
+    }
+    Ok(garbage)
+}
+
+fn announce(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<(), Failure> {
+    let event = notification::object_created(&Stored {
+        bucket: &new.bucket,
+        key: &new.description.key,
+        bytes: new.bytes,
+        etag: &new.etag,
+        version: &new.file,
+        number: connection.last_insert_rowid(),
+        at: now,
+    });
+    queue::insert(connection, Half::Uploads, &event, now).map(|_| ())
+}
+
+/// The current version becomes an old one, and old ones whose time is over go.
+fn supersede(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<Vec<String>> {
+    let oldest = now.as_millis() - i64::try_from(KEEP_SUPERSEDED.as_millis()).unwrap_or(i64::MAX);
+    let garbage = connection
+        .prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND superseded_at <= ?3 RETURNING file")?
+        .query_map((bucket, key, oldest), |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    connection
+        .prepare_cached(
+            "UPDATE objects SET superseded_at = ?3 WHERE bucket = ?1 AND key = ?2 AND superseded_at IS NULL",
+        )?
+        .execute((bucket, key, now.as_millis()))?;
+    remember(connection, &garbage)?;
+    Ok(garbage)
+}
+
+/// Deletes an object with all its versions. Returns the files that no row names any more.
+pub(super) fn delete_all(connection: &Connection, bucket: &str, key: &str) -> rusqlite::Result<Vec<String>> {
+    let garbage = connection
+        .prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2 RETURNING file")?
+        .query_map((bucket, key), |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    remember(connection, &garbage)?;
+    Ok(garbage)
+}
+
+/// Notes files to remove, in the transaction that took their rows: a kill before they are removed loses none.
+fn remember(connection: &Connection, garbage: &[String]) -> rusqlite::Result<()> {
+    let mut note = connection.prepare_cached("INSERT OR IGNORE INTO garbage (file) VALUES (?1)")?;
+    garbage.iter().try_for_each(|file| note.execute([file]).map(|_| ()))
+}
+
+/// Strikes files off the list of those to remove.
+pub(super) fn forget(connection: &Connection, garbage: &[String]) -> rusqlite::Result<()> {
+    let mut strike = connection.prepare_cached("DELETE FROM garbage WHERE file = ?1")?;
+    garbage.iter().try_for_each(|file| strike.execute([file]).map(|_| ()))
+}
+
+/// Files that were to be removed when a process was killed.
+pub(super) fn garbage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection.prepare("SELECT file FROM garbage")?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Whether a row names this file.
+pub(super) fn has_file(connection: &Connection, file: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM objects WHERE file = ?1")?.exists([file])
+}
+
+/// Current objects under `prefix`, after the key `after`.
+pub(super) fn list(connection: &Connection, bucket: &str, prefix: &str, after: &str) -> rusqlite::Result<Vec<Listed>> {
+    let mut select = connection.prepare_cached(
+        "SELECT key, bytes, modified_at FROM objects
+         WHERE bucket = ?1 AND key >= ?2 AND key > ?3 AND superseded_at IS NULL ORDER BY key LIMIT ?4",
+    )?;
+    let listed = select.query_map((bucket, prefix, after, LISTING as i64), |row| {
+        Ok(Listed { key: row.get(0)?, bytes: row.get(1)?, modified_at: Timestamp::from_millis(row.get(2)?) })
+    })?;
+    // Keys with the prefix stand together, so the first without it ends the listing.
+    listed.take_while(|object| object.as_ref().map_or(true, |object: &Listed| object.key.starts_with(prefix))).collect()
+}

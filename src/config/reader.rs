@@ -1,0 +1,141 @@
+//! Reads variables one after another and remembers every mistake on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::values::Parsed;
+
+/// The beginning of every variable that is darkroom's own.
+const PREFIX: &str = "DARKROOM_";
+
+/// The variables of a process, or of a test.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The variables of this process. Those that are not Unicode cannot be darkroom's and are left out.
+    pub fn of_process() -> Self {
+        let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        };
+        Self(std::env::vars_os().filter_map(unicode).collect())
+    }
+
+    /// Sets a variable, as an argument of the command line does.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// One thing wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable.
+    pub variable: &'static str,
+    /// Its value, unless it is not set.
+    pub value: Option<String>,
+    /// What is wrong, in words that follow the variable.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={value:?} {}", self.variable, self.problem),
+            None => write!(f, "{} {}", self.variable, self.problem),
+        }
+    }
+}
+
+/// Everything wrong with the settings, at once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the settings cannot be used:")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+/// Reads variables, and remembers which are known and what was wrong.
+pub(super) struct Reader<'a> {
+    environment: &'a Environment,
+    known: BTreeSet<&'static str>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(environment: &'a Environment) -> Self {
+        Self { environment, known: BTreeSet::new(), mistakes: Vec::new() }
+    }
+
+    /// The variable as text; an empty one counts as not set.
+    pub(super) fn text(&mut self, variable: &'static str) -> Option<&'a str> {
+        self.text_or_empty(variable).filter(|value| !value.is_empty())
+    }
+
+    /// The variable as text, where being empty means something.
+    pub(super) fn text_or_empty(&mut self, variable: &'static str) -> Option<&'a str> {
+        self.known.insert(variable);
+        self.environment.0.get(variable).map(|value| value.trim())
+    }
+
+    /// The variable's value, if it is set and right.
+    pub(super) fn optional<T>(&mut self, variable: &'static str, parse: impl Fn(&str) -> Parsed<T>) -> Option<T> {
+        let text = self.text(variable)?;
+        self.parsed(variable, text, parse)
+    }
+
+    /// The variable's value, or `default`; also `default` when it is wrong, to find further mistakes.
+    pub(super) fn or<T>(&mut self, variable: &'static str, default: T, parse: impl Fn(&str) -> Parsed<T>) -> T {
+        self.optional(variable, parse).unwrap_or(default)
+    }
+
+    /// The variable's value, which must be set.
+    pub(super) fn required<T>(&mut self, variable: &'static str, parse: impl Fn(&str) -> Parsed<T>) -> Option<T> {
+        if self.text(variable).is_none() {
+            self.mistake(variable, "must be set");
+            return None;
+        }
+        self.optional(variable, parse)
+    }
+
+    /// The value of `text`; remembers what is wrong with it.
+    pub(super) fn parsed<T>(
+        &mut self,
+        variable: &'static str,
+        text: &str,
+        parse: impl Fn(&str) -> Parsed<T>,
+    ) -> Option<T> {
+        parse(text).map_err(|problem| self.mistake(variable, problem)).ok()
+    }
+
+    /// Remembers that something is wrong with a variable.
+    pub(super) fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
+        let value = self.text_or_empty(variable).map(str::to_owned);
+        self.mistakes.push(Mistake { variable, value, problem: problem.into() });
+    }
+
+    /// Marks variables that this role has no use for as known.
+    pub(super) fn ignore(&mut self, variables: &[&'static str]) {
+        self.known.extend(variables);
+    }
+
+    /// Variables that look like darkroom's and are not: most likely a slip of the pen.
+    pub(super) fn unknown(&self) -> Vec<String> {
+        let ours = self.environment.0.keys().filter(|name| name.starts_with(PREFIX));
+        ours.filter(|name| !self.known.contains(name.as_str())).cloned().collect()
+    }
+
+    /// `Err` with every mistake so far, if there was one.
+    pub(super) fn check(&mut self) -> Result<(), Mistakes> {
+        if self.mistakes.is_empty() { Ok(()) } else { Err(Mistakes(std::mem::take(&mut self.mistakes))) }
+    }
+}

@@ -1,0 +1,167 @@
+//! Every variable with its default and its range.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::{Environment, Mistakes, Reader};
+use super::values::{self, Parsed};
+use super::{AwsConfig, BackendConfig, Config, Loaded, LocalConfig, LogFormat, Machine, Role, source_budget, validate};
+use crate::recipe::Recipe;
+
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Where `darkroom local` keeps everything unless told otherwise.
+const DEFAULT_DIR: &str = "darkroom-data";
+
+/// The one bucket of the local backend: its name shows in events alone.
+const LOCAL_BUCKET: &str = "darkroom";
+
+/// Most pixels of an upload, whatever the memory.
+const MAX_PIXELS: u64 = 100_000_000;
+
+/// Largest image that a limit may be set to: beyond it the codecs' own counters are at risk.
+const MOST_PIXELS: u64 = 1_000_000_000;
+
+/// Fewest pixels that a limit makes sense with.
+pub(super) const LEAST_PIXELS: u64 = 1_000_000;
+
+/// Longest render: the claim's lease of two minutes must cover it and the delivery after it.
+const LONGEST_RENDER: Duration = Duration::from_secs(90);
+
+/// Part of the machine's memory that is budgeted; the rest is for the process itself.
+const BUDGET_PERCENT: u64 = 70;
+
+/// Settings of the AWS backend alone.
+const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
+
+/// Settings of the local backend alone.
+const LOCAL_ONLY: [&str; 2] = ["DARKROOM_DIR", "DARKROOM_MAX_RECEIVES"];
+
+pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
+    let mut reader = Reader::new(environment);
+    let backend = backend(&mut reader, role);
+    let config = all(&mut reader, backend, machine);
+    validate::validate(&mut reader, &config);
+    reader.check()?;
+    let unknown = reader.unknown().into_iter().map(|name| format!("{name} is set, but there is no such setting"));
+    let warnings = unknown.chain(validate::warnings(&config)).collect();
+    Ok(Loaded { config, warnings })
+}
+
+fn backend(reader: &mut Reader<'_>, role: Role) -> BackendConfig {
+    let is_local = reader.or("DARKROOM_BACKEND", false, |text| match text {
+        "aws" => Ok(false),
+        "local" => Ok(true),
+        _ => Err("must be aws or local".to_owned()),
+    });
+    if is_local || role == Role::Local {
+        reader.ignore(&AWS_ONLY);
+        BackendConfig::Local(local(reader, role))
+    } else {
+        reader.ignore(&LOCAL_ONLY);
+        BackendConfig::Aws(aws(reader, role))
+    }
+}
+
+fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
+    let path = |text: &str| Ok(PathBuf::from(text));
+    let dir = match role {
+        Role::Local => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
+        // Processes that share a directory are told which: their working directories may differ.
+        Role::Worker | Role::Api => reader.required("DARKROOM_DIR", path),
+    };
+    let max_receives = reader.or("DARKROOM_MAX_RECEIVES", 10, |text| values::count(text, 1..=1000));
+    LocalConfig { dir: dir.unwrap_or_default(), max_receives }
+}
+
+fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
+    let table = reader.required("DARKROOM_TABLE", |text| Ok(text.to_owned())).unwrap_or_default();
+    let queue_url = match role {
+        Role::Api => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
+        Role::Worker | Role::Local => reader.required("DARKROOM_QUEUE_URL", values::web_address),
+    };
+    let dlq_url = reader.optional("DARKROOM_DLQ_URL", values::web_address);
+    AwsConfig { table, queue_url, dlq_url }
+}
+
+fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Config {
+    let upload_bucket = match backend {
+        BackendConfig::Aws(_) => reader.required("DARKROOM_UPLOAD_BUCKET", values::bucket).unwrap_or_default(),
+        BackendConfig::Local(_) => reader.or("DARKROOM_UPLOAD_BUCKET", LOCAL_BUCKET.to_owned(), values::bucket),
+    };
+    let thumbnail_bucket = reader.or("DARKROOM_THUMBNAIL_BUCKET", upload_bucket.clone(), values::bucket);
+    let upload_prefix = reader.text_or_empty("DARKROOM_UPLOAD_PREFIX").unwrap_or("uploads/");
+    let upload_prefix = reader.parsed("DARKROOM_UPLOAD_PREFIX", upload_prefix, values::prefix).unwrap_or_default();
+    let max_bytes = reader.or("DARKROOM_MAX_BYTES", 64 * MIB, |text| values::size(text, 1024..=5 * 1024 * MIB));
+    let default_budget = machine.memory_bytes / 100 * BUDGET_PERCENT;
+    let memory_budget =
+        reader.or("DARKROOM_MEMORY_BUDGET", default_budget, |text| values::size(text, 32 * MIB..=64 * TIB));
+    let max_pixels = reader.or("DARKROOM_MAX_PIXELS", pixels_that_fit(memory_budget, max_bytes), |text| {
+        values::pixels(text, LEAST_PIXELS..=MOST_PIXELS)
+    });
+    Config {
+        backend,
+        upload_bucket,
+        upload_prefix,
+        thumbnail_bucket,
+        public_url: reader.optional("DARKROOM_PUBLIC_URL", values::web_address),
+        recipe: reader.or("DARKROOM_SIZES", Recipe::default(), values::recipe),
+        listen: reader.or("DARKROOM_LISTEN", loopback(8080), address),
+        admin_listen: reader.or("DARKROOM_ADMIN_LISTEN", loopback(9464), address),
+        render_slots: render_slots(reader, machine),
+        memory_budget,
+        max_bytes,
+        max_pixels,
+        render_timeout: duration(reader, "DARKROOM_RENDER_TIMEOUT", 60, SECOND, LONGEST_RENDER),
+        visibility_timeout: duration(reader, "DARKROOM_VISIBILITY_TIMEOUT", 60, 2 * SECOND, HOUR),
+        drain_timeout: duration(reader, "DARKROOM_DRAIN_TIMEOUT", 90, SECOND, HOUR),
+        upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, HOUR),
+        plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
+        cors_origins: reader.or("DARKROOM_CORS_ORIGINS", Vec::new(), values::origins),
+        log: reader.or("DARKROOM_LOG", LogFormat::Text, log_format),
+    }
+}
+
+/// The default pixel limit: 100 megapixels, or what the budget holds of the dearest kind of image.
+fn pixels_that_fit(memory_budget: u64, max_bytes: u64) -> u64 {
+    let for_renders = memory_budget.saturating_sub(source_budget(memory_budget, max_bytes));
+    MAX_PIXELS.min(for_renders / Config::DEAREST_BYTES_PER_PIXEL)
+}
+
+fn render_slots(reader: &mut Reader<'_>, machine: Machine) -> usize {
+    let slots = reader.optional("DARKROOM_RENDER_SLOTS", |text| values::count(text, 1..=1024));
+    slots.map_or(machine.cores.max(1), |slots| slots as usize)
+}
+
+fn duration(
+    reader: &mut Reader<'_>,
+    variable: &'static str,
+    default_seconds: u64,
+    least: Duration,
+    most: Duration,
+) -> Duration {
+    reader.or(variable, Duration::from_secs(default_seconds), |text| values::duration(text, least..=most))
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+fn address(text: &str) -> Parsed<SocketAddr> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned())
+}
+
+fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

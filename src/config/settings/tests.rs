@@ -1,0 +1,165 @@
+//! Which settings are taken, which are refused, and what their defaults are.
+
+use super::*;
+use crate::config::Mistake;
+
+/// A machine with 4 cores and 8 GiB.
+const MACHINE: Machine = Machine { cores: 4, memory_bytes: 8 << 30 };
+
+/// The least that a worker on AWS needs.
+const AWS: [(&str, &str); 3] = [
+    ("DARKROOM_UPLOAD_BUCKET", "photos"),
+    ("DARKROOM_TABLE", "images"),
+    ("DARKROOM_QUEUE_URL", "https://sqs.example.org/1/uploads"),
+];
+
+fn read_on(machine: Machine, role: Role, variables: &[(&str, &str)]) -> Result<Loaded, Mistakes> {
+    Config::read(role, &variables.iter().copied().collect(), machine)
+}
+
+fn local(variables: &[(&str, &str)]) -> Result<Loaded, Mistakes> {
+    read_on(MACHINE, Role::Local, variables)
+}
+
+/// The variables that are complained about.
+fn complaints(read: Result<Loaded, Mistakes>) -> Vec<&'static str> {
+    read.err().map(|mistakes| mistakes.0.into_iter().map(|mistake| mistake.variable).collect()).unwrap_or_default()
+}
+
+#[test]
+fn one_machine_needs_no_setting_at_all() {
+    let Loaded { config, warnings } = local(&[]).unwrap();
+    assert_eq!(config.backend, BackendConfig::Local(LocalConfig { dir: "darkroom-data".into(), max_receives: 10 }));
+    assert_eq!(
+        (&*config.upload_prefix, &*config.upload_bucket, &*config.thumbnail_bucket),
+        ("uploads/", "darkroom", "darkroom")
+    );
+    assert_eq!(config.recipe, Recipe::default());
+    assert_eq!((config.listen, config.admin_listen), (loopback(8080), loopback(9464)));
+    assert_eq!((config.render_slots, config.max_bytes), (4, 64 * MIB));
+    assert_eq!(config.max_pixels, 100_000_000);
+    let seconds = [config.render_timeout, config.visibility_timeout, config.drain_timeout, config.upload_url_expiry];
+    assert_eq!(seconds.map(|duration| duration.as_secs()), [60, 60, 90, 300]);
+    assert_eq!((config.plain_uploads, config.public_url, config.log), (true, None, LogFormat::Text));
+    assert!(config.cors_origins.is_empty());
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn the_budget_is_70_percent_of_the_memory() {
+    let config = local(&[]).unwrap().config;
+    assert_eq!(config.memory_budget, (8 << 30) / 100 * 70);
+    assert_eq!(config.source_budget() + config.render_budget(), config.memory_budget);
+}
+
+#[test]
+fn a_small_machine_takes_smaller_images() {
+    let small = Machine { cores: 1, memory_bytes: 512 * MIB };
+    let config = read_on(small, Role::Local, &[]).unwrap().config;
+    assert!(config.max_pixels < 100_000_000);
+    assert!(config.max_pixels * Config::DEAREST_BYTES_PER_PIXEL <= config.render_budget());
+}
+
+#[test]
+fn roles_need_what_they_use() {
+    let aws = |role, count: usize| complaints(read_on(MACHINE, role, &AWS[..count]));
+    assert_eq!(aws(Role::Worker, 3), Vec::<&str>::new());
+    assert_eq!(aws(Role::Worker, 2), ["DARKROOM_QUEUE_URL"]);
+    assert_eq!(aws(Role::Api, 2), Vec::<&str>::new());
+    assert_eq!(aws(Role::Api, 0), ["DARKROOM_TABLE", "DARKROOM_UPLOAD_BUCKET"]);
+    let shared = [("DARKROOM_BACKEND", "local")];
+    assert_eq!(complaints(read_on(MACHINE, Role::Worker, &shared)), ["DARKROOM_DIR"]);
+    assert_eq!(complaints(read_on(MACHINE, Role::Local, &[("DARKROOM_BACKEND", "aws")])), Vec::<&str>::new());
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let mistakes = local(&[
+        ("DARKROOM_BACKEND", "gcp"),
+        ("DARKROOM_LISTEN", "8080"),
+        ("DARKROOM_LOG", "xml"),
+        ("DARKROOM_SIZES", "huge:0"),
+        ("DARKROOM_VISIBILITY_TIMEOUT", "60"),
+        ("DARKROOM_MAX_BYTES", "64"),
+    ])
+    .unwrap_err();
+    assert_eq!(mistakes.0.len(), 6, "{mistakes}");
+    let log =
+        Mistake { variable: "DARKROOM_LOG", value: Some("xml".to_owned()), problem: "must be text or json".to_owned() };
+    assert!(mistakes.0.contains(&log), "{mistakes}");
+    assert!(mistakes.to_string().contains("\n  DARKROOM_LOG=\"xml\" must be text or json"), "{mistakes}");
+}
+
+#[test]
+fn ranges_hold_their_bounds_and_nothing_else() {
+    for (variable, outside, inside) in [
+        ("DARKROOM_RENDER_SLOTS", ["0", "1025"], ["1", "2", "1023", "1024"]),
+        ("DARKROOM_MAX_RECEIVES", ["0", "1001"], ["1", "2", "999", "1000"]),
+        ("DARKROOM_RENDER_TIMEOUT", ["999ms", "90001ms"], ["1s", "1001ms", "89s", "90s"]),
+        ("DARKROOM_VISIBILITY_TIMEOUT", ["1999ms", "3601s"], ["2s", "2001ms", "3599s", "1h"]),
+        ("DARKROOM_DRAIN_TIMEOUT", ["999ms", "3601s"], ["1s", "1001ms", "3599s", "1h"]),
+        ("DARKROOM_UPLOAD_URL_EXPIRY", ["999ms", "3601s"], ["1s", "1001ms", "3599s", "1h"]),
+        ("DARKROOM_MAX_PIXELS", ["999999", "1000000001"], ["1MP", "1000001", "100MP", "200MP"]),
+        ("DARKROOM_MAX_BYTES", ["1023B", "5369MB"], ["1KiB", "1025B", "2GiB", "3GiB"]),
+    ] {
+        for value in outside {
+            assert_eq!(complaints(local(&[(variable, value)])), [variable], "{variable}={value}");
+        }
+        for value in inside {
+            assert_eq!(complaints(local(&[(variable, value)])), Vec::<&str>::new(), "{variable}={value}");
+        }
+    }
+}
+
+#[test]
+fn thumbnails_never_land_among_the_uploads() {
+    for (prefix, thumbnail_bucket, is_refused) in [
+        ("", "darkroom", true),
+        ("thumbnails/", "darkroom", true),
+        ("thumbnails/in/", "darkroom", true),
+        ("thumbnails-in/", "darkroom", false),
+        ("uploads/", "darkroom", false),
+        ("", "elsewhere", false),
+        ("thumbnails/", "elsewhere", false),
+    ] {
+        let variables = [("DARKROOM_UPLOAD_PREFIX", prefix), ("DARKROOM_THUMBNAIL_BUCKET", thumbnail_bucket)];
+        let refused = complaints(local(&variables)) == ["DARKROOM_UPLOAD_PREFIX"];
+        assert_eq!(refused, is_refused, "{prefix:?} with {thumbnail_bucket}");
+    }
+}
+
+#[test]
+fn the_budget_holds_the_dearest_image_or_is_refused() {
+    // 64 MiB of source and 10 MP of 10 bytes each; a quarter of the budget is less than the source.
+    let enough = 64 * MIB + 100_000_000;
+    for (budget, is_refused) in [(enough - 1, true), (enough, false), (enough + 1, false)] {
+        let budget = format!("{budget}B");
+        let variables = [("DARKROOM_MAX_PIXELS", "10MP"), ("DARKROOM_MEMORY_BUDGET", &budget)];
+        let refused = complaints(local(&variables)) == ["DARKROOM_MEMORY_BUDGET"];
+        assert_eq!(refused, is_refused, "{budget}");
+    }
+    let tiny = Machine { cores: 1, memory_bytes: 64 * MIB };
+    assert_eq!(complaints(read_on(tiny, Role::Local, &[])), ["DARKROOM_MEMORY_BUDGET"]);
+}
+
+#[test]
+fn both_listeners_cannot_have_one_port() {
+    let same = [("DARKROOM_LISTEN", "127.0.0.1:80"), ("DARKROOM_ADMIN_LISTEN", "127.0.0.1:80")];
+    assert_eq!(complaints(local(&same)), ["DARKROOM_ADMIN_LISTEN"]);
+    let any_free = [("DARKROOM_LISTEN", "127.0.0.1:0"), ("DARKROOM_ADMIN_LISTEN", "127.0.0.1:0")];
+    assert_eq!(complaints(local(&any_free)), Vec::<&str>::new());
+}
+
+#[test]
+fn slips_of_the_pen_are_warned_about() {
+    let loaded = local(&[("DARKROOM_SIZE", "a:1"), ("DARKROOM_TABLE", "t"), ("PATH", "/bin")]).unwrap();
+    assert_eq!(loaded.warnings, ["DARKROOM_SIZE is set, but there is no such setting"]);
+    let hasty = local(&[("DARKROOM_DRAIN_TIMEOUT", "30s")]).unwrap();
+    assert_eq!(hasty.warnings.len(), 1);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let config = local(&[("DARKROOM_PUBLIC_URL", ""), ("DARKROOM_LISTEN", " ")]).unwrap().config;
+    assert_eq!((config.public_url, config.listen), (None, loopback(8080)));
+}

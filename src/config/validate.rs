@@ -1,0 +1,63 @@
+//! Checks between settings: values that are right one by one and wrong together.
+
+use bytesize::ByteSize;
+
+use super::Config;
+use super::reader::Reader;
+use crate::recipe::THUMBNAIL_PREFIX;
+
+/// Remembers every pair of settings that cannot work together.
+pub(super) fn validate(reader: &mut Reader<'_>, config: &Config) {
+    keys_must_not_overlap(reader, config);
+    budget_must_hold_the_dearest_image(reader, config);
+    if config.listen == config.admin_listen && config.listen.port() != 0 {
+        reader
+            .mistake("DARKROOM_ADMIN_LISTEN", format!("must differ from DARKROOM_LISTEN, which is {}", config.listen));
+    }
+}
+
+/// A thumbnail under the uploads' prefix would be taken for an upload: an endless, costly loop. An upload under the
+/// thumbnails' prefix would be taken for a leftover.
+fn keys_must_not_overlap(reader: &mut Reader<'_>, config: &Config) {
+    let prefix = &*config.upload_prefix;
+    let overlaps = THUMBNAIL_PREFIX.starts_with(prefix) || prefix.starts_with(THUMBNAIL_PREFIX);
+    if config.upload_bucket == config.thumbnail_bucket && overlaps {
+        reader.mistake(
+            "DARKROOM_UPLOAD_PREFIX",
+            format!("must keep apart from {THUMBNAIL_PREFIX}, since thumbnails go into the same bucket"),
+        );
+    }
+}
+
+/// An image that is allowed and never fits would wait for memory for ever.
+fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) {
+    let dearest = config.max_pixels.saturating_mul(Config::DEAREST_BYTES_PER_PIXEL);
+    let is_too_small = config.max_pixels < super::settings::LEAST_PIXELS || config.render_budget() < dearest;
+    if is_too_small {
+        let least = dearest.max(super::settings::LEAST_PIXELS * Config::DEAREST_BYTES_PER_PIXEL);
+        reader.mistake(
+            "DARKROOM_MEMORY_BUDGET",
+            format!(
+                "must hold the largest upload and its decoding: {} in all is budgeted, {} for the file and {} for {} \
+                 pixels are needed; raise it, or lower DARKROOM_MAX_BYTES or DARKROOM_MAX_PIXELS",
+                ByteSize(config.memory_budget),
+                ByteSize(config.source_budget()),
+                ByteSize(least),
+                least / Config::DEAREST_BYTES_PER_PIXEL,
+            ),
+        );
+    }
+}
+
+/// What can be used and is probably not meant.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.drain_timeout < config.render_timeout {
+        warnings.push(format!(
+            "DARKROOM_DRAIN_TIMEOUT ({}) is shorter than DARKROOM_RENDER_TIMEOUT ({}): a stop may cut off a long render",
+            humantime::format_duration(config.drain_timeout),
+            humantime::format_duration(config.render_timeout),
+        ));
+    }
+    warnings
+}

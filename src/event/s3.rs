@@ -1,0 +1,125 @@
+//! One record of S3's own notification, read and written.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Event, ObjectCreated, ParseError, if_readable, key, quoted, read_time, read_version};
+use crate::record::Sequencer;
+
+/// The schema's major version that is read, and the version that is written.
+const MAJOR_VERSION: &str = "2";
+const WRITTEN_VERSION: &str = "2.2";
+
+/// A record as S3 sends it, schema 2: what darkroom needs of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    #[serde(default, deserialize_with = "if_readable")]
+    event_time: Option<String>,
+    s3: Place,
+    /// Our own addition.
+    #[serde(default, deserialize_with = "if_readable")]
+    darkroom: Option<Extra>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    bucket: Bucket,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    key: String,
+    #[serde(default, deserialize_with = "if_readable")]
+    size: Option<u64>,
+    #[serde(default, deserialize_with = "if_readable")]
+    version_id: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
+    sequencer: Option<String>,
+}
+
+/// What darkroom's own notifications say beyond S3's.
+#[derive(Deserialize, Serialize)]
+struct Extra {
+    #[serde(default)]
+    force: bool,
+}
+
+/// Reads one entry of `Records`.
+pub(super) fn read_record(record: &Value) -> Event {
+    match read_created(record) {
+        Ok(Some(created)) => Event::Created(created),
+        Ok(None) => Event::Ignored("another kind of event than ObjectCreated"),
+        Err(error) => Event::Unreadable(error),
+    }
+}
+
+/// The object that a record says was created; `None` when it says something else.
+fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
+    let text = |field: &str| record.get(field).and_then(Value::as_str);
+    let name = text("eventName").ok_or_else(|| ParseError("a record without \"eventName\"".to_owned()))?;
+    // Some emulators write the name as it stands in the bucket's configuration.
+    if !name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
+        return Ok(None);
+    }
+    if let Some(version) = text("eventVersion")
+        && version.split('.').next() != Some(MAJOR_VERSION)
+    {
+        return Err(ParseError(format!("a record of version {}, this build reads {MAJOR_VERSION}.x", quoted(version))));
+    }
+    let record = Record::deserialize(record).map_err(|error| ParseError(format!("a record with {error}")))?;
+    let object = record.s3.object;
+    if object.key.is_empty() || record.s3.bucket.name.is_empty() {
+        return Err(ParseError("a record with an empty key or bucket name".to_owned()));
+    }
+    Ok(Some(ObjectCreated {
+        bucket: record.s3.bucket.name,
+        key: key::decode(&object.key)?,
+        size: object.size,
+        version_id: read_version(object.version_id),
+        sequencer: object.sequencer.as_deref().and_then(Sequencer::parse),
+        at: record.event_time.as_deref().and_then(read_time),
+        is_forced: record.darkroom.is_some_and(|extra| extra.force),
+    }))
+}
+
+/// The message that S3 would send for this object, ready for a queue: [`parse`](super::parse) gives `created` back.
+///
+/// `etag` is written without quotes, as S3 does; empty where it is not known.
+pub fn notification(created: &ObjectCreated, etag: &str) -> String {
+    let mut object = json!({ "key": key::encode(&created.key) });
+    let mut put = |field: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            object[field] = value;
+        }
+    };
+    put("size", created.size.map(Value::from));
+    put("eTag", Some(etag.trim_matches('"')).filter(|etag| !etag.is_empty()).map(Value::from));
+    put("versionId", created.version_id.as_deref().map(Value::from));
+    put("sequencer", created.sequencer.as_ref().map(|sequencer| Value::from(sequencer.as_str())));
+
+    let mut record = json!({
+        "eventVersion": WRITTEN_VERSION,
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": { "name": created.bucket, "arn": format!("arn:aws:s3:::{}", created.bucket) },
+            "object": object,
+        },
+    });
+    if let Some(at) = created.at {
+        record["eventTime"] = Value::from(at.to_string());
+    }
+    if created.is_forced {
+        record["darkroom"] = json!(Extra { force: true });
+    }
+    json!({ "Records": [record] }).to_string()
+}

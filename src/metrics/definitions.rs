@@ -1,0 +1,292 @@
+//! Every metric as data: name, kind, unit, labels and help text, in one table.
+
+use crate::ports::ErrorKind;
+use crate::record::Reason;
+
+use super::{Outcome, QueueName, QueueState, Stage};
+
+/// What a metric measures in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number.
+    One,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Pixels.
+    Pixels,
+}
+
+impl Unit {
+    /// The name in docs/METRICS.md.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::Pixels => "pixels",
+        }
+    }
+}
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts values in buckets with these upper bounds: sums over many processes stay true.
+    Histogram(&'static [f64]),
+}
+
+impl Kind {
+    /// The name in docs/METRICS.md and in a scrape.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// The values of a metric's labels: one entry for each series, in the order of the labels.
+pub type Series = fn() -> Vec<Vec<&'static str>>;
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// The whole name.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// What it measures in.
+    pub unit: Unit,
+    /// The labels' names.
+    pub labels: &'static [&'static str],
+    /// Every combination of label values there can ever be, so that all series exist from the start.
+    pub series: Series,
+    /// One sentence for people.
+    pub help: &'static str,
+}
+
+/// From a tenth of a millisecond to the longest render: for the steps of the work.
+const STAGE_BUCKETS: Kind = Kind::Histogram(&[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+]);
+
+/// From ten milliseconds to half a day: for what people wait.
+const WAIT_BUCKETS: Kind = Kind::Histogram(&[
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0,
+]);
+
+/// Around the heartbeat's interval of a third of 2 seconds to 1 hour.
+const MARGIN_BUCKETS: Kind =
+    Kind::Histogram(&[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 300.0, 1200.0, 3600.0]);
+
+/// Up to the dead letters of a queue with the usual limits.
+const RECEIVE_BUCKETS: Kind = Kind::Histogram(&[1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0]);
+
+/// From icons to the largest photographs.
+const PIXEL_BUCKETS: Kind =
+    Kind::Histogram(&[1e5, 2.5e5, 5e5, 1e6, 2e6, 4e6, 8e6, 1.2e7, 1.6e7, 2.4e7, 3.2e7, 4.8e7, 6.4e7, 1e8]);
+
+/// Powers of four from 1 KiB to 64 MiB.
+const BYTE_BUCKETS: Kind = Kind::Histogram(&[
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+]);
+
+/// Declares each metric and, from the same lines, the table of all.
+macro_rules! metrics_table {
+    ($($(#[$doc:meta])* $ident:ident = $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $series:expr, $help:literal;)*) => {
+        $(pub(super) static $ident: Definition = Definition {
+            name: $name,
+            kind: $kind,
+            unit: Unit::$unit,
+            labels: &[$($label),*],
+            series: $series,
+            help: $help,
+        };)*
+
+        /// Every metric that is recorded while darkroom works, in the order of docs/METRICS.md.
+        pub static TABLE: &[&Definition] = &[$(&$ident),*];
+    };
+}
+
+metrics_table! {
+    MESSAGES_RECEIVED = "darkroom_messages_received_total", Kind::Counter, One, [], single,
+        "Messages received from the queue, redeliveries included.";
+    MESSAGES_SETTLED = "darkroom_messages_settled_total", Kind::Counter, One, ["outcome"], outcomes,
+        "Messages whose fate was decided, by what became of them.";
+    QUEUE_LAG = "darkroom_queue_lag_seconds", WAIT_BUCKETS, Seconds, [], single,
+        "Time from the sending of a message to its first receive.";
+    MESSAGE_RECEIVES = "darkroom_message_receives", RECEIVE_BUCKETS, One, [], single,
+        "How often a message had been received, this time included, counted at each receive.";
+    IN_FLIGHT_MESSAGES = "darkroom_in_flight_messages", Kind::Gauge, One, [], single,
+        "Messages that this process holds.";
+    LEASES_LOST = "darkroom_leases_lost_total", Kind::Counter, One, [], single,
+        "Messages that another worker may have taken while this process still worked on them.";
+    HEARTBEAT_MARGIN = "darkroom_heartbeat_margin_seconds", MARGIN_BUCKETS, Seconds, [], single,
+        "Time that was left on a message's lease when it was extended.";
+
+    UPLOAD_TO_PUBLISHED = "darkroom_upload_to_published_seconds", WAIT_BUCKETS, Seconds, [], single,
+        "Time from the creation of an object to the publication of its thumbnails.";
+    STAGE_DURATION = "darkroom_stage_duration_seconds", STAGE_BUCKETS, Seconds, ["stage"], stages,
+        "Time that one step of the work on one image took. decode, resize and encode are parts of render.";
+    IMAGES_REJECTED = "darkroom_images_rejected_total", Kind::Counter, One, ["reason"], rejections,
+        "Uploads that are no image darkroom takes, by reason.";
+    IMAGES_FAILED = "darkroom_images_failed_total", Kind::Counter, One, ["reason"], failures,
+        "Images given up for good, by reason.";
+    DEAD_CLAIMS = "darkroom_dead_claims_total", Kind::Counter, One, [], single,
+        "Claims whose holder died without a word, found by the next attempt.";
+    SOURCE_PIXELS = "darkroom_source_pixels", PIXEL_BUCKETS, Pixels, [], single,
+        "Width times height of the images that were rendered.";
+    SOURCE_BYTES = "darkroom_source_bytes", BYTE_BUCKETS, Bytes, [], single,
+        "File size of the images that were rendered.";
+    THUMBNAIL_BYTES = "darkroom_thumbnail_bytes", BYTE_BUCKETS, Bytes, [], single,
+        "File size of each thumbnail that was delivered.";
+
+    SOURCE_BYTES_IN_FLIGHT = "darkroom_source_bytes_in_flight", Kind::Gauge, Bytes, [], single,
+        "Bytes of fetched sources that are held in memory.";
+    MEMORY_IN_USE = "darkroom_memory_in_use_bytes", Kind::Gauge, Bytes, [], single,
+        "Memory that is reserved for renders in hand.";
+    MEMORY_BUDGET = "darkroom_memory_budget_bytes", Kind::Gauge, Bytes, [], single,
+        "Memory that renders may reserve in all.";
+    RENDER_SLOTS_IN_USE = "darkroom_render_slots_in_use", Kind::Gauge, One, [], single,
+        "Images that are being rendered.";
+    RENDER_SLOTS = "darkroom_render_slots", Kind::Gauge, One, [], single,
+        "Images that may be rendered at once.";
+
+    PORT_ERRORS = "darkroom_port_errors_total", Kind::Counter, One, ["port", "operation", "kind"], port_errors,
+        "Calls of queue, object store or catalog that failed, by what a caller can do about it.";
+    BREAKER_OPEN = "darkroom_breaker_open", Kind::Gauge, One, [], single,
+        "1 while an outage holds back the receiving of messages, else 0.";
+    DRAIN_DURATION = "darkroom_drain_duration_seconds", WAIT_BUCKETS, Seconds, [], single,
+        "Time from the signal to stop until nothing was in hand any more.";
+    QUEUE_MESSAGES = "darkroom_queue_messages", Kind::Gauge, One, ["queue", "state"], queue_states,
+        "Messages in the queue and among the dead letters, by state. Approximate on SQS.";
+    BUILD_INFO = "darkroom_build_info", Kind::Gauge, One, ["version", "render_revision"], build,
+        "Always 1; the labels tell which build runs and which revision of the renderer.";
+}
+
+fn single() -> Vec<Vec<&'static str>> {
+    vec![vec![]]
+}
+
+fn one_label(values: impl IntoIterator<Item = &'static str>) -> Vec<Vec<&'static str>> {
+    values.into_iter().map(|value| vec![value]).collect()
+}
+
+fn outcomes() -> Vec<Vec<&'static str>> {
+    one_label(Outcome::ALL.map(Outcome::as_str))
+}
+
+fn stages() -> Vec<Vec<&'static str>> {
+    one_label(Stage::ALL.map(Stage::as_str))
+}
+
+fn rejections() -> Vec<Vec<&'static str>> {
+    one_label(Reason::ALL.into_iter().filter(|reason| is_rejection(*reason)).map(Reason::as_str))
+}
+
+fn failures() -> Vec<Vec<&'static str>> {
+    one_label(Reason::ALL.into_iter().filter(|reason| !is_rejection(*reason)).map(Reason::as_str))
+}
+
+pub(super) const fn is_rejection(reason: Reason) -> bool {
+    use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, UnsupportedType};
+    matches!(reason, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels)
+}
+
+fn queue_states() -> Vec<Vec<&'static str>> {
+    let queues = [QueueName::Work, QueueName::DeadLetters];
+    queues.iter().flat_map(|queue| QueueState::ALL.map(|state| vec![queue.as_str(), state.as_str()])).collect()
+}
+
+fn build() -> Vec<Vec<&'static str>> {
+    vec![super::BUILD.to_vec()]
+}
+
+/// The ports and their calls, as [`PortError::operation`](crate::ports::PortError::operation) names them.
+const OPERATIONS: [(&str, &[&str]); 3] = [
+    ("queue", &["send", "receive", "extend", "release", "delete", "attributes"]),
+    ("objects", &["get", "head", "put", "sign_upload", "sign_download", "list", "delete"]),
+    ("catalog", &["create", "look", "apply", "scan", "delete"]),
+];
+
+/// What stands in both labels for a call that no port knows: a wrong name must not make a new series.
+const UNKNOWN: &str = "unknown";
+
+fn port_errors() -> Vec<Vec<&'static str>> {
+    let calls = OPERATIONS.iter().flat_map(|(port, calls)| calls.iter().map(move |call| (*port, *call)));
+    calls
+        .chain([(UNKNOWN, UNKNOWN)])
+        .flat_map(|(port, call)| ErrorKind::ALL.map(|kind| vec![port, call, kind.as_str()]))
+        .collect()
+}
+
+/// Splits `port.operation` into its two labels.
+pub(super) fn port_and_operation(operation: &'static str) -> (&'static str, &'static str) {
+    let known = operation
+        .split_once('.')
+        .filter(|(port, call)| OPERATIONS.iter().any(|(known, calls)| known == port && calls.contains(call)));
+    known.unwrap_or((UNKNOWN, UNKNOWN))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_follow_the_conventions() {
+        let mut seen = HashSet::new();
+        for metric in TABLE {
+            assert!(seen.insert(metric.name), "{} stands twice", metric.name);
+            assert!(metric.name.starts_with("darkroom_"), "{}", metric.name);
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+            let unit = match metric.unit {
+                Unit::One => continue,
+                unit => unit.as_str(),
+            };
+            assert!(metric.name.contains(unit), "{} does not name its unit", metric.name);
+        }
+    }
+
+    #[test]
+    fn every_series_names_all_its_labels() {
+        for metric in TABLE {
+            let series = (metric.series)();
+            assert!(!series.is_empty(), "{} would be missing until its first event", metric.name);
+            assert!(series.iter().all(|values| values.len() == metric.labels.len()), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn buckets_grow() {
+        for metric in TABLE {
+            if let Kind::Histogram(bounds) = metric.kind {
+                assert!(bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_that_no_port_knows_makes_no_series_of_its_own() {
+        assert_eq!(port_and_operation("objects.get"), ("objects", "get"));
+        for odd in ["objects.fly", "get", "", "queue.look"] {
+            assert_eq!(port_and_operation(odd), (UNKNOWN, UNKNOWN), "{odd:?}");
+        }
+    }
+}

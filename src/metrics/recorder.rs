@@ -1,0 +1,184 @@
+//! The recorder behind the metrics: installed once, rendered for each scrape, kept from growing.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::definitions::{self, Definition, Kind};
+use super::process;
+
+/// The `Content-Type` of a scrape.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How often recorded durations are poured into their buckets: without it they pile up until the next scrape.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+static INSTALLED: OnceLock<Metrics> = OnceLock::new();
+
+/// All metrics of this process.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+/// Begins to record: every metric is described and stands at zero. Later calls return the same metrics.
+///
+/// # Errors
+/// When something else in this process records already.
+pub fn install() -> anyhow::Result<Metrics> {
+    if let Some(installed) = INSTALLED.get() {
+        return Ok(installed.clone());
+    }
+    let recorder = build()?;
+    let metrics = Metrics(recorder.handle());
+    if metrics::set_global_recorder(recorder).is_err() {
+        // Another thread was faster, or there is a recorder that is none of ours.
+        return INSTALLED
+            .get()
+            .cloned()
+            .ok_or_else(|| anyhow::anyhow!("another metrics recorder is installed already"));
+    }
+    let metrics = INSTALLED.get_or_init(|| metrics).clone();
+    describe_and_zero();
+    Ok(metrics)
+}
+
+impl Metrics {
+    /// Every metric as Prometheus reads it.
+    pub fn render(&self) -> String {
+        let mut scrape = self.0.render();
+        process::render(&mut scrape);
+        scrape
+    }
+
+    /// Keeps the recorder small. Never returns: run it as a task for as long as the process lives.
+    pub async fn keep_up(self) {
+        let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
+        loop {
+            ticks.tick().await;
+            self.0.run_upkeep();
+        }
+    }
+}
+
+fn build() -> Result<PrometheusRecorder, BuildError> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in definitions::TABLE {
+        if let Kind::Histogram(buckets) = metric.kind {
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
+        }
+    }
+    Ok(builder.build_recorder())
+}
+
+fn describe_and_zero() {
+    for metric in definitions::TABLE {
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::Histogram(_) => metrics::describe_histogram!(metric.name, metric.help),
+        }
+        for values in (metric.series)() {
+            match metric.kind {
+                Kind::Counter => metric.counter(&values).increment(0),
+                Kind::Gauge => metric.gauge(&values).set(0.0),
+                // Asking for a histogram makes it, empty.
+                Kind::Histogram(_) => drop(metric.histogram(&values)),
+            }
+        }
+    }
+    definitions::BUILD_INFO.gauge(&super::BUILD).set(1.0);
+}
+
+impl Definition {
+    fn key(&self, values: &[&'static str]) -> Vec<metrics::Label> {
+        debug_assert_eq!(values.len(), self.labels.len(), "{}", self.name);
+        self.labels.iter().zip(values).map(|(name, value)| metrics::Label::from_static_parts(name, value)).collect()
+    }
+
+    pub(super) fn counter(&self, values: &[&'static str]) -> metrics::Counter {
+        metrics::counter!(self.name, self.key(values))
+    }
+
+    pub(super) fn gauge(&self, values: &[&'static str]) -> metrics::Gauge {
+        metrics::gauge!(self.name, self.key(values))
+    }
+
+    pub(super) fn histogram(&self, values: &[&'static str]) -> metrics::Histogram {
+        metrics::histogram!(self.name, self.key(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::metrics::{self, Outcome, Stage};
+    use crate::ports::{ErrorKind, PortError};
+    use crate::record::Reason;
+
+    /// A recorder of this test's own, so that tests of one process do not see each other's events.
+    fn recording(events: impl FnOnce()) -> String {
+        let recorder = build().unwrap();
+        let metrics = Metrics(recorder.handle());
+        ::metrics::with_local_recorder(&recorder, || {
+            describe_and_zero();
+            events();
+        });
+        metrics.render()
+    }
+
+    /// The names and labels of a scrape's lines, without their values.
+    fn series(scrape: &str) -> BTreeSet<&str> {
+        scrape.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect()
+    }
+
+    fn everything() {
+        use std::time::Duration as D;
+        metrics::messages_received(3);
+        metrics::queue_lag(D::from_millis(20));
+        metrics::receive_count(2);
+        Outcome::ALL.into_iter().for_each(metrics::settled);
+        Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
+        metrics::rejected(Reason::Corrupt);
+        Reason::ALL.into_iter().filter(|reason| *reason != Reason::Corrupt).for_each(metrics::failed);
+        metrics::port_error(&PortError::new(ErrorKind::Throttled, "catalog.apply"));
+        metrics::source(12_000_000, 4_000_000);
+        metrics::drained(D::from_secs(1));
+    }
+
+    #[test]
+    fn every_metric_is_described_and_zero_before_anything_happens() {
+        let scrape = recording(|| {});
+        for metric in definitions::TABLE {
+            assert!(scrape.contains(&format!("# HELP {} {}", metric.name, metric.help)), "{}", metric.name);
+            assert!(scrape.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind.as_str())), "{}", metric.name);
+        }
+        assert!(scrape.contains("darkroom_messages_settled_total{outcome=\"published\"} 0\n"));
+        assert!(scrape.contains("darkroom_queue_lag_seconds_count 0\n"));
+    }
+
+    #[test]
+    fn the_number_of_series_never_grows() {
+        let (before, after) = (recording(|| {}), recording(everything));
+        let added: Vec<_> = series(&after).difference(&series(&before)).map(|line| (*line).to_owned()).collect();
+        assert!(added.is_empty(), "new series: {added:?}");
+    }
+
+    #[test]
+    fn events_are_counted_under_their_labels() {
+        let scrape = recording(everything);
+        for line in [
+            "darkroom_messages_received_total 3\n",
+            "darkroom_messages_settled_total{outcome=\"dead_lettered\"} 1\n",
+            "darkroom_images_rejected_total{reason=\"corrupt\"} 1\n",
+            "darkroom_images_failed_total{reason=\"killed\"} 1\n",
+            "darkroom_port_errors_total{port=\"catalog\",operation=\"apply\",kind=\"throttled\"} 1\n",
+            "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.005\"} 1\n",
+            "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.0025\"} 0\n",
+            "darkroom_source_pixels_sum 12000000\n",
+        ] {
+            assert!(scrape.contains(line), "{line:?} is not in\n{scrape}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Who may begin: memory for sources, memory for decodes, render slots; each first come, first served.
+//!
+//! The pools are taken in this order and nobody who holds a later one waits for an earlier one, so they cannot lock
+//! each other out.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore};
+
+/// Memory is counted in blocks of this many bytes.
+const BLOCK_BYTES: u64 = 64 * 1024;
+
+/// The pools of one process.
+#[derive(Debug)]
+pub struct Admission {
+    sources: Pool,
+    decodes: Pool,
+    slots: Arc<Semaphore>,
+    total_slots: usize,
+    render: Arc<RwLock<()>>,
+}
+
+/// An amount of memory that is counted, not allocated.
+#[derive(Debug)]
+struct Pool {
+    blocks: Arc<Semaphore>,
+    total_blocks: u32,
+}
+
+/// Memory that is reserved until this is dropped.
+#[derive(Debug)]
+pub struct Memory {
+    _blocks: OwnedSemaphorePermit,
+}
+
+/// A render slot; returned when this is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The right to render now: beside others, or alone.
+#[derive(Debug)]
+pub enum Turn {
+    /// Beside others.
+    Shared(OwnedRwLockReadGuard<()>),
+    /// Alone: an image whose previous claim died without a word may be what killed its process.
+    Alone(OwnedRwLockWriteGuard<()>),
+}
+
+impl Pool {
+    fn new(bytes: u64) -> Self {
+        let total_blocks = u32::try_from(bytes / BLOCK_BYTES).unwrap_or(u32::MAX).max(1);
+        Self { blocks: Arc::new(Semaphore::new(total_blocks as usize)), total_blocks }
+    }
+
+    /// Waits for `bytes`; a wish beyond the whole pool gets all of it.
+    #[expect(clippy::expect_used, reason = "the pools are never closed")]
+    async fn reserve(&self, bytes: u64) -> Memory {
+        let blocks = u32::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(u32::MAX).clamp(1, self.total_blocks);
+        let blocks = self.blocks.clone().acquire_many_owned(blocks).await.expect("the pools are never closed");
+        Memory { _blocks: blocks }
+    }
+
+    fn used_bytes(&self) -> u64 {
+        (u64::from(self.total_blocks) - self.blocks.available_permits() as u64) * BLOCK_BYTES
+    }
+}
+
+impl Admission {
+    /// Pools of `source_bytes` and `decode_bytes`, and `slots` render slots.
+    pub fn new(source_bytes: u64, decode_bytes: u64, slots: usize) -> Self {
+        Self {
+            sources: Pool::new(source_bytes),
+            decodes: Pool::new(decode_bytes),
+            slots: Arc::new(Semaphore::new(slots)),
+            total_slots: slots,
+            render: Arc::new(RwLock::new(())),
+        }
+    }
+
+    /// Waits for the memory that an object's bytes will take.
+    pub async fn source(&self, bytes: u64) -> Memory {
+        self.sources.reserve(bytes).await
+    }
+
+    /// Waits for the memory that decoding will take.
+    pub async fn decode(&self, bytes: u64) -> Memory {
+        self.decodes.reserve(bytes).await
+    }
+
+    /// Waits for a render slot.
+    #[expect(clippy::expect_used, reason = "the slots are never closed")]
+    pub async fn slot(&self) -> Slot {
+        Slot { _permit: self.slots.clone().acquire_owned().await.expect("the slots are never closed") }
+    }
+
+    /// Waits for the turn to render: alone means that nobody else renders meanwhile.
+    pub async fn turn(&self, is_alone: bool) -> Turn {
+        if is_alone {
+            Turn::Alone(self.render.clone().write_owned().await)
+        } else {
+            Turn::Shared(self.render.clone().read_owned().await)
+        }
+    }
+
+    /// Slots that are taken.
+    pub fn used_slots(&self) -> usize {
+        self.total_slots.saturating_sub(self.slots.available_permits())
+    }
+
+    /// Bytes reserved for sources and for decodes.
+    pub fn used_bytes(&self) -> (u64, u64) {
+        (self.sources.used_bytes(), self.decodes.used_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[tokio::test]
+    async fn memory_is_given_out_up_to_the_whole_pool() {
+        let admission = Admission::new(2 * MIB, MIB, 1);
+        let first = admission.source(MIB).await;
+        let _second = admission.source(MIB).await;
+        assert!(admission.source(1).now_or_never().is_none(), "nothing is left");
+        drop(first);
+        assert!(admission.source(MIB).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_came_first_is_served_first() {
+        let admission = Admission::new(2 * MIB, MIB, 1);
+        let held = admission.source(MIB).await;
+        let mut large = Box::pin(admission.source(2 * MIB));
+        assert!((&mut large).now_or_never().is_none());
+        assert!(admission.source(1).now_or_never().is_none(), "a small one does not overtake");
+        drop(held);
+        assert!((&mut large).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_wish_beyond_the_pool_gets_all_of_it() {
+        let admission = Admission::new(MIB, MIB, 1);
+        let _all = admission.decode(5 * MIB).await;
+        assert_eq!(admission.used_bytes(), (0, MIB));
+    }
+
+    #[tokio::test]
+    async fn alone_means_alone() {
+        let admission = Admission::new(MIB, MIB, 2);
+        let shared = admission.turn(false).await;
+        let mut alone = Box::pin(admission.turn(true));
+        assert!((&mut alone).now_or_never().is_none());
+        drop(shared);
+        let alone = (&mut alone).now_or_never();
+        assert!(alone.is_some());
+        assert!(admission.turn(false).now_or_never().is_none());
+    }
+}

@@ -1,0 +1,131 @@
+//! Rendering on a blocking thread, under a deadline, and what follows it.
+
+use std::sync::Arc;
+
+use super::admission::Turn;
+use super::attempt::{Claim, Job};
+use super::failure::Failure;
+use super::{Fate, Pipeline};
+use crate::metrics::{self, Outcome, Stage};
+use crate::record::{Applied, Change, Guard, Reason, SourceId};
+use crate::thumbnail::{self, Header, Refusal, RenderError, Rendered, Stop, Stopped};
+
+/// Stops the render thread when nobody waits for it any more.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Why there is nothing to deliver.
+enum Unrendered {
+    Refused(Refusal),
+    Failed(Failure),
+}
+
+impl Pipeline {
+    /// Everything after the claim; given back when the drain's deadline passes first.
+    pub(super) async fn finish(&self, job: &Job<'_>, claim: Claim) -> Fate {
+        let src = claim.source.info.src.clone();
+        tokio::select! {
+            biased;
+            () = job.delivery.abandoned.cancelled() => self.abandon(job).await,
+            fate = self.render_and_publish(job, claim, &src) => fate,
+        }
+    }
+
+    async fn render_and_publish(&self, job: &Job<'_>, claim: Claim, src: &SourceId) -> Fate {
+        let rendered = match self.render(claim).await {
+            Ok(rendered) => rendered,
+            Err(Unrendered::Refused(refusal)) => return self.reject_claimed(job, src, refusal).await,
+            Err(Unrendered::Failed(failure)) => return self.failed_after_claim(job, Some(src), &failure).await,
+        };
+        match self.deliver_and_publish(job, src, rendered).await {
+            Ok(fate) => fate,
+            Err(failure) => self.failed_after_claim(job, Some(src), &failure).await,
+        }
+    }
+
+    /// Renders on a blocking thread. Slot and memory return with that thread, not with whoever waits for it.
+    async fn render(&self, claim: Claim) -> Result<Rendered, Unrendered> {
+        let turn = self.admission.turn(claim.past.is_dead_claim).await;
+        let timeout = self.limits.render_timeout;
+        let bytes = claim.source.info.bytes;
+        let stop = Stop::at(std::time::Instant::now() + timeout);
+        let _stop_on_drop = StopOnDrop(stop.clone());
+        let limits = self.limits_for(stop);
+        let recipe = Arc::clone(&self.recipe);
+        let started = tokio::time::Instant::now();
+        let span = tracing::Span::current();
+        let thread = tokio::task::spawn_blocking(move || {
+            let _span = span.entered();
+            let Claim { source, decode_memory, slot, .. } = claim;
+            let rendered = thumbnail::render(&source.bytes, &recipe, &limits);
+            drop::<(Turn, _, _, _)>((turn, slot, decode_memory, source.memory));
+            rendered
+        });
+        let joined = tokio::time::timeout(timeout * 2, thread).await;
+        metrics::stage(Stage::Render, started.elapsed());
+        let Ok(joined) = joined else {
+            tracing::error!(timeout = ?timeout, "a render thread is past twice its deadline: this process must end");
+            self.stuck.cancel();
+            return Err(timed_out());
+        };
+        match joined {
+            Ok(Ok(rendered)) => {
+                measure(&rendered, bytes);
+                Ok(rendered)
+            }
+            Ok(Err(RenderError::Refused(refusal))) => Err(Unrendered::Refused(refusal)),
+            Ok(Err(RenderError::Stopped(Stopped::Deadline))) => Err(timed_out()),
+            Ok(Err(error)) => Err(internal(error.to_string())),
+            Err(panic) => Err(internal(format!("the renderer panicked: {panic}"))),
+        }
+    }
+
+    /// Only decoding showed that the upload is damaged.
+    async fn reject_claimed(&self, job: &Job<'_>, src: &SourceId, refusal: Refusal) -> Fate {
+        let Refusal { reason, detail } = refusal;
+        tracing::info!(reason = reason.as_str(), detail, "rejected");
+        let change = Change::Reject { reason, src: Some(src.clone()), detail };
+        match self.write(job, Guard::Hold, change).await {
+            Ok(Applied::Written { .. }) => {
+                metrics::rejected(reason);
+                Fate::Done(Outcome::Rejected)
+            }
+            Ok(Applied::Refused { .. }) => Fate::Done(Outcome::Superseded),
+            Err(failure) => self.failed_after_claim(job, Some(src), &failure).await,
+        }
+    }
+
+    /// The drain's deadline came before the end: the next worker may begin at once.
+    async fn abandon(&self, job: &Job<'_>) -> Fate {
+        let change = Change::Release { error: "the worker ended before the work did".to_owned() };
+        if let Err(failure) = self.write(job, Guard::Hold, change).await {
+            tracing::warn!(error = failure.error, "the claim could not be released");
+        }
+        Fate::GivenBack
+    }
+}
+
+fn measure(rendered: &Rendered, source_bytes: u64) {
+    let Header { width, height, .. } = rendered.header;
+    metrics::source(u64::from(width) * u64::from(height), source_bytes);
+    metrics::stage(Stage::Decode, rendered.timings.decode);
+    metrics::stage(Stage::Resize, rendered.timings.resize);
+    metrics::stage(Stage::Encode, rendered.timings.encode);
+    for thumbnail in &rendered.thumbnails {
+        metrics::thumbnail_bytes(thumbnail.bytes.len() as u64);
+    }
+}
+
+fn timed_out() -> Unrendered {
+    let error = "rendering took longer than its deadline".to_owned();
+    Unrendered::Failed(Failure { reason: Reason::RenderTimeout, error, is_outage: false })
+}
+
+fn internal(error: String) -> Unrendered {
+    Unrendered::Failed(Failure { reason: Reason::Internal, error, is_outage: false })
+}

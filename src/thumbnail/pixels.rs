@@ -1,0 +1,91 @@
+//! A picture as interleaved pixels of one to four samples: gray, gray and alpha, RGB, RGB and alpha.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{PixelType, ResizeOptions, Resizer};
+
+use super::RenderError;
+use super::geometry::Dimensions;
+use super::orient::{Rows, orient};
+
+/// How many samples a pixel has; two and four end in alpha.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channels {
+    Gray = 1,
+    GrayAlpha = 2,
+    Rgb = 3,
+    Rgba = 4,
+}
+
+impl Channels {
+    pub(super) const fn count(self) -> usize {
+        self as usize
+    }
+
+    pub(super) const fn pixel_type(self) -> PixelType {
+        match self {
+            Self::Gray => PixelType::U8,
+            Self::GrayAlpha => PixelType::U8x2,
+            Self::Rgb => PixelType::U8x3,
+            Self::Rgba => PixelType::U8x4,
+        }
+    }
+}
+
+/// Rows of pixels without gaps, eight bits a sample.
+#[derive(Clone, Debug)]
+pub(super) struct Pixels {
+    pub(super) size: Dimensions,
+    pub(super) channels: Channels,
+    pub(super) samples: Vec<u8>,
+}
+
+impl Pixels {
+    /// A black picture.
+    pub(super) fn blank(size: Dimensions, channels: Channels) -> Self {
+        Self { size, channels, samples: vec![0; size.pixels() as usize * channels.count()] }
+    }
+
+    /// The picture at another size. Alpha is multiplied in first, so that what cannot be seen does not bleed.
+    pub(super) fn resized(&self, resizer: &mut Resizer, size: Dimensions) -> Result<Self, RenderError> {
+        let failed = |error: &dyn std::fmt::Display| RenderError::Internal(format!("resizing: {error}"));
+        let kind = self.channels.pixel_type();
+        let source = ImageRef::new(self.size.width, self.size.height, &self.samples, kind).map_err(|e| failed(&e))?;
+        let mut smaller = Image::new(size.width, size.height, kind);
+        resizer.resize(&source, &mut smaller, &ResizeOptions::new()).map_err(|e| failed(&e))?;
+        Ok(Self { size, channels: self.channels, samples: smaller.into_vec() })
+    }
+
+    /// The picture turned by an EXIF orientation.
+    pub(super) fn upright(self, orientation: u8) -> Self {
+        if orientation == 1 {
+            return self;
+        }
+        let mut turned = Self::blank(self.size.turned(orientation), self.channels);
+        let rows = |size: Dimensions| Rows { size, stride: size.width as usize };
+        let (from, to) = (rows(self.size), rows(turned.size));
+        match self.channels {
+            Channels::Gray => orient::<1>(&self.samples, from, orientation, &mut turned.samples, to),
+            Channels::GrayAlpha => orient::<2>(&self.samples, from, orientation, &mut turned.samples, to),
+            Channels::Rgb => orient::<3>(&self.samples, from, orientation, &mut turned.samples, to),
+            Channels::Rgba => orient::<4>(&self.samples, from, orientation, &mut turned.samples, to),
+        }
+        turned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_transparent_does_not_bleed() {
+        let (hidden, shown) = ([255, 0, 0, 0], [0, 0, 255, 255]);
+        let samples = [hidden, shown].concat().repeat(64);
+        let picture = Pixels { size: Dimensions::new(16, 8), channels: Channels::Rgba, samples };
+        let small = picture.resized(&mut Resizer::new(), Dimensions::new(4, 4)).unwrap();
+        for pixel in small.samples.chunks(4) {
+            assert_eq!((pixel[0], pixel[2]), (0, 255), "{pixel:?}");
+            assert!((100..156).contains(&pixel[3]), "{pixel:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The header of a PNG: IHDR, and a walk over the other chunks without looking into the picture.
+
+use super::super::exif;
+use super::super::{Header, Refusal};
+use super::{PNG_SIGNATURE, corrupt, refuse};
+use crate::recipe::Format;
+use crate::record::Reason;
+
+/// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
+const MAX_CHUNKS: usize = 65_536;
+/// Pixels on a side at most.
+const MAX_SIDE: u32 = 1_000_000;
+/// Where IHDR's body lies.
+const IHDR: std::ops::Range<usize> = 16..29;
+
+/// What a PNG's header says.
+#[derive(Clone, Debug)]
+pub(in super::super) struct PngProbe {
+    pub(in super::super) width: u32,
+    pub(in super::super) height: u32,
+    pub(in super::super) orientation: u8,
+    /// Bits a sample: 1, 2, 4, 8 or 16.
+    pub(in super::super) depth: u8,
+    /// Samples a pixel once a palette and `tRNS` are expanded.
+    pub(in super::super) channels: u8,
+    #[expect(dead_code, reason = "streaming comes next")]
+    pub(in super::super) has_palette: bool,
+    #[expect(dead_code, reason = "streaming comes next")]
+    pub(in super::super) is_interlaced: bool,
+    /// Whether every chunk is whole and only IEND is missing.
+    pub(in super::super) lacks_end: bool,
+}
+
+impl PngProbe {
+    /// Reads IHDR and walks over the chunks.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let mut probe = Self::read_ihdr(bytes)?;
+        probe.walk(bytes);
+        Ok(probe)
+    }
+
+    fn read_ihdr(bytes: &[u8]) -> Result<Self, Refusal> {
+        let whole: &[u8; 33] = bytes.first_chunk().ok_or_else(|| corrupt("the file ends inside its header"))?;
+        let (head, crc) = whole[PNG_SIGNATURE.len()..].split_at(21);
+        if !head.starts_with(b"\0\0\0\x0dIHDR") {
+            return Err(corrupt("the first chunk is not IHDR"));
+        }
+        if crc32(&head[4..]).to_be_bytes() != crc {
+            return Err(corrupt("the checksum of IHDR does not match"));
+        }
+        let [w0, w1, w2, w3, h0, h1, h2, h3, depth, colour, compression, filter, interlace] = whole[IHDR] else {
+            return Err(corrupt("the file ends inside its header"));
+        };
+        let channels = match (colour, depth) {
+            (0, 1 | 2 | 4 | 8 | 16) => 1,
+            (2, 8 | 16) | (3, 1 | 2 | 4 | 8) => 3,
+            (4, 8 | 16) => 2,
+            (6, 8 | 16) => 4,
+            _ => return Err(corrupt(format!("colour type {colour} with {depth} bits"))),
+        };
+        if compression != 0 || filter != 0 || interlace > 1 {
+            return Err(corrupt("an unknown method of compression, filtering or interlacing"));
+        }
+        Ok(Self {
+            width: u32::from_be_bytes([w0, w1, w2, w3]),
+            height: u32::from_be_bytes([h0, h1, h2, h3]),
+            orientation: 1,
+            depth,
+            channels,
+            has_palette: colour == 3,
+            is_interlaced: interlace == 1,
+            lacks_end: false,
+        })
+    }
+
+    fn walk(&mut self, bytes: &[u8]) {
+        let mut at = IHDR.end + 4;
+        let mut last_is_data = false;
+        while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let [l0, l1, l2, l3, kind @ ..] = *head;
+            let body = at + 8;
+            let end = body.saturating_add(u32::from_be_bytes([l0, l1, l2, l3]) as usize);
+            let Some(data) = bytes.get(body..end) else { return };
+            match &kind {
+                b"IEND" => return,
+                b"eXIf" => self.orientation = exif::orientation(data),
+                b"tRNS" => self.channels = self.channels.next_multiple_of(2),
+                _ => {}
+            }
+            last_is_data = &kind == b"IDAT";
+            at = end.saturating_add(4);
+        }
+        self.lacks_end = last_is_data && at == bytes.len();
+    }
+
+    pub(super) fn header(&self) -> Header {
+        Header {
+            format: Format::Png,
+            width: self.width,
+            height: self.height,
+            orientation: self.orientation,
+            decode_bytes: super::super::png::decode_bytes(self),
+        }
+    }
+
+    /// The limits that are not those of every image.
+    pub(super) fn check(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        if self.width.max(self.height) > MAX_SIDE {
+            let detail = format!("{} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
+            return Err(refuse(Reason::TooManyPixels, detail));
+        }
+        let mut at = PNG_SIGNATURE.len();
+        for _ in 0..MAX_CHUNKS {
+            let Some(length) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) else { return Ok(()) };
+            at = at.saturating_add(u32::from_be_bytes(*length) as usize).saturating_add(12);
+        }
+        Err(corrupt(format!("more than {MAX_CHUNKS} chunks")))
+    }
+}
+
+/// The checksum of PNG's chunks; IHDR's 17 bytes need no table.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let named = [&kind[..], body].concat();
+        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &named, &crc32(&named).to_be_bytes()].concat()
+    }
+
+    fn ihdr(width: u32, height: u32, rest: [u8; 5]) -> Vec<u8> {
+        chunk(b"IHDR", &[&width.to_be_bytes()[..], &height.to_be_bytes(), &rest].concat())
+    }
+
+    fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
+        [PNG_SIGNATURE.to_vec(), chunks.concat()].concat()
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_png() {
+        assert_eq!(crc32(b"IEND"), 0xae42_6082);
+    }
+
+    #[test]
+    fn the_header_is_read() {
+        let bytes =
+            file(&[ihdr(7, 5, [8, 3, 0, 0, 1]), chunk(b"tRNS", &[0]), chunk(b"IDAT", &[]), chunk(b"IEND", &[])]);
+        let probe = PngProbe::read(&bytes).unwrap();
+        assert_eq!((probe.width, probe.height, probe.depth, probe.channels), (7, 5, 8, 4));
+        assert!(probe.has_palette && probe.is_interlaced && !probe.lacks_end);
+    }
+
+    #[test]
+    fn only_a_file_of_whole_chunks_lacks_just_its_end() {
+        let bytes = file(&[ihdr(7, 5, [8, 0, 0, 0, 0]), chunk(b"IDAT", b"data")]);
+        assert!(PngProbe::read(&bytes).unwrap().lacks_end);
+        assert!(!PngProbe::read(&bytes[..bytes.len() - 1]).unwrap().lacks_end);
+        assert!(!PngProbe::read(&bytes[..bytes.len() - 16]).unwrap().lacks_end);
+    }
+
+    #[test]
+    fn impossible_headers_are_corrupt() {
+        for rest in [
+            [3, 0, 0, 0, 0],
+            [16, 3, 0, 0, 0],
+            [4, 2, 0, 0, 0],
+            [8, 5, 0, 0, 0],
+            [8, 0, 1, 0, 0],
+            [8, 0, 0, 1, 0],
+            [8, 0, 0, 0, 2],
+        ] {
+            assert_eq!(PngProbe::read(&file(&[ihdr(1, 1, rest)])).unwrap_err().reason, Reason::Corrupt, "{rest:?}");
+        }
+        let mut damaged = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
+        damaged[18] ^= 1;
+        assert_eq!(PngProbe::read(&damaged).unwrap_err().reason, Reason::Corrupt);
+    }
+
+    #[test]
+    fn a_flood_of_chunks_is_corrupt() {
+        let mut bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
+        bytes.extend(chunk(b"IDAT", &[]).repeat(MAX_CHUNKS));
+        let probe = PngProbe::read(&bytes).unwrap();
+        assert_eq!(probe.check(&bytes).unwrap_err().reason, Reason::Corrupt);
+    }
+}

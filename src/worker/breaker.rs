@@ -1,0 +1,137 @@
+//! The breaker: while a service is in trouble, one message at a time probes it, at growing distances.
+//!
+//! Without it, an outage of minutes would spend every receive of a whole queue and fill the dead letters.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff as _;
+use tokio::time::Instant;
+
+use crate::metrics;
+
+/// The first pause. With the factor and the cap below, ten probes take more than twenty minutes.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// Each pause over the one before.
+const FACTOR: f64 = 2.5;
+/// The longest pause: also the longest that an ended outage goes unnoticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 60);
+/// Pauses differ by up to this share, so that workers do not probe in step.
+const JITTER: f64 = 0.1;
+
+/// Shared by the receive loop, which asks, and the messages' tasks, which tell.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    backoff: ExponentialBackoff,
+    /// When the next probe may go; `None` while all is well.
+    open_until: Option<Instant>,
+}
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        let backoff = ExponentialBackoff {
+            current_interval: FIRST_PAUSE,
+            initial_interval: FIRST_PAUSE,
+            multiplier: FACTOR,
+            max_interval: LONGEST_PAUSE,
+            randomization_factor: JITTER,
+            // The default gives up after 15 minutes.
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Self { state: Mutex::new(State { backoff, open_until: None }) }
+    }
+
+    /// Waits for the pause to end, if there is one, and answers how many messages to receive: `batch`, or one probe.
+    pub(super) async fn allowed(&self, batch: usize) -> usize {
+        loop {
+            let Some(until) = self.lock().open_until else { return batch };
+            if until <= Instant::now() {
+                return 1;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// How long the present pause still lasts: a message tried before then would only meet the same outage.
+    pub(super) fn remaining(&self) -> Duration {
+        self.lock().open_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// A service that the work needs is in trouble. Failures during a pause belong to the same trouble.
+    pub(super) fn failed(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if state.open_until.is_some_and(|until| until > now) {
+            return;
+        }
+        let pause = state.backoff.next_backoff().unwrap_or(LONGEST_PAUSE);
+        state.open_until = Some(now + pause);
+        metrics::breaker_open(true);
+        tracing::warn!(?pause, "a service is in trouble: receiving pauses");
+    }
+
+    /// Work went through.
+    pub(super) fn succeeded(&self) {
+        let mut state = self.lock();
+        if state.open_until.take().is_some() {
+            state.backoff.reset();
+            metrics::breaker_open(false);
+            tracing::info!("receiving at full rate again");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_breaker_lets_whole_batches_through() {
+        assert_eq!(Breaker::new().allowed(10).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_breaker_lets_one_probe_through_after_each_pause() {
+        let breaker = Breaker::new();
+        breaker.failed();
+        let started = Instant::now();
+        assert_eq!(breaker.allowed(10).await, 1);
+        assert!(started.elapsed() >= FIRST_PAUSE.mul_f64(1.0 - JITTER));
+        breaker.succeeded();
+        assert_eq!(breaker.allowed(10).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_failures_at_once_are_one_trouble() {
+        let breaker = Breaker::new();
+        for _ in 0..20 {
+            breaker.failed();
+        }
+        let started = Instant::now();
+        breaker.allowed(10).await;
+        assert!(started.elapsed() <= FIRST_PAUSE.mul_f64(1.0 + JITTER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_probes_outlast_twenty_minutes() {
+        let breaker = Breaker::new();
+        let started = Instant::now();
+        // The first message meets the outage; nine more pauses pass before the tenth receive.
+        for _ in 0..9 {
+            breaker.failed();
+            breaker.allowed(10).await;
+        }
+        assert!(started.elapsed() > Duration::from_secs(20 * 60), "{:?}", started.elapsed());
+    }
+}

@@ -1,0 +1,137 @@
+//! One message: its records one after another, then the one thing to do with the message.
+
+use std::time::Duration;
+
+use tracing::Instrument;
+
+use super::Run;
+use super::keeper::Lease;
+use super::settle::Settlement;
+use crate::event::{self, Event};
+use crate::metrics::{self, Outcome};
+use crate::pipeline::{Delivery, Fate};
+use crate::ports::queue::Message;
+
+/// The retry's delay after the first receive; it doubles with each.
+const FIRST_DELAY: Duration = Duration::from_secs(5);
+/// The longest delay of a retry.
+const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+
+impl Run {
+    /// Works on a message and settles it; work is dropped when the lease is lost, since another worker has it then.
+    pub(super) async fn handle(&self, message: Message, lease: Lease) {
+        let span =
+            tracing::info_span!("message", message.id = message.id, message.receive_count = message.receive_count);
+        async {
+            self.measure(&message);
+            let worked = tokio::select! {
+                biased;
+                () = lease.lost() => None,
+                settlement = self.work(&message) => Some(settlement),
+            };
+            match worked {
+                Some(settlement) => self.settle(lease, settlement).await,
+                None => {
+                    tracing::warn!("the lease is lost: the work is dropped, the message left alone");
+                    metrics::settled(Outcome::LeaseLost);
+                }
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    fn measure(&self, message: &Message) {
+        metrics::receive_count(message.receive_count);
+        if message.receive_count == 1 {
+            metrics::queue_lag(self.worker.clock.now().since(message.sent_at));
+        }
+    }
+
+    /// Every record of the message, and what they come to.
+    async fn work(&self, message: &Message) -> Settlement {
+        let events = match event::parse(&message.body) {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::error!(%error, "the message is not an upload event");
+                return Settlement::Dead;
+            }
+        };
+        let is_last = self.max_receives.is_some_and(|max| message.receive_count >= max);
+        let delivery = Delivery {
+            message: message.id.clone(),
+            receive_count: message.receive_count,
+            is_last,
+            draining: self.draining.clone(),
+            abandoned: self.abandoned.clone(),
+        };
+        let mut fates = Vec::with_capacity(events.len());
+        for event in &events {
+            fates.push(match event {
+                Event::Ignored(what) => {
+                    tracing::debug!(what, "nothing to do");
+                    Fate::Done(Outcome::Ignored)
+                }
+                Event::Unreadable(error) => {
+                    tracing::error!(%error, "a record of the message is not readable");
+                    Fate::Dead { is_outage: false }
+                }
+                Event::Created(created) => self.worker.pipeline.process(created, &delivery).await,
+            });
+        }
+        self.tell_the_breaker(&fates);
+        self.combine(&fates, message, is_last)
+    }
+
+    /// Any outage opens the breaker; work that went through closes it. What says nothing of the services does neither.
+    fn tell_the_breaker(&self, fates: &[Fate]) {
+        let is_outage = |fate: &Fate| matches!(fate, Fate::Again { is_outage: true } | Fate::Dead { is_outage: true });
+        if fates.iter().any(is_outage) {
+            self.breaker.failed();
+        } else if fates.iter().any(|fate| matches!(fate, Fate::Done(outcome) if *outcome != Outcome::Ignored)) {
+            self.breaker.succeeded();
+        }
+    }
+
+    /// One settlement for all records: what must be tried again comes first, then what is dead.
+    fn combine(&self, fates: &[Fate], message: &Message, is_last: bool) -> Settlement {
+        if fates.contains(&Fate::GivenBack) {
+            return Settlement::GiveBack;
+        }
+        let must_try_again = fates.iter().any(|fate| matches!(fate, Fate::Again { .. }));
+        if must_try_again && !is_last {
+            return Settlement::Retry(retry_delay(message.receive_count).max(self.breaker.remaining()));
+        }
+        if must_try_again || fates.iter().any(|fate| matches!(fate, Fate::Dead { .. })) {
+            return Settlement::Dead;
+        }
+        let outcome = fates.iter().find_map(|fate| match fate {
+            Fate::Done(outcome) if *outcome != Outcome::Ignored => Some(*outcome),
+            _ => None,
+        });
+        Settlement::Delete(outcome.unwrap_or(Outcome::Ignored))
+    }
+}
+
+/// 5 s doubling with each receive, full jitter, at most 15 minutes: retries of one outage spread out.
+fn retry_delay(receive_count: u32) -> Duration {
+    let doublings = receive_count.saturating_sub(1).min(16);
+    let longest = (FIRST_DELAY * 2u32.pow(doublings)).min(LONGEST_DELAY);
+    let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    longest.mul_f64(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_delays_double_up_to_fifteen_minutes() {
+        for (receive_count, longest_secs) in [(1, 5), (2, 10), (3, 20), (8, 640), (9, 900), (10, 900), (u32::MAX, 900)]
+        {
+            let longest = (0..200).map(|_| retry_delay(receive_count)).max().unwrap();
+            let bound = Duration::from_secs(longest_secs);
+            assert!(longest <= bound && longest > bound / 2, "{receive_count}: {longest:?}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What the API answers: uploads, statuses, and every way in which a request can be wrong.
+
+use std::time::Duration;
+
+use darkroom::ports::ErrorKind;
+use darkroom::record::{ImageId, Reason, Status};
+use serde_json::json;
+
+use super::{Bench, START, get, request, with};
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_url_pins_what_was_stated_and_has_its_record_first() {
+    let bench = Bench::new();
+    let body = r#"{"contentType":"image/png","contentLength":1234}"#;
+    let answer = bench.call(request("POST", "/images", body)).await;
+
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let [record] = &bench.records.all()[..] else { panic!("one record") };
+    assert_eq!((record.status, record.rev), (Status::WaitingForUpload, 1));
+    assert_eq!(record.key, format!("uploads/{}", record.id));
+    assert_eq!(record.ttl, Some(START.plus(Duration::from_mins(5) + Duration::from_hours(24))));
+    assert_eq!(
+        answer.json(),
+        json!({
+            "id": record.id, "status": "waiting_for_upload",
+            "uploadUrl": format!("http://images.example/signed/uploads/{}?length=1234", record.id),
+            "uploadMethod": "PUT",
+            "uploadHeaders": { "content-type": "image/png", "if-none-match": "*" },
+            "expiresAt": "2023-11-14T22:20:00.000Z",
+        })
+    );
+    assert_eq!(answer.header("location"), Some(&*format!("/images/{}", record.id)));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_upload_url_pins_nothing() {
+    let bench = Bench::new();
+    let answer = bench.get("/upload-url").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let upload = answer.json();
+    assert_eq!(upload["uploadHeaders"], json!({}));
+    let url = format!("http://images.example/signed/uploads/{}?length=any", upload["id"].as_str().unwrap());
+    assert_eq!(upload["uploadUrl"], url);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(bench.records.all().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_uploads_can_be_switched_off() {
+    let bench = Bench::with(|settings| settings.has_plain_uploads = false);
+    bench.get("/upload-url").await.expect_problem(404, "no-such-path");
+    assert_eq!(bench.call(request("POST", "/images", "")).await.status, 201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_proxy_urls_begin_with_what_the_client_typed() {
+    let bench = Bench::new();
+    let upload = bench.call(with(get("/upload-url"), "x-forwarded-proto", "https")).await.json();
+    assert!(upload["uploadUrl"].as_str().unwrap().starts_with("https://images.example/signed/"), "{upload}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_request_for_an_upload_says_what_is_wrong() {
+    let bench = Bench::new();
+    for (body, status, slug, detail) in [
+        ("hello", 400, "bad-request", "expected value"),
+        ("{\"contentType\":", 400, "bad-request", "EOF"),
+        ("{\"contentLenght\":1}", 400, "bad-request", "unknown field `contentLenght`"),
+        ("{\"contentLength\":0}", 400, "bad-request", "at least one byte"),
+        ("{\"contentLength\":1000001}", 413, "upload-too-large", "1000001 bytes, the limit is 1000000"),
+        ("{\"contentType\":\"image/gif\"}", 415, "unsupported-type", "not \"image/gif\""),
+        ("{\"contentType\":\"text/html\"}", 415, "unsupported-type", "not \"text/html\""),
+    ] {
+        let answer = bench.call(request("POST", "/images", body)).await;
+        let said = answer.expect_problem(status, slug);
+        assert!(said.contains(detail), "{body}: {said}");
+    }
+    let large = format!("{{\"contentType\":\"{}\"}}", "x".repeat(20_000));
+    bench.call(request("POST", "/images", large)).await.expect_problem(413, "body-too-large");
+    assert_eq!(bench.records.all(), [], "a refused request leaves no record");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_is_shown_as_it_stands() {
+    let bench = Bench::new();
+    bench.waiting_for_upload("cat");
+    let created_at = "2023-11-14T22:15:00.000Z";
+    assert_eq!(
+        bench.get("/images/cat").await.json(),
+        json!({ "id": "cat", "status": "waiting_for_upload", "createdAt": created_at, "updatedAt": created_at })
+    );
+
+    bench.claim("cat", "01").await;
+    let original = json!({ "contentType": "image/jpeg", "width": 4000, "height": 3000, "bytes": 9 });
+    let view = bench.get("/images/cat").await.json();
+    assert_eq!((&view["status"], &view["original"]), (&json!("waiting_for_thumbnails"), &original));
+    assert_eq!(view.get("thumbnails"), None);
+
+    tokio::time::advance(Duration::from_secs(1000)).await;
+    bench.publish("cat").await;
+    let thumbnail = |size: &str, width, height| {
+        // The window of 15 minutes that the second 1000 lies in begins at 900.
+        let url = format!("http://images.example/signed/thumbnails/cat/v1/{size}.jpg?at=1700001000&for=3600");
+        json!({ "url": url, "width": width, "height": height, "bytes": 7 })
+    };
+    let answer = bench.get("/images/cat").await;
+    assert_eq!(
+        answer.json(),
+        json!({
+            "id": "cat", "status": "published", "createdAt": created_at,
+            "updatedAt": "2023-11-14T22:31:40.000Z", "publishedAt": "2023-11-14T22:31:40.000Z", "original": original,
+            "thumbnails": {
+                "small": thumbnail("small", 100, 75),
+                "medium": thumbnail("medium", 500, 375),
+                "large": thumbnail("large", 1000, 750),
+            },
+        })
+    );
+    let at = |size: &str| answer.body.find(&format!("\"{size}\"")).unwrap();
+    assert!(at("small") < at("medium") && at("medium") < at("large"), "sizes in their order: {}", answer.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn thumbnails_stay_while_a_newer_upload_is_worked_on_or_refused() {
+    let bench = Bench::new();
+    bench.published("cat").await;
+    bench.claim("cat", "02").await;
+    let view = bench.get("/images/cat").await.json();
+    assert_eq!(view["status"], "waiting_for_thumbnails");
+    assert!(view["thumbnails"]["large"]["url"].is_string(), "{view}");
+
+    bench.reject("cat", "03", Reason::Corrupt).await;
+    let view = bench.get("/images/cat").await.json();
+    assert_eq!((&view["status"], &view["reason"]), (&json!("invalid_content_type"), &json!("corrupt")));
+    assert!(view["thumbnails"]["large"]["url"].is_string(), "{view}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_public_url_takes_the_place_of_signatures() {
+    let bench = Bench::with(|settings| settings.public_url = Some("https://cdn.example/t".to_owned()));
+    bench.published("cat").await;
+    let view = bench.get("/images/cat").await.json();
+    assert_eq!(view["thumbnails"]["small"]["url"], "https://cdn.example/t/thumbnails/cat/v1/small.jpg");
+    let answer = bench.get("/images/cat/large").await;
+    assert_eq!(answer.header("location"), Some("https://cdn.example/t/thumbnails/cat/v1/large.jpg"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_redirects_to_the_current_thumbnail() {
+    let bench = Bench::new();
+    bench.published("cat").await;
+    let answer = bench.get("/images/cat/medium").await;
+    assert_eq!(answer.status, 302, "{answer:?}");
+    let url = "http://images.example/signed/thumbnails/cat/v1/medium.jpg?at=1700000100&for=3600";
+    assert_eq!(answer.header("location"), Some(url));
+
+    let detail = bench.get("/images/cat/huge").await.expect_problem(404, "no-thumbnail");
+    assert_eq!(detail, "the sizes of image cat are small, medium, large");
+    bench.waiting_for_upload("dog");
+    let detail = bench.get("/images/dog/small").await.expect_problem(404, "no-thumbnail");
+    assert_eq!(detail, "image dog has no thumbnails: it is waiting_for_upload");
+    bench.get("/images/cow/small").await.expect_problem(404, "unknown-image");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_is_found_by_its_foreign_key() {
+    let bench = Bench::new();
+    let key = "uploads/2024/a cat+1.jpg";
+    let id = ImageId::of_key("uploads/", key).unwrap();
+    bench.waiting_for_upload(id.as_str());
+    let mut record = bench.records.all().remove(0);
+    record.key = key.to_owned();
+    bench.records.put(record);
+
+    let view = bench.get("/images?key=uploads%2F2024%2Fa%20cat%2B1.jpg").await.json();
+    assert_eq!(view["id"], id.as_str());
+    bench.get("/images?key=uploads%2Fother").await.expect_problem(404, "unknown-image");
+    bench.get("/images?key=elsewhere%2Fcat").await.expect_problem(404, "unknown-image");
+    // Another key with the same id is another object.
+    bench.get(&format!("/images?key=uploads%2F{id}")).await.expect_problem(404, "unknown-image");
+    bench.get("/images").await.expect_problem(400, "bad-request");
+    bench.get("/images?key=a&key=b").await.expect_problem(400, "bad-request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_an_id_is_a_bad_request_and_what_is_none_is_unknown() {
+    let bench = Bench::new();
+    for path in
+        ["/images/..", "/images/a%2fb", "/images/a%2Fb", "/images/a.b", "/images/%00", "/images/%ff", "/images/a%20b"]
+    {
+        bench.get(path).await.expect_problem(400, "invalid-id");
+    }
+    bench.get(&format!("/images/{}", "a".repeat(65))).await.expect_problem(400, "invalid-id");
+    bench.get(&format!("/images/{}", "a".repeat(64))).await.expect_problem(404, "unknown-image");
+    bench.get("/images/unknown").await.expect_problem(404, "unknown-image");
+    bench.get("/images/a/b").await.expect_problem(404, "unknown-image");
+    bench.get("/images/%2e%2e/small").await.expect_problem(400, "invalid-id");
+    for path in ["/images/", "/images/a/b/c", "/nothing", "//", "/images/a/"] {
+        bench.get(path).await.expect_problem(404, "no-such-path");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_method_is_answered_with_those_that_there_are() {
+    let bench = Bench::new();
+    for (method, path, allow) in [
+        ("DELETE", "/images", "POST,GET,HEAD"),
+        ("PUT", "/images/cat", "GET,HEAD"),
+        ("POST", "/images/cat/small", "GET,HEAD"),
+        ("POST", "/upload-url", "GET,HEAD"),
+    ] {
+        let answer = bench.call(request(method, path, "")).await;
+        answer.expect_problem(405, "method-not-allowed");
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_answered_with_try_again_and_a_fault_is_not() {
+    let bench = Bench::new();
+    bench.waiting_for_upload("cat");
+    for kind in [ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied] {
+        bench.records.fail_with(Some(kind));
+        for request in
+            [get("/images/cat"), get("/images/cat/small"), get("/upload-url"), request("POST", "/images", "")]
+        {
+            let answer = bench.call(request).await;
+            let detail = answer.expect_problem(503, "unavailable");
+            assert_eq!(answer.header("retry-after"), Some("5"));
+            assert!(!detail.contains("catalog"), "the inside stays inside: {detail}");
+        }
+    }
+    bench.records.fail_with(Some(ErrorKind::Invalid));
+    bench.get("/images/cat").await.expect_problem(500, "internal");
+    bench.records.fail_with(None);
+    assert_eq!(bench.get("/images/cat").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn web_pages_of_configured_origins_may_call_and_others_may_not() {
+    let bench = Bench::with(|settings| settings.cors_origins = vec!["https://shop.example".to_owned()]);
+    bench.waiting_for_upload("cat");
+    let preflight = |origin: &str| {
+        let request = with(request("OPTIONS", "/images", ""), "access-control-request-method", "POST");
+        with(with(request, "origin", origin), "access-control-request-headers", "content-type")
+    };
+    let answer = bench.call(preflight("https://shop.example")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://shop.example"));
+    assert!(answer.header("access-control-allow-headers").unwrap().contains("content-type"));
+    let answer = bench.call(with(get("/images/cat"), "origin", "https://shop.example")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://shop.example"));
+    assert!(answer.header("access-control-expose-headers").unwrap().contains("etag"));
+
+    assert_eq!(bench.call(preflight("https://evil.example")).await.header("access-control-allow-origin"), None);
+    let answer = bench.call(with(get("/images/cat"), "origin", "https://evil.example")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+
+    let closed = Bench::new();
+    closed.call(preflight("https://shop.example")).await.expect_problem(405, "method-not-allowed");
+}

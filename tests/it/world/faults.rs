@@ -1,0 +1,328 @@
+//! Ports that fail when a test says so: each wrapper is itself a port.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use darkroom::clock::Timestamp;
+use darkroom::ports::catalog::Page;
+use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
+use darkroom::ports::queue::{Message, QueueAttributes, Receipt};
+use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError, Ports, Queue};
+use darkroom::record::{Applied, ImageId, ImageRecord, Status, Transition};
+use tokio_util::sync::CancellationToken;
+
+/// What befalls a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It fails before it did anything.
+    Before,
+    /// It did everything and only the answer is lost.
+    After,
+    /// Its worker dies before it did anything.
+    KilledBefore,
+    /// Its worker dies after it did everything.
+    KilledAfter,
+}
+
+#[derive(Clone, Debug)]
+struct Fault {
+    operation: &'static str,
+    /// Calls of the operation that go through first.
+    skip: usize,
+    /// Calls that fail then.
+    times: usize,
+    kind: ErrorKind,
+    when: When,
+}
+
+/// What fails, and what happened; shared by all wrappers of a world.
+#[derive(Clone, Default)]
+pub struct Faults {
+    state: Arc<Mutex<State>>,
+    /// Cancelled when the worker behind these wrappers was killed.
+    severed: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    faults: Vec<Fault>,
+    calls: Vec<&'static str>,
+    statuses: Vec<(ImageId, Status)>,
+    fired: usize,
+    watches: Vec<(&'static str, usize, CancellationToken)>,
+}
+
+impl Faults {
+    /// Makes the `n`-th call of `operation` from now (1 is the next) fail.
+    pub fn fail(&self, operation: &'static str, n: usize, kind: ErrorKind, when: When) {
+        self.fail_many(operation, n, 1, kind, when);
+    }
+
+    /// Makes `times` calls of `operation` fail, from the `n`-th on.
+    pub fn fail_many(&self, operation: &'static str, n: usize, times: usize, kind: ErrorKind, when: When) {
+        self.state.lock().unwrap().faults.push(Fault { operation, skip: n - 1, times, kind, when });
+    }
+
+    /// The same faults for one more worker, which can be killed by itself.
+    pub fn of_one_worker(&self) -> Self {
+        Self { state: self.state.clone(), severed: CancellationToken::new() }
+    }
+
+    /// Kills the worker behind these wrappers: no call of it begins or ends any more.
+    pub fn sever(&self) {
+        self.severed.cancel();
+    }
+
+    /// Returns when that worker was killed.
+    pub async fn severed(&self) {
+        self.severed.cancelled().await;
+    }
+
+    /// A token that is cancelled when the `n`-th call of `operation`, counted from the start, begins.
+    pub fn reached(&self, operation: &'static str, n: usize) -> CancellationToken {
+        let token = CancellationToken::new();
+        self.state.lock().unwrap().watches.push((operation, n, token.clone()));
+        token
+    }
+
+    /// Lets everything go through again.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
+    /// How many calls have failed by a fault.
+    pub fn fired(&self) -> usize {
+        self.state.lock().unwrap().fired
+    }
+
+    /// Calls of an operation so far.
+    pub fn calls(&self, operation: &str) -> usize {
+        self.state.lock().unwrap().calls.iter().filter(|call| **call == operation).count()
+    }
+
+    /// Every status that an image was given, in order, short-lived ones included.
+    pub fn statuses(&self, id: &ImageId) -> Vec<Status> {
+        let state = self.state.lock().unwrap();
+        state.statuses.iter().filter(|(image, _)| image == id).map(|(_, status)| *status).collect()
+    }
+
+    /// The ports with these faults in front of them.
+    pub fn wrap(&self, ports: Ports) -> Ports {
+        let wrap_store = |inner, bucket| Arc::new(FaultyStore { inner, faults: self.clone(), bucket });
+        Ports {
+            queue: Arc::new(FaultyQueue { inner: ports.queue, faults: self.clone() }),
+            dead_letters: ports.dead_letters,
+            uploads: wrap_store(ports.uploads, Bucket::Uploads),
+            thumbnails: wrap_store(ports.thumbnails, Bucket::Thumbnails),
+            catalog: Arc::new(FaultyCatalog { inner: ports.catalog, faults: self.clone() }),
+        }
+    }
+
+    fn enter(&self, operation: &'static str) -> Option<(When, PortError)> {
+        let mut state = self.state.lock().unwrap();
+        state.calls.push(operation);
+        let count = state.calls.iter().filter(|call| **call == operation).count();
+        for (_, _, token) in state.watches.iter().filter(|(watched, n, _)| *watched == operation && *n == count) {
+            token.cancel();
+        }
+        let fault = state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(|fault| {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                return None;
+            }
+            (fault.times > 0).then(|| {
+                fault.times -= 1;
+                (fault.when, PortError::new(fault.kind, operation))
+            })
+        });
+        state.fired += usize::from(fault.is_some());
+        fault
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let work = async {
+            match self.enter(operation) {
+                None => work.await,
+                Some((When::Before, error)) => Err(error),
+                Some((When::After, error)) => work.await.and(Err(error)),
+                Some((when, error)) => {
+                    self.die(when, work).await;
+                    Err(error)
+                }
+            }
+        };
+        self.unless_killed(work).await
+    }
+
+    /// The worker's last call.
+    async fn die<T>(&self, when: When, work: impl Future<Output = T>) {
+        if when == When::KilledAfter {
+            work.await;
+        }
+        self.sever();
+    }
+
+    async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            biased;
+            () = self.severed.cancelled() => std::future::pending().await,
+            done = work => {
+                if self.severed.is_cancelled() {
+                    std::future::pending::<()>().await;
+                }
+                done
+            }
+        }
+    }
+
+    async fn call_each(
+        &self,
+        operation: &'static str,
+        count: usize,
+        work: impl Future<Output = Vec<Result<(), PortError>>>,
+    ) -> Vec<Result<(), PortError>> {
+        let work = async {
+            let Some((when, error)) = self.enter(operation) else { return work.await };
+            match when {
+                When::Before => {}
+                When::After => drop(work.await),
+                _ => self.die(when, work).await,
+            }
+            (0..count).map(|_| Err(PortError::new(error.kind, operation))).collect()
+        };
+        self.unless_killed(work).await
+    }
+
+    fn note(&self, id: &ImageId, status: Status) {
+        self.state.lock().unwrap().statuses.push((id.clone(), status));
+    }
+}
+
+struct FaultyQueue {
+    inner: Arc<dyn Queue>,
+    faults: Faults,
+}
+
+#[async_trait]
+impl Queue for FaultyQueue {
+    async fn send(&self, body: &str) -> Result<String, PortError> {
+        self.faults.call("queue.send", self.inner.send(body)).await
+    }
+
+    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
+        self.faults.call("queue.receive", self.inner.receive(max, wait, visibility)).await
+    }
+
+    async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), PortError>> {
+        self.faults.call_each("queue.extend", receipts.len(), self.inner.extend(receipts, visibility)).await
+    }
+
+    async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Result<(), PortError>> {
+        self.faults.call_each("queue.release", releases.len(), self.inner.release(releases)).await
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>> {
+        self.faults.call_each("queue.delete", receipts.len(), self.inner.delete(receipts)).await
+    }
+
+    async fn attributes(&self) -> Result<QueueAttributes, PortError> {
+        self.inner.attributes().await
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Bucket {
+    Uploads,
+    Thumbnails,
+}
+
+struct FaultyStore {
+    inner: Arc<dyn ObjectStore>,
+    faults: Faults,
+    bucket: Bucket,
+}
+
+impl FaultyStore {
+    const fn named(&self, uploads: &'static str, thumbnails: &'static str) -> &'static str {
+        match self.bucket {
+            Bucket::Uploads => uploads,
+            Bucket::Thumbnails => thumbnails,
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
+        let operation = self.named("uploads.get", "thumbnails.get");
+        self.faults.call(operation, self.inner.get(key, version, limit_bytes)).await
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
+        self.faults.call(self.named("uploads.head", "thumbnails.head"), self.inner.head(key)).await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache: &str) -> Result<(), PortError> {
+        let operation = self.named("uploads.put", "thumbnails.put");
+        self.faults.call(operation, self.inner.put(key, bytes, content_type, cache)).await
+    }
+
+    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+        self.inner.sign_upload(key, terms).await
+    }
+
+    async fn sign_download(&self, key: &str, at: Timestamp, valid_for: Duration) -> Result<String, PortError> {
+        self.inner.sign_download(key, at, valid_for).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
+        self.inner.list(prefix, after).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        self.inner.delete(key).await
+    }
+}
+
+struct FaultyCatalog {
+    inner: Arc<dyn Catalog>,
+    faults: Faults,
+}
+
+#[async_trait]
+impl Catalog for FaultyCatalog {
+    async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
+        self.faults.call("catalog.create", self.inner.create(record)).await?;
+        self.faults.note(&record.id, record.status);
+        Ok(())
+    }
+
+    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+        self.faults.call("catalog.look", self.inner.look(id)).await
+    }
+
+    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
+        let work = async {
+            let applied = self.inner.apply(transition).await?;
+            if let Applied::Written { before } = &applied {
+                self.faults.note(&transition.id, transition.apply_to(before.clone()).status);
+            }
+            Ok(applied)
+        };
+        self.faults.call("catalog.apply", work).await
+    }
+
+    async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
+        self.inner.scan(next).await
+    }
+
+    async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {
+        self.inner.delete(id, rev).await
+    }
+}
