@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, ApiSettings, ApiState};
-use crate::api::{Latch, Readiness};
+use crate::api::{self, ApiSettings, ApiState, Latch, Readiness};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config};
@@ -23,6 +22,9 @@ use listen::Listener;
 
 /// How often depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long blocking threads may take to end after everything else did.
+const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a process ended that had nothing to complain about at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,24 +48,32 @@ struct Parts {
 ///
 /// # Errors
 /// When something that it needs cannot be had at the start: a directory, a port, a service.
-pub async fn run_local(config: Config) -> anyhow::Result<Ending> {
-    run(config, Parts { api: true, worker: true }).await
+pub fn run_local(config: Config) -> anyhow::Result<Ending> {
+    block_on(run(config, Parts { api: true, worker: true }))
 }
 
 /// Runs a worker until the process is asked to stop.
 ///
 /// # Errors
 /// As [`run_local`].
-pub async fn run_worker(config: Config) -> anyhow::Result<Ending> {
-    run(config, Parts { api: false, worker: true }).await
+pub fn run_worker(config: Config) -> anyhow::Result<Ending> {
+    block_on(run(config, Parts { api: false, worker: true }))
 }
 
 /// Runs the API until the process is asked to stop.
 ///
 /// # Errors
 /// As [`run_local`].
-pub async fn run_api(config: Config) -> anyhow::Result<Ending> {
-    run(config, Parts { api: true, worker: false }).await
+pub fn run_api(config: Config) -> anyhow::Result<Ending> {
+    block_on(run(config, Parts { api: true, worker: false }))
+}
+
+/// A runtime for the length of `work`. Threads that are stuck at its end are left behind, for the process ends too.
+fn block_on(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(THREADS_TIMEOUT);
+    ended
 }
 
 async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {

@@ -1,1 +1,132 @@
-//! The command line.
+//! The command line: what darkroom can be asked to do.
+
+pub mod render;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, Role};
+
+/// The ends that a process can come to; they stand in the help text.
+pub mod exit {
+    /// The work is done, or the process was asked to stop and gave back what it held.
+    pub const DONE: u8 = 0;
+    /// Something failed; standard error says what.
+    pub const FAILED: u8 = 1;
+    /// The arguments or the settings cannot be used; nothing was begun.
+    pub const MISUSED: u8 = 2;
+}
+
+/// Turns images into thumbnails the moment they are uploaded.
+#[derive(Debug, Parser)]
+#[command(name = "darkroom", version, about, long_about = None, after_long_help = AFTER_HELP)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Settings come from the environment: DARKROOM_* for darkroom's own (the README lists them), RUST_LOG for the log
+(default: info), and the AWS SDK's usual ones. All mistakes are reported at once, before anything begins.
+
+Signals: SIGTERM and SIGINT stop receiving, finish what is in hand, and give back the rest. A second one ends at once.
+
+Exit codes:
+  0  done, or stopped in order when asked to
+  1  something failed; standard error says what
+  2  arguments or settings that cannot be used; nothing was begun";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on this machine: API, upload page and worker in one process
+    ///
+    /// Objects, queue and catalog live in one directory and survive a restart. Further `darkroom worker` and
+    /// `darkroom api` processes may join on the same directory with DARKROOM_BACKEND=local.
+    Local(Local),
+    /// Drain the queue: make thumbnails of every upload
+    ///
+    /// Any number of workers may drain one queue. Metrics and health: DARKROOM_ADMIN_LISTEN.
+    Worker,
+    /// Answer clients: hand out upload URLs, tell the status of images
+    Api,
+    /// Make thumbnails of files, without queue or catalog
+    ///
+    /// Writes {stem}_{size}.{jpg|png} into a directory, as the worker would have made them: upright, inside their
+    /// boxes, without metadata. A file that fails does not stop the others. Honours DARKROOM_SIZES,
+    /// DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
+    Render(render::Render),
+}
+
+/// `darkroom local`
+#[derive(Debug, Args)]
+pub struct Local {
+    /// Directory that holds everything; made when it is missing [default: DARKROOM_DIR, else ./darkroom-data]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Address of API and upload page [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl Command {
+    /// The settings that the command needs.
+    pub const fn role(&self) -> Role {
+        match self {
+            Self::Local(_) | Self::Render(_) => Role::Local,
+            Self::Worker => Role::Worker,
+            Self::Api => Role::Api,
+        }
+    }
+
+    /// Lays the arguments that are settings over the environment, so that both are checked alike.
+    pub fn amend(&self, environment: &mut Environment) {
+        let Self::Local(Local { dir, listen }) = self else { return };
+        if let Some(dir) = dir {
+            environment.set("DARKROOM_DIR", dir.to_string_lossy());
+        }
+        if let Some(listen) = listen {
+            environment.set("DARKROOM_LISTEN", listen.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BackendConfig, Config, Machine};
+
+    #[test]
+    fn the_commands_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_win_over_the_environment() {
+        let cli = Cli::parse_from(["darkroom", "local", "--dir", "here", "--listen", "[::1]:81"]);
+        let mut environment: Environment =
+            [("DARKROOM_DIR", "there"), ("DARKROOM_LISTEN", "127.0.0.1:80")].into_iter().collect();
+        cli.command.amend(&mut environment);
+        let config = Config::read(cli.command.role(), &environment, Machine::detect()).unwrap().config;
+        assert_eq!(config.listen, "[::1]:81".parse().unwrap());
+        assert!(matches!(config.backend, BackendConfig::Local(local) if local.dir.as_os_str() == "here"));
+    }
+
+    #[test]
+    fn render_needs_a_file_and_a_directory() {
+        for (arguments, is_right) in [
+            (&["render", "a.jpg", "--out", "d"][..], true),
+            (&["render", "a.jpg", "b.png", "--out", "d", "--json"], true),
+            (&["render", "a.jpg"], false),
+            (&["render", "--out", "d"], false),
+        ] {
+            let parsed = Cli::try_parse_from([&["darkroom"], arguments].concat());
+            assert_eq!(parsed.is_ok(), is_right, "{arguments:?}");
+        }
+    }
+}

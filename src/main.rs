@@ -1,3 +1,53 @@
-//! The process: arguments, settings, telemetry, run, exit code.
+//! A process' life: arguments, settings, log, work, exit code. What the work is stands in `app` and `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use darkroom::app::Ending;
+use darkroom::cli::{Cli, Command, exit, render};
+use darkroom::config::{Config, Environment, Loaded, Machine};
+use darkroom::{app, telemetry};
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let mut environment = Environment::of_process();
+    command.amend(&mut environment);
+    let Loaded { config, warnings } = match Config::read(command.role(), &environment, Machine::detect()) {
+        Ok(loaded) => loaded,
+        Err(mistakes) => return end(exit::MISUSED, &mistakes),
+    };
+    if let Err(error) = telemetry::init(config.log) {
+        return end(exit::MISUSED, &format!("{error:#}"));
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    match run(&command, config) {
+        Ok(code) => code.into(),
+        Err(error) => end(exit::FAILED, &format!("{error:#}")),
+    }
+}
+
+fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
+    let ending = match command {
+        Command::Local(_) => app::run_local(config)?,
+        Command::Worker => app::run_worker(config)?,
+        Command::Api => app::run_api(config)?,
+        Command::Render(args) => {
+            let are_all_rendered = render::run(args, &config, &mut std::io::stdout().lock()).context("render")?;
+            return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });
+        }
+    };
+    Ok(match ending {
+        Ending::Clean | Ending::DeadlinePassed => exit::DONE,
+        Ending::Stuck => exit::FAILED,
+    })
+}
+
+/// The last word, for people: the log's format is for what happens while the process lives.
+fn end(code: u8, why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("darkroom: {why}");
+    code.into()
+}

@@ -1,5 +1,6 @@
 //! The integration tests: one binary.
 #![cfg(test)]
+#![expect(unreachable_pub, reason = "nothing reaches into a test binary")]
 
 mod api;
 mod faults;

@@ -140,13 +140,7 @@ impl World {
         worker.task.await.unwrap()
     }
 
-    /// Kills a worker: from now on nothing that it does reaches anything, and nobody hears of it again.
-    pub fn kill_worker(&mut self, number: usize) {
-        let worker = self.workers[number].take().expect("the worker runs");
-        worker.faults.sever();
-    }
-
-    /// Waits for a worker to be killed by a fault.
+    /// Waits for a worker to be killed by a fault: nothing that it does reaches anything from then on.
     pub async fn wait_for_death(&mut self, number: usize) {
         let worker = self.workers[number].take().expect("the worker runs");
         let died = tokio::time::timeout(Duration::from_secs(3600), worker.faults.severed()).await;

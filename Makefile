@@ -1,0 +1,34 @@
+# What one does with darkroom's source. `make run` and `make test` need nothing but this and a Rust toolchain.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all fmt lint bench docs
+
+# Arguments for `make run`, such as: make run ARGS="--listen 127.0.0.1:3000"
+ARGS ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the build tools that are missing, or name them
+	@scripts/setup
+
+run: setup ## Run everything on this machine: http://127.0.0.1:8080
+	cargo run --release -- local $(ARGS)
+
+test: setup ## Run the tests
+	scripts/cargo-test
+
+test-all: setup ## Run the tests, those included that take long or need tools of their own
+	scripts/cargo-test all
+
+fmt: ## Format the code
+	cargo fmt
+
+lint: setup ## Check format, lints, documentation, scripts and licences
+	scripts/lint
+
+bench: setup ## Measure rendering
+	cargo bench
+
+docs: setup ## Build the documentation of the crate
+	cargo doc --no-deps

@@ -1,0 +1,253 @@
+//! `darkroom render`: the pure renderer from the command line.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use bytesize::ByteSize;
+use clap::Args;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::record::Reason;
+use crate::thumbnail::{self, Limits, RenderError, Rendered, Stop};
+
+/// `darkroom render`
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Images to make thumbnails of: JPEG or PNG
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Directory for the thumbnails; made when it is missing
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Report one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What became of one file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    file: PathBuf,
+    #[serde(flatten)]
+    end: End,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum End {
+    Rendered { original: Original, thumbnails: Vec<Written>, milliseconds: Milliseconds },
+    Failed { reason: Option<Reason>, error: String },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Original {
+    content_type: &'static str,
+    width: u32,
+    height: u32,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Written {
+    size: String,
+    file: PathBuf,
+    width: u32,
+    height: u32,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Milliseconds {
+    decode: f64,
+    resize: f64,
+    encode: f64,
+    /// From bytes to thumbnails, reading and writing of files left out.
+    total: f64,
+}
+
+/// Renders every file and reports on each; `true` when all of them came out.
+///
+/// # Errors
+/// When the directory cannot be made, or the report cannot be written.
+pub fn run(args: &Render, config: &Config, report: &mut impl Write) -> anyhow::Result<bool> {
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the directory {}", args.out.display()))?;
+    let mut sources: HashMap<PathBuf, &Path> = HashMap::new();
+    let mut are_all_rendered = true;
+    for file in &args.files {
+        let end = one(file, &args.out, config, &mut sources).unwrap_or_else(End::from);
+        are_all_rendered &= matches!(end, End::Rendered { .. });
+        let outcome = Report { file: file.clone(), end };
+        if args.json { outcome.write_json(report) } else { outcome.write_text(report) }.context("cannot report")?;
+    }
+    Ok(are_all_rendered)
+}
+
+/// Renders one file. `sources` remembers whose thumbnails are where, so that none replaces another's.
+fn one<'a>(
+    file: &'a Path,
+    out: &Path,
+    config: &Config,
+    sources: &mut HashMap<PathBuf, &'a Path>,
+) -> anyhow::Result<End> {
+    let bytes = std::fs::read(file).context("cannot be read")?;
+    let stop = Stop::at(Instant::now() + config.render_timeout);
+    let limits = Limits { max_bytes: config.max_bytes, max_pixels: config.max_pixels, stop };
+    let begun = Instant::now();
+    let rendered = thumbnail::render(&bytes, &config.recipe, &limits)?;
+    let total = begun.elapsed();
+    let extension = rendered.header.format.extension();
+    let targets: Vec<PathBuf> =
+        rendered.thumbnails.iter().map(|thumbnail| target(file, out, &thumbnail.size, extension)).collect();
+    for target in &targets {
+        if let Some(other) = sources.insert(target.clone(), file) {
+            bail!("{} holds the thumbnail of {} already", target.display(), other.display());
+        }
+    }
+    for (thumbnail, target) in rendered.thumbnails.iter().zip(&targets) {
+        std::fs::write(target, &thumbnail.bytes).with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    Ok(End::rendered(&rendered, bytes.len() as u64, targets, total))
+}
+
+/// `{stem}_{size}.{extension}`
+fn target(file: &Path, out: &Path, size: &str, extension: &str) -> PathBuf {
+    let mut name = OsString::from(file.file_stem().unwrap_or_default());
+    name.push(format!("_{size}.{extension}"));
+    out.join(name)
+}
+
+impl End {
+    fn rendered(rendered: &Rendered, bytes: u64, targets: Vec<PathBuf>, total: Duration) -> Self {
+        let header = &rendered.header;
+        let (width, height) = header.upright();
+        let written = rendered.thumbnails.iter().zip(targets).map(|(thumbnail, file)| Written {
+            size: thumbnail.size.clone(),
+            file,
+            width: thumbnail.width,
+            height: thumbnail.height,
+            bytes: thumbnail.bytes.len() as u64,
+        });
+        let [decode, resize, encode, total] =
+            [rendered.timings.decode, rendered.timings.resize, rendered.timings.encode, total]
+                .map(|time| (time.as_secs_f64() * 1e6).round() / 1e3);
+        Self::Rendered {
+            original: Original { content_type: header.format.content_type(), width, height, bytes },
+            thumbnails: written.collect(),
+            milliseconds: Milliseconds { decode, resize, encode, total },
+        }
+    }
+}
+
+impl From<anyhow::Error> for End {
+    fn from(error: anyhow::Error) -> Self {
+        let reason = match error.downcast_ref::<RenderError>() {
+            Some(RenderError::Refused(refusal)) => Some(refusal.reason),
+            Some(RenderError::Stopped(_)) => Some(Reason::RenderTimeout),
+            Some(RenderError::Internal(_)) => Some(Reason::Internal),
+            None => None,
+        };
+        Self::Failed { reason, error: format!("{error:#}") }
+    }
+}
+
+impl Report {
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        let file = self.file.display();
+        match &self.end {
+            End::Rendered { original, thumbnails, milliseconds } => {
+                let Original { content_type, width, height, bytes } = original;
+                writeln!(out, "{file}: {content_type}, {width} x {height}, {}", ByteSize(*bytes))?;
+                for Written { size, file, width, height, bytes } in thumbnails {
+                    let (box_, bytes) = (format!("{width} x {height}"), ByteSize(*bytes).to_string());
+                    writeln!(out, "  {size:<8} {box_:>11} {bytes:>10}  {}", file.display())?;
+                }
+                let Milliseconds { decode, resize, encode, total } = milliseconds;
+                writeln!(out, "  {total:.1} ms: decode {decode:.1}, resize {resize:.1}, encode {encode:.1}")
+            }
+            End::Failed { reason: Some(reason), error } => writeln!(out, "{file}: {reason}: {error}"),
+            End::Failed { reason: None, error } => writeln!(out, "{file}: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Machine, Role};
+
+    /// Renders files made of these bytes and returns whether all came out, with the lines of the report.
+    fn render(files: &[(&str, &[u8])], json: bool) -> (bool, Vec<String>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files.iter().map(|(name, bytes)| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            path
+        });
+        let args = Render { files: files.collect(), out: dir.path().join("out"), json };
+        let config = Config::read(Role::Local, &Environment::default(), Machine::detect()).unwrap().config;
+        let mut report = Vec::new();
+        let all = run(&args, &config, &mut report).unwrap();
+        (all, String::from_utf8(report).unwrap().lines().map(str::to_owned).collect(), dir)
+    }
+
+    /// A picture of 40 x 20 pixels.
+    fn png() -> Vec<u8> {
+        let mut bytes = io::Cursor::new(Vec::new());
+        image::RgbImage::from_pixel(40, 20, image::Rgb([9, 99, 199]))
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn files_are_named_after_stem_and_size() {
+        let (all, report, dir) = render(&[("cat.tail.png", &png())], true);
+        assert!(all, "{report:?}");
+        let line: serde_json::Value = serde_json::from_str(&report[0]).unwrap();
+        assert_eq!(line["original"]["width"], 40);
+        for size in ["small", "medium", "large"] {
+            assert!(dir.path().join(format!("out/cat.tail_{size}.png")).is_file(), "{size}");
+        }
+        assert_eq!(line["thumbnails"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_bad_file_does_not_stop_the_others() {
+        let (all, report, _dir) = render(&[("a.jpg", b"not an image"), ("b.png", &png())], true);
+        assert!(!all);
+        let lines: Vec<serde_json::Value> = report.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["reason"], "unsupported_type");
+        assert!(lines[0]["error"].is_string());
+        assert!(lines[1]["thumbnails"].is_array());
+    }
+
+    #[test]
+    fn two_files_of_one_name_do_not_replace_each_other() {
+        let (all, report, _dir) = render(&[("a/cat.png", &png()), ("b/cat.png", &png())], false);
+        assert!(!all);
+        assert!(report.last().unwrap().contains("already"), "{report:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = Render { files: vec![dir.path().join("gone.png")], out: dir.path().to_owned(), json: false };
+        let config = Config::read(Role::Local, &Environment::default(), Machine::detect()).unwrap().config;
+        let mut report = Vec::new();
+        assert!(!run(&args, &config, &mut report).unwrap());
+        assert!(String::from_utf8(report).unwrap().contains("gone.png: cannot be read"));
+    }
+}
