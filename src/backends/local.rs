@@ -11,7 +11,6 @@ mod directory;
 mod failure;
 mod http;
 mod incoming;
-mod notification;
 mod objects;
 mod open_error;
 mod problem;

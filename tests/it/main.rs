@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "nothing reaches into a test binary")]
 
 mod api;
+mod contract;
 mod faults;
 mod flow;
 mod images;

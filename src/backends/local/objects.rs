@@ -198,7 +198,7 @@ impl LocalBucket {
         match written {
             Ok(garbage) => {
                 let kept = arrived.clone();
-                drop(blocking(move || Ok(kept.keep())).await);
+                drop(tokio::task::spawn_blocking(move || kept.keep()).await);
                 self.clear(garbage).await;
                 Ok(arrived)
             }
@@ -215,7 +215,7 @@ impl LocalBucket {
         let is_stored =
             self.database.read("objects.put", move |connection| Ok(rows::has_file(connection, &file)?)).await;
         if matches!(is_stored, Ok(false)) {
-            drop(blocking(move || Ok(arrived.discard())).await);
+            drop(tokio::task::spawn_blocking(move || arrived.discard()).await);
         }
     }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::failure::Failure;
-use super::notification::{self, Stored};
 use super::objects::Description;
 use super::queue::{self, Half};
 use crate::clock::Timestamp;
+use crate::event::{self, ObjectCreated};
 use crate::ports::ErrorKind;
 use crate::ports::objects::{Listed, ObjectInfo};
-use crate::record::SourceId;
+use crate::record::{Sequencer, SourceId};
 
 /// How long a superseded version can still be read.
 const KEEP_SUPERSEDED: Duration = Duration::from_secs(3600);
@@ -110,16 +110,16 @@ pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -
 }
 
 fn announce(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<(), Failure> {
-    let event = notification::object_created(&Stored {
-        bucket: &new.bucket,
-        key: &new.description.key,
-        bytes: new.bytes,
-        etag: &new.etag,
-        version: &new.file,
-        number: connection.last_insert_rowid(),
-        at: now,
-    });
-    queue::insert(connection, Half::Uploads, &event, now).map(|_| ())
+    let created = ObjectCreated {
+        bucket: new.bucket.clone(),
+        key: new.description.key.clone(),
+        size: Some(new.bytes),
+        version_id: Some(new.file.clone()),
+        sequencer: Sequencer::parse(&format!("{:016X}", connection.last_insert_rowid())),
+        at: Some(now),
+        is_forced: false,
+    };
+    queue::insert(connection, Half::Uploads, &event::notification(&created, &new.etag), now).map(|_| ())
 }
 
 /// The current version becomes an old one, and old ones whose time is over go.

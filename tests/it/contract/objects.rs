@@ -1,0 +1,338 @@
+//! The contract of `ObjectStore`: versions, limits, listings, and signed addresses.
+
+use std::time::Duration;
+
+use axum::http::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use darkroom::ports::objects::{Fetched, ObjectInfo, ObjectStore, SignedUpload, UploadTerms};
+use darkroom::ports::{ErrorKind, PortError};
+use futures_util::stream::{StreamExt, iter};
+
+use super::{Fixture, Versions};
+
+/// Calls `$each!` with the port's name and all cases.
+macro_rules! for_each_objects_case {
+    ($each:ident) => {
+        $each! { objects:
+            what_was_put_is_read,
+            a_put_replaces_what_stood_there,
+            each_version_is_read_by_its_own_name,
+            what_is_missing_is_not_found,
+            a_version_is_gone_once_it_is_deleted,
+            an_object_of_the_limit_is_read_and_one_byte_more_is_not,
+            an_empty_object_is_an_object,
+            keys_may_hold_any_character,
+            a_listing_is_in_the_order_of_keys,
+            a_listing_goes_on_after_a_key,
+            a_listing_has_at_most_a_thousand_objects,
+            delete_may_be_repeated_and_takes_every_version,
+            a_plain_upload_takes_any_content_type_and_works_again,
+            a_signed_upload_expires,
+            a_signed_upload_refuses_another_content_type,
+            a_signed_upload_refuses_another_length,
+            a_single_use_upload_works_once,
+            a_signed_upload_is_for_its_key_and_method_alone,
+            a_signed_download_works_until_it_expires,
+            a_signed_download_is_the_same_for_the_same_arguments,
+        }
+    };
+}
+pub(crate) use for_each_objects_case;
+
+const LIMIT: u64 = 1 << 20;
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
+async fn put(store: &dyn ObjectStore, key: &str, bytes: &'static [u8]) {
+    store.put(key, Bytes::from_static(bytes), "image/png", "no-store").await.unwrap();
+}
+
+async fn get(store: &dyn ObjectStore, key: &str, version: Option<&str>) -> (ObjectInfo, Bytes) {
+    match store.get(key, version, LIMIT).await.unwrap() {
+        Fetched::Whole(info, bytes) => (info, bytes),
+        Fetched::TooLarge(info) => panic!("{info:?} is too large"),
+    }
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, PortError>) -> ErrorKind {
+    result.unwrap_err().kind
+}
+
+fn terms(expires_in: Duration) -> UploadTerms {
+    UploadTerms { expires_in, ..UploadTerms::default() }
+}
+
+/// Uploads as a client does: the headers that it was told, a length, and a Content-Type of its own if it was told none.
+async fn upload(fixture: &dyn Fixture, signed: &SignedUpload, body: &'static [u8]) -> Response<Bytes> {
+    upload_as(fixture, signed, "application/x-www-form-urlencoded", body).await
+}
+
+async fn upload_as(
+    fixture: &dyn Fixture,
+    signed: &SignedUpload,
+    content_type: &str,
+    body: &'static [u8],
+) -> Response<Bytes> {
+    let mut request = Request::builder().method(Method::PUT).uri(&signed.url).header("content-length", body.len());
+    for (name, value) in signed.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")) {
+        request = request.header(name, value);
+    }
+    let request = request.header("content-type", content_type).body(Bytes::from_static(body)).unwrap();
+    fixture.fetch(request).await
+}
+
+async fn fetch(fixture: &dyn Fixture, method: Method, url: &str) -> Response<Bytes> {
+    fixture.fetch(Request::builder().method(method).uri(url).body(Bytes::new()).unwrap()).await
+}
+
+fn assert_refused(response: &Response<Bytes>) {
+    let body = String::from_utf8_lossy(response.body());
+    assert!([400, 403].contains(&response.status().as_u16()), "{}: {body}", response.status());
+}
+
+pub async fn what_was_put_is_read(fixture: &dyn Fixture) {
+    for versions in [Versions::Kept, Versions::None] {
+        let store = fixture.bucket(versions).await;
+        put(&*store, "a/b.png", b"picture").await;
+        let (info, bytes) = get(&*store, "a/b.png", None).await;
+        assert_eq!(bytes, "picture");
+        assert_eq!((info.bytes, info.content_type.as_deref()), (7, Some("image/png")));
+        assert_eq!(store.head("a/b.png").await.unwrap(), info);
+    }
+}
+
+pub async fn a_put_replaces_what_stood_there(fixture: &dyn Fixture) {
+    for versions in [Versions::Kept, Versions::None] {
+        let store = fixture.bucket(versions).await;
+        put(&*store, "key", b"old").await;
+        let (old, _) = get(&*store, "key", None).await;
+        put(&*store, "key", b"new one").await;
+        let (new, bytes) = get(&*store, "key", None).await;
+        assert_eq!(bytes, "new one");
+        assert_ne!(new.src, old.src);
+        assert_eq!(store.list("", None).await.unwrap().len(), 1);
+    }
+}
+
+pub async fn each_version_is_read_by_its_own_name(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let mut versions = Vec::new();
+    // The same bytes again are a version of their own.
+    for bytes in [&b"first"[..], b"second", b"first"] {
+        put(&*store, "key", bytes).await;
+        versions.push((store.head("key").await.unwrap().src, bytes));
+    }
+    assert_ne!(versions[0].0, versions[2].0);
+    for (src, expected) in &versions {
+        let (info, bytes) = get(&*store, "key", Some(src.as_str())).await;
+        assert_eq!((&info.src, &bytes[..]), (src, *expected));
+    }
+}
+
+pub async fn what_is_missing_is_not_found(fixture: &dyn Fixture) {
+    for versions in [Versions::Kept, Versions::None] {
+        let store = fixture.bucket(versions).await;
+        assert_eq!(kind(store.get("nothing", None, LIMIT).await), ErrorKind::NotFound);
+        assert_eq!(kind(store.head("nothing").await), ErrorKind::NotFound);
+    }
+}
+
+pub async fn a_version_is_gone_once_it_is_deleted(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    put(&*store, "key", b"first").await;
+    let first = store.head("key").await.unwrap().src;
+    put(&*store, "key", b"second").await;
+    store.delete("key").await.unwrap();
+    assert_eq!(kind(store.get("key", Some(first.as_str()), LIMIT).await), ErrorKind::NotFound);
+    put(&*store, "key", b"third").await;
+    assert_eq!(kind(store.get("key", Some(first.as_str()), LIMIT).await), ErrorKind::NotFound);
+    assert_eq!(get(&*store, "key", None).await.1, "third");
+}
+
+pub async fn an_object_of_the_limit_is_read_and_one_byte_more_is_not(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::None).await;
+    put(&*store, "key", b"12345").await;
+    for (limit, is_read) in [(4, false), (5, true), (6, true)] {
+        match store.get("key", None, limit).await.unwrap() {
+            Fetched::Whole(info, bytes) => assert!(is_read && info.bytes == 5 && bytes.len() == 5, "limit {limit}"),
+            Fetched::TooLarge(info) => assert!(!is_read && info.bytes == 5, "limit {limit}"),
+        }
+    }
+}
+
+pub async fn an_empty_object_is_an_object(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    put(&*store, "empty", b"").await;
+    let (info, bytes) = get(&*store, "empty", None).await;
+    assert_eq!((info.bytes, bytes.len()), (0, 0));
+    assert!(matches!(store.get("empty", None, 0).await, Ok(Fetched::Whole(..))));
+}
+
+const ODD_KEYS: [&str; 5] = ["a b+c%.jpg", "käse/写真.png", "q?x=1&y=2#z", "quote'\"<>.png", "100%25/~_-!.*()"];
+
+pub async fn keys_may_hold_any_character(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::None).await;
+    for key in ODD_KEYS {
+        put(&*store, key, b"odd").await;
+        assert_eq!(get(&*store, key, None).await.1, "odd", "{key}");
+        let url = store.sign_download(key, fixture.now(), 60 * ONE_SECOND).await.unwrap();
+        let response = fetch(fixture, Method::GET, &url).await;
+        assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, &b"odd"[..]), "{key}: {url}");
+        let signed = store.sign_upload(key, &terms(60 * ONE_SECOND)).await.unwrap();
+        assert_eq!(upload(fixture, &signed, b"new").await.status(), StatusCode::OK, "{key}");
+        assert_eq!(get(&*store, key, None).await.1, "new", "{key}");
+    }
+    let mut sorted = ODD_KEYS;
+    sorted.sort_unstable();
+    let listed: Vec<_> = store.list("", None).await.unwrap().into_iter().map(|object| object.key).collect();
+    assert_eq!(listed, sorted);
+}
+
+pub async fn a_listing_is_in_the_order_of_keys(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    for key in ["b/1", "a/2", "a/10", "a/1", "A/1", "a/é", "a/e", "ab"] {
+        put(&*store, key, b"12").await;
+    }
+    put(&*store, "a/1", b"123").await;
+    let listed = store.list("a/", None).await.unwrap();
+    let keys: Vec<_> = listed.iter().map(|object| &*object.key).collect();
+    assert_eq!(keys, ["a/1", "a/10", "a/2", "a/e", "a/é"]);
+    assert_eq!((listed[0].bytes, listed[1].bytes), (3, 2));
+    assert_eq!(store.list("", None).await.unwrap().len(), 8);
+    assert_eq!(store.list("nothing/", None).await.unwrap(), []);
+}
+
+pub async fn a_listing_goes_on_after_a_key(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::None).await;
+    for key in ["p/a", "p/b", "p/c", "q/a"] {
+        put(&*store, key, b"1").await;
+    }
+    for (after, expected) in
+        [("p/a", &["p/b", "p/c"][..]), ("p/aa", &["p/b", "p/c"]), ("p/c", &[]), ("a", &["p/a", "p/b", "p/c"])]
+    {
+        let keys: Vec<_> = store.list("p/", Some(after)).await.unwrap().into_iter().map(|object| object.key).collect();
+        assert_eq!(keys, expected, "after {after}");
+    }
+}
+
+pub async fn a_listing_has_at_most_a_thousand_objects(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::None).await;
+    let keys: Vec<String> = (0..1003).map(|number| format!("many/{number:04}")).collect();
+    iter(&keys).for_each_concurrent(32, |key| async { put(&*store, key, b"1").await }).await;
+    let mut listed = Vec::new();
+    loop {
+        let page = store.list("many/", listed.last().map(String::as_str)).await.unwrap();
+        assert!(page.len() <= 1000, "{}", page.len());
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(page.into_iter().map(|object| object.key));
+    }
+    assert_eq!(listed, keys);
+}
+
+pub async fn delete_may_be_repeated_and_takes_every_version(fixture: &dyn Fixture) {
+    for versions in [Versions::Kept, Versions::None] {
+        let store = fixture.bucket(versions).await;
+        put(&*store, "key", b"old").await;
+        put(&*store, "key", b"new").await;
+        put(&*store, "key2", b"other").await;
+        for _ in 0..2 {
+            store.delete("key").await.unwrap();
+            assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
+        }
+        let left: Vec<_> = store.list("", None).await.unwrap().into_iter().map(|object| object.key).collect();
+        assert_eq!(left, ["key2"]);
+    }
+}
+
+pub async fn a_plain_upload_takes_any_content_type_and_works_again(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let signed = store.sign_upload("key", &terms(60 * ONE_SECOND)).await.unwrap();
+    let types = ["application/x-www-form-urlencoded", "image/jpeg", "text/html; charset=utf-8"];
+    let mut sources = std::collections::HashSet::new();
+    for content_type in types {
+        let response = upload_as(fixture, &signed, content_type, b"a=b&c=d").await;
+        assert_eq!(response.status(), StatusCode::OK, "{content_type}");
+        assert!(response.headers().contains_key("etag"));
+        let (info, bytes) = get(&*store, "key", None).await;
+        assert_eq!((info.content_type.as_deref(), &bytes[..]), (Some(content_type), &b"a=b&c=d"[..]));
+        sources.insert(info.src);
+    }
+    assert_eq!(sources.len(), types.len(), "each upload is a version");
+}
+
+pub async fn a_signed_upload_expires(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let signed = store.sign_upload("key", &terms(2 * ONE_SECOND)).await.unwrap();
+    assert!(signed.expires_at <= fixture.now().plus(2 * ONE_SECOND));
+    fixture.let_time_pass(4 * ONE_SECOND).await;
+    assert_eq!(upload(fixture, &signed, b"late").await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
+}
+
+pub async fn a_signed_upload_refuses_another_content_type(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let stated = UploadTerms { content_type: Some("image/png".to_owned()), ..terms(60 * ONE_SECOND) };
+    let signed = store.sign_upload("key", &stated).await.unwrap();
+    let told = signed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    assert_eq!(told.map(|(_, value)| value.as_str()), Some("image/png"));
+    assert_refused(&upload_as(fixture, &signed, "image/jpeg", b"picture").await);
+    assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
+    assert_eq!(upload_as(fixture, &signed, "image/png", b"picture").await.status(), StatusCode::OK);
+}
+
+pub async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let stated = UploadTerms { content_length: Some(7), ..terms(60 * ONE_SECOND) };
+    let signed = store.sign_upload("key", &stated).await.unwrap();
+    let names: Vec<_> = signed.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    assert!(!names.iter().any(|name| name == "content-length" || name == "host"), "clients set them: {names:?}");
+    for body in [&b"shorte"[..], b"too long"] {
+        assert_refused(&upload(fixture, &signed, body).await);
+        assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
+    }
+    assert_eq!(upload(fixture, &signed, b"7 bytes").await.status(), StatusCode::OK);
+}
+
+pub async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let stated = UploadTerms { is_single_use: true, ..terms(60 * ONE_SECOND) };
+    let signed = store.sign_upload("key", &stated).await.unwrap();
+    assert_eq!(upload(fixture, &signed, b"first").await.status(), StatusCode::OK);
+    assert_eq!(upload(fixture, &signed, b"second").await.status(), StatusCode::PRECONDITION_FAILED);
+    assert_eq!(get(&*store, "key", None).await.1, "first");
+}
+
+pub async fn a_signed_upload_is_for_its_key_and_method_alone(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let signed = store.sign_upload("its-key", &terms(60 * ONE_SECOND)).await.unwrap();
+    let elsewhere = SignedUpload { url: signed.url.replace("its-key", "another"), ..signed.clone() };
+    assert_refused(&upload(fixture, &elsewhere, b"bytes").await);
+    assert_eq!(kind(store.head("another").await), ErrorKind::NotFound);
+    put(&*store, "its-key", b"secret").await;
+    assert_refused(&fetch(fixture, Method::GET, &signed.url).await);
+}
+
+pub async fn a_signed_download_works_until_it_expires(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::None).await;
+    put(&*store, "key", b"picture").await;
+    let url = store.sign_download("key", fixture.now(), 4 * ONE_SECOND).await.unwrap();
+    let response = fetch(fixture, Method::GET, &url).await;
+    assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, &b"picture"[..]));
+    assert_eq!(response.headers()["content-type"], "image/png");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    fixture.let_time_pass(6 * ONE_SECOND).await;
+    assert_eq!(fetch(fixture, Method::GET, &url).await.status(), StatusCode::FORBIDDEN);
+}
+
+pub async fn a_signed_download_is_the_same_for_the_same_arguments(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::None).await;
+    let signed_at = fixture.now();
+    let first = store.sign_download("key", signed_at, 60 * ONE_SECOND).await.unwrap();
+    fixture.let_time_pass(ONE_SECOND).await;
+    assert_eq!(store.sign_download("key", signed_at, 60 * ONE_SECOND).await.unwrap(), first);
+    let later = store.sign_download("key", signed_at.plus(ONE_SECOND), 60 * ONE_SECOND).await.unwrap();
+    assert_ne!(later, first);
+    let missing = fetch(fixture, Method::GET, &first).await.status();
+    assert_eq!(missing, StatusCode::NOT_FOUND);
+}
