@@ -1,0 +1,8 @@
+//! darkroom over AWS's protocol: against emulators that nobody here wrote, and AWS itself where that is asked for.
+//!
+//! `scripts/with-emulators` starts MiniStack and says where it is. `DARKROOM_TEST_AWS=1` runs the contracts against
+//! AWS instead, with the credentials and region of the SDK's own chain; what they make there they remove.
+
+pub mod account;
+pub mod curl;
+mod rules;
