@@ -43,7 +43,7 @@ Exit codes:
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run everything on this machine: API, upload page and worker in one process
+    /// Run everything on this machine: API and worker in one process
     ///
     /// Objects, queue and catalog live in one directory and survive a restart. Further `darkroom worker` and
     /// `darkroom api` processes may join on the same directory with DARKROOM_BACKEND=local.
@@ -68,7 +68,7 @@ pub struct Local {
     /// Directory that holds everything; made when it is missing [default: DARKROOM_DIR, else ./darkroom-data]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Address of API and upload page [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
+    /// Address of the API [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
 }

@@ -167,12 +167,12 @@ pub fn source_bytes_in_flight(bytes: u64) {
     definitions::SOURCE_BYTES_IN_FLIGHT.gauge(&[]).set(bytes as f64);
 }
 
-/// Renders in hand have reserved `bytes`.
+/// Sources and renders in hand have reserved `bytes`.
 pub fn memory_in_use(bytes: u64) {
     definitions::MEMORY_IN_USE.gauge(&[]).set(bytes as f64);
 }
 
-/// Renders may reserve `bytes` in all.
+/// Sources and renders may reserve `bytes` in all.
 pub fn memory_budget(bytes: u64) {
     definitions::MEMORY_BUDGET.gauge(&[]).set(bytes as f64);
 }

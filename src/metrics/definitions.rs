@@ -159,9 +159,9 @@ metrics_table! {
     SOURCE_BYTES_IN_FLIGHT = "darkroom_source_bytes_in_flight", Kind::Gauge, Bytes, [], single,
         "Bytes of fetched sources that are held in memory.";
     MEMORY_IN_USE = "darkroom_memory_in_use_bytes", Kind::Gauge, Bytes, [], single,
-        "Memory that is reserved for renders in hand.";
+        "The part of the memory budget that is reserved, for sources and for renders in hand.";
     MEMORY_BUDGET = "darkroom_memory_budget_bytes", Kind::Gauge, Bytes, [], single,
-        "Memory that renders may reserve in all.";
+        "Memory that sources and renders may reserve in all.";
     RENDER_SLOTS_IN_USE = "darkroom_render_slots_in_use", Kind::Gauge, One, [], single,
         "Images that are being rendered.";
     RENDER_SLOTS = "darkroom_render_slots", Kind::Gauge, One, [], single,

@@ -1,7 +1,10 @@
 //! A picture as interleaved pixels of one to four samples: gray, gray and alpha, RGB, RGB and alpha.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{PixelType, ResizeOptions, Resizer};
+use std::error::Error;
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::{PixelTrait, ResizeOptions, Resizer};
 
 use super::RenderError;
 use super::geometry::Dimensions;
@@ -19,15 +22,6 @@ pub(super) enum Channels {
 impl Channels {
     pub(super) const fn count(self) -> usize {
         self as usize
-    }
-
-    pub(super) const fn pixel_type(self) -> PixelType {
-        match self {
-            Self::Gray => PixelType::U8,
-            Self::GrayAlpha => PixelType::U8x2,
-            Self::Rgb => PixelType::U8x3,
-            Self::Rgba => PixelType::U8x4,
-        }
     }
 }
 
@@ -47,12 +41,23 @@ impl Pixels {
 
     /// The picture at another size. Alpha is multiplied in first, so that what cannot be seen does not bleed.
     pub(super) fn resized(&self, resizer: &mut Resizer, size: Dimensions) -> Result<Self, RenderError> {
-        let failed = |error: &dyn std::fmt::Display| RenderError::Internal(format!("resizing: {error}"));
-        let kind = self.channels.pixel_type();
-        let source = ImageRef::new(self.size.width, self.size.height, &self.samples, kind).map_err(|e| failed(&e))?;
-        let mut smaller = Image::new(size.width, size.height, kind);
-        resizer.resize(&source, &mut smaller, &ResizeOptions::new()).map_err(|e| failed(&e))?;
-        Ok(Self { size, channels: self.channels, samples: smaller.into_vec() })
+        let mut smaller = Self::blank(size, self.channels);
+        match self.channels {
+            Channels::Gray => self.resize_into::<U8>(resizer, &mut smaller),
+            Channels::GrayAlpha => self.resize_into::<U8x2>(resizer, &mut smaller),
+            Channels::Rgb => self.resize_into::<U8x3>(resizer, &mut smaller),
+            Channels::Rgba => self.resize_into::<U8x4>(resizer, &mut smaller),
+        }
+        .map_err(|error| RenderError::Internal(format!("resizing: {error}")))?;
+        Ok(smaller)
+    }
+
+    fn resize_into<P: PixelTrait>(&self, resizer: &mut Resizer, smaller: &mut Self) -> Result<(), Box<dyn Error>> {
+        let source = TypedImageRef::<P>::from_buffer(self.size.width, self.size.height, &self.samples)?;
+        let (width, height) = (smaller.size.width, smaller.size.height);
+        let mut target = TypedImage::<P>::from_buffer(width, height, &mut smaller.samples)?;
+        resizer.resize_typed(&source, &mut target, &ResizeOptions::new())?;
+        Ok(())
     }
 
     /// The picture turned by an EXIF orientation.

@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("record", &[]),
     ("clock", &[]),
     ("ports", &["record"]),
-    ("backends", &["config", "event", "ports", "record"]),
+    ("backends", &["config", "event", "ports", "recipe", "record"]),
     ("api", &["config", "event", "ports", "recipe", "record"]),
 ];
 

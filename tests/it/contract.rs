@@ -5,12 +5,12 @@
 //! is instantiated by a macro that makes a test of each, as `contract/local.rs` does it. A case that is in no list is
 //! never used, which is a warning.
 
-#[cfg(feature = "aws")]
+pub(crate) #[cfg(feature = "aws")]
 mod aws;
-pub mod catalog;
-pub mod local;
-pub mod objects;
-pub mod queue;
+mod catalog;
+pub(crate) mod local;
+pub(crate) mod objects;
+pub(crate) mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,21 +22,21 @@ use darkroom::clock::Timestamp;
 use darkroom::ports::{Catalog, ObjectStore, Queue};
 
 /// A queue with its dead letters.
-pub struct Queues {
-    pub queue: Arc<dyn Queue>,
-    pub dead_letters: Arc<dyn Queue>,
+pub(crate) struct Queues {
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) dead_letters: Arc<dyn Queue>,
 }
 
 /// Whether a bucket keeps versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Versions {
+pub(crate) enum Versions {
     Kept,
     None,
 }
 
 /// A backend to try. Everything that it gives is fresh and empty.
 #[async_trait]
-pub trait Fixture: Send + Sync {
+pub(crate) trait Fixture: Send + Sync {
     /// A queue that moves a message to its dead letters after `max_receives`.
     async fn queue(&self, max_receives: u32) -> Queues;
 

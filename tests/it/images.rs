@@ -1,15 +1,13 @@
 //! Images for tests, made on the spot: every kind, every size, and everything that is wrong with them.
 
-use fast_image_resize as fr;
-use fast_image_resize::images::Image as Resized;
 use png::{BitDepth, ColorType, Compression, Encoder};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 /// The colours of a picture's corners, as a viewer shows it: top left, top right, bottom left, bottom right.
-pub const CORNERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 60], [50, 60, 200], [230, 220, 120]];
+pub(crate) const CORNERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 60], [50, 60, 200], [230, 220, 120]];
 
 /// The colour at a place of the test picture, both from 0 to 1: four quarters with a soft wave over them.
-pub fn colour_at(x: f64, y: f64) -> [u8; 3] {
+pub(crate) fn colour_at(x: f64, y: f64) -> [u8; 3] {
     blend(x >= 0.5, y >= 0.5, wave_x(x) * wave_y(y))
 }
 
@@ -25,38 +23,30 @@ fn blend(is_right: bool, is_low: bool, wave: f64) -> [u8; 3] {
     CORNERS[usize::from(is_right) + 2 * usize::from(is_low)].map(|value| (f64::from(value) + wave + 0.5) as u8)
 }
 
-/// The test picture as RGB. A large one is drawn small and enlarged, which is much faster in a debug build.
-pub fn picture(width: u32, height: u32) -> Vec<u8> {
-    const DRAWN: u32 = 800;
-    let (drawn_width, drawn_height) = (width.min(DRAWN), height.min(DRAWN));
-    let drawn = draw(drawn_width, drawn_height);
-    let drawn = Resized::from_vec_u8(drawn_width, drawn_height, drawn, fr::PixelType::U8x3).unwrap();
-    let mut picture = Resized::new(width, height, fr::PixelType::U8x3);
-    let bilinear = fr::ResizeOptions::new().resize_alg(fr::ResizeAlg::Convolution(fr::FilterType::Bilinear));
-    fr::Resizer::new().resize(&drawn, &mut picture, &bilinear).unwrap();
-    picture.into_vec()
-}
-
-fn draw(width: u32, height: u32) -> Vec<u8> {
+/// The test picture as RGB. At most so many rows are drawn, and repeated: drawing is slow in a debug build.
+pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
+    const DRAWN: u32 = 600;
     let places = |side: u32| (0..side).map(move |at| (f64::from(at) + 0.5) / f64::from(side));
     let columns: Vec<f64> = places(width).map(wave_x).collect();
+    let rows: Vec<Vec<u8>> = places(height.min(DRAWN)).map(|y| draw_row(&columns, y)).collect();
     let mut out = Vec::with_capacity((width * height * 3) as usize);
-    for y in places(height) {
-        let wave_y = wave_y(y);
-        for (x, wave_x) in columns.iter().enumerate() {
-            out.extend(blend(2 * x as u32 + 1 >= width, y >= 0.5, wave_x * wave_y));
-        }
-    }
+    (0..height as usize).for_each(|y| out.extend_from_slice(&rows[y * rows.len() / height as usize]));
     out
+}
+
+fn draw_row(columns: &[f64], y: f64) -> Vec<u8> {
+    let wave_y = wave_y(y);
+    let pixel = |(x, wave_x): (usize, &f64)| blend(2 * x + 1 >= columns.len(), y >= 0.5, wave_x * wave_y);
+    columns.iter().enumerate().flat_map(pixel).collect()
 }
 
 /// How to make a JPEG.
 #[derive(Clone, Copy, Debug)]
-pub struct JpegKind {
-    pub subsampling: Subsamp,
-    pub is_progressive: bool,
-    pub is_arithmetic: bool,
-    pub quality: i32,
+pub(crate) struct JpegKind {
+    pub(crate) subsampling: Subsamp,
+    pub(crate) is_progressive: bool,
+    pub(crate) is_arithmetic: bool,
+    pub(crate) quality: i32,
 }
 
 impl Default for JpegKind {
@@ -66,7 +56,7 @@ impl Default for JpegKind {
 }
 
 /// A JPEG of the test picture.
-pub fn jpeg_of(kind: JpegKind, width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg_of(kind: JpegKind, width: u32, height: u32) -> Vec<u8> {
     encode_jpeg(kind, &picture(width, height), width, height, PixelFormat::RGB)
 }
 
@@ -81,33 +71,33 @@ fn encode_jpeg(kind: JpegKind, pixels: &[u8], width: u32, height: u32, format: P
 }
 
 /// A plain JPEG.
-pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind::default(), width, height)
 }
 
 /// As large as a phone's photograph.
-pub fn jpeg_12mp() -> Vec<u8> {
+pub(crate) fn jpeg_12mp() -> Vec<u8> {
     jpeg(4032, 3024)
 }
 
 /// A progressive JPEG.
-pub fn jpeg_progressive(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg_progressive(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind { is_progressive: true, ..JpegKind::default() }, width, height)
 }
 
 /// A gray JPEG.
-pub fn jpeg_gray(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg_gray(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind { subsampling: Subsamp::Gray, ..JpegKind::default() }, width, height)
 }
 
 /// A CMYK JPEG as Adobe's programs write it: inks inverted.
-pub fn jpeg_cmyk(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg_cmyk(width: u32, height: u32) -> Vec<u8> {
     let inks: Vec<u8> = picture(width, height).chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
     encode_jpeg(JpegKind { subsampling: Subsamp::None, ..JpegKind::default() }, &inks, width, height, PixelFormat::CMYK)
 }
 
 /// A JPEG that is upright once its EXIF orientation is applied. It holds a place's coordinates and a comment too.
-pub fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
+pub(crate) fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     let stored = turn_back(&picture(width, height), width, height, orientation);
     let (width, height) = if orientation >= 5 { (height, width) } else { (width, height) };
     let plain = encode_jpeg(JpegKind::default(), &stored, width, height, PixelFormat::RGB);
@@ -116,10 +106,10 @@ pub fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
 }
 
 /// Text that no thumbnail may hold.
-pub const SECRET: &[u8] = b"GPS 48.2082 N 16.3738 E";
+pub(crate) const SECRET: &[u8] = b"GPS 48.2082 N 16.3738 E";
 
 /// The EXIF structure with an orientation, and with text that must not survive.
-pub fn exif(orientation: u8) -> Vec<u8> {
+pub(crate) fn exif(orientation: u8) -> Vec<u8> {
     let mut out = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     out.extend([orientation, 0, 0, 0, 0, 0, 0]);
     out.extend(SECRET);
@@ -127,7 +117,7 @@ pub fn exif(orientation: u8) -> Vec<u8> {
 }
 
 /// The same JPEG with one more marker segment behind its start.
-pub fn with_segment(jpeg: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn with_segment(jpeg: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, body, &jpeg[2..]].concat()
 }
@@ -157,7 +147,7 @@ fn turn_back(upright: &[u8], width: u32, height: u32, orientation: u8) -> Vec<u8
 }
 
 /// A PNG of the given samples.
-pub fn png_of(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: &[u8]) -> Vec<u8> {
+pub(crate) fn png_of(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, width, height);
     encoder.set_color(color);
@@ -170,12 +160,12 @@ pub fn png_of(color: ColorType, depth: BitDepth, width: u32, height: u32, sample
 }
 
 /// An opaque PNG.
-pub fn png_rgb(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png_rgb(width: u32, height: u32) -> Vec<u8> {
     png_of(ColorType::Rgb, BitDepth::Eight, width, height, &picture(width, height))
 }
 
 /// A PNG that is transparent at its left and opaque at its right.
-pub fn png_rgba(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png_rgba(width: u32, height: u32) -> Vec<u8> {
     let alpha = |index: usize| (255 * (index as u32 % width) / (width - 1).max(1)) as u8;
     let samples: Vec<u8> =
         picture(width, height).chunks(3).enumerate().flat_map(|(i, rgb)| [rgb[0], rgb[1], rgb[2], alpha(i)]).collect();
@@ -183,23 +173,23 @@ pub fn png_rgba(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A gray PNG.
-pub fn png_gray(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png_gray(width: u32, height: u32) -> Vec<u8> {
     let samples: Vec<u8> = picture(width, height).chunks(3).map(|rgb| rgb[0]).collect();
     png_of(ColorType::Grayscale, BitDepth::Eight, width, height, &samples)
 }
 
 /// A plain white PNG of 30 megapixels: small, and valid.
-pub fn white_30mp_png() -> Vec<u8> {
-    png_of(ColorType::Rgb, BitDepth::Eight, 6000, 5000, &vec![255; 6000 * 5000 * 3])
+pub(crate) fn white_30mp_png() -> Vec<u8> {
+    png_of(ColorType::Grayscale, BitDepth::Eight, 6000, 5000, &vec![255; 6000 * 5000])
 }
 
 /// A gray PNG of 400 megapixels in well under a megabyte.
-pub fn gray_400mp_png() -> Vec<u8> {
+pub(crate) fn gray_400mp_png() -> Vec<u8> {
     png_of(ColorType::Grayscale, BitDepth::One, 20_000, 20_000, &vec![0; 2500 * 20_000])
 }
 
 /// A chunk of a PNG with its checksum.
-pub fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub(crate) fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let named = [&kind[..], body].concat();
     let crc = !named.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
@@ -208,19 +198,19 @@ pub fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 }
 
 /// A PNG of nothing but a header that claims a size: 74 bytes with some picture data behind.
-pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let ihdr = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = png_chunk(b"IDAT", b"\x78\x9c\x63\x60\x60\x60\0\0\0\x04\0\x01\0\0\0\0\0");
     [b"\x89PNG\r\n\x1a\n".to_vec(), png_chunk(b"IHDR", &ihdr), data, png_chunk(b"IEND", b"")].concat()
 }
 
 /// 74 bytes that claim ten thousand megapixels.
-pub fn claims_100000_png() -> Vec<u8> {
+pub(crate) fn claims_100000_png() -> Vec<u8> {
     png_claiming(100_000, 100_000)
 }
 
 /// A JPEG whose frame header says no height.
-pub fn zero_height_jpeg() -> Vec<u8> {
+pub(crate) fn zero_height_jpeg() -> Vec<u8> {
     let mut bytes = jpeg(16, 16);
     let frame = bytes.windows(2).position(|pair| pair == b"\xff\xc0").unwrap();
     bytes[frame + 5..frame + 7].fill(0);
@@ -228,7 +218,7 @@ pub fn zero_height_jpeg() -> Vec<u8> {
 }
 
 /// Files of other kinds than JPEG and PNG, by name.
-pub fn other_kinds() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn other_kinds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("text", b"Dear diary, today I renamed a text file to .jpg.\n".to_vec()),
         (

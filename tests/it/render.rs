@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use darkroom::recipe::{Format, Recipe};
+use darkroom::recipe::{Format, Recipe, Size};
 use darkroom::record::Reason;
 use darkroom::thumbnail::{Limits, RenderError, Rendered, Stop, Stopped, Thumbnail, inspect, render};
 use turbojpeg::Subsamp;
@@ -80,20 +80,25 @@ fn all_eight_orientations_end_upright() {
     }
 }
 
+/// Renders with small boxes, so that a small image is scaled while it is decoded.
+fn assert_small_thumbnails_show_the_picture(bytes: &[u8]) {
+    let size = |name: &str, side| Size { name: name.to_owned(), side };
+    let recipe = Recipe { sizes: vec![size("tiny", 80), size("small", 133)], ..Recipe::default() };
+    for thumbnail in render(bytes, &recipe, &limits()).unwrap().thumbnails {
+        assert_shows_the_picture(&thumbnail, 16);
+    }
+}
+
 #[test]
 fn every_kind_of_jpeg_shows_the_picture() {
     let subsamplings = [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Sub1x2, Subsamp::Sub4x1];
     for subsampling in subsamplings {
         for (is_progressive, is_arithmetic) in [(false, false), (true, false), (false, true), (true, true)] {
             let kind = JpegKind { subsampling, is_progressive, is_arithmetic, quality: 90 };
-            for thumbnail in rendered(&images::jpeg_of(kind, 803, 601)).thumbnails {
-                assert_shows_the_picture(&thumbnail, 14);
-            }
+            assert_small_thumbnails_show_the_picture(&images::jpeg_of(kind, 403, 301));
         }
     }
-    for thumbnail in rendered(&images::jpeg_cmyk(803, 601)).thumbnails {
-        assert_shows_the_picture(&thumbnail, 14);
-    }
+    assert_small_thumbnails_show_the_picture(&images::jpeg_cmyk(403, 301));
 }
 
 #[test]

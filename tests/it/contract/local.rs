@@ -18,14 +18,14 @@ use tower::ServiceExt;
 use super::{Fixture, Queues, Versions};
 
 /// Backends in directories of their own.
-pub struct LocalFixture {
+pub(crate) struct LocalFixture {
     clock: Arc<TokioClock>,
     dirs: Mutex<Vec<TempDir>>,
     routers: Mutex<HashMap<String, Router>>,
 }
 
 impl LocalFixture {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             clock: Arc::new(TokioClock::starting_at(Timestamp::from_millis(1_800_000_000_000))),
             dirs: Mutex::default(),

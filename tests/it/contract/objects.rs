@@ -89,7 +89,7 @@ fn assert_refused(response: &Response<Bytes>) {
     assert!([400, 403].contains(&response.status().as_u16()), "{}: {body}", response.status());
 }
 
-pub async fn what_was_put_is_read(fixture: &dyn Fixture) {
+pub(crate) async fn what_was_put_is_read(fixture: &dyn Fixture) {
     for versions in [Versions::Kept, Versions::None] {
         let store = fixture.bucket(versions).await;
         put(&*store, "a/b.png", b"picture").await;
@@ -100,7 +100,7 @@ pub async fn what_was_put_is_read(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn a_put_replaces_what_stood_there(fixture: &dyn Fixture) {
+pub(crate) async fn a_put_replaces_what_stood_there(fixture: &dyn Fixture) {
     for versions in [Versions::Kept, Versions::None] {
         let store = fixture.bucket(versions).await;
         put(&*store, "key", b"old").await;
@@ -113,7 +113,7 @@ pub async fn a_put_replaces_what_stood_there(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn each_version_is_read_by_its_own_name(fixture: &dyn Fixture) {
+pub(crate) async fn each_version_is_read_by_its_own_name(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let mut versions = Vec::new();
     // The same bytes again are a version of their own.
@@ -128,7 +128,7 @@ pub async fn each_version_is_read_by_its_own_name(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn what_is_missing_is_not_found(fixture: &dyn Fixture) {
+pub(crate) async fn what_is_missing_is_not_found(fixture: &dyn Fixture) {
     for versions in [Versions::Kept, Versions::None] {
         let store = fixture.bucket(versions).await;
         assert_eq!(kind(store.get("nothing", None, LIMIT).await), ErrorKind::NotFound);
@@ -136,7 +136,7 @@ pub async fn what_is_missing_is_not_found(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn a_version_is_gone_once_it_is_deleted(fixture: &dyn Fixture) {
+pub(crate) async fn a_version_is_gone_once_it_is_deleted(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     put(&*store, "key", b"first").await;
     let first = store.head("key").await.unwrap().src;
@@ -148,7 +148,7 @@ pub async fn a_version_is_gone_once_it_is_deleted(fixture: &dyn Fixture) {
     assert_eq!(get(&*store, "key", None).await.1, "third");
 }
 
-pub async fn an_object_of_the_limit_is_read_and_one_byte_more_is_not(fixture: &dyn Fixture) {
+pub(crate) async fn an_object_of_the_limit_is_read_and_one_byte_more_is_not(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::None).await;
     put(&*store, "key", b"12345").await;
     for (limit, is_read) in [(4, false), (5, true), (6, true)] {
@@ -159,7 +159,7 @@ pub async fn an_object_of_the_limit_is_read_and_one_byte_more_is_not(fixture: &d
     }
 }
 
-pub async fn an_empty_object_is_an_object(fixture: &dyn Fixture) {
+pub(crate) async fn an_empty_object_is_an_object(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     put(&*store, "empty", b"").await;
     let (info, bytes) = get(&*store, "empty", None).await;
@@ -169,7 +169,7 @@ pub async fn an_empty_object_is_an_object(fixture: &dyn Fixture) {
 
 const ODD_KEYS: [&str; 5] = ["a b+c%.jpg", "käse/写真.png", "q?x=1&y=2#z", "quote'\"<>.png", "100%25/~_-!.*()"];
 
-pub async fn keys_may_hold_any_character(fixture: &dyn Fixture) {
+pub(crate) async fn keys_may_hold_any_character(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::None).await;
     for key in ODD_KEYS {
         put(&*store, key, b"odd").await;
@@ -187,7 +187,7 @@ pub async fn keys_may_hold_any_character(fixture: &dyn Fixture) {
     assert_eq!(listed, sorted);
 }
 
-pub async fn a_listing_is_in_the_order_of_keys(fixture: &dyn Fixture) {
+pub(crate) async fn a_listing_is_in_the_order_of_keys(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     for key in ["b/1", "a/2", "a/10", "a/1", "A/1", "a/é", "a/e", "ab"] {
         put(&*store, key, b"12").await;
@@ -201,7 +201,7 @@ pub async fn a_listing_is_in_the_order_of_keys(fixture: &dyn Fixture) {
     assert_eq!(store.list("nothing/", None).await.unwrap(), []);
 }
 
-pub async fn a_listing_goes_on_after_a_key(fixture: &dyn Fixture) {
+pub(crate) async fn a_listing_goes_on_after_a_key(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::None).await;
     for key in ["p/a", "p/b", "p/c", "q/a"] {
         put(&*store, key, b"1").await;
@@ -214,7 +214,7 @@ pub async fn a_listing_goes_on_after_a_key(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn a_listing_has_at_most_a_thousand_objects(fixture: &dyn Fixture) {
+pub(crate) async fn a_listing_has_at_most_a_thousand_objects(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::None).await;
     let keys: Vec<String> = (0..1003).map(|number| format!("many/{number:04}")).collect();
     iter(&keys).for_each_concurrent(32, |key| async { put(&*store, key, b"1").await }).await;
@@ -230,7 +230,7 @@ pub async fn a_listing_has_at_most_a_thousand_objects(fixture: &dyn Fixture) {
     assert_eq!(listed, keys);
 }
 
-pub async fn delete_may_be_repeated_and_takes_every_version(fixture: &dyn Fixture) {
+pub(crate) async fn delete_may_be_repeated_and_takes_every_version(fixture: &dyn Fixture) {
     for versions in [Versions::Kept, Versions::None] {
         let store = fixture.bucket(versions).await;
         put(&*store, "key", b"old").await;
@@ -245,7 +245,7 @@ pub async fn delete_may_be_repeated_and_takes_every_version(fixture: &dyn Fixtur
     }
 }
 
-pub async fn a_plain_upload_takes_any_content_type_and_works_again(fixture: &dyn Fixture) {
+pub(crate) async fn a_plain_upload_takes_any_content_type_and_works_again(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let signed = store.sign_upload("key", &terms(60 * ONE_SECOND)).await.unwrap();
     let types = ["application/x-www-form-urlencoded", "image/jpeg", "text/html; charset=utf-8"];
@@ -261,7 +261,7 @@ pub async fn a_plain_upload_takes_any_content_type_and_works_again(fixture: &dyn
     assert_eq!(sources.len(), types.len(), "each upload is a version");
 }
 
-pub async fn a_signed_upload_expires(fixture: &dyn Fixture) {
+pub(crate) async fn a_signed_upload_expires(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let signed = store.sign_upload("key", &terms(2 * ONE_SECOND)).await.unwrap();
     assert!(signed.expires_at <= fixture.now().plus(2 * ONE_SECOND));
@@ -270,7 +270,7 @@ pub async fn a_signed_upload_expires(fixture: &dyn Fixture) {
     assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
 }
 
-pub async fn a_signed_upload_refuses_another_content_type(fixture: &dyn Fixture) {
+pub(crate) async fn a_signed_upload_refuses_another_content_type(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let stated = UploadTerms { content_type: Some("image/png".to_owned()), ..terms(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
@@ -281,7 +281,7 @@ pub async fn a_signed_upload_refuses_another_content_type(fixture: &dyn Fixture)
     assert_eq!(upload_as(fixture, &signed, "image/png", b"picture").await.status(), StatusCode::OK);
 }
 
-pub async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture) {
+pub(crate) async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let stated = UploadTerms { content_length: Some(7), ..terms(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
@@ -294,7 +294,7 @@ pub async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture) {
     assert_eq!(upload(fixture, &signed, b"7 bytes").await.status(), StatusCode::OK);
 }
 
-pub async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {
+pub(crate) async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let stated = UploadTerms { is_single_use: true, ..terms(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
@@ -303,7 +303,7 @@ pub async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {
     assert_eq!(get(&*store, "key", None).await.1, "first");
 }
 
-pub async fn a_signed_upload_is_for_its_key_and_method_alone(fixture: &dyn Fixture) {
+pub(crate) async fn a_signed_upload_is_for_its_key_and_method_alone(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let signed = store.sign_upload("its-key", &terms(60 * ONE_SECOND)).await.unwrap();
     let elsewhere = SignedUpload { url: signed.url.replace("its-key", "another"), ..signed.clone() };
@@ -313,7 +313,7 @@ pub async fn a_signed_upload_is_for_its_key_and_method_alone(fixture: &dyn Fixtu
     assert_refused(&fetch(fixture, Method::GET, &signed.url).await);
 }
 
-pub async fn a_signed_download_works_until_it_expires(fixture: &dyn Fixture) {
+pub(crate) async fn a_signed_download_works_until_it_expires(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::None).await;
     put(&*store, "key", b"picture").await;
     let url = store.sign_download("key", fixture.now(), 4 * ONE_SECOND).await.unwrap();
@@ -325,7 +325,7 @@ pub async fn a_signed_download_works_until_it_expires(fixture: &dyn Fixture) {
     assert_eq!(fetch(fixture, Method::GET, &url).await.status(), StatusCode::FORBIDDEN);
 }
 
-pub async fn a_signed_download_is_the_same_for_the_same_arguments(fixture: &dyn Fixture) {
+pub(crate) async fn a_signed_download_is_the_same_for_the_same_arguments(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::None).await;
     let signed_at = fixture.now();
     let first = store.sign_download("key", signed_at, 60 * ONE_SECOND).await.unwrap();

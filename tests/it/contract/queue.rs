@@ -99,7 +99,7 @@ async fn received_twice(queue: &dyn Queue) -> (Message, Message) {
     (first, second)
 }
 
-pub async fn a_message_is_hidden_while_its_lease_runs(fixture: &dyn Fixture) {
+pub(crate) async fn a_message_is_hidden_while_its_lease_runs(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let id = queue.send("hello").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -107,7 +107,7 @@ pub async fn a_message_is_hidden_while_its_lease_runs(fixture: &dyn Fixture) {
     assert!(is_empty(&*queue).await);
 }
 
-pub async fn a_message_comes_back_when_its_lease_is_over(fixture: &dyn Fixture) {
+pub(crate) async fn a_message_comes_back_when_its_lease_is_over(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("hello").await.unwrap();
     let first = receive_one(&*queue, LEASE).await;
@@ -121,7 +121,7 @@ pub async fn a_message_comes_back_when_its_lease_is_over(fixture: &dyn Fixture) 
     assert!(first.sent_at <= first.first_received_at);
 }
 
-pub async fn the_body_arrives_as_it_was_sent(fixture: &dyn Fixture) {
+pub(crate) async fn the_body_arrives_as_it_was_sent(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let bodies = [
         r#"{"Records":[{"s3":{"object":{"key":"a+b%2Bc"}}}]}"#.to_owned(),
@@ -136,7 +136,7 @@ pub async fn the_body_arrives_as_it_was_sent(fixture: &dyn Fixture) {
     }
 }
 
-pub async fn an_empty_queue_answers_after_the_wait(fixture: &dyn Fixture) {
+pub(crate) async fn an_empty_queue_answers_after_the_wait(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let start = Instant::now();
     assert!(queue.receive(10, 2 * ONE_SECOND, LEASE).await.unwrap().is_empty());
@@ -144,7 +144,7 @@ pub async fn an_empty_queue_answers_after_the_wait(fixture: &dyn Fixture) {
     assert!(waited >= ONE_SECOND && waited < 10 * ONE_SECOND, "{waited:?}");
 }
 
-pub async fn a_waiting_receive_wakes_on_a_send(fixture: &dyn Fixture) {
+pub(crate) async fn a_waiting_receive_wakes_on_a_send(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let start = Instant::now();
     let send = async {
@@ -156,7 +156,7 @@ pub async fn a_waiting_receive_wakes_on_a_send(fixture: &dyn Fixture) {
     assert!(start.elapsed() < 10 * ONE_SECOND, "{:?}", start.elapsed());
 }
 
-pub async fn a_waiting_receive_wakes_when_a_lease_runs_out(fixture: &dyn Fixture) {
+pub(crate) async fn a_waiting_receive_wakes_when_a_lease_runs_out(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("again").await.unwrap();
     receive_one(&*queue, LEASE).await;
@@ -166,7 +166,7 @@ pub async fn a_waiting_receive_wakes_when_a_lease_runs_out(fixture: &dyn Fixture
     assert!(start.elapsed() < 10 * ONE_SECOND, "{:?}", start.elapsed());
 }
 
-pub async fn a_receive_gives_at_most_what_was_asked_for(fixture: &dyn Fixture) {
+pub(crate) async fn a_receive_gives_at_most_what_was_asked_for(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     for number in 0..12 {
         queue.send(&number.to_string()).await.unwrap();
@@ -177,7 +177,7 @@ pub async fn a_receive_gives_at_most_what_was_asked_for(fixture: &dyn Fixture) {
     assert!((1..=10).contains(&many.len()), "{}", many.len());
 }
 
-pub async fn concurrent_receivers_share_the_messages(fixture: &dyn Fixture) {
+pub(crate) async fn concurrent_receivers_share_the_messages(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     for number in 0..40 {
         queue.send(&number.to_string()).await.unwrap();
@@ -191,7 +191,7 @@ pub async fn concurrent_receivers_share_the_messages(fixture: &dyn Fixture) {
     assert!(all.iter().all(|message| message.receive_count == 1));
 }
 
-pub async fn the_poll_after_the_last_receive_moves_a_message_to_the_dead_letters(fixture: &dyn Fixture) {
+pub(crate) async fn the_poll_after_the_last_receive_moves_a_message_to_the_dead_letters(fixture: &dyn Fixture) {
     let Queues { queue, dead_letters } = fixture.queue(2).await;
     let id = queue.send("poison").await.unwrap();
     for count in 1..=2 {
@@ -205,7 +205,7 @@ pub async fn the_poll_after_the_last_receive_moves_a_message_to_the_dead_letters
     assert!(is_empty(&*queue).await);
 }
 
-pub async fn a_released_message_counts_its_receives_up_to_the_dead_letters(fixture: &dyn Fixture) {
+pub(crate) async fn a_released_message_counts_its_receives_up_to_the_dead_letters(fixture: &dyn Fixture) {
     let Queues { queue, dead_letters } = fixture.queue(3).await;
     let id = queue.send("poison").await.unwrap();
     for count in 1..=3 {
@@ -217,7 +217,7 @@ pub async fn a_released_message_counts_its_receives_up_to_the_dead_letters(fixtu
     assert_eq!(receive_one(&*dead_letters, LEASE).await.id, id);
 }
 
-pub async fn a_dead_letter_stays_however_often_it_is_received(fixture: &dyn Fixture) {
+pub(crate) async fn a_dead_letter_stays_however_often_it_is_received(fixture: &dyn Fixture) {
     let Queues { queue, dead_letters } = fixture.queue(1).await;
     let id = queue.send("poison").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -233,7 +233,7 @@ pub async fn a_dead_letter_stays_however_often_it_is_received(fixture: &dyn Fixt
     assert!(is_empty(&*dead_letters).await);
 }
 
-pub async fn extend_hides_a_message_from_now_on(fixture: &dyn Fixture) {
+pub(crate) async fn extend_hides_a_message_from_now_on(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("long work").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -245,14 +245,14 @@ pub async fn extend_hides_a_message_from_now_on(fixture: &dyn Fixture) {
     assert_eq!(receive_one(&*queue, LEASE).await.receive_count, 2);
 }
 
-pub async fn extend_of_a_replaced_receipt_loses_the_lease(fixture: &dyn Fixture) {
+pub(crate) async fn extend_of_a_replaced_receipt_loses_the_lease(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let (first, second) = received_twice(&*queue).await;
     assert_eq!(extend(&*queue, &first, 2 * LEASE).await, Err(ErrorKind::LeaseLost));
     assert_eq!(extend(&*queue, &second, 2 * LEASE).await, Ok(()));
 }
 
-pub async fn extend_of_a_deleted_message_loses_the_lease(fixture: &dyn Fixture) {
+pub(crate) async fn extend_of_a_deleted_message_loses_the_lease(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("done").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -260,13 +260,13 @@ pub async fn extend_of_a_deleted_message_loses_the_lease(fixture: &dyn Fixture) 
     assert_eq!(extend(&*queue, &message, LEASE).await, Err(ErrorKind::LeaseLost));
 }
 
-pub async fn release_makes_a_message_visible_at_once(fixture: &dyn Fixture) {
+pub(crate) async fn release_makes_a_message_visible_at_once(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let (first, second) = received_twice(&*queue).await;
     assert_eq!((first.receive_count, second.receive_count), (1, 2));
 }
 
-pub async fn release_delays_each_message_by_its_own_time(fixture: &dyn Fixture) {
+pub(crate) async fn release_delays_each_message_by_its_own_time(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     for body in ["soon", "late"] {
         queue.send(body).await.unwrap();
@@ -287,7 +287,7 @@ pub async fn release_delays_each_message_by_its_own_time(fixture: &dyn Fixture) 
     assert_eq!(receive_one(&*queue, 60 * ONE_SECOND).await.body, "late");
 }
 
-pub async fn release_of_a_replaced_receipt_changes_nothing(fixture: &dyn Fixture) {
+pub(crate) async fn release_of_a_replaced_receipt_changes_nothing(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let (first, second) = received_twice(&*queue).await;
     let answer = release(&*queue, &first, NOW).await;
@@ -296,7 +296,7 @@ pub async fn release_of_a_replaced_receipt_changes_nothing(fixture: &dyn Fixture
     assert_eq!(extend(&*queue, &second, LEASE).await, Ok(()));
 }
 
-pub async fn delete_removes_a_message_for_ever(fixture: &dyn Fixture) {
+pub(crate) async fn delete_removes_a_message_for_ever(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("done").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -305,7 +305,7 @@ pub async fn delete_removes_a_message_for_ever(fixture: &dyn Fixture) {
     assert!(is_empty(&*queue).await);
 }
 
-pub async fn delete_may_be_repeated(fixture: &dyn Fixture) {
+pub(crate) async fn delete_may_be_repeated(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("done").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -313,7 +313,7 @@ pub async fn delete_may_be_repeated(fixture: &dyn Fixture) {
     assert_eq!(delete(&*queue, &message).await, Ok(()));
 }
 
-pub async fn delete_works_until_the_message_is_received_again(fixture: &dyn Fixture) {
+pub(crate) async fn delete_works_until_the_message_is_received_again(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     queue.send("late but done").await.unwrap();
     let message = receive_one(&*queue, LEASE).await;
@@ -322,7 +322,7 @@ pub async fn delete_works_until_the_message_is_received_again(fixture: &dyn Fixt
     assert!(is_empty(&*queue).await);
 }
 
-pub async fn delete_of_a_replaced_receipt_is_ok_and_deletes_nothing(fixture: &dyn Fixture) {
+pub(crate) async fn delete_of_a_replaced_receipt_is_ok_and_deletes_nothing(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let (first, second) = received_twice(&*queue).await;
     assert_eq!(delete(&*queue, &first).await, Ok(()));
@@ -330,7 +330,7 @@ pub async fn delete_of_a_replaced_receipt_is_ok_and_deletes_nothing(fixture: &dy
     assert_eq!(receive_one(&*queue, LEASE).await.receive_count, 3);
 }
 
-pub async fn batches_of_any_size_answer_each_receipt_in_order(fixture: &dyn Fixture) {
+pub(crate) async fn batches_of_any_size_answer_each_receipt_in_order(fixture: &dyn Fixture) {
     let Queues { queue, .. } = fixture.queue(5).await;
     let lease = 60 * ONE_SECOND;
     for number in 0..23 {
@@ -354,7 +354,7 @@ pub async fn batches_of_any_size_answer_each_receipt_in_order(fixture: &dyn Fixt
     assert_eq!(kinds(queue.extend(&[], lease).await), vec![]);
 }
 
-pub async fn attributes_tell_depths_and_rules(fixture: &dyn Fixture) {
+pub(crate) async fn attributes_tell_depths_and_rules(fixture: &dyn Fixture) {
     let Queues { queue, dead_letters } = fixture.queue(7).await;
     for number in 0..3 {
         queue.send(&number.to_string()).await.unwrap();

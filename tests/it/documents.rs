@@ -1,0 +1,121 @@
+//! The documents are true: their tables agree with the code, their links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use darkroom::metrics::definitions::{Definition, Kind, TABLE};
+use darkroom::metrics::process;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// How a metric stands in docs/METRICS.md.
+fn row(metric: &Definition) -> String {
+    let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+    let (kind, unit) = (metric.kind.as_str(), metric.unit.as_str());
+    format!("| `{}` | {kind} | {unit} | {} | {} |", metric.name, labels.join(", "), metric.help)
+}
+
+#[test]
+fn every_metric_stands_in_its_document_and_no_other() {
+    let metrics = TABLE.iter().chain(process::TABLE);
+    let expected: Vec<String> = metrics.map(|metric| row(metric)).collect();
+    let document = read("docs/METRICS.md");
+    let rows: Vec<&str> =
+        document.lines().filter(|line| line.starts_with("| `darkroom_") || line.starts_with("| `process_")).collect();
+    assert_eq!(rows, expected, "docs/METRICS.md should hold these rows:\n{}", expected.join("\n"));
+}
+
+#[test]
+fn every_label_value_stands_in_the_document() {
+    let document = read("docs/METRICS.md");
+    for metric in TABLE.iter().filter(|metric| metric.name != "darkroom_build_info") {
+        for value in (metric.series)().into_iter().flatten().filter(|value| *value != "unknown") {
+            assert!(document.contains(&format!("`{value}`")), "{}: {value} is not explained", metric.name);
+        }
+    }
+}
+
+#[test]
+fn every_bucket_list_stands_in_the_document() {
+    let document = read("docs/METRICS.md");
+    for metric in TABLE {
+        if let Kind::Histogram(bounds) = metric.kind {
+            let list = bounds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            assert!(document.contains(&list), "{}: its buckets {list} are not listed", metric.name);
+        }
+    }
+}
+
+/// The names of darkroom's variables in a text.
+fn variables(text: &str) -> BTreeSet<String> {
+    let starts = text.match_indices("DARKROOM_").map(|(at, _)| at);
+    let name = |at: usize| text[at..].chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect::<String>();
+    starts.map(name).filter(|name| name.len() > "DARKROOM_".len()).collect()
+}
+
+#[test]
+fn the_readme_lists_every_setting_and_no_other() {
+    let code: String = variables(&read("src/config/settings.rs")).into_iter().collect::<Vec<_>>().join("\n");
+    let readme = read("README.md");
+    let table: String = readme.lines().filter(|line| line.starts_with("| `DARKROOM_")).collect::<Vec<_>>().join("\n");
+    let listed = variables(&table).into_iter().collect::<Vec<_>>().join("\n");
+    assert_eq!(listed, code);
+}
+
+fn documents() -> Vec<PathBuf> {
+    let of =
+        |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut all = [of(root().to_owned()), of(root().join("docs")), of(root().join("docs/decisions"))].concat();
+    all.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    all
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut dead = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split([')', '#', ' ']).next().unwrap();
+            let is_elsewhere = target.is_empty() || target.contains("://");
+            if !is_elsewhere && !document.parent().unwrap().join(target).exists() {
+                dead.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+/// Every promise in docs/ARCHITECTURE.md names the tests that prove it.
+#[test]
+fn every_promise_names_tests_that_there_are() {
+    let code: String = ["src", "tests"].iter().flat_map(|dir| texts_under(&root().join(dir))).collect();
+    let document = read("docs/ARCHITECTURE.md");
+    let promises = document.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit());
+    let mut count = 0;
+    for promise in promises {
+        let tests = promise.trim_end_matches(" |").rsplit_once(" | ").unwrap().1;
+        for test in tests.split(", ") {
+            let name = test.trim_matches('`');
+            assert!(code.contains(&format!("fn {name}(")), "there is no test {name}: {promise}");
+        }
+        count += 1;
+    }
+    assert!(count >= 8, "only {count} promises were found");
+}
+
+fn texts_under(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(
+            |path| if path.is_dir() { texts_under(&path) } else { fs::read_to_string(path).into_iter().collect() },
+        )
+        .collect()
+}
