@@ -3,6 +3,6 @@
 //! `scripts/with-emulators` starts MiniStack and says where it is. `DARKROOM_TEST_AWS=1` runs the contracts against
 //! AWS instead, with the credentials and region of the SDK's own chain; what they make there they remove.
 
-pub mod account;
-pub mod curl;
+pub(crate) mod account;
+pub(crate) mod curl;
 mod rules;

@@ -5,9 +5,9 @@
 //! is instantiated by a macro that makes a test of each, as `contract/local.rs` does it. A case that is in no list is
 //! never used, which is a warning.
 
-pub(crate) #[cfg(feature = "aws")]
+#[cfg(feature = "aws")]
 mod aws;
-mod catalog;
+pub(crate) mod catalog;
 pub(crate) mod local;
 pub(crate) mod objects;
 pub(crate) mod queue;

@@ -17,12 +17,12 @@ use darkroom::record::ImageId;
 use std::time::Duration;
 
 /// What emulators take as credentials.
-pub const KEY: &str = "darkroom-test";
-pub const REGION: &str = "us-east-1";
+pub(crate) const KEY: &str = "darkroom-test";
+pub(crate) const REGION: &str = "us-east-1";
 
 /// An account, and what was made in it.
-pub struct Account {
-    pub clients: Clients,
+pub(crate) struct Account {
+    pub(crate) clients: Clients,
     made: Mutex<Vec<Made>>,
 }
 
@@ -34,12 +34,12 @@ enum Made {
 }
 
 /// The MiniStack that the test command started; without one the test says that it is skipped, and fails in CI.
-pub fn ministack() -> Option<String> {
+pub(crate) fn ministack() -> Option<String> {
     variable("DARKROOM_TEST_MINISTACK")
 }
 
 /// A variable that `scripts/with-emulators` sets.
-pub fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let value = env::var(name).ok();
     if value.is_none() {
         assert_ne!(env::var("CI").as_deref(), Ok("true"), "{name} is not set");
@@ -50,7 +50,7 @@ pub fn variable(name: &str) -> Option<String> {
 
 impl Account {
     /// AWS itself if that is asked for, else MiniStack if it runs.
-    pub async fn for_contracts() -> Option<Self> {
+    pub(crate) async fn for_contracts() -> Option<Self> {
         if env::var("DARKROOM_TEST_AWS").as_deref() == Ok("1") {
             let clients = Clients::load(Duration::from_secs(3600)).await.unwrap();
             return Some(Self { clients, made: Mutex::default() });
@@ -59,7 +59,7 @@ impl Account {
     }
 
     /// An emulator's account.
-    pub fn at(endpoint: &str) -> Self {
+    pub(crate) fn at(endpoint: &str) -> Self {
         let credentials = Credentials::new(KEY, KEY, None, None, "tests");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -75,14 +75,13 @@ impl Account {
     }
 
     /// A new bucket.
-    pub async fn bucket(&self, keeps_versions: bool) -> String {
+    pub(crate) async fn bucket(&self, keeps_versions: bool) -> String {
         let (s3, name) = (&self.clients.s3, name());
         let region = s3.config().region().map(ToString::to_string).unwrap_or_default();
         let mut create = s3.create_bucket().bucket(&name);
         if region != "us-east-1" {
             let location = aws_sdk_s3::types::CreateBucketConfiguration::builder();
-            create =
-                create.create_bucket_configuration(location.location_constraint(region.as_str().into()).build());
+            create = create.create_bucket_configuration(location.location_constraint(region.as_str().into()).build());
         }
         create.send().await.unwrap();
         self.note(Made::Bucket(name.clone()));
@@ -94,7 +93,7 @@ impl Account {
     }
 
     /// A new queue with its dead letters: their URLs.
-    pub async fn queue(&self, max_receives: u32) -> (String, String) {
+    pub(crate) async fn queue(&self, max_receives: u32) -> (String, String) {
         let (sqs, name) = (&self.clients.sqs, name());
         let dead = sqs.create_queue().queue_name(format!("{name}-dlq")).send().await.unwrap().queue_url.unwrap();
         self.note(Made::Queue(dead.clone()));
@@ -107,14 +106,14 @@ impl Account {
     }
 
     /// The ARN of a queue.
-    pub async fn queue_arn(&self, url: &str) -> String {
+    pub(crate) async fn queue_arn(&self, url: &str) -> String {
         let arn = QueueAttributeName::QueueArn;
         let asked = self.clients.sqs.get_queue_attributes().queue_url(url).attribute_names(arn.clone());
         asked.send().await.unwrap().attributes.unwrap()[&arn].clone()
     }
 
     /// A new table with the hash key `id`.
-    pub async fn table(&self) -> String {
+    pub(crate) async fn table(&self) -> String {
         let (dynamodb, name) = (&self.clients.dynamodb, name());
         let id = AttributeDefinition::builder().attribute_name("id").attribute_type(Scalar::S).build().unwrap();
         let hash = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap();
@@ -126,7 +125,7 @@ impl Account {
     }
 
     /// Removes all that was made.
-    pub async fn remove_all(&self) {
+    pub(crate) async fn remove_all(&self) {
         let made = std::mem::take(&mut *self.made.lock().unwrap());
         for made in made {
             match made {

@@ -7,15 +7,15 @@ use tokio::process::Command;
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends a request with exactly these headers besides those that curl sets itself.
-pub async fn send(method: &str, url: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
+pub(crate) async fn send(method: &str, url: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
     let mut curl = Command::new("curl");
     // `-i` puts the head before the body; `Expect:` keeps an interim answer out of it.
     curl.args(["--silent", "--show-error", "--globoff", "--path-as-is", "--max-time", "60", "-i", "-H", "Expect:"]);
@@ -39,7 +39,7 @@ pub async fn send(method: &str, url: &str, headers: &[(String, String)], body: &
 }
 
 /// A GET without further headers.
-pub async fn get(url: &str) -> Answer {
+pub(crate) async fn get(url: &str) -> Answer {
     send("GET", url, &[], b"").await
 }
 

@@ -106,11 +106,7 @@ impl Dice {
                 lease_until: self.time(),
                 deaths: self.deaths(),
             },
-            1 => Change::Reject {
-                reason: Reason::Corrupt,
-                src: self.maybe(Self::src),
-                detail: self.name("detail"),
-            },
+            1 => Change::Reject { reason: Reason::Corrupt, src: self.maybe(Self::src), detail: self.name("detail") },
             2 => Change::Publish(self.published()),
             3 => Change::Fail {
                 reason: Reason::Killed,
