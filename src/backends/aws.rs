@@ -44,6 +44,9 @@ impl AwsBackend {
                 None => Arc::new(queue::Unset { variable }),
             }
         };
+        if aws.queue_url.is_some() && aws.dlq_url.is_none() {
+            tracing::warn!("DARKROOM_DLQ_URL is not set: dead letters are not counted");
+        }
         Ok(Ports {
             queue: queue(&aws.queue_url, "DARKROOM_QUEUE_URL"),
             dead_letters: queue(&aws.dlq_url, "DARKROOM_DLQ_URL"),

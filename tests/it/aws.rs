@@ -4,5 +4,10 @@
 //! AWS instead, with the credentials and region of the SDK's own chain; what they make there they remove.
 
 pub(crate) mod account;
+mod calls;
 pub(crate) mod curl;
+mod deployment;
+mod end_to_end;
+mod faults;
+mod process;
 mod rules;

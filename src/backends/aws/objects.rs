@@ -72,7 +72,7 @@ impl S3Store {
             .bucket(&self.bucket)
             .prefix(key)
             .encoding_type(EncodingType::Url)
-            .set_key_marker(page.next_key_marker.clone())
+            .set_key_marker(page.next_key_marker.as_deref().map(|marker| decoded(marker, page.encoding_type())))
             .set_version_id_marker(page.next_version_id_marker.clone());
         let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
         answer.map_err(|error| errors::port_error("objects.delete", error))
@@ -149,9 +149,10 @@ impl ObjectStore for S3Store {
             .set_start_after(after.map(str::to_owned));
         let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
         let answer = answer.map_err(|error| errors::port_error("objects.list", error))?;
+        let encoding = answer.encoding_type;
         let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             Some(Listed {
-                key: decoded(&object.key?),
+                key: decoded(&object.key?, encoding.as_ref()),
                 bytes: bytes(object.size),
                 modified_at: timestamp(object.last_modified),
             })
@@ -167,7 +168,7 @@ impl ObjectStore for S3Store {
             let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
             let mut is_past_the_key = false;
             for (name, version) in versions.chain(markers) {
-                if name.map(decoded).as_deref() != Some(key) {
+                if name.map(|name| decoded(name, page.encoding_type())).as_deref() != Some(key) {
                     // Another key with this one as its prefix: keys come in order, so none of ours follows.
                     is_past_the_key = true;
                     continue;
@@ -203,7 +204,12 @@ fn timestamp(at: Option<DateTime>) -> Timestamp {
     Timestamp::from_millis(at.and_then(|at| at.to_millis().ok()).unwrap_or(0))
 }
 
-/// A key as S3 writes it with `encoding-type=url`: form-encoded, `+` is a space.
-fn decoded(key: &str) -> String {
-    percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+/// A key as a listing has it: form-encoded (`+` is a space) if the answer says so; not every store does as it is asked.
+fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
+    match encoding {
+        Some(EncodingType::Url) => {
+            percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+        }
+        _ => key.to_owned(),
+    }
 }

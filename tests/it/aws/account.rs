@@ -17,7 +17,7 @@ use darkroom::record::ImageId;
 use std::time::Duration;
 
 /// What emulators take as credentials.
-pub(crate) const KEY: &str = "darkroom-test";
+pub(crate) const KEY: &str = "test";
 pub(crate) const REGION: &str = "us-east-1";
 
 /// An account, and what was made in it.
