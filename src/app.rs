@@ -1,5 +1,6 @@
 //! The composition root: from settings to running parts, and their orderly end.
 
+mod check;
 mod listen;
 mod signals;
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, ApiSettings, ApiState, Latch, Readiness};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{BackendConfig, Config};
+use crate::config::{BackendConfig, Config, Role};
 use crate::metrics::{self, Metrics};
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
@@ -42,6 +43,15 @@ pub enum Ending {
 struct Parts {
     api: bool,
     worker: bool,
+}
+
+/// Tries what a role needs, and tells it as a table; whether all of it works.
+///
+/// # Errors
+/// When there is nothing to try it on.
+pub async fn check(config: Config, role: Role) -> anyhow::Result<(String, bool)> {
+    let probes = backends::probe(&config, role, Arc::new(SystemClock)).await?;
+    Ok((check::table(&probes), probes.iter().all(|probe| probe.trouble.is_none())))
 }
 
 /// Runs API and worker until the process is asked to stop.

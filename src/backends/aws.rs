@@ -7,6 +7,7 @@ mod catalog;
 mod clients;
 mod errors;
 mod objects;
+mod probes;
 mod queue;
 
 use std::sync::Arc;
@@ -16,8 +17,10 @@ pub use clients::Clients;
 pub use objects::S3Store;
 pub use queue::SqsQueue;
 
-use crate::config::{AwsConfig, Config};
+use super::Probe;
+use crate::config::{AwsConfig, Config, Role};
 use crate::ports::{Ports, Queue};
+use probes::Resources;
 
 /// Why the AWS backend cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,24 @@ impl AwsBackend {
             uploads: Arc::new(S3Store::new(clients.s3.clone(), config.upload_bucket.clone())),
             thumbnails: Arc::new(S3Store::new(clients.s3.clone(), config.thumbnail_bucket.clone())),
             catalog: Arc::new(DynamoCatalog::new(clients.dynamodb.clone(), aws.table.clone())),
+        })
+    }
+
+    /// Tries every permission that a role needs, by calls that change nothing.
+    ///
+    /// # Errors
+    /// When no region is set anywhere.
+    pub async fn probe(config: &Config, aws: &AwsConfig, role: Role) -> Result<Vec<Probe>, ConnectError> {
+        let clients = Clients::load(config.upload_url_expiry).await?;
+        let resources = Resources { clients: &clients, config, aws };
+        Ok(match role {
+            Role::Api => resources.api().await,
+            Role::Worker => resources.worker().await,
+            Role::Local => {
+                let mut probes = resources.worker().await;
+                probes.extend(resources.api().await);
+                probes
+            }
         })
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use darkroom::backends::aws::Clients;
 use darkroom::record::Status;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::account::{ministack, variable};
+use super::account::{Account, ministack, variable};
 use super::deployment::{Deployment, Plan};
 use super::process::{self, Process};
 use crate::images;
@@ -42,6 +43,7 @@ impl Microburst {
         let endpoint = format!("http://127.0.0.1:{port}");
         let log = dir.path().join("microburst.log");
         let process = Process::start(command, &log, endpoint.clone(), "/_microburst/health").await;
+        warm_up(&Account::at(&endpoint)).await;
         Some(Self { process, endpoint, _dir: dir })
     }
 
@@ -64,6 +66,17 @@ impl Microburst {
             metrics.lines().filter(|line| line.starts_with("microburst_faults_total") && line.contains(&label));
         counts.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as usize).sum()
     }
+}
+
+/// The proxy reads a service's model when it is first called, which takes it seconds.
+async fn warm_up(through: &Account) {
+    let Clients { sqs, s3, dynamodb } = &through.clients;
+    process::until("the proxy passes calls on", async || {
+        sqs.list_queues().send().await.is_ok()
+            && s3.list_buckets().send().await.is_ok()
+            && dynamodb.list_tables().send().await.is_ok()
+    })
+    .await;
 }
 
 /// Rules by which three of ten calls of every operation fail, of each kind of fault an equal part.
