@@ -1,9 +1,12 @@
 //! The HTTP API: presigned uploads out, the status of every image, and the admin listener.
 
 mod address;
+mod delete;
 mod health;
 mod images;
 mod layers;
+mod openapi;
+mod page;
 mod problem;
 mod serve;
 mod uploads;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
@@ -42,6 +45,8 @@ pub struct ApiSettings {
     pub upload_url_expiry: Duration,
     /// Whether `GET /upload-url` exists.
     pub has_plain_uploads: bool,
+    /// Whether `DELETE /images/{id}` exists: anyone who reaches the API may then delete.
+    pub may_delete: bool,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<String>,
     /// Longest wait: [`MAX_WAIT`] as a process, zero where an idle request costs money.
@@ -56,6 +61,7 @@ impl From<&Config> for ApiSettings {
             max_bytes: config.max_bytes,
             upload_url_expiry: config.upload_url_expiry,
             has_plain_uploads: config.plain_uploads,
+            may_delete: config.allow_delete,
             cors_origins: config.cors_origins.clone(),
             max_wait: MAX_WAIT,
         }
@@ -88,17 +94,33 @@ impl ApiState {
 
 /// The routes that anyone may call.
 pub fn router(state: ApiState) -> Router {
-    let mut routes = Router::new()
-        .route("/images", post(uploads::create).get(images::find))
-        .route("/images/{id}", get(images::show))
-        .route("/images/{id}/{size}", get(images::redirect));
-    if state.settings.has_plain_uploads {
-        routes = routes.route("/upload-url", get(uploads::create_plain));
-    }
     let origins = state.settings.cors_origins.clone();
+    let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes
+        .fold(Router::new(), |router, (path, route)| router.route(path, route))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::new(state));
     layers::around(routes, &origins)
+}
+
+/// The paths that `openapi.json` describes.
+pub fn described_paths(settings: &ApiSettings) -> Vec<&'static str> {
+    endpoints(settings).into_iter().map(|(path, _)| path).collect()
+}
+
+/// What a client's code may call.
+fn endpoints(settings: &ApiSettings) -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
+    let image = get(images::show);
+    let image = if settings.may_delete { image.delete(delete::delete) } else { image };
+    let mut endpoints = vec![
+        ("/images", post(uploads::create).get(images::find)),
+        ("/images/{id}", image),
+        ("/images/{id}/{size}", get(images::redirect)),
+        ("/openapi.json", get(openapi::document)),
+    ];
+    if settings.has_plain_uploads {
+        endpoints.push(("/upload-url", get(uploads::create_plain)));
+    }
+    endpoints
 }

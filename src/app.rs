@@ -49,9 +49,17 @@ struct Parts {
 ///
 /// # Errors
 /// When there is nothing to try it on.
-pub async fn check(config: Config, role: Role) -> anyhow::Result<(String, bool)> {
-    let probes = backends::probe(&config, role, Arc::new(SystemClock)).await?;
+pub fn check(config: &Config, role: Role) -> anyhow::Result<(String, bool)> {
+    let probes = block_on(backends::probe(config, role, Arc::new(SystemClock)))?;
     Ok((check::table(&probes), probes.iter().all(|probe| probe.trouble.is_none())))
+}
+
+/// Asks the process that these settings belong to whether it lives.
+///
+/// # Errors
+/// When it does not answer, or not that it does.
+pub fn check_health(config: &Config) -> anyhow::Result<()> {
+    block_on(check::health(config.admin_listen))
 }
 
 /// Runs API and worker until the process is asked to stop.
@@ -79,7 +87,7 @@ pub fn run_api(config: Config) -> anyhow::Result<Ending> {
 }
 
 /// A runtime for the length of `work`. Threads that are stuck at its end are left behind, for the process ends too.
-fn block_on(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(THREADS_TIMEOUT);
@@ -115,7 +123,9 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
 
 async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -> anyhow::Result<Listener> {
     let router = api::admin_router(readiness.clone(), move || metrics.render());
-    Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await
+    let listener = Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await?;
+    tracing::info!("health and metrics: http://{}/metrics", listener.address());
+    Ok(listener)
 }
 
 async fn serve_api(

@@ -104,8 +104,16 @@ pub struct ThumbnailKey<'a> {
     pub format: Format,
 }
 
+impl ThumbnailKey<'_> {
+    /// What the keys of all thumbnails of an image begin with, of every version.
+    pub fn prefix_of(id: &ImageId) -> String {
+        format!("{THUMBNAIL_PREFIX}{id}/")
+    }
+}
+
 impl fmt::Display for ThumbnailKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{THUMBNAIL_PREFIX}{}/{}/{}.{}", self.id, self.version, self.size, self.format.extension())
+        let prefix = Self::prefix_of(self.id);
+        write!(f, "{prefix}{}/{}.{}", self.version, self.size, self.format.extension())
     }
 }

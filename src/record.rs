@@ -29,9 +29,21 @@ pub enum Status {
     InvalidContentType,
     /// Every attempt failed, or the source vanished; the reason says why.
     Failed,
+    /// The image was deleted. Nobody is shown such a record: it keeps out the events that come too late.
+    Deleted,
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::WaitingForUpload,
+        Self::WaitingForThumbnails,
+        Self::Published,
+        Self::InvalidContentType,
+        Self::Failed,
+        Self::Deleted,
+    ];
+
     /// The name that the API and the catalog use.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,19 +52,18 @@ impl Status {
             Self::Published => "published",
             Self::InvalidContentType => "invalid_content_type",
             Self::Failed => "failed",
+            Self::Deleted => "deleted",
         }
     }
 
     /// The status of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::WaitingForUpload, Self::WaitingForThumbnails, Self::Published, Self::InvalidContentType, Self::Failed]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
     /// Whether nothing more happens to this version by itself.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed)
+        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed | Self::Deleted)
     }
 }
 
@@ -145,6 +156,11 @@ impl Sequencer {
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = !text.is_empty() && text.len() <= Self::DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
         is_hex.then(|| Self(format!("{:0<width$}", text.to_ascii_uppercase(), width = Self::DIGITS)))
+    }
+
+    /// The sequencer that no event comes after.
+    pub fn last() -> Self {
+        Self("F".repeat(Self::DIGITS))
     }
 
     /// The padded digits.
@@ -259,7 +275,7 @@ pub struct ImageRecord {
     pub created_at: Timestamp,
     /// When it was last written.
     pub updated_at: Timestamp,
-    /// When an upload that never came may be forgotten. Never a clock: deletion is lazy.
+    /// When an upload that never came, or an image that was deleted, may be forgotten. Never a clock: deletion is lazy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Timestamp>,
     /// Fields of other builds; kept as they are.

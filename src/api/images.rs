@@ -14,7 +14,7 @@ use super::address::OwnAddress;
 use super::view::{thumbnail_url, view};
 use super::wait::{KnownTags, entity_tag, look_until, parse_wait};
 use super::{ApiState, Problem, ProblemKind};
-use crate::record::{ImageId, ImageRecord};
+use crate::record::{ImageId, ImageRecord, Status};
 
 /// How soon a client may ask again where requests cannot wait, in seconds.
 const RETRY_AFTER_SECS: u64 = 1;
@@ -62,7 +62,7 @@ pub(super) async fn redirect(
 ) -> Result<Response, Problem> {
     let (id, size) = text_of_path(path)?;
     let id = parse_id(&id)?;
-    let record = api.catalog.look(&id).await?.ok_or_else(|| unknown(&id))?;
+    let record = api.catalog.look(&id).await?.filter(|record| !is_deleted(record)).ok_or_else(|| unknown(&id))?;
     let Some(published) = &record.published else {
         let detail = format!("image {id} has no thumbnails: it is {}", record.status);
         return Err(Problem::new(ProblemKind::NoThumbnail, detail));
@@ -93,10 +93,10 @@ async fn answer(
         if known.is_empty() {
             record.status.is_final() || record.rev != *first_rev.get_or_insert(record.rev)
         } else {
-            !known.contain(&entity_tag(api, record, api.clock.now()))
+            is_deleted(record) || !known.contain(&entity_tag(api, record, api.clock.now()))
         }
     });
-    let record = record.await?.filter(is_meant).ok_or_else(|| unknown(id))?;
+    let record = record.await?.filter(|record| !is_deleted(record) && is_meant(record)).ok_or_else(|| unknown(id))?;
     let now = api.clock.now();
     let tag = entity_tag(api, &record, now);
     let is_known = known.contain(&tag);
@@ -117,7 +117,11 @@ async fn answer(
     Ok(response)
 }
 
-fn parse_id(text: &str) -> Result<ImageId, Problem> {
+fn is_deleted(record: &ImageRecord) -> bool {
+    record.status == Status::Deleted
+}
+
+pub(super) fn parse_id(text: &str) -> Result<ImageId, Problem> {
     ImageId::parse(text).map_err(|error| Problem::new(ProblemKind::InvalidId, error.to_string()))
 }
 
@@ -125,7 +129,7 @@ fn unknown(id: &ImageId) -> Problem {
     Problem::new(ProblemKind::UnknownImage, format!("there is no image {id}"))
 }
 
-fn text_of_path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+pub(super) fn text_of_path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
     let Path(text) = path.map_err(|_| Problem::new(ProblemKind::InvalidId, "the path is not UTF-8"))?;
     Ok(text)
 }

@@ -62,10 +62,16 @@ impl Pipeline {
 
     /// The object, or its version, is gone: nothing can be done any more, and nobody is to blame.
     async fn gone(&self, job: &Job<'_>, entry: &Entry) -> Result<Attempted, Halt> {
-        let is_settled = |status| matches!(status, Status::Published | Status::InvalidContentType);
+        let seen = match &entry.seen {
+            Some(seen) => Some(seen.clone()),
+            None => self.catalog.look(&job.id).await?,
+        };
         let now = self.clock.now();
-        let is_left_alone = job.event.sequencer.is_none()
-            && entry.seen.as_ref().is_some_and(|seen| is_settled(seen.status) || seen.has_live_lease(now));
+        let is_left_alone = seen.is_some_and(|seen| match seen.status {
+            Status::Deleted => true,
+            Status::Published | Status::InvalidContentType => job.event.sequencer.is_none(),
+            _ => job.event.sequencer.is_none() && seen.has_live_lease(now),
+        });
         if is_left_alone {
             return Ok(Attempted::Settled(Fate::Done(Outcome::SourceMissing)));
         }

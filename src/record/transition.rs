@@ -74,6 +74,12 @@ pub enum Change {
         /// What went wrong, in words.
         error: String,
     },
+    /// The image was deleted: what is known of it goes. What stays keeps late events out: the sequencer, and the last of
+    /// all where none was known, since then no event was seen and the first may be in a worker's hands.
+    Delete {
+        /// When the record itself may go: no event is delivered later than that.
+        forget_at: Timestamp,
+    },
     /// The attempt failed and others are left: the lease goes, so that the next one may begin at once.
     Release {
         /// What went wrong, in words.
@@ -202,6 +208,14 @@ impl Transition {
                 new.src.clone_from(src);
                 new.deaths = *deaths;
                 new.last_error = Some(error.clone());
+            }
+            Change::Delete { forget_at } => {
+                new.status = Status::Deleted;
+                new.seq.get_or_insert_with(Sequencer::last);
+                new.src = None;
+                new.deaths = 0;
+                new.published = None;
+                new.ttl = Some(*forget_at);
             }
             Change::Release { .. } => {}
         }

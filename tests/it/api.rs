@@ -1,6 +1,9 @@
 //! The HTTP API, called as a client calls it.
 
 mod answers;
+mod deletion;
+mod description;
+mod page;
 mod ports;
 mod serving;
 mod waiting;
@@ -25,6 +28,20 @@ use tower::ServiceExt as _;
 /// The time at which every test begins: the start of a signing window.
 const START: Timestamp = Timestamp::from_millis(1_700_000_100_000);
 
+/// The settings of every test that wishes no others.
+fn settings() -> ApiSettings {
+    ApiSettings {
+        upload_prefix: "uploads/".to_owned(),
+        public_url: None,
+        max_bytes: 1_000_000,
+        upload_url_expiry: Duration::from_mins(5),
+        has_plain_uploads: true,
+        may_delete: false,
+        cors_origins: Vec::new(),
+        max_wait: MAX_WAIT,
+    }
+}
+
 /// An API over ports in memory.
 struct Bench {
     records: Arc<Records>,
@@ -39,15 +56,7 @@ impl Bench {
     }
 
     fn with(change: impl FnOnce(&mut ApiSettings)) -> Self {
-        let mut settings = ApiSettings {
-            upload_prefix: "uploads/".to_owned(),
-            public_url: None,
-            max_bytes: 1_000_000,
-            upload_url_expiry: Duration::from_mins(5),
-            has_plain_uploads: true,
-            cors_origins: Vec::new(),
-            max_wait: MAX_WAIT,
-        };
+        let mut settings = settings();
         change(&mut settings);
         let clock: SharedClock = Arc::new(TokioClock::starting_at(START));
         let (records, shutdown) = (Arc::new(Records::default()), CancellationToken::new());
@@ -65,7 +74,7 @@ impl Bench {
 
     /// Calls the API without a network.
     async fn call(&self, request: Request<Body>) -> Answer {
-        Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
+        call(&self.router, request).await
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -78,7 +87,11 @@ impl Bench {
         let attempt = Attempt { token: "attempt".to_owned(), message: "message".to_owned() };
         let key = format!("uploads/{id}");
         let transition = Transition { id, key, attempt, guard, change, at: self.clock.now() };
-        assert!(matches!(self.records.apply(&transition).await.unwrap(), Applied::Written { .. }));
+        assert!(matches!(self.apply_any(&transition).await, Applied::Written { .. }));
+    }
+
+    async fn apply_any(&self, transition: &Transition) -> Applied {
+        self.records.apply(transition).await.unwrap()
     }
 
     async fn claim(&self, id: &str, seq: &str) {
@@ -116,6 +129,10 @@ impl Bench {
         self.claim(id, "01").await;
         self.publish(id).await;
     }
+}
+
+async fn call(router: &Router, request: Request<Body>) -> Answer {
+    Answer::of(router.clone().oneshot(request).await.unwrap()).await
 }
 
 fn enter(seq: &str) -> Guard {

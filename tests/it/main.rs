@@ -11,5 +11,8 @@ mod documents;
 mod faults;
 mod flow;
 mod images;
+mod local;
+mod monitoring;
+mod process;
 mod render;
 mod world;

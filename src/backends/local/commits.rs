@@ -4,6 +4,7 @@
 //! that waits, runs each inside its own savepoint, commits once, and answers; then it takes those that came
 //! meanwhile. There is one writer per process; other processes are waited for in `BEGIN IMMEDIATE`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -66,8 +67,7 @@ impl Commits {
     }
 }
 
-/// The right to commit. A leader that ends before its time (a panic, a runtime that shuts down) leaves nobody
-/// waiting for ever.
+/// The right to commit. A leader that never ran, since the runtime shut down, leaves nobody waiting for ever.
 struct Leader {
     commits: Arc<Commits>,
     is_done: bool,
@@ -142,7 +142,10 @@ where
     F: FnOnce(&Connection) -> Result<T, Failure> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        self.outcome = self.job.take().map(|job| job(connection));
+        let job = self.job.take();
+        // A fault of our own costs this write, not its neighbours in the transaction.
+        let run = AssertUnwindSafe(|| job.map(|job| job(connection)));
+        self.outcome = catch_unwind(run).unwrap_or(Some(Err(Failure::Panicked)));
         matches!(self.outcome, Some(Ok(_)))
     }
 
@@ -151,7 +154,7 @@ where
             (Some(Err(failure)), _) => Err(failure),
             (_, Err(error)) => Err(Failure::NotCommitted(error)),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (None, Ok(())) => Err(Failure::ShuttingDown),
+            (None, Ok(())) => Err(Failure::Panicked),
         };
         // Nobody listens when the caller was dropped; the write stands all the same.
         drop(self.reply.send(outcome));
@@ -159,6 +162,108 @@ where
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every holder leaves the data whole: a job that panics is rolled back by the next batch.
+    // Nobody panics while holding it: jobs are caught.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::ports::ErrorKind;
+
+    fn commits() -> Arc<Commits> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE notes (note TEXT)").unwrap();
+        Commits::new(connection)
+    }
+
+    fn note(text: &str) -> impl FnOnce(&Connection) -> Result<(), Failure> + Send + use<> {
+        let text = text.to_owned();
+        move |connection| Ok(connection.execute("INSERT INTO notes VALUES (?1)", [text]).map(|_| ())?)
+    }
+
+    fn note_then_fail(text: &str) -> impl FnOnce(&Connection) -> Result<(), Failure> + Send + use<> {
+        let note = note(text);
+        move |connection| note(connection).and(Err(Failure::Refused(ErrorKind::Precondition)))
+    }
+
+    async fn notes(commits: &Arc<Commits>) -> Vec<String> {
+        let read = |connection: &Connection| {
+            let mut select = connection.prepare("SELECT note FROM notes ORDER BY note")?;
+            let notes = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            Ok(notes)
+        };
+        commits.write(read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn writes_that_wait_share_a_commit() {
+        let commits = commits();
+        let mut count = commits.subscribe();
+        let (open, gate) = std::sync::mpsc::channel();
+        let first = commits.write(move |_| gate.recv().map_err(|_| Failure::ShuttingDown));
+        let others = join_all((0..100).map(|number| commits.write(note(&format!("{number:02}")))));
+        let opened = async { open.send(()).unwrap() };
+        let (first, others, ()) = tokio::join!(first, others, opened);
+        assert!(first.is_ok() && others.iter().all(Result::is_ok));
+        // The leader may have come before the hundred, never between them.
+        assert!(*count.borrow_and_update() <= 2);
+        assert_eq!(notes(&commits).await.len(), 100);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_takes_back_its_own_and_leaves_its_neighbours() {
+        let commits = commits();
+        let (one, two, three) = tokio::join!(
+            commits.write(note("one")),
+            commits.write(note_then_fail("two")),
+            commits.write(note("three"))
+        );
+        assert!(one.is_ok() && three.is_ok());
+        assert!(matches!(two, Err(Failure::Refused(ErrorKind::Precondition))));
+        assert_eq!(notes(&commits).await, ["one", "three"]);
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_nobody_is_told_that_it_was_stored() {
+        let commits = commits();
+        lock(&commits.connection).pragma_update(None, "max_page_count", 3).unwrap();
+        let large = "x".repeat(100_000);
+        let (small, large, late) =
+            tokio::join!(commits.write(note("small")), commits.write(note(&large)), commits.write(note("late")));
+        let told = [small, large, late].map(|outcome| outcome.map_err(|failure| failure.into_port_error("test").kind));
+        let stored = notes(&commits).await;
+        assert_eq!(told[1], Err(ErrorKind::Unavailable));
+        for (outcome, text) in told.iter().zip(["small", "", "late"]) {
+            assert_eq!(outcome.is_ok(), stored.iter().any(|note| note == text), "{text}: {told:?}, {stored:?}");
+        }
+        lock(&commits.connection).pragma_update(None, "max_page_count", 1000).unwrap();
+        commits.write(note("there is space again")).await.unwrap();
+        assert!(notes(&commits).await.contains(&"there is space again".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_on_when_its_caller_is_gone() {
+        let commits = commits();
+        let mut write = Box::pin(commits.write(note("orphan")));
+        assert!(futures_util::poll!(&mut write).is_pending());
+        drop(write);
+        assert_eq!(notes(&commits).await, ["orphan"]);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_taken_back_and_its_neighbours_stay() {
+        let commits = commits();
+        let panics = |connection: &Connection| -> Result<(), Failure> {
+            connection.execute("INSERT INTO notes VALUES ('lost')", [])?;
+            panic!("a fault of our own")
+        };
+        let (one, two, three) =
+            tokio::join!(commits.write(note("one")), commits.write(panics), commits.write(note("three")));
+        assert!(matches!(two, Err(Failure::Panicked)));
+        assert!(one.is_ok() && three.is_ok());
+        assert_eq!(notes(&commits).await, ["one", "three"]);
+    }
 }

@@ -16,8 +16,12 @@ use crate::ports::PortError;
 /// How often somebody who waits looks whether another process wrote.
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
-/// How long a writer waits for the writer of another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a writer waits for the writer of another process: 5 s in all.
+const BUSY_TRIES: i32 = 2500;
+
+/// How long it sleeps before it tries again. SQLite's own waiting grows to 100 ms a step, which lets a writer that is
+/// never idle keep the others out for seconds.
+const BUSY_STEP: Duration = Duration::from_millis(2);
 
 /// The database of the local backend.
 #[derive(Clone)]
@@ -40,6 +44,8 @@ impl Database {
         schema::prepare(&writer, path)?;
         let reader = connect(path).map_err(|error| OpenError::of_database(path, error))?;
         let watcher = connect(path).map_err(|error| OpenError::of_database(path, error))?;
+        // It is asked on the threads of the runtime, where nothing may wait.
+        watcher.busy_timeout(Duration::ZERO).map_err(|error| OpenError::of_database(path, error))?;
         Ok(Self {
             commits: Commits::new(writer),
             reader: Arc::new(Mutex::new(reader)),
@@ -104,10 +110,15 @@ impl Database {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mut connection = Connection::open(path)?;
+    connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
     // FULL: what was committed survives a loss of power.
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
+}
+
+fn wait_for_others(tries: i32) -> bool {
+    std::thread::sleep(BUSY_STEP);
+    tries < BUSY_TRIES
 }

@@ -21,6 +21,9 @@ pub(super) enum Failure {
     /// What is stored is not what this build writes.
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
+    /// The write panicked: a fault of darkroom's own.
+    #[error("the write panicked")]
+    Panicked,
     /// The process is shutting down.
     #[error("the process is shutting down")]
     ShuttingDown,
@@ -33,6 +36,7 @@ impl Failure {
             Self::Database(error) => kind_of(error),
             Self::NotCommitted(error) => kind_of(error),
             Self::Record(_) => ErrorKind::Damaged,
+            Self::Panicked => ErrorKind::Invalid,
             Self::ShuttingDown => ErrorKind::Unavailable,
         }
     }

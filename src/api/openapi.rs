@@ -1,0 +1,32 @@
+//! The API's description, for people and code generators: as this server answers, with what is switched off left out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::Value;
+
+use super::{ApiSettings, ApiState, Problem, ProblemKind, described_paths};
+
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// `GET /openapi.json`
+pub(super) async fn document(State(api): State<Arc<ApiState>>) -> Result<Json<Value>, Problem> {
+    describe(&api.settings).map(Json).map_err(|error| {
+        tracing::error!(%error, "the API's description is not JSON");
+        Problem::new(ProblemKind::Internal, "the server's log says more")
+    })
+}
+
+fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
+    let mut document: Value = serde_json::from_str(DOCUMENT)?;
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    let served = described_paths(settings);
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|path, _| served.contains(&&**path));
+        if !settings.may_delete {
+            paths["/images/{id}"].as_object_mut().map(|methods| methods.remove("delete"));
+        }
+    }
+    Ok(document)
+}

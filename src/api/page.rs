@@ -1,0 +1,121 @@
+//! The upload page: static files inside the binary, and the policy that keeps browsers from running anything else.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use sha2::{Digest, Sha256};
+
+use super::ApiState;
+use super::wait::KnownTags;
+use crate::clock::Timestamp;
+use crate::ports::PortError;
+use crate::ports::objects::UploadTerms;
+
+/// What stands in the page for the largest upload.
+const MAX_BYTES_MARK: &str = "{{max_bytes}}";
+
+const PAGE: &str = include_str!("page/index.html");
+
+/// Files that the page loads: path, media type, content.
+const FILES: [(&str, &str, &str); 6] = [
+    ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
+    ("/page/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/page/upload.js", SCRIPT, include_str!("page/upload.js")),
+    ("/page/follow.js", SCRIPT, include_str!("page/follow.js")),
+    ("/page/words.js", SCRIPT, include_str!("page/words.js")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The page and its files.
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
+    let files = FILES.into_iter().map(|(path, content_type, content)| {
+        (path, get(move |headers: HeaderMap| async move { revalidated(&headers, content_type, content.to_owned()) }))
+    });
+    files.chain([("/", get(page))]).collect()
+}
+
+async fn page(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
+    let page = PAGE.replace(MAX_BYTES_MARK, &api.settings.max_bytes.to_string());
+    let policy = content_security_policy(&api).await;
+    let guards = [
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    (guards, revalidated(&headers, "text/html; charset=utf-8", page)).into_response()
+}
+
+/// A file that browsers keep and ask about each time: a new build is seen at once.
+fn revalidated(headers: &HeaderMap, content_type: &'static str, content: String) -> Response {
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&content)[..12]);
+    let tag = format!("\"{hash}\"");
+    let status = if KnownTags::of(headers).contain(&tag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let body = if status == StatusCode::OK { content } else { String::new() };
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache"), (header::ETAG, &tag)];
+    (status, headers, body).into_response()
+}
+
+/// Scripts and styles come from here alone; pictures and uploads go where the URLs of this server point to.
+async fn content_security_policy(api: &ApiState) -> String {
+    let uploads = api.uploads.sign_upload("policy", &UploadTerms::default()).await.map(|signed| signed.url);
+    let thumbnails = match &api.settings.public_url {
+        Some(url) => Ok(url.clone()),
+        None => api.thumbnails.sign_download("policy", Timestamp::from_millis(0), std::time::Duration::ZERO).await,
+    };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{}; connect-src 'self'{}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        origin(thumbnails),
+        origin(uploads),
+    )
+}
+
+/// The origin of a URL with a space before it; nothing for a path on this server, any `https` when nobody knows.
+fn origin(url: Result<String, PortError>) -> String {
+    let Ok(url) = url else { return " https:".to_owned() };
+    let Ok(uri) = url.parse::<Uri>() else { return " https:".to_owned() };
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => format!(" {scheme}://{authority}"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::ErrorKind;
+
+    #[test]
+    fn the_policy_names_the_origins_that_urls_point_to() {
+        let of = |url: &str| origin(Ok(url.to_owned()));
+        assert_eq!(of("/objects/a?b"), "");
+        assert_eq!(of("https://bucket.s3.eu-west-1.amazonaws.com/a?b"), " https://bucket.s3.eu-west-1.amazonaws.com");
+        assert_eq!(of("http://127.0.0.1:4566/bucket/a"), " http://127.0.0.1:4566");
+        assert_eq!(origin(Err(PortError::new(ErrorKind::Denied, "objects.sign_upload"))), " https:");
+    }
+
+    #[test]
+    fn the_page_loads_its_own_files_only_and_has_no_inline_script_or_style() {
+        let files: Vec<&str> = FILES.iter().map(|(path, ..)| *path).collect();
+        for attribute in ["src=\"", "href=\""] {
+            for link in PAGE.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                assert!(files.contains(&link) || link == "/openapi.json", "{link}");
+            }
+        }
+        for inline in ["style=", "<style", "onclick", "onload", "javascript:"] {
+            assert!(!PAGE.contains(inline), "{inline}");
+        }
+        assert_eq!(PAGE.matches("<script").count(), 1);
+        assert_eq!(PAGE.matches(MAX_BYTES_MARK).count(), 1);
+        for (path, content_type, content) in FILES.iter().filter(|(_, content_type, _)| *content_type == SCRIPT) {
+            for import in content.split(" from \"./").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                assert!(files.contains(&&*format!("/page/{import}")), "{path} imports {import} as {content_type}");
+            }
+        }
+    }
+}

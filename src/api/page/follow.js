@@ -1,0 +1,95 @@
+// Following images to their end without using up the browser's six connections to a server.
+
+/** Lets at most `width` tasks run at once, the others in the order in which they came. */
+export function lanes(width) {
+  const waiting = [];
+  let free = width;
+  return async (task) => {
+    if (free > 0) free -= 1;
+    else await new Promise((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+}
+
+const WIDTH = 2;
+const inLane = lanes(WIDTH);
+const FINAL = ["published", "invalid_content_type", "failed"];
+
+/** Pause after a look that failed. */
+const PAUSE_MS = 2_000;
+
+let followed = 0;
+
+/** Whether nothing more happens to the image by itself. */
+export function isFinal(image) {
+  return FINAL.includes(image.status);
+}
+
+/**
+ * Calls `onImage` with the image whenever it changes, until it is final. `onTrouble` hears when the server cannot be
+ * reached; it is asked again until it can be.
+ */
+export async function follow(id, { onImage, onTrouble, signal }) {
+  followed += 1;
+  try {
+    let tag = null;
+    for (;;) {
+      const look = await inLane(() => lookAt(id, tag, signal));
+      if (look.isTrouble) {
+        onTrouble();
+        await pause(PAUSE_MS, signal);
+      } else if (look.isUnknown) {
+        return { status: "failed", reason: "source_missing" };
+      } else if (look.image) {
+        tag = look.tag;
+        onImage(look.image);
+        if (isFinal(look.image)) return look.image;
+      }
+    }
+  } finally {
+    followed -= 1;
+  }
+}
+
+/** One look: the image once it differs from the tag, or nothing new. Waits long only while nobody else waits. */
+async function lookAt(id, tag, signal) {
+  const wait = followed > WIDTH ? "1s" : "20s";
+  const headers = tag ? { "if-none-match": tag } : {};
+  let response;
+  try {
+    response = await fetch(`/images/${id}?wait=${tag ? wait : "0s"}`, { headers, signal, cache: "no-store" });
+    if (response.status === 404) return { isUnknown: true };
+    if (response.status === 304) {
+      const seconds = Number(response.headers.get("retry-after"));
+      if (seconds > 0) await pause(seconds * 1000, signal);
+      return {};
+    }
+    if (!response.ok) return { isTrouble: true };
+    return { image: await response.json(), tag: response.headers.get("etag") };
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return { isTrouble: true };
+  }
+}
+
+/** Waits, or until the connection is back. */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      removeEventListener("online", end);
+      signal.removeEventListener("abort", end);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    const timer = setTimeout(end, ms);
+    addEventListener("online", end);
+    signal.addEventListener("abort", end);
+  });
+}

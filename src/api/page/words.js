@@ -1,0 +1,49 @@
+// What the page says: sizes, statuses, reasons and problems, in words.
+
+/** Bytes for people, such as `3.2 MiB`. */
+export function bytesInWords(bytes) {
+  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  const units = ["KiB", "MiB", "GiB"];
+  let value = bytes / 1024;
+  while (value >= 1000 && units.length > 1) {
+    value /= 1024;
+    units.shift();
+  }
+  const digits = value < 10 && !Number.isInteger(value) ? 1 : 0;
+  return `${value.toFixed(digits)} ${units[0]}`;
+}
+
+const STATUSES = {
+  waiting_for_upload: "Uploaded, waiting for its turn",
+  waiting_for_thumbnails: "Making thumbnails",
+  published: "Ready",
+};
+
+const REASONS = {
+  unsupported_type: () => "Refused: this is neither a JPEG nor a PNG, whatever its name says.",
+  corrupt: () => "Refused: the image is damaged or cut short.",
+  empty: () => "Refused: the file is empty.",
+  too_many_bytes: (limits) => `Refused: the file is larger than ${bytesInWords(limits.maxBytes)}.`,
+  too_many_pixels: () => "Refused: the image has too many pixels.",
+  unavailable: () => "Failed: something that the work needs did not answer.",
+  render_timeout: () => "Failed: making the thumbnails took too long.",
+  killed: () => "Failed: the work was interrupted again and again.",
+  internal: () => "Failed: the server made a mistake.",
+  source_missing: () => "Failed: the upload vanished before it could be read.",
+};
+
+/** Where an image stands. */
+export function statusInWords(image, limits) {
+  if (image.reason) return reasonInWords(image.reason, limits);
+  return STATUSES[image.status] ?? image.status;
+}
+
+/** Why an image was refused, or has failed. */
+export function reasonInWords(reason, limits) {
+  return REASONS[reason]?.(limits) ?? `Failed: ${reason.replaceAll("_", " ")}.`;
+}
+
+/** How many are ready, of how many. */
+export function summaryInWords(ready, all) {
+  return `${ready} of ${all} ready`;
+}

@@ -1,0 +1,189 @@
+//! `openapi.json` against the router and against real answers: every answer is described, every description answered.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::Request;
+use darkroom::api::{ProblemKind, described_paths};
+use darkroom::ports::ErrorKind;
+use darkroom::record::{Reason, Status};
+use serde_json::{Value, json};
+
+use super::{Answer, Bench, get, request, settings, with};
+
+/// An API with everything switched on, and its description.
+async fn described() -> (Bench, Value) {
+    let bench = Bench::with(|settings| settings.may_delete = true);
+    let document = bench.get("/openapi.json").await.json();
+    (bench, document)
+}
+
+/// Operations as `get /images/{id}`.
+fn operations(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |it| format!("{it} {path}")))
+        .collect()
+}
+
+/// Panics unless the value is what the schema says; references are resolved within the document.
+#[track_caller]
+fn expect_valid(document: &Value, schema: &Value, value: &Value) {
+    let mut schema = schema.clone();
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(value).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?} in {value:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_description_has_the_routers_paths_and_methods() {
+    let (bench, document) = described().await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(described, described_paths(&settings()).into_iter().collect());
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        // No route answers PATCH, so the router lists what each does answer.
+        let answer = bench.call(request("PATCH", &path.replace(['{', '}'], ""), "")).await;
+        answer.expect_problem(405, "method-not-allowed");
+        let allowed = answer.header("allow").unwrap().to_lowercase();
+        let allowed: BTreeSet<&str> = allowed.split(',').filter(|method| *method != "head").collect();
+        let described: BTreeSet<&str> = methods.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(described, allowed, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_switched_off_is_not_described() {
+    let bench = Bench::with(|settings| settings.has_plain_uploads = false);
+    let (_, all) = described().await;
+    let off: BTreeSet<String> =
+        operations(&all).difference(&operations(&bench.get("/openapi.json").await.json())).cloned().collect();
+    assert_eq!(off, ["delete /images/{id}", "get /upload-url"].map(str::to_owned).into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_description_knows_every_status_and_reason() {
+    let (_, document) = described().await;
+    let schemas = &document["components"]["schemas"];
+    let shown = Status::ALL.into_iter().filter(|status| *status != Status::Deleted);
+    assert_eq!(schemas["Status"]["enum"], shown.map(Status::as_str).collect::<Value>());
+    assert_eq!(schemas["Reason"]["enum"], Reason::ALL.into_iter().map(Reason::as_str).collect::<Value>());
+}
+
+/// A request, the operation that it belongs to, and whether the catalog is down.
+type Call = (&'static str, Request<Body>, bool);
+
+fn calls(tag: &str) -> Vec<Call> {
+    let never = || Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let stated = r#"{"contentType":"image/png","contentLength":1}"#;
+    vec![
+        ("post /images", request("POST", "/images", ""), false),
+        ("post /images", request("POST", "/images", stated), false),
+        ("post /images", request("POST", "/images", "nonsense"), false),
+        ("post /images", request("POST", "/images", never()), false),
+        ("post /images", request("POST", "/images", r#"{"contentLength":99999999}"#), false),
+        ("post /images", request("POST", "/images", r#"{"contentType":"text/plain"}"#), false),
+        ("post /images", request("POST", "/images", ""), true),
+        ("get /images", get("/images?key=uploads%2Fcat"), false),
+        ("get /images", with(get("/images?key=uploads%2Fcat"), "if-none-match", tag), false),
+        ("get /images", get("/images"), false),
+        ("get /images", get("/images?key=uploads%2Fnone"), false),
+        ("get /images", get("/images?key=uploads%2Fcat"), true),
+        ("get /images/{id}", get("/images/cat"), false),
+        ("get /images/{id}", get("/images/dog"), false),
+        ("get /images/{id}", get("/images/cow"), false),
+        ("get /images/{id}", with(get("/images/cat"), "if-none-match", tag), false),
+        ("get /images/{id}", get("/images/cat?wait=soon"), false),
+        ("get /images/{id}", get("/images/none"), false),
+        ("get /images/{id}", get("/images/cat"), true),
+        ("get /images/{id}/{size}", get("/images/cat/small"), false),
+        ("get /images/{id}/{size}", get("/images/a.b/small"), false),
+        ("get /images/{id}/{size}", get("/images/cat/none"), false),
+        ("get /images/{id}/{size}", get("/images/cat/small"), true),
+        ("get /upload-url", get("/upload-url"), false),
+        ("get /upload-url", get("/upload-url"), true),
+        ("get /openapi.json", get("/openapi.json"), false),
+        ("delete /images/{id}", request("DELETE", "/images/a.b", ""), false),
+        ("delete /images/{id}", request("DELETE", "/images/cat", ""), true),
+        ("delete /images/{id}", request("DELETE", "/images/cat", ""), false),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_is_as_described_and_every_description_is_answered() {
+    let (bench, document) = described().await;
+    bench.published("cat").await;
+    bench.waiting_for_upload("dog");
+    bench.waiting_for_upload("cow");
+    bench.reject("cow", "01", Reason::Corrupt).await;
+    let tag = bench.get("/images/cat").await.header("etag").unwrap().to_owned();
+
+    let mut seen = BTreeSet::new();
+    for (operation, request, is_down) in calls(&tag) {
+        bench.records.fail_with(is_down.then_some(ErrorKind::Unavailable));
+        let answer = bench.call(request).await;
+        let (method, path) = operation.split_once(' ').unwrap();
+        let responses = &document["paths"][path][method]["responses"];
+        expect_described(&document, &responses[answer.status.to_string()], &answer, operation);
+        seen.insert(format!("{operation} {}", answer.status));
+    }
+
+    let mut promised = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let statuses = operation["responses"].as_object().unwrap().keys();
+            promised.extend(statuses.map(|status| format!("{method} {path} {status}")));
+        }
+    }
+    assert_eq!(seen, promised);
+}
+
+/// Expects an answer to have the body and the headers that its description promises.
+fn expect_described(document: &Value, response: &Value, answer: &Answer, operation: &str) {
+    let response = match response["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => response,
+    };
+    assert!(response.is_object(), "{operation} answered {answer:?}, which is not described");
+    let Some(contents) = response["content"].as_object() else {
+        assert_eq!(answer.body, "", "{operation}");
+        return;
+    };
+    let content_type = answer.header("content-type").unwrap();
+    let schema = &contents.get(content_type).unwrap_or_else(|| panic!("{operation}: {content_type}"))["schema"];
+    expect_valid(document, schema, &answer.json());
+    if response["headers"].get("ETag").is_some() {
+        assert!(answer.header("etag").is_some(), "{operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_an_upload_is_described_as_it_is_read() {
+    let (bench, document) = described().await;
+    let schema = &document["paths"]["/images"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    for body in [json!({}), json!({"contentType": "image/jpeg", "contentLength": 5}), json!({"contentType": null})] {
+        expect_valid(&document, schema, &body);
+        assert_eq!(bench.call(request("POST", "/images", body.to_string())).await.status, 201, "{body}");
+    }
+    let mut closed = schema.clone();
+    closed["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&closed).unwrap();
+    for body in [json!({"contentLength": 0}), json!({"contentlength": 5}), json!({"contentType": 5})] {
+        assert!(!validator.is_valid(&body), "{body}");
+        assert_eq!(bench.call(request("POST", "/images", body.to_string())).await.status, 400, "{body}");
+    }
+}
+
+/// Every problem that the API may answer with has the shape that is described.
+#[tokio::test(start_paused = true)]
+async fn problems_are_described() {
+    let (_, document) = described().await;
+    for kind in ProblemKind::ALL {
+        let problem =
+            json!({ "type": kind.uri(), "title": kind.title(), "status": kind.status().as_u16(), "detail": "" });
+        expect_valid(&document, &json!({ "$ref": "#/components/schemas/Problem" }), &problem);
+    }
+}

@@ -1,0 +1,184 @@
+//! The routes of signed addresses: what they refuse, and how they serve.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+
+use super::{MAX_BYTES, ONE_MINUTE, Place};
+
+fn put(url: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::put(url).body(body.into()).unwrap()
+}
+
+#[track_caller]
+fn assert_problem(response: &Response<Bytes>, status: u16, detail: &str) {
+    let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(response.status(), status, "{problem}");
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(problem["status"], status);
+    assert!(problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_answers_with_its_etag_and_is_announced() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    let response = place.backend.fetch(put(&url, "picture")).await;
+    assert_eq!(response.status(), 200);
+    let etag = response.headers()["etag"].to_str().unwrap();
+    assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2, "{etag}");
+    assert_eq!(place.backend.events().await.len(), 1);
+    assert_eq!(place.incoming(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_was_changed_is_refused() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    let (before, signature) = url.split_once("&signature=").unwrap();
+    let changed = [
+        url.replace("uploads/cat", "uploads/dog"),
+        url.replace("/photos/", "/other/"),
+        url.replace("expires=", "expires=9"),
+        format!("{before}&single-use=1&signature={signature}"),
+        format!("{before}&signature={}", signature.to_uppercase()),
+        format!("{before}&signature={}", &signature[2..]),
+        format!("{before}&signature="),
+        format!("{url}00"),
+        before.to_owned(),
+        "/objects/photos/uploads/cat".to_owned(),
+        "/objects/photos/uploads/cat?".to_owned(),
+        "/objects/photos/%ff?expires=1&signature=00".to_owned(),
+    ];
+    for url in changed {
+        assert_problem(&place.backend.fetch(put(&url, "picture")).await, 403, "signature");
+    }
+    assert_eq!(place.objects(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_has_expired_says_so() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    tokio::time::sleep(ONE_MINUTE).await;
+    assert_problem(&place.backend.fetch(put(&url, "picture")).await, 403, "expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_is_for_one_method() {
+    let place = Place::new();
+    place.backend.put("uploads/cat", b"picture").await;
+    let objects = &place.backend.ports.uploads;
+    let upload = place.backend.sign_upload("uploads/cat").await;
+    let download = objects.sign_download("uploads/cat", place.clock.now(), ONE_MINUTE).await.unwrap();
+    let request = |method, url: &str| Request::builder().method(method).uri(url).body(Body::empty()).unwrap();
+    assert_problem(&place.backend.fetch(request(Method::GET, &upload)).await, 403, "method");
+    assert_problem(&place.backend.fetch(request(Method::PUT, &download)).await, 403, "method");
+    assert_problem(&place.backend.fetch(request(Method::DELETE, &download)).await, 405, "GET, HEAD and PUT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_the_limit_is_stored_and_one_byte_more_is_not() {
+    let place = Place::new();
+    for (bytes, status) in [(MAX_BYTES - 1, 200), (MAX_BYTES, 200), (MAX_BYTES + 1, 413), (100 * MAX_BYTES, 413)] {
+        for is_stated in [true, false] {
+            let url = place.backend.sign_upload(&format!("uploads/{bytes}-{is_stated}")).await;
+            let body = vec![0; usize::try_from(bytes).unwrap()];
+            let mut request = put(&url, body);
+            if is_stated {
+                request.headers_mut().insert("content-length", bytes.into());
+            }
+            assert_eq!(place.backend.fetch(request).await.status(), status, "{bytes} bytes, stated: {is_stated}");
+        }
+    }
+    assert_eq!((place.objects().len(), place.incoming().len()), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_breaks_off_leaves_nothing_behind() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    let chunks = stream::iter([Ok(Bytes::from_static(b"pic")), Err(std::io::Error::other("connection lost"))]);
+    assert_problem(&place.backend.fetch(put(&url, Body::from_stream(chunks))).await, 400, "connection lost");
+    // And one whose client is gone before the end.
+    let endless = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"pic"))]).chain(stream::pending());
+    let upload = place.backend.fetch(put(&url, Body::from_stream(endless)));
+    assert!(tokio::time::timeout(Duration::from_secs(5), upload).await.is_err());
+    assert_eq!((place.objects().len(), place.incoming().len()), (0, 0));
+    assert_eq!(place.backend.events().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_stalls_is_given_up() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    let stalled = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"pic"))]).chain(stream::pending());
+    assert_problem(&place.backend.fetch(put(&url, Body::from_stream(stalled))).await, 408, "30 s");
+    assert_eq!(place.incoming().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_none_match_makes_any_upload_work_once() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    let once = || Request::put(&url).header("if-none-match", "*").body("picture".into()).unwrap();
+    assert_eq!(place.backend.fetch(once()).await.status(), 200);
+    assert_problem(&place.backend.fetch(once()).await, 412, "there already");
+    assert_eq!(place.backend.fetch(put(&url, "picture")).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_is_served_can_run_as_a_script() {
+    let place = Place::new();
+    for (content_type, served_as) in [
+        ("image/jpeg", "image/jpeg"),
+        ("image/jpg", "image/jpeg"),
+        ("image/png", "image/png"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("text/html", "application/octet-stream"),
+        ("image/png; charset=utf-8", "application/octet-stream"),
+    ] {
+        let objects = &place.backend.ports.uploads;
+        objects.put("thumbnails/t", Bytes::from_static(b"<script>"), content_type, "public, max-age=9").await.unwrap();
+        let url = objects.sign_download("thumbnails/t", place.clock.now(), ONE_MINUTE).await.unwrap();
+        let response = place.backend.fetch(Request::get(&url).body(Body::empty()).unwrap()).await;
+        let headers = response.headers();
+        assert_eq!((response.status().as_u16(), &headers["content-type"]), (200, &served_as.parse().unwrap()));
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["content-security-policy"], "sandbox; default-src 'none'");
+        assert_eq!(headers["cache-control"], "public, max-age=9");
+        assert_eq!(headers.contains_key("content-disposition"), served_as == "application/octet-stream");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_is_not_sent_again_to_whoever_has_it() {
+    let place = Place::new();
+    let body = vec![7; 700_000];
+    let objects = &place.backend.ports.uploads;
+    objects.put("thumbnails/t", body.clone().into(), "image/png", "no-cache").await.unwrap();
+    let url = objects.sign_download("thumbnails/t", place.clock.now(), ONE_MINUTE).await.unwrap();
+    let get = |method, known: &str| {
+        Request::builder().method(method).uri(&url).header("if-none-match", known).body(Body::empty()).unwrap()
+    };
+    let first = place.backend.fetch(get(Method::GET, "\"another\"")).await;
+    assert_eq!((first.status().as_u16(), first.body().len()), (200, body.len()));
+    let etag = first.headers()["etag"].to_str().unwrap();
+    for known in [etag.to_owned(), format!("\"x\", W/{etag}"), "*".to_owned()] {
+        let again = place.backend.fetch(get(Method::GET, &known)).await;
+        assert_eq!((again.status().as_u16(), again.body().len()), (304, 0), "{known}");
+    }
+    let head = place.backend.fetch(get(Method::HEAD, "")).await;
+    assert_eq!((head.status().as_u16(), head.body().len()), (200, 0));
+    assert_eq!(head.headers()["content-length"], "700000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_address_of_nothing_is_not_found() {
+    let place = Place::new();
+    let url = place.backend.ports.uploads.sign_download("uploads/none", place.clock.now(), ONE_MINUTE).await.unwrap();
+    assert_problem(&place.backend.fetch(Request::get(&url).body(Body::empty()).unwrap()).await, 404, "no such object");
+}
