@@ -11,3 +11,4 @@ mod end_to_end;
 mod faults;
 mod process;
 mod rules;
+mod walk_through;

@@ -6,6 +6,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::SharedIdentityCache;
 
 use super::ConnectError;
 
@@ -94,7 +95,7 @@ impl Clients {
     /// When no region is set anywhere.
     pub async fn load(signature_life: Duration) -> Result<Self, ConnectError> {
         let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .identity_cache(IdentityCache::lazy().buffer_time(credentials_buffer(signature_life)).build())
+            .identity_cache(identity_cache(signature_life))
             .load()
             .await;
         if shared.region().is_none() {
@@ -116,9 +117,53 @@ impl Clients {
     }
 }
 
-/// How long before their end credentials are replaced, so that a URL signed now outlives `signature_life`:
-/// a signature dies with its session token. The SDK's cache uses up to half of the buffer as jitter, hence twice;
-/// one minute more is for clocks that differ.
-fn credentials_buffer(signature_life: Duration) -> Duration {
-    2 * (signature_life + Duration::from_secs(60))
+/// A cache that replaces credentials so long before their end that what is signed now outlives `signature_life`:
+/// a signature dies with its session token. The SDK spends up to half of the buffer as jitter, hence twice; one minute
+/// more is for clocks that differ.
+fn identity_cache(signature_life: Duration) -> SharedIdentityCache {
+    let buffer = 2 * (signature_life + Duration::from_secs(60));
+    IdentityCache::lazy().buffer_time(buffer).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::SystemTime;
+
+    use aws_config::Region;
+    use aws_config::meta::credentials::provide_credentials_fn;
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+
+    /// How often the session is loaded for ten signatures.
+    async fn loads(left: Duration, signature_life: Duration) -> usize {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&loads);
+        let session = provide_credentials_fn(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(Credentials::new("key", "secret", None, Some(SystemTime::now() + left), "test")) }
+        });
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(session))
+            .identity_cache(identity_cache(signature_life))
+            .build();
+        let clients = Clients::from_config(&config);
+        for _ in 0..10 {
+            let valid = PresigningConfig::expires_in(signature_life).unwrap();
+            clients.s3.put_object().bucket("photos").key("cat").presigned(valid).await.unwrap();
+        }
+        loads.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_outlives_the_life_of_an_upload_url() {
+        let life = Duration::from_secs(300);
+        assert_eq!(loads(life, life).await, 10, "a session that ends before the URL is never kept");
+        assert_eq!(loads(4 * life, life).await, 1, "one that lasts is loaded once");
+    }
 }

@@ -48,12 +48,16 @@ impl S3Store {
             .set_version_id(version.map(str::to_owned))
             .checksum_mode(ChecksumMode::Enabled);
         call.customize().config_override(READ_OBJECT.s3()).send().await.map_err(|error| {
-            let code = error.as_service_error().and_then(|error| error.meta().code());
+            let service = error.as_service_error();
+            let code = service.and_then(|error| error.meta().code());
+            let is_no_version =
+                service.and_then(|error| error.meta().message()).is_some_and(|text| text.contains("version id"));
             let kind = match (code, version) {
                 // A version that became a delete marker, and an id that never was one.
-                (Some("MethodNotAllowed" | "InvalidArgument"), Some(_)) => ErrorKind::NotFound,
+                (Some("MethodNotAllowed"), Some(_)) => ErrorKind::NotFound,
+                (Some("InvalidArgument"), Some(_)) if is_no_version => ErrorKind::NotFound,
                 // A 404 without S3's own code is somebody else's: acting on it would drop an upload that is there.
-                (Some("NotFound") | None, _) if errors::kind(&error) == ErrorKind::NotFound => ErrorKind::Denied,
+                (Some("NotFound"), _) => ErrorKind::Denied,
                 _ => errors::kind(&error),
             };
             PortError::with_source(kind, "objects.get", error)

@@ -47,7 +47,8 @@ struct Calls {
 }
 
 impl SqsQueue {
-    /// The queue at `url`. Deletes and releases of many tasks share calls: an entry waits up to 200 ms for nine others.
+    /// The queue at `url`. Deletes and releases of many tasks share calls: an entry waits for nine others
+    /// until none has come for 200 ms, for a second at most.
     ///
     /// # Panics
     /// Outside a tokio runtime, on which the batches are collected.

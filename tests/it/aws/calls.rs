@@ -24,7 +24,9 @@ async fn an_image_costs_one_get_three_puts_two_writes_and_a_tenth_of_a_receive_a
     }
     // A fault that does no harm, so that the proxy notes every call.
     proxy.set(&[json!({"service": "*", "latency": {"min": 1, "max": 1}})]).await;
-    let worker = deployment.start("worker", &[("AWS_ENDPOINT_URL", proxy.endpoint())]).await;
+    // Enough at once that the emulator is the limit: that is what load means here.
+    let worker =
+        deployment.start("worker", &[("AWS_ENDPOINT_URL", proxy.endpoint()), ("DARKROOM_RENDER_SLOTS", "16")]).await;
     for id in &ids {
         deployment.expect(id, Status::Published).await;
     }

@@ -8,8 +8,12 @@ use tokio::time::{Instant, timeout_at};
 use super::{Answer, BATCH};
 use crate::ports::{ErrorKind, PortError};
 
-/// How long the first entry of a batch waits for others.
+/// How long a batch waits for one more entry.
 const LINGER: Duration = Duration::from_millis(200);
+
+/// How long a batch waits in all. Nobody extends the lease of what waits here, and the shortest timeout that darkroom
+/// takes is 2 s, of which a beat may have used a third.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// An entry, and where its answer goes.
 struct Entry<T> {
@@ -63,12 +67,12 @@ impl<T: Send + 'static> Linger<T> {
     }
 }
 
-/// The next batch: ten entries, or what came within the linger of the first. `None` when nobody can add any more.
+/// The next batch: ten entries, or what came until there was a pause. `None` when nobody can add any more.
 async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<Entry<T>>) -> Option<Vec<Entry<T>>> {
     let mut batch = vec![waiting.recv().await?];
-    let deadline = Instant::now() + LINGER;
+    let longest = Instant::now() + LONGEST;
     while batch.len() < BATCH {
-        match timeout_at(deadline, waiting.recv()).await {
+        match timeout_at(longest.min(Instant::now() + LINGER), waiting.recv()).await {
             Ok(Some(entry)) => batch.push(entry),
             Ok(None) | Err(_) => break,
         }
@@ -117,6 +121,21 @@ mod tests {
         tasks.join_all().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(batches.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_that_keep_coming_share_a_batch_for_a_second_at_most() {
+        let (linger, batches) = noting();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..10 {
+            let linger = Arc::clone(&linger);
+            tasks.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(150 * u64::from(n))).await;
+                linger.push("test", vec![n]).await
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(*batches.lock().unwrap(), [vec![0, 1, 2, 3, 4, 5, 6], vec![7, 8, 9]]);
     }
 
     #[tokio::test(start_paused = true)]
