@@ -1,5 +1,6 @@
 //! The composition root: from settings to running parts, and their orderly end.
 
+mod check;
 mod listen;
 mod signals;
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, ApiSettings, ApiState, Latch, Readiness};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{BackendConfig, Config};
+use crate::config::{BackendConfig, Config, Role};
 use crate::metrics::{self, Metrics};
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
@@ -44,6 +45,23 @@ struct Parts {
     worker: bool,
 }
 
+/// Tries what a role needs, and tells it as a table; whether all of it works.
+///
+/// # Errors
+/// When there is nothing to try it on.
+pub fn check(config: &Config, role: Role) -> anyhow::Result<(String, bool)> {
+    let probes = block_on(backends::probe(config, role, Arc::new(SystemClock)))?;
+    Ok((check::table(&probes), probes.iter().all(|probe| probe.trouble.is_none())))
+}
+
+/// Asks the process that these settings belong to whether it lives.
+///
+/// # Errors
+/// When it does not answer, or not that it does.
+pub fn check_health(config: &Config) -> anyhow::Result<()> {
+    block_on(check::health(config.admin_listen))
+}
+
 /// Runs API and worker until the process is asked to stop.
 ///
 /// # Errors
@@ -69,7 +87,7 @@ pub fn run_api(config: Config) -> anyhow::Result<Ending> {
 }
 
 /// A runtime for the length of `work`. Threads that are stuck at its end are left behind, for the process ends too.
-fn block_on(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(THREADS_TIMEOUT);

@@ -1,13 +1,17 @@
 //! Who provides the ports: the only place that knows both sides.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod local;
 
 use anyhow::Context as _;
 use axum::Router;
 
 use crate::clock::SharedClock;
-use crate::config::{BackendConfig, Config};
+use crate::config::{BackendConfig, Config, Role};
 use crate::ports::Ports;
+#[cfg(feature = "aws")]
+use aws::AwsBackend;
 use local::LocalBackend;
 
 /// A backend that is open.
@@ -31,6 +35,34 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
             Ok(Backend { ports: backend.ports(), routes: Some(backend.router(config.max_bytes)) })
         }
+        #[cfg(feature = "aws")]
+        BackendConfig::Aws(aws) => Ok(Backend { ports: AwsBackend::connect(config, aws).await?, routes: None }),
+        #[cfg(not(feature = "aws"))]
         BackendConfig::Aws(_) => anyhow::bail!("the AWS backend is not part of this build: set DARKROOM_BACKEND=local"),
     }
+}
+
+/// One permission that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What the permission is called where it is granted, such as an IAM action.
+    pub action: &'static str,
+    /// What it was tried on.
+    pub on: String,
+    /// What went wrong; `None` when it is granted.
+    pub trouble: Option<String>,
+}
+
+/// Tries every permission that a role needs, by calls that change nothing.
+///
+/// # Errors
+/// When there is nothing to try them on: the backend cannot be opened.
+pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::Result<Vec<Probe>> {
+    #[cfg(feature = "aws")]
+    if let BackendConfig::Aws(aws) = &config.backend {
+        return Ok(AwsBackend::probe(config, aws, role).await?);
+    }
+    let _ = role;
+    connect(config, clock).await?;
+    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), trouble: None }])
 }

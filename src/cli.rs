@@ -6,7 +6,7 @@ pub mod simulate;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Environment, Role};
 
@@ -66,6 +66,31 @@ pub enum Command {
     /// A steady load, a daily wave, a spike to a hundred times, one upload after a silent day, a backfill of a million,
     /// a flood of poison. Prints a table, and draws tasks and backlog over time.
     Simulate(simulate::Simulate),
+    /// Try every permission that a role needs, and name those that are missing
+    ///
+    /// The calls change nothing and store nothing; for a worker, one message at most is received and given back, which
+    /// counts as one of its receives. Ends with 1 when something does not work.
+    Check(Check),
+}
+
+/// `darkroom check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Whose permissions to try [default: worker]
+    #[arg(long, value_enum)]
+    pub role: Option<CheckedRole>,
+    /// Only ask the process at DARKROOM_ADMIN_LISTEN whether it lives: for health checks of containers
+    #[arg(long)]
+    pub health: bool,
+}
+
+/// A role that can be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckedRole {
+    /// Drains the queue.
+    Worker,
+    /// Answers clients.
+    Api,
 }
 
 /// `darkroom local`
@@ -84,8 +109,16 @@ impl Command {
     pub const fn role(&self) -> Role {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
-            Self::Worker => Role::Worker,
-            Self::Api => Role::Api,
+            Self::Worker | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
+            Self::Api | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,
+            // Whoever only asks whether a process lives needs the fewest settings.
+            Self::Check(Check { role: None, health }) => {
+                if *health {
+                    Role::Api
+                } else {
+                    Role::Worker
+                }
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A process' life: arguments, settings, log, work, exit code. What the work is stands in `app` and `cli`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -35,6 +36,15 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
         Command::Local(_) => app::run_local(config)?,
         Command::Worker => app::run_worker(config)?,
         Command::Api => app::run_api(config)?,
+        Command::Check(check) if check.health => {
+            app::check_health(&config)?;
+            return Ok(exit::DONE);
+        }
+        Command::Check(_) => {
+            let (table, is_all_well) = app::check(&config, command.role())?;
+            std::io::stdout().write_all(table.as_bytes()).context("the table cannot be written")?;
+            return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
+        }
         Command::Render(args) => {
             let are_all_rendered = render::run(args, &config, &mut std::io::stdout().lock()).context("render")?;
             return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });

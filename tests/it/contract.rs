@@ -5,6 +5,8 @@
 //! is instantiated by a macro that makes a test of each, as `contract/local.rs` does it. A case that is in no list is
 //! never used, which is a warning.
 
+#[cfg(feature = "aws")]
+mod aws;
 pub(crate) mod catalog;
 pub(crate) mod local;
 pub(crate) mod objects;

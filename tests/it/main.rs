@@ -4,6 +4,8 @@
 
 mod api;
 mod architecture;
+#[cfg(feature = "aws")]
+mod aws;
 mod contract;
 mod documents;
 mod faults;

@@ -1,0 +1,89 @@
+//! Shows what `darkroom check` found, and asks a running process whether it lives.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::backends::Probe;
+
+/// How long a process may take to say that it lives.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The probes as a table, one a line, troubles with their cause.
+pub(super) fn table(probes: &[Probe]) -> String {
+    let width = |column: fn(&Probe) -> &str| probes.iter().map(|probe| column(probe).len()).max().unwrap_or(0);
+    let (actions, targets) = (width(|probe| probe.action), width(|probe| &probe.on));
+    let mut table = String::new();
+    for Probe { action, on, trouble } in probes {
+        let outcome = trouble.as_deref().map_or("ok".to_owned(), |cause| format!("FAILED  {cause}"));
+        // Writing into a string cannot fail.
+        let _ = writeln!(table, "{action:actions$}  {on:targets$}  {outcome}");
+    }
+    let missing: Vec<_> = probes.iter().filter(|probe| probe.trouble.is_some()).map(|probe| probe.action).collect();
+    if !missing.is_empty() {
+        let _ = writeln!(table, "\nnot working: {}", missing.join(", "));
+    }
+    table
+}
+
+/// Asks the process whose admin listener is at `admin` whether it lives. A process that drains does.
+pub(super) async fn health(admin: SocketAddr) -> anyhow::Result<()> {
+    let asked = tokio::time::timeout(HEALTH_TIMEOUT, ask(admin)).await;
+    let answer = asked.with_context(|| format!("no answer from {admin} within {} s", HEALTH_TIMEOUT.as_secs()))??;
+    let status = answer.lines().next().unwrap_or_default();
+    ensure!(status.split(' ').nth(1) == Some("200"), "{admin} answers {status:?}");
+    Ok(())
+}
+
+async fn ask(admin: SocketAddr) -> anyhow::Result<String> {
+    // The wildcard address is one to listen on, not one to call.
+    let admin = match admin {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),
+        other => other,
+    };
+    let mut stream = TcpStream::connect(admin).await.with_context(|| format!("nobody listens on {admin}"))?;
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: darkroom\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_what_is_missing() {
+        let probe = |action, trouble: Option<&str>| Probe {
+            action,
+            on: "photos".to_owned(),
+            trouble: trouble.map(str::to_owned),
+        };
+        let table = table(&[probe("s3:GetObject", None), probe("s3:ListBucket", Some("denied"))]);
+        assert_eq!(
+            table,
+            "s3:GetObject   photos  ok\ns3:ListBucket  photos  FAILED  denied\n\nnot working: s3:ListBucket\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_process_that_answers_lives_and_one_that_is_not_there_does_not() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 512];
+            let _ = stream.read(&mut request).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        };
+        let (lives, ()) = tokio::join!(health(address), answer);
+        lives.unwrap();
+        drop(listener);
+        assert!(health(address).await.unwrap_err().to_string().contains("nobody listens"));
+    }
+}

@@ -1,0 +1,79 @@
+//! The backend on AWS: messages in SQS, objects in S3, records in DynamoDB.
+//!
+//! Thin adapters: what a failure means is decided in `errors`, how often a call is tried in `clients`, and nothing
+//! outside this module names a type of the SDK.
+
+mod catalog;
+mod clients;
+mod errors;
+mod objects;
+mod probes;
+mod queue;
+
+use std::sync::Arc;
+
+pub use catalog::DynamoCatalog;
+pub use clients::Clients;
+pub use objects::S3Store;
+pub use queue::SqsQueue;
+
+use super::Probe;
+use crate::config::{AwsConfig, Config, Role};
+use crate::ports::{Ports, Queue};
+use probes::Resources;
+
+/// Why the AWS backend cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// No region in the environment, the profile, or the instance's metadata.
+    #[error("no AWS region is set: set AWS_REGION, or a region in the profile")]
+    NoRegion,
+}
+
+/// The ports on AWS.
+#[derive(Clone, Copy, Debug)]
+pub struct AwsBackend;
+
+impl AwsBackend {
+    /// Builds the ports. Makes no call to a service; `darkroom check` does.
+    ///
+    /// # Errors
+    /// When no region is set anywhere.
+    pub async fn connect(config: &Config, aws: &AwsConfig) -> Result<Ports, ConnectError> {
+        let clients = Clients::load(config.upload_url_expiry).await?;
+        let queue = |url: &Option<String>, variable| -> Arc<dyn Queue> {
+            match url {
+                Some(url) => Arc::new(SqsQueue::new(clients.sqs.clone(), url.clone())),
+                None => Arc::new(queue::Unset { variable }),
+            }
+        };
+        if aws.queue_url.is_some() && aws.dlq_url.is_none() {
+            tracing::warn!("DARKROOM_DLQ_URL is not set: dead letters are not counted");
+        }
+        Ok(Ports {
+            queue: queue(&aws.queue_url, "DARKROOM_QUEUE_URL"),
+            dead_letters: queue(&aws.dlq_url, "DARKROOM_DLQ_URL"),
+            uploads: Arc::new(S3Store::new(clients.s3.clone(), config.upload_bucket.clone())),
+            thumbnails: Arc::new(S3Store::new(clients.s3.clone(), config.thumbnail_bucket.clone())),
+            catalog: Arc::new(DynamoCatalog::new(clients.dynamodb.clone(), aws.table.clone())),
+        })
+    }
+
+    /// Tries every permission that a role needs, by calls that change nothing.
+    ///
+    /// # Errors
+    /// When no region is set anywhere.
+    pub async fn probe(config: &Config, aws: &AwsConfig, role: Role) -> Result<Vec<Probe>, ConnectError> {
+        let clients = Clients::load(config.upload_url_expiry).await?;
+        let resources = Resources { clients: &clients, config, aws };
+        Ok(match role {
+            Role::Api => resources.api().await,
+            Role::Worker => resources.worker().await,
+            Role::Local => {
+                let mut probes = resources.worker().await;
+                probes.extend(resources.api().await);
+                probes
+            }
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! Builds the SDK's clients, and says for each operation how long and how often it is tried.
+
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::SharedIdentityCache;
+
+use super::ConnectError;
+
+/// How long and how often one operation is tried. The SDK waits between tries: exponentially, with full jitter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    attempts: u32,
+    attempt_timeout: Duration,
+}
+
+/// The poll itself lasts up to 20 s, and its answer must still arrive. Never retried here: the receive loop has a
+/// backoff of its own and must see every failure, or an outage would be probed twice over.
+pub(super) const RECEIVE: Patience = Patience::new(1, 26_000);
+
+/// Settling is idempotent, and a delete that gets lost costs a whole redelivery.
+pub(super) const SETTLE: Patience = Patience::new(4, 5_000);
+
+/// A heartbeat must have its answer well inside a third of the shortest timeout that matters, so short tries: the next
+/// beat is itself a retry.
+pub(super) const EXTEND: Patience = Patience::new(3, 1_500);
+
+/// A message sent twice is a duplicate like any other.
+pub(super) const SEND: Patience = Patience::new(3, 5_000);
+
+/// Until the response's headers; the body that follows has its own limits in `objects::body`.
+pub(super) const READ_OBJECT: Patience = Patience::new(4, 10_000);
+
+/// The same bytes under the same immutable key: a put may be repeated at will.
+pub(super) const WRITE_OBJECT: Patience = Patience::new(4, 20_000);
+
+/// Each conditional write recognises its own first success by its token, and a read changes nothing.
+pub(super) const RECORD: Patience = Patience::new(4, 3_000);
+
+/// Nothing in a new record tells its own first success from somebody else's record; `DynamoCatalog::create` repeats
+/// itself and compares.
+pub(super) const CREATE: Patience = Patience::new(1, 3_000);
+
+/// How long an operator's look at the queue may take.
+pub(super) const INSPECT: Patience = Patience::new(3, 5_000);
+
+impl Patience {
+    const fn new(attempts: u32, attempt_timeout_millis: u64) -> Self {
+        Self { attempts, attempt_timeout: Duration::from_millis(attempt_timeout_millis) }
+    }
+
+    fn retries(self) -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(self.attempts).with_max_backoff(Duration::from_secs(2))
+    }
+
+    fn timeouts(self) -> TimeoutConfig {
+        TimeoutConfig::builder().operation_attempt_timeout(self.attempt_timeout).build()
+    }
+
+    /// As an override of one SQS call.
+    pub(super) fn sqs(self) -> aws_sdk_sqs::config::Builder {
+        aws_sdk_sqs::Config::builder().retry_config(self.retries()).timeout_config(self.timeouts())
+    }
+
+    /// As an override of one S3 call.
+    pub(super) fn s3(self) -> aws_sdk_s3::config::Builder {
+        aws_sdk_s3::Config::builder().retry_config(self.retries()).timeout_config(self.timeouts())
+    }
+
+    /// As an override of one DynamoDB call.
+    pub(super) fn dynamodb(self) -> aws_sdk_dynamodb::config::Builder {
+        aws_sdk_dynamodb::Config::builder().retry_config(self.retries()).timeout_config(self.timeouts())
+    }
+}
+
+/// The three services' clients, on one set of credentials.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+}
+
+impl Clients {
+    /// Clients by the SDK's standard chain: credentials, region and `AWS_ENDPOINT_URL` from the environment, profiles,
+    /// or the container's or instance's role. What they sign stays valid for `signature_life` at least.
+    ///
+    /// # Errors
+    /// When no region is set anywhere.
+    pub async fn load(signature_life: Duration) -> Result<Self, ConnectError> {
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .identity_cache(identity_cache(signature_life))
+            .load()
+            .await;
+        if shared.region().is_none() {
+            return Err(ConnectError::NoRegion);
+        }
+        Ok(Self::from_config(&shared))
+    }
+
+    /// Clients of an SDK configuration that was made elsewhere.
+    pub fn from_config(shared: &SdkConfig) -> Self {
+        // An endpoint of one's own (an emulator, a VPC endpoint) seldom has a DNS name per bucket.
+        let has_own_endpoint = shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(shared).force_path_style(has_own_endpoint).build();
+        Self {
+            sqs: aws_sdk_sqs::Client::new(shared),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            dynamodb: aws_sdk_dynamodb::Client::new(shared),
+        }
+    }
+}
+
+/// A cache that replaces credentials so long before their end that what is signed now outlives `signature_life`:
+/// a signature dies with its session token. The SDK spends up to half of the buffer as jitter, hence twice; one minute
+/// more is for clocks that differ.
+fn identity_cache(signature_life: Duration) -> SharedIdentityCache {
+    let buffer = 2 * (signature_life + Duration::from_secs(60));
+    IdentityCache::lazy().buffer_time(buffer).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::SystemTime;
+
+    use aws_config::Region;
+    use aws_config::meta::credentials::provide_credentials_fn;
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+
+    /// How often the session is loaded for ten signatures.
+    async fn loads(left: Duration, signature_life: Duration) -> usize {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&loads);
+        let session = provide_credentials_fn(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(Credentials::new("key", "secret", None, Some(SystemTime::now() + left), "test")) }
+        });
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(session))
+            .identity_cache(identity_cache(signature_life))
+            .build();
+        let clients = Clients::from_config(&config);
+        for _ in 0..10 {
+            let valid = PresigningConfig::expires_in(signature_life).unwrap();
+            clients.s3.put_object().bucket("photos").key("cat").presigned(valid).await.unwrap();
+        }
+        loads.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_outlives_the_life_of_an_upload_url() {
+        let life = Duration::from_secs(300);
+        assert_eq!(loads(life, life).await, 10, "a session that ends before the URL is never kept");
+        assert_eq!(loads(4 * life, life).await, 1, "one that lasts is loaded once");
+    }
+}

@@ -1,0 +1,238 @@
+//! Classifies every error of SQS, S3 and DynamoDB by what the caller can do about it.
+
+use std::error::Error;
+
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::ports::{ErrorKind, PortError};
+
+/// Codes that ask us to slow down.
+const THROTTLED: &[&str] = &[
+    "BandwidthLimitExceeded",
+    "KmsThrottled",
+    "LimitExceededException",
+    // SQS: more messages in flight than a queue may have (120,000).
+    "OverLimit",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+/// Codes that mean "later", whatever status they come with.
+const UNAVAILABLE: &[&str] = &[
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "OperationAborted",
+    "ReplicatedWriteConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "TransactionConflictException",
+];
+
+/// Codes of what only an operator can change: permissions, credentials, names of resources that are not there.
+///
+/// A missing bucket, queue or table must never look like a missing object: the caller of that drops its work.
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AllAccessDisabled",
+    "AuthorizationHeaderMalformed",
+    "DisabledException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidAddress",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "KmsAccessDenied",
+    "KmsDisabled",
+    "KmsInvalidState",
+    "KmsNotFound",
+    "KmsOptInRequired",
+    "MissingAuthenticationToken",
+    "NoSuchBucket",
+    "NonExistentQueue",
+    "PermanentRedirect",
+    "QueueDoesNotExist",
+    "RequestTimeTooSkewed",
+    "ResourceNotFoundException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// An SDK call that failed, as the port tells it; the SDK's own error stays in the source chain.
+pub(super) fn port_error<E>(operation: &'static str, error: SdkError<E>) -> PortError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    PortError::with_source(kind(&error), operation, error)
+}
+
+/// The same failure for every entry of a batch: an error cannot be copied, so each gets the chain as text.
+pub(super) fn batch_error<E>(operation: &'static str, error: &SdkError<E>) -> impl Fn() -> PortError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let (kind, text) = (kind(error), DisplayErrorContext(error).to_string());
+    move || PortError::with_source(kind, operation, text.clone())
+}
+
+/// One failed entry of an SQS batch whose call succeeded.
+pub(super) fn entry_error(operation: &'static str, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
+    let status = if is_ours { 400 } else { 500 };
+    let text = format!("{code}: {}", message.unwrap_or("no message"));
+    PortError::with_source(kind_of(status, Some(code), message), operation, text)
+}
+
+/// What the caller can do about a failed SDK call.
+pub(super) fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> ErrorKind {
+    match error {
+        SdkError::ServiceError(service) => {
+            kind_of(service.raw().status().as_u16(), service.err().code(), service.err().message())
+        }
+        // No credentials to sign with: an operator's matter, and a later try may find them.
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if is_about_credentials(error) => {
+            ErrorKind::Denied
+        }
+        SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
+        // No answer, or one that cannot be read: what happened on the other side is unknown.
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+fn is_about_credentials<E: Error + 'static>(error: &SdkError<E>) -> bool {
+    let text = DisplayErrorContext(error).to_string();
+    text.contains("CredentialsNotLoaded") || text.contains("credentials provider") || text.contains("ProviderError")
+}
+
+/// The rule behind all of the above, from an answer's status, error code and message.
+fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind {
+    let code = code.map(|code| code.rsplit(['.', '#']).next().unwrap_or(code));
+    let Some(code) = code else {
+        return kind_of_status(status);
+    };
+    match code {
+        "NoSuchKey" | "NoSuchVersion" | "NotFound" => ErrorKind::NotFound,
+        "ConditionalCheckFailedException" | "PreconditionFailed" => ErrorKind::Precondition,
+        "ReceiptHandleIsInvalid" | "MessageNotInflight" | "InvalidIdFormat" => ErrorKind::LeaseLost,
+        "InvalidParameterValue" => kind_of_invalid_parameter(message.unwrap_or_default()),
+        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" => ErrorKind::Damaged,
+        code if THROTTLED.contains(&code) => ErrorKind::Throttled,
+        code if UNAVAILABLE.contains(&code) => ErrorKind::Unavailable,
+        code if DENIED.contains(&code) => ErrorKind::Denied,
+        _ => kind_of_status(status),
+    }
+}
+
+/// SQS says three different things with one code; only the message tells them apart.
+fn kind_of_invalid_parameter(message: &str) -> ErrorKind {
+    let message = message.to_ascii_lowercase();
+    if message.contains("43200") || message.contains("total visibilitytimeout") {
+        ErrorKind::LeaseLimit
+    } else if ["not available for visibility timeout", "does not exist", "receipt handle has expired", "receipthandle"]
+        .iter()
+        .any(|hint| message.contains(hint))
+    {
+        ErrorKind::LeaseLost
+    } else {
+        ErrorKind::Invalid
+    }
+}
+
+fn kind_of_status(status: u16) -> ErrorKind {
+    match status {
+        // A redirect means another region's endpoint; a 404 without S3's own code comes from something that is not S3.
+        301 | 307 | 401 | 403 | 404 => ErrorKind::Denied,
+        412 => ErrorKind::Precondition,
+        429 => ErrorKind::Throttled,
+        408 | 409 | 500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_has_its_kind() {
+        for (status, code, kind) in [
+            (404, Some("NoSuchKey"), ErrorKind::NotFound),
+            (404, Some("NoSuchVersion"), ErrorKind::NotFound),
+            (404, Some("NoSuchBucket"), ErrorKind::Denied),
+            (404, None, ErrorKind::Denied),
+            (403, Some("AccessDenied"), ErrorKind::Denied),
+            (403, None, ErrorKind::Denied),
+            (400, Some("ExpiredToken"), ErrorKind::Denied),
+            (409, Some("OperationAborted"), ErrorKind::Unavailable),
+            (409, Some("ConditionalRequestConflict"), ErrorKind::Unavailable),
+            (412, Some("PreconditionFailed"), ErrorKind::Precondition),
+            (412, None, ErrorKind::Precondition),
+            (503, Some("SlowDown"), ErrorKind::Throttled),
+            (503, Some("ServiceUnavailable"), ErrorKind::Unavailable),
+            (503, None, ErrorKind::Unavailable),
+            (500, Some("SomethingNew"), ErrorKind::Unavailable),
+            (429, None, ErrorKind::Throttled),
+            (400, Some("RequestTimeout"), ErrorKind::Unavailable),
+            (400, Some("BadDigest"), ErrorKind::Damaged),
+            (400, Some("AWS.SimpleQueueService.NonExistentQueue"), ErrorKind::Denied),
+            (400, Some("AWS.SimpleQueueService.MessageNotInflight"), ErrorKind::LeaseLost),
+            (400, Some("com.amazonaws.sqs#ReceiptHandleIsInvalid"), ErrorKind::LeaseLost),
+            (
+                400,
+                Some("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"),
+                ErrorKind::Throttled,
+            ),
+            (400, Some("ConditionalCheckFailedException"), ErrorKind::Precondition),
+            (400, Some("ResourceNotFoundException"), ErrorKind::Denied),
+            (400, Some("ValidationException"), ErrorKind::Invalid),
+        ] {
+            assert_eq!(kind_of(status, code, None), kind, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_lease_and_the_twelve_hour_limit_share_a_code_and_are_told_apart() {
+        for (message, kind) in [
+            (
+                "Value AQEB for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available \
+                 for visibility timeout change.",
+                ErrorKind::LeaseLost,
+            ),
+            (
+                "Value AQEB for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+                ErrorKind::LeaseLost,
+            ),
+            (
+                "Value 3600 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message \
+                 is beyond the limit [43200 seconds].",
+                ErrorKind::LeaseLimit,
+            ),
+            ("Value 99 for parameter MaxNumberOfMessages is invalid.", ErrorKind::Invalid),
+        ] {
+            assert_eq!(kind_of(400, Some("InvalidParameterValue"), Some(message)), kind, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_batch_entry_fails_for_its_own_reason() {
+        let failed = |code, message, is_ours| entry_error("queue.delete", code, message, is_ours).kind;
+        assert_eq!(failed("ReceiptHandleIsInvalid", None, true), ErrorKind::LeaseLost);
+        assert_eq!(failed("InternalError", None, false), ErrorKind::Unavailable);
+        assert_eq!(failed("SomethingNew", Some("later"), false), ErrorKind::Unavailable);
+        assert_eq!(failed("SomethingNew", Some("never"), true), ErrorKind::Invalid);
+    }
+}

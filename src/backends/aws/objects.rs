@@ -1,0 +1,219 @@
+//! One S3 bucket: verified reads, puts, presigned URLs, listings, deletes.
+
+mod body;
+mod sign;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ChecksumMode, EncodingType};
+use bytes::Bytes;
+
+use super::clients::{READ_OBJECT, WRITE_OBJECT};
+use super::errors;
+use crate::clock::Timestamp;
+use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
+use crate::ports::{ErrorKind, ObjectStore, PortError};
+use crate::record::SourceId;
+
+/// Reads of one body before it counts as damaged.
+const READS: u32 = 4;
+
+/// Waiting time before the second read; doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// One bucket.
+pub struct S3Store {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Store {
+    /// The bucket of that name.
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+
+    /// Asks for an object; the answer's body is still to be read.
+    async fn open(&self, key: &str, version: Option<&str>) -> Result<GetObjectOutput, PortError> {
+        let call = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version.map(str::to_owned))
+            .checksum_mode(ChecksumMode::Enabled);
+        call.customize().config_override(READ_OBJECT.s3()).send().await.map_err(|error| {
+            let service = error.as_service_error();
+            let code = service.and_then(|error| error.meta().code());
+            let is_no_version =
+                service.and_then(|error| error.meta().message()).is_some_and(|text| text.contains("version id"));
+            let kind = match (code, version) {
+                // A version that became a delete marker, and an id that never was one.
+                (Some("MethodNotAllowed"), Some(_)) => ErrorKind::NotFound,
+                (Some("InvalidArgument"), Some(_)) if is_no_version => ErrorKind::NotFound,
+                // A 404 without S3's own code is somebody else's: acting on it would drop an upload that is there.
+                (Some("NotFound"), _) => ErrorKind::Denied,
+                _ => errors::kind(&error),
+            };
+            PortError::with_source(kind, "objects.get", error)
+        })
+    }
+
+    /// One page of all versions and delete markers of a key: pairs of version id, and whether more may follow.
+    async fn versions(
+        &self,
+        key: &str,
+        page: &ListObjectVersionsOutput,
+    ) -> Result<ListObjectVersionsOutput, PortError> {
+        let call = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .prefix(key)
+            .encoding_type(EncodingType::Url)
+            .set_key_marker(page.next_key_marker.as_deref().map(|marker| decoded(marker, page.encoding_type())))
+            .set_version_id_marker(page.next_version_id_marker.clone());
+        let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
+        answer.map_err(|error| errors::port_error("objects.delete", error))
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3Store {
+    async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
+        let mut last_read = None;
+        let mut pause = FIRST_PAUSE;
+        for read in 1.. {
+            let answer = self.open(key, version).await?;
+            let info = info(&answer)?;
+            if info.bytes > limit_bytes {
+                return Ok(Fetched::TooLarge(info));
+            }
+            match body::read(answer, &mut last_read).await {
+                Ok(bytes) => return Ok(Fetched::Whole(info, bytes)),
+                Err(error) if read == READS => {
+                    return Err(PortError::with_source(ErrorKind::Damaged, "objects.get", error));
+                }
+                Err(error) => tracing::debug!(object.key = key, %error, read, "reading a body again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(PortError::new(ErrorKind::Damaged, "objects.get"))
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
+        let call = self.client.head_object().bucket(&self.bucket).key(key);
+        let head = call.customize().config_override(READ_OBJECT.s3()).send().await;
+        let head = head.map_err(|error| errors::port_error("objects.head", error))?;
+        let etag = head.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.head"))?;
+        Ok(ObjectInfo {
+            src: SourceId::new(head.version_id.as_deref(), etag),
+            bytes: bytes(head.content_length),
+            content_type: head.content_type.clone(),
+            modified_at: timestamp(head.last_modified),
+        })
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError> {
+        // The SDK adds a CRC of the bytes, and S3 refuses what does not match it.
+        let call = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .cache_control(cache_control)
+            .body(ByteStream::from(bytes));
+        let put = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
+        put.map(|_| ()).map_err(|error| errors::port_error("objects.put", error))
+    }
+
+    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+        sign::upload(self.client.put_object().bucket(&self.bucket).key(key), terms).await
+    }
+
+    async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError> {
+        sign::download(self.client.get_object().bucket(&self.bucket).key(key), signed_at, valid_for).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
+        let call = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            // XML cannot carry every character that a key may have.
+            .encoding_type(EncodingType::Url)
+            .set_start_after(after.map(str::to_owned));
+        let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
+        let answer = answer.map_err(|error| errors::port_error("objects.list", error))?;
+        let encoding = answer.encoding_type;
+        let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            Some(Listed {
+                key: decoded(&object.key?, encoding.as_ref()),
+                bytes: bytes(object.size),
+                modified_at: timestamp(object.last_modified),
+            })
+        });
+        Ok(listed.collect())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        let mut page = ListObjectVersionsOutput::builder().build();
+        loop {
+            page = self.versions(key, &page).await?;
+            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+            let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+            let mut is_past_the_key = false;
+            for (name, version) in versions.chain(markers) {
+                if name.map(|name| decoded(name, page.encoding_type())).as_deref() != Some(key) {
+                    // Another key with this one as its prefix: keys come in order, so none of ours follows.
+                    is_past_the_key = true;
+                    continue;
+                }
+                let call = self.client.delete_object().bucket(&self.bucket).key(key);
+                let call = call.set_version_id(version.map(str::to_owned));
+                let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
+                deleted.map_err(|error| errors::port_error("objects.delete", error))?;
+            }
+            if is_past_the_key || page.is_truncated != Some(true) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a read's answer says of its object.
+fn info(answer: &GetObjectOutput) -> Result<ObjectInfo, PortError> {
+    let etag = answer.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.get"))?;
+    Ok(ObjectInfo {
+        src: SourceId::new(answer.version_id.as_deref(), etag),
+        bytes: bytes(answer.content_length),
+        content_type: answer.content_type.clone(),
+        modified_at: timestamp(answer.last_modified),
+    })
+}
+
+fn bytes(length: Option<i64>) -> u64 {
+    length.and_then(|length| length.try_into().ok()).unwrap_or(0)
+}
+
+fn timestamp(at: Option<DateTime>) -> Timestamp {
+    Timestamp::from_millis(at.and_then(|at| at.to_millis().ok()).unwrap_or(0))
+}
+
+/// A key as a listing has it: form-encoded (`+` is a space) if the answer says so; not every store does as it is asked.
+fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
+    match encoding {
+        Some(EncodingType::Url) => {
+            percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+        }
+        _ => key.to_owned(),
+    }
+}

@@ -1,0 +1,58 @@
+//! Presigned URLs: whatever is stated is signed in, so that the client can do that and nothing else.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::presigning::{PresigningConfig, PresigningConfigError};
+
+use super::errors;
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::ports::objects::{SignedUpload, UploadTerms};
+use crate::ports::{ErrorKind, PortError};
+
+/// Headers that clients set themselves and browsers do not let anyone else set.
+const SET_BY_CLIENTS: [&str; 2] = ["content-length", "host"];
+
+/// Signs an upload, as of this second.
+pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+    const OPERATION: &str = "objects.sign_upload";
+    let invalid =
+        |error: Box<dyn std::error::Error + Send + Sync>| PortError::with_source(ErrorKind::Invalid, OPERATION, error);
+    let signed_at = SystemClock.now().floor(Duration::from_secs(1));
+    let length = terms.content_length.map(i64::try_from).transpose().map_err(|error| invalid(error.into()))?;
+    let signed = put
+        .set_content_type(terms.content_type.clone())
+        .set_content_length(length)
+        .set_if_none_match(terms.is_single_use.then(|| "*".to_owned()))
+        .presigned(valid(signed_at, terms.expires_in).map_err(|error| invalid(error.into()))?)
+        .await
+        .map_err(|error| errors::port_error(OPERATION, error))?;
+    let headers = signed
+        .headers()
+        .filter(|(name, _)| !SET_BY_CLIENTS.contains(&name.to_ascii_lowercase().as_str()))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    Ok(SignedUpload { url: signed.uri().to_owned(), headers, expires_at: signed_at.plus(terms.expires_in) })
+}
+
+/// Signs a download as of `signed_at`.
+pub(super) async fn download(
+    get: GetObjectFluentBuilder,
+    signed_at: Timestamp,
+    valid_for: Duration,
+) -> Result<String, PortError> {
+    const OPERATION: &str = "objects.sign_download";
+    let valid =
+        valid(signed_at, valid_for).map_err(|error| PortError::with_source(ErrorKind::Invalid, OPERATION, error))?;
+    let signed = get.presigned(valid).await.map_err(|error| errors::port_error(OPERATION, error))?;
+    Ok(signed.uri().to_owned())
+}
+
+fn valid(from: Timestamp, expires_in: Duration) -> Result<PresigningConfig, PresigningConfigError> {
+    PresigningConfig::builder().start_time(system_time(from)).expires_in(expires_in).build()
+}
+
+fn system_time(at: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0))
+}

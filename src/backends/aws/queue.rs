@@ -1,0 +1,307 @@
+//! The queue on SQS: long polls, and batches whose entries each have their own answer.
+
+mod linger;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    Message as SqsMessage, MessageSystemAttributeName as MessageAttribute, QueueAttributeName,
+};
+use md5::{Digest, Md5};
+
+use self::linger::Linger;
+use super::clients::{EXTEND, INSPECT, Patience, RECEIVE, SEND, SETTLE};
+use super::errors;
+use crate::clock::Timestamp;
+use crate::ports::queue::{Message, QueueAttributes, Receipt};
+use crate::ports::{ErrorKind, PortError, Queue};
+
+/// Entries that SQS takes or gives in one call.
+const BATCH: usize = 10;
+
+/// The longest poll that SQS knows.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// The longest visibility timeout that SQS knows: 12 hours.
+const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
+
+/// What one entry of a batch came to.
+type Answer = Result<(), PortError>;
+
+/// One SQS queue.
+pub struct SqsQueue {
+    calls: Calls,
+    deletes: Linger<Receipt>,
+    releases: Linger<(Receipt, Duration)>,
+}
+
+/// The calls to one queue.
+#[derive(Clone)]
+struct Calls {
+    client: Client,
+    url: String,
+}
+
+impl SqsQueue {
+    /// The queue at `url`. Deletes and releases of many tasks share calls: an entry waits for nine others
+    /// until none has come for 200 ms, for a second at most.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, on which the batches are collected.
+    pub fn new(client: Client, url: String) -> Self {
+        let calls = Calls { client, url };
+        let (deleting, releasing) = (calls.clone(), calls.clone());
+        Self {
+            calls,
+            deletes: Linger::new(move |receipts| {
+                let calls = deleting.clone();
+                async move { calls.delete(&receipts).await }
+            }),
+            releases: Linger::new(move |releases| {
+                let calls = releasing.clone();
+                async move { calls.change_visibility("queue.release", SETTLE, &releases).await }
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, body: &str) -> Result<String, PortError> {
+        let Calls { client, url } = &self.calls;
+        let sent = client.send_message().queue_url(url).message_body(body);
+        let sent = sent.customize().config_override(SEND.sqs()).send().await;
+        let sent = sent.map_err(|error| errors::port_error("queue.send", error))?;
+        sent.message_id.ok_or_else(|| PortError::new(ErrorKind::Damaged, "queue.send"))
+    }
+
+    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
+        let Calls { client, url } = &self.calls;
+        let call = client
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(i32::try_from(max.clamp(1, BATCH)).unwrap_or(1))
+            .wait_time_seconds(whole_seconds(wait.min(MAX_WAIT)))
+            .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
+            .message_system_attribute_names(MessageAttribute::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageAttribute::SentTimestamp)
+            .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp);
+        let answer = call.customize().config_override(RECEIVE.sqs()).send().await;
+        let answer = answer.map_err(|error| errors::port_error("queue.receive", error))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(message).collect())
+    }
+
+    async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Answer> {
+        let entries: Vec<_> = receipts.iter().map(|receipt| (receipt.clone(), visibility)).collect();
+        self.calls.change_visibility("queue.extend", EXTEND, &entries).await
+    }
+
+    async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Answer> {
+        self.releases.push("queue.release", releases.to_vec()).await
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Answer> {
+        self.deletes.push("queue.delete", receipts.to_vec()).await
+    }
+
+    async fn attributes(&self) -> Result<QueueAttributes, PortError> {
+        let Calls { client, url } = &self.calls;
+        let call = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(vec![
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::RedrivePolicy,
+        ]));
+        let answer = call.customize().config_override(INSPECT.sqs()).send().await;
+        let attributes =
+            answer.map_err(|error| errors::port_error("queue.attributes", error))?.attributes.unwrap_or_default();
+        let depth = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(QueueAttributes {
+            visible: depth(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: depth(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            delayed: depth(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+            max_receives: attributes.get(&QueueAttributeName::RedrivePolicy).and_then(|policy| max_receives(policy)),
+        })
+    }
+}
+
+impl Calls {
+    /// Deletes in batches of ten; one answer per receipt, in order.
+    ///
+    /// A stale receipt is `Ok`: SQS answers success, some who speak its protocol do not, and either way the message
+    /// is another receive's now.
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Answer> {
+        let stale_is_ok = |answer: Answer| match answer {
+            Err(error) if error.kind == ErrorKind::LeaseLost => Ok(()),
+            other => other,
+        };
+        in_batches(receipts, |batch| self.delete_batch(batch)).await.into_iter().map(stale_is_ok).collect()
+    }
+
+    async fn delete_batch(&self, batch: Vec<&Receipt>) -> Vec<Answer> {
+        let entries = batch.iter().enumerate().map(|(index, receipt)| {
+            DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(&receipt.0).build()
+        });
+        let call = self.client.delete_message_batch().queue_url(&self.url);
+        let answer = match entries.collect::<Result<Vec<_>, _>>() {
+            Ok(entries) => call.set_entries(Some(entries)).customize().config_override(SETTLE.sqs()).send().await,
+            Err(error) => Err(SdkError::construction_failure(error)),
+        };
+        match answer {
+            Ok(answer) => entry_answers("queue.delete", batch.len(), &answer.failed),
+            Err(error) => all_failed(batch.len(), errors::batch_error("queue.delete", &error)),
+        }
+    }
+
+    /// Sets when messages become visible, in batches of ten; one answer per receipt, in order.
+    async fn change_visibility(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        changes: &[(Receipt, Duration)],
+    ) -> Vec<Answer> {
+        in_batches(changes, |batch| self.change_visibility_batch(operation, patience, batch)).await
+    }
+
+    async fn change_visibility_batch(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        batch: Vec<&(Receipt, Duration)>,
+    ) -> Vec<Answer> {
+        let entries = batch.iter().enumerate().map(|(index, (receipt, visibility))| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(&receipt.0)
+                .visibility_timeout(whole_seconds((*visibility).min(MAX_VISIBILITY)))
+                .build()
+        });
+        let call = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let answer = match entries.collect::<Result<Vec<_>, _>>() {
+            Ok(entries) => call.set_entries(Some(entries)).customize().config_override(patience.sqs()).send().await,
+            Err(error) => Err(SdkError::construction_failure(error)),
+        };
+        match answer {
+            Ok(answer) => entry_answers(operation, batch.len(), &answer.failed),
+            Err(error) => all_failed(batch.len(), errors::batch_error(operation, &error)),
+        }
+    }
+}
+
+/// Calls for ten entries at a time. The SDK retries calls, not entries: those that failed inside a call that succeeded,
+/// for a reason that may pass, are tried once more.
+async fn in_batches<'a, T, F, Fut>(entries: &'a [T], call: F) -> Vec<Answer>
+where
+    F: Fn(Vec<&'a T>) -> Fut,
+    Fut: Future<Output = Vec<Answer>>,
+{
+    let mut answers = Vec::with_capacity(entries.len());
+    for batch in entries.chunks(BATCH) {
+        let mut first = call(batch.iter().collect()).await;
+        let again: Vec<usize> = (0..first.len()).filter(|&i| is_worth_another_try(&first[i])).collect();
+        if !again.is_empty() && again.len() < first.len() {
+            let second = call(again.iter().map(|&i| &batch[i]).collect()).await;
+            for (i, answer) in again.into_iter().zip(second) {
+                first[i] = answer;
+            }
+        }
+        answers.extend(first);
+    }
+    answers
+}
+
+fn is_worth_another_try(answer: &Answer) -> bool {
+    answer.as_ref().is_err_and(|error| matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unavailable))
+}
+
+/// The answers of a call that succeeded: `Ok` but for the entries that it lists as failed.
+fn entry_answers(operation: &'static str, entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = (0..entries).map(|_| Ok(())).collect();
+    for entry in failed {
+        if let Some(answer) = entry.id.parse().ok().and_then(|index: usize| answers.get_mut(index)) {
+            *answer = Err(errors::entry_error(operation, &entry.code, entry.message.as_deref(), entry.sender_fault));
+        }
+    }
+    answers
+}
+
+fn all_failed(entries: usize, error: impl Fn() -> PortError) -> Vec<Answer> {
+    (0..entries).map(|_| Err(error())).collect()
+}
+
+/// A received message; `None` when it arrived damaged: it stays hidden for its timeout and is then received again.
+fn message(received: SqsMessage) -> Option<Message> {
+    let body = received.body.unwrap_or_default();
+    if received.md5_of_body.is_some_and(|md5| md5 != data_encoding::HEXLOWER.encode(&Md5::digest(&body))) {
+        tracing::warn!(message.id = received.message_id, "a message arrived damaged and is left to be received again");
+        return None;
+    }
+    let attributes = received.attributes.unwrap_or_default();
+    let number = |name| attributes.get(&name).and_then(|text: &String| text.parse::<i64>().ok());
+    let sent_at = Timestamp::from_millis(number(MessageAttribute::SentTimestamp).unwrap_or(0));
+    Some(Message {
+        id: received.message_id?,
+        receipt: Receipt(received.receipt_handle?),
+        body,
+        receive_count: number(MessageAttribute::ApproximateReceiveCount).and_then(|n| n.try_into().ok()).unwrap_or(1),
+        sent_at,
+        first_received_at: number(MessageAttribute::ApproximateFirstReceiveTimestamp)
+            .map_or(sent_at, Timestamp::from_millis),
+    })
+}
+
+/// The receive limit of a RedrivePolicy; SQS writes it as a number, others as text.
+fn max_receives(policy: &str) -> Option<u32> {
+    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+    let limit = policy.get("maxReceiveCount")?;
+    limit.as_u64().or_else(|| limit.as_str()?.parse().ok())?.try_into().ok()
+}
+
+/// SQS counts in whole seconds; a lease must not be shorter than asked for, so parts of one round up.
+fn whole_seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
+}
+
+/// A queue whose URL is not set: the API has no use for one, and whoever has is told which variable is missing.
+pub(super) struct Unset {
+    /// The variable that would name it.
+    pub(super) variable: &'static str,
+}
+
+impl Unset {
+    fn error(&self, operation: &'static str) -> PortError {
+        PortError::with_source(ErrorKind::Invalid, operation, format!("{} is not set", self.variable))
+    }
+}
+
+#[async_trait]
+impl Queue for Unset {
+    async fn send(&self, _: &str) -> Result<String, PortError> {
+        Err(self.error("queue.send"))
+    }
+
+    async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Message>, PortError> {
+        Err(self.error("queue.receive"))
+    }
+
+    async fn extend(&self, receipts: &[Receipt], _: Duration) -> Vec<Answer> {
+        all_failed(receipts.len(), || self.error("queue.extend"))
+    }
+
+    async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Answer> {
+        all_failed(releases.len(), || self.error("queue.release"))
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Answer> {
+        all_failed(receipts.len(), || self.error("queue.delete"))
+    }
+
+    /// Nobody can tell what is in there; whoever samples depths need not know why.
+    async fn attributes(&self) -> Result<QueueAttributes, PortError> {
+        Ok(QueueAttributes { visible: 0, in_flight: 0, delayed: 0, max_receives: None })
+    }
+}

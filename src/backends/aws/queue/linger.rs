@@ -1,0 +1,149 @@
+//! Collects the entries of many tasks into full batches: one waits a moment for nine others.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Answer, BATCH};
+use crate::ports::{ErrorKind, PortError};
+
+/// How long a batch waits for one more entry.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// How long a batch waits in all. Nobody extends the lease of what waits here, and the shortest timeout that darkroom
+/// takes is 2 s, of which a beat may have used a third.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// An entry, and where its answer goes.
+struct Entry<T> {
+    item: T,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// A place where entries wait to become a batch.
+pub(super) struct Linger<T> {
+    entries: mpsc::UnboundedSender<Entry<T>>,
+}
+
+impl<T: Send + 'static> Linger<T> {
+    /// Batches go to `flush`, which gives one answer per entry, in order. Several may be under way at once.
+    pub(super) fn new<F, Fut>(flush: F) -> Self
+    where
+        F: Fn(Vec<T>) -> Fut + Send + 'static,
+        Fut: Future<Output = Vec<Answer>> + Send + 'static,
+    {
+        let (entries, mut waiting) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(batch) = next_batch(&mut waiting).await {
+                let (items, answers): (Vec<_>, Vec<_>) =
+                    batch.into_iter().map(|Entry { item, answer }| (item, answer)).unzip();
+                let flushed = flush(items);
+                tokio::spawn(async move {
+                    for (answer, result) in answers.into_iter().zip(flushed.await) {
+                        // Whoever asked may have gone; the entry was settled all the same.
+                        let _ = answer.send(result);
+                    }
+                });
+            }
+        });
+        Self { entries }
+    }
+
+    /// Adds entries and waits for their answers, in order.
+    pub(super) async fn push(&self, operation: &'static str, items: Vec<T>) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(items.len());
+        for item in items {
+            let (answer, answered) = oneshot::channel();
+            // A send fails only when the runtime is going down; then the answer below says so.
+            let _ = self.entries.send(Entry { item, answer });
+            answers.push(answered);
+        }
+        let mut results = Vec::with_capacity(answers.len());
+        for answered in answers {
+            results.push(answered.await.unwrap_or_else(|_| Err(PortError::new(ErrorKind::Unavailable, operation))));
+        }
+        results
+    }
+}
+
+/// The next batch: ten entries, or what came until there was a pause. `None` when nobody can add any more.
+async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<Entry<T>>) -> Option<Vec<Entry<T>>> {
+    let mut batch = vec![waiting.recv().await?];
+    let longest = Instant::now() + LONGEST;
+    while batch.len() < BATCH {
+        match timeout_at(longest.min(Instant::now() + LINGER), waiting.recv()).await {
+            Ok(Some(entry)) => batch.push(entry),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Some(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A linger whose flushed batches are noted; entry 13 always fails.
+    fn noting() -> (Arc<Linger<u32>>, Arc<Mutex<Vec<Vec<u32>>>>) {
+        let batches = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&batches);
+        let linger = Linger::new(move |batch: Vec<u32>| {
+            noted.lock().unwrap().push(batch.clone());
+            async move {
+                let fails = |n| if n == 13 { Err(PortError::new(ErrorKind::LeaseLost, "test")) } else { Ok(()) };
+                batch.into_iter().map(fails).collect()
+            }
+        });
+        (Arc::new(linger), batches)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lone_entry_leaves_after_the_linger() {
+        let (linger, batches) = noting();
+        let start = Instant::now();
+        assert!(linger.push("test", vec![1]).await[0].is_ok());
+        assert_eq!(start.elapsed().as_millis(), LINGER.as_millis());
+        assert_eq!(*batches.lock().unwrap(), [vec![1]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_entries_of_ten_tasks_share_one_batch_and_do_not_wait() {
+        let (linger, batches) = noting();
+        let start = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..10 {
+            let linger = Arc::clone(&linger);
+            tasks.spawn(async move { linger.push("test", vec![n]).await });
+        }
+        tasks.join_all().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(batches.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_that_keep_coming_share_a_batch_for_a_second_at_most() {
+        let (linger, batches) = noting();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..10 {
+            let linger = Arc::clone(&linger);
+            tasks.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(150 * u64::from(n))).await;
+                linger.push("test", vec![n]).await
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(*batches.lock().unwrap(), [vec![0, 1, 2, 3, 4, 5, 6], vec![7, 8, 9]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_entry_gets_its_own_answer_across_batches() {
+        let (linger, batches) = noting();
+        let answers = linger.push("test", (0..25).collect()).await;
+        let failed: Vec<usize> = (0..25).filter(|&n| answers[n].is_err()).collect();
+        assert_eq!(failed, [13]);
+        assert_eq!(batches.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+    }
+}

@@ -1,0 +1,137 @@
+//! darkroom as it is deployed: bucket with notification, queue with dead letters, table, and its own binary.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration,
+    S3KeyFilter,
+};
+use darkroom::backends::aws::{DynamoCatalog, SqsQueue};
+use darkroom::ports::{Catalog as _, Queue as _};
+use darkroom::record::{ImageId, ImageRecord, Status};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::account::{Account, KEY, REGION};
+use super::process::{self, Process};
+
+pub(crate) const PREFIX: &str = "uploads/";
+
+/// Receives before a message is a dead letter, as in production.
+const MAX_RECEIVES: u32 = 10;
+
+/// What a deployment may do differently.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) keeps_versions: bool,
+    /// No notification: the test writes the events itself.
+    pub(crate) is_quiet: bool,
+}
+
+/// A deployment in an account of its own names.
+pub(crate) struct Deployment {
+    pub(crate) account: Account,
+    pub(crate) bucket: String,
+    pub(crate) queue: SqsQueue,
+    pub(crate) dead_letters: SqsQueue,
+    pub(crate) catalog: DynamoCatalog,
+    dir: TempDir,
+    settings: Vec<(&'static str, String)>,
+    started: AtomicUsize,
+}
+
+impl Deployment {
+    pub(crate) async fn new(endpoint: &str, plan: Plan) -> Self {
+        let account = Account::at(endpoint);
+        let bucket = account.bucket(plan.keeps_versions).await;
+        let (queue_url, dlq_url) = account.queue(MAX_RECEIVES).await;
+        let table = account.table().await;
+        if !plan.is_quiet {
+            notify(&account, &bucket, &queue_url).await;
+        }
+        let queue = |url: &str| SqsQueue::new(account.clients.sqs.clone(), url.to_owned());
+        Self {
+            bucket: bucket.clone(),
+            queue: queue(&queue_url),
+            dead_letters: queue(&dlq_url),
+            catalog: DynamoCatalog::new(account.clients.dynamodb.clone(), table.clone()),
+            dir: tempfile::tempdir().unwrap(),
+            settings: vec![
+                ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+                ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
+                ("AWS_REGION", REGION.to_owned()),
+                ("DARKROOM_UPLOAD_BUCKET", bucket),
+                ("DARKROOM_UPLOAD_PREFIX", PREFIX.to_owned()),
+                ("DARKROOM_TABLE", table),
+                ("DARKROOM_QUEUE_URL", queue_url),
+                ("DARKROOM_DLQ_URL", dlq_url),
+            ],
+            started: AtomicUsize::new(0),
+            account,
+        }
+    }
+
+    /// Starts `darkroom {role}` with further settings, which win over the deployment's own.
+    pub(crate) async fn start(&self, role: &str, settings: &[(&str, &str)]) -> Process {
+        let (port, admin_port) = (process::free_port(), process::free_port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+        command.arg(role).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.env("DARKROOM_LISTEN", format!("127.0.0.1:{port}"));
+        command.env("DARKROOM_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"));
+        command.env("RUST_BACKTRACE", "1").envs(settings.iter().copied());
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let log = self.dir.path().join(format!("{role}-{number}.log"));
+        let (address, health) = match role {
+            "api" => (format!("http://127.0.0.1:{port}"), "/upload-url"),
+            _ => (format!("http://127.0.0.1:{admin_port}"), "/readyz"),
+        };
+        Process::start(command, &log, address, health).await
+    }
+
+    /// Puts an object under the upload prefix, as another system would. Its image's id.
+    pub(crate) async fn put(&self, name: &str, bytes: &[u8]) -> ImageId {
+        let key = format!("{PREFIX}{name}");
+        let put = self.account.clients.s3.put_object().bucket(&self.bucket).key(&key);
+        put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
+        ImageId::of_key(PREFIX, &key).unwrap()
+    }
+
+    pub(crate) async fn record(&self, id: &ImageId) -> Option<ImageRecord> {
+        self.catalog.look(id).await.unwrap()
+    }
+
+    /// Waits for a status.
+    pub(crate) async fn expect(&self, id: &ImageId, status: Status) -> ImageRecord {
+        let what = format!("{id} is {status}");
+        process::until(&what, async || self.record(id).await.is_some_and(|record| record.status == status)).await;
+        self.record(id).await.unwrap()
+    }
+
+    /// Waits until nothing is left on the queue; how many dead letters there are then.
+    pub(crate) async fn dead_letters_at_the_end(&self) -> u64 {
+        process::until("the queue is empty", async || {
+            let depth = self.queue.attributes().await.unwrap();
+            depth.visible + depth.in_flight + depth.delayed == 0
+        })
+        .await;
+        self.dead_letters.attributes().await.unwrap().visible
+    }
+}
+
+/// Upload events of the bucket go to the queue; S3 sends a test event at once.
+async fn notify(account: &Account, bucket: &str, queue_url: &str) {
+    let rule = FilterRule::builder().name(FilterRuleName::Prefix).value(PREFIX).build();
+    let filter = NotificationConfigurationFilter::builder().key(S3KeyFilter::builder().filter_rules(rule).build());
+    let queue = QueueConfiguration::builder()
+        .queue_arn(account.queue_arn(queue_url).await)
+        .events(Event::from("s3:ObjectCreated:*"))
+        .filter(filter.build())
+        .build()
+        .unwrap();
+    let configuration = NotificationConfiguration::builder().queue_configurations(queue).build();
+    let put = account.clients.s3.put_bucket_notification_configuration().bucket(bucket);
+    put.notification_configuration(configuration).send().await.unwrap();
+}

@@ -1,0 +1,83 @@
+//! Real processes: darkroom's own binary, and the emulators' that a test starts for itself.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+/// How long anything may take to come true; the machines that test are slow and shared.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A process that dies with its test; what it prints goes to a file.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+    address: String,
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `holds` says so.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+impl Process {
+    /// Starts a command, and waits until `health` answers 200. Requests to it are sent to `address`.
+    pub(crate) async fn start(mut command: Command, log: &Path, address: String, health: &str) -> Self {
+        let output = std::fs::File::create(log).unwrap();
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        let mut process = Self { child, log: log.to_owned(), address };
+        let url = process.url(health);
+        let start = Instant::now();
+        while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+            let ended = process.child.try_wait().unwrap();
+            assert!(ended.is_none() && start.elapsed() < PATIENCE, "{ended:?}: {}", process.printed());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        process
+    }
+
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    /// What a GET of the path answers.
+    pub(crate) async fn get(&self, path: &str) -> String {
+        reqwest::get(self.url(path)).await.unwrap().text().await.unwrap()
+    }
+
+    /// The sum of a metric's samples whose line holds `label`.
+    pub(crate) async fn metric(&self, name: &str, label: &str) -> f64 {
+        let scraped = self.get("/metrics").await;
+        let samples = scraped.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
+        });
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Everything that it printed.
+    pub(crate) fn printed(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks it to stop, and expects that it ends with 0.
+    pub(crate) async fn stop(mut self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        assert!(status.success(), "{status}: {}", self.printed());
+    }
+}

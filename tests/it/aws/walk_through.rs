@@ -1,0 +1,62 @@
+//! docs/AWS.md as a reader types it: every line of its walk-through, with awscli, against an emulator.
+
+use tokio::process::Command;
+
+use super::account::{KEY, ministack, variable};
+use super::process::free_port;
+use crate::images;
+
+/// The commands of the walk-through, in order.
+fn commands() -> String {
+    let page = std::fs::read_to_string("docs/AWS.md").unwrap();
+    let walk = page.split("\n## ").find(|part| part.starts_with("Walk-through")).unwrap();
+    walk.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect()
+}
+
+#[tokio::test]
+#[ignore = "installs awscli: part of `make test-all`"]
+async fn the_walk_through_works_as_written() {
+    let Some(endpoint) = ministack() else { return };
+    let Some(awscli) = variable("DARKROOM_TEST_AWSCLI") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("photo.jpg"), images::jpeg(640, 480)).unwrap();
+    // Two processes in two terminals are two in the background here, and the client comes when they are ready.
+    let commands = commands()
+        .replace("\ndarkroom worker\n", "\ndarkroom worker &\n")
+        .replace("\ndarkroom api\n", "\nDARKROOM_ADMIN_LISTEN=127.0.0.1:0 darkroom api &\nready\n");
+    let (api, admin) = (free_port(), free_port());
+    // The page's address is everybody's; the test's is its own.
+    let commands = commands.replace("127.0.0.1:8080", &format!("127.0.0.1:{api}"));
+    let script = format!(
+        "set -euo pipefail\n\
+         trap 'kill $(jobs -p)' EXIT\n\
+         aws() {{ \"$TOOL\" \"$AWSCLI\" aws \"$@\"; }}\n\
+         ready() {{ for _ in $(seq 600); do curl -sf http://127.0.0.1:{api}/upload-url >/dev/null && return; sleep 0.2; done; }}\n\
+         {commands}\n\
+         for _ in 1 2 3 4 5 6; do\n\
+         curl -s \"http://127.0.0.1:{api}/images/$(jq -r .id upload.json)?wait=20s\" | jq -e '.status == \"published\"' && exit\n\
+         done\n\
+         exit 1\n"
+    );
+    let root = env!("CARGO_MANIFEST_DIR");
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap().display().to_string();
+    let run = Command::new("bash")
+        .arg("-c")
+        .arg(script)
+        .current_dir(dir.path())
+        .env("PATH", format!("{binary}:{}", std::env::var("PATH").unwrap()))
+        .env("TOOL", format!("{root}/scripts/tool"))
+        .env("AWSCLI", awscli)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", KEY)
+        .env("AWS_SECRET_ACCESS_KEY", KEY)
+        .env("DARKROOM_LISTEN", format!("127.0.0.1:{api}"))
+        .env("DARKROOM_ADMIN_LISTEN", format!("127.0.0.1:{admin}"))
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let printed = format!("{}\n{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{printed}");
+    assert!(!printed.contains("FAILED"), "darkroom check: {printed}");
+}
