@@ -1,7 +1,7 @@
 # What one does with darkroom's source. `make run` and `make test` need nothing but this and a Rust toolchain.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all fmt lint bench docs
+.PHONY: help setup run test test-long test-all fmt lint bench docs
 
 # Arguments for `make run`, such as: make run ARGS="--listen 127.0.0.1:3000"
 ARGS ?=
@@ -18,9 +18,12 @@ run: setup ## Run everything on this machine: http://127.0.0.1:8080
 test: setup ## Run the tests
 	scripts/cargo-test
 
-test-all: setup ## Run the tests, those included that take long or need tools of their own
-	scripts/cargo-test all
+test-long: setup ## Run the tests that take long or need tools of their own: a browser, Prometheus, Terraform
+	scripts/cargo-test long
 	scripts/browser-test
+	tests/terraform/run
+
+test-all: test test-long ## Run both
 
 fmt: ## Format the code
 	cargo fmt
