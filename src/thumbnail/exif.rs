@@ -1,45 +1,20 @@
 //! EXIF: the orientation, and nothing else.
 
-/// The tag of the orientation.
-const ORIENTATION: u16 = 0x0112;
-/// The type of a 16-bit number.
-const SHORT: u16 = 3;
-/// Entries of a directory that are looked at.
-const MAX_ENTRIES: usize = 1024;
+use image::metadata::Orientation;
 
 /// The orientation in a TIFF structure, 1 to 8; 1 where there is none or it makes no sense.
 pub(super) fn orientation(tiff: &[u8]) -> u8 {
-    read_orientation(tiff).filter(|value| (1..=8).contains(value)).map_or(1, |value| value as u8)
-}
-
-fn read_orientation(tiff: &[u8]) -> Option<u16> {
-    let is_little_endian = match tiff.get(..4)? {
-        b"II*\0" => true,
-        b"MM\0*" => false,
-        _ => return None,
-    };
-    let bytes = |at: usize, count: usize| tiff.get(at..at.checked_add(count)?);
-    let u16_at = |at: usize| {
-        let pair = <[u8; 2]>::try_from(bytes(at, 2)?).ok()?;
-        Some(if is_little_endian { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
-    };
-    let u32_at = |at: usize| {
-        let quad = <[u8; 4]>::try_from(bytes(at, 4)?).ok()?;
-        Some(if is_little_endian { u32::from_le_bytes(quad) } else { u32::from_be_bytes(quad) })
-    };
-    let directory = u32_at(4)? as usize;
-    let entries = usize::from(u16_at(directory)?).min(MAX_ENTRIES);
-    for entry in (0..entries).map(|index| directory + 2 + 12 * index) {
-        if u16_at(entry)? == ORIENTATION {
-            return (u16_at(entry + 2)? == SHORT && u32_at(entry + 4)? == 1).then(|| u16_at(entry + 8)).flatten();
-        }
-    }
-    None
+    Orientation::from_exif_chunk(tiff).map_or(1, Orientation::to_exif)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The tag of the orientation.
+    const ORIENTATION: u16 = 0x0112;
+    /// The type of a 16-bit number.
+    const SHORT: u16 = 3;
 
     fn tiff(is_little_endian: bool, value: u16) -> Vec<u8> {
         let short = |v: u16| if is_little_endian { v.to_le_bytes() } else { v.to_be_bytes() };

@@ -132,7 +132,7 @@ mod tests {
     use std::time::SystemTime;
 
     use aws_config::Region;
-    use aws_config::meta::credentials::provide_credentials_fn;
+    use aws_credential_types::credential_fn::provide_credentials_fn;
     use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
     use aws_sdk_s3::presigning::PresigningConfig;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::attribute_of;
-use crate::record::{Change, Guard, SCHEMA, Status, Transition};
+use super::item::{attribute_of, seconds};
+use crate::record::{Change, Guard, SCHEMA, Sequencer, Status, Transition};
 
 /// The names and values that an expression refers to. Every name is a placeholder, since many are reserved words.
 #[derive(Debug, Default)]
@@ -121,7 +121,9 @@ impl Update<'_> {
         } else {
             self.set("claim", &transition.attempt.token);
             self.set("message", &transition.attempt.message);
-            self.remove("ttl");
+            if !matches!(transition.change, Change::Delete { .. }) {
+                self.remove("ttl");
+            }
             if let Guard::Enter { seq, .. } = &transition.guard {
                 self.set("seq", seq);
             }
@@ -162,6 +164,16 @@ impl Update<'_> {
                 self.set_or_remove("src", src.as_ref());
                 self.set("last_error", error);
                 self.forget_original_unless_held(&transition.guard);
+            }
+            Change::Delete { forget_at } => {
+                self.outcome(Status::Deleted, 0);
+                self.set("ttl", &seconds(forget_at.as_millis()));
+                if !matches!(transition.guard, Guard::Enter { .. }) {
+                    self.set_if_new("seq", &Sequencer::last());
+                }
+                for attribute in ["reason", "last_error", "src", "original", "published"] {
+                    self.remove(attribute);
+                }
             }
             Change::Release { .. } => {}
         }

@@ -64,7 +64,7 @@ fn essence(mut fields: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Milliseconds as whole seconds; an expiry may be late but not early.
-fn seconds(millis: i64) -> i64 {
+pub(super) fn seconds(millis: i64) -> i64 {
     millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
 }
 
