@@ -86,8 +86,10 @@ mod tests {
 
     use super::*;
 
+    type Batches = Arc<Mutex<Vec<Vec<u32>>>>;
+
     /// A linger whose flushed batches are noted; entry 13 always fails.
-    fn noting() -> (Arc<Linger<u32>>, Arc<Mutex<Vec<Vec<u32>>>>) {
+    fn noting() -> (Arc<Linger<u32>>, Batches) {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&batches);
         let linger = Linger::new(move |batch: Vec<u32>| {
