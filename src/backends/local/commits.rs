@@ -113,8 +113,13 @@ fn commit_together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusql
 fn run_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     for job in batch {
         connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-        if !job.run(connection) {
-            // A full disk makes SQLite roll back everything, the savepoint with it: then this fails, and so do all.
+        let is_kept = job.run(connection);
+        if connection.is_autocommit() {
+            // A full disk or a failing one makes SQLite roll back everything, the other jobs' work with it.
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+            return Err(rusqlite::Error::SqliteFailure(code, None));
+        }
+        if !is_kept {
             connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
         }
         connection.prepare_cached("RELEASE job")?.execute([])?;
@@ -237,11 +242,27 @@ mod tests {
         let stored = notes(&commits).await;
         assert_eq!(told[1], Err(ErrorKind::Unavailable));
         for (outcome, text) in told.iter().zip(["small", "", "late"]) {
+            assert!(matches!(outcome, Ok(()) | Err(ErrorKind::Unavailable)), "{text}: {told:?}");
             assert_eq!(outcome.is_ok(), stored.iter().any(|note| note == text), "{text}: {told:?}, {stored:?}");
         }
         lock(&commits.connection).pragma_update(None, "max_page_count", 1000).unwrap();
         commits.write(note("there is space again")).await.unwrap();
         assert!(notes(&commits).await.contains(&"there is space again".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn when_the_database_takes_everything_back_nobody_is_told_that_it_was_stored() {
+        let commits = commits();
+        let rolls_back = |connection: &Connection| Ok(connection.execute_batch("ROLLBACK")?);
+        let (one, two, three) =
+            tokio::join!(commits.write(note("one")), commits.write(rolls_back), commits.write(note("three")));
+        let stored = notes(&commits).await;
+        assert!(two.is_err());
+        for (outcome, text) in [(one, "one"), (three, "three")] {
+            let kind = outcome.map_err(|failure| failure.into_port_error("test").kind);
+            let is_stored = stored.iter().any(|note| note == text);
+            assert_eq!(kind, if is_stored { Ok(()) } else { Err(ErrorKind::Unavailable) }, "{text}");
+        }
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@
 //! finds it without a look at all the others: files without a row are removed, those with one stay.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,20 +66,16 @@ impl Start {
     /// The key that signs addresses; made at the first start.
     pub(super) fn signing_key(&self) -> Result<[u8; KEY_BYTES], OpenError> {
         let path = self.root.join("signing.key");
-        let mut key = [0; KEY_BYTES];
-        match File::open(&path) {
-            Ok(mut file) => {
-                let mut text = Vec::new();
-                file.read_to_end(&mut text).map_err(|error| OpenError::of_file(&path, error))?;
-                key.copy_from_slice(text.get(..).filter(|key| key.len() == KEY_BYTES).ok_or(OpenError::Key { path })?);
-            }
+        match fs::read(&path) {
+            Ok(bytes) => bytes.try_into().map_err(|_| OpenError::Key { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = [0; KEY_BYTES];
                 getrandom::fill(&mut key).map_err(|error| OpenError::of_file(&path, error.into()))?;
                 write_durably(&path, &key).map_err(|error| OpenError::of_file(&path, error))?;
+                Ok(key)
             }
-            Err(error) => return Err(OpenError::of_file(&path, error)),
+            Err(error) => Err(OpenError::of_file(&path, error)),
         }
-        Ok(key)
     }
 
     /// Clears away what killed processes left behind. `has_row` tells whether an object's row names this file.

@@ -157,16 +157,20 @@ async fn append(mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, 
     written.await.map_err(|error| Problem::of_file(&error))
 }
 
-/// Reads what a refused client still sends, up to a limit.
+/// Reads what a refused client still sends, up to a limit and for a while.
 async fn discard(body: Body, limit_bytes: u64) {
     let mut body = body.into_data_stream();
     let mut bytes = 0;
-    while let Ok(Some(Ok(chunk))) = tokio::time::timeout(IDLE_LIMIT, body.next()).await {
-        bytes += chunk.len() as u64;
-        if bytes > limit_bytes.saturating_mul(2) {
-            break;
+    let read = async {
+        while let Some(Ok(chunk)) = body.next().await {
+            bytes += chunk.len() as u64;
+            if bytes > limit_bytes.saturating_mul(2) {
+                break;
+            }
         }
-    }
+    };
+    // A client that goes on after that loses its connection, and its answer with it.
+    drop(tokio::time::timeout(IDLE_LIMIT, read).await);
 }
 
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
