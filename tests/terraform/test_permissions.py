@@ -129,7 +129,7 @@ def resources(process, emulator, scratch) -> dict:
     terraform = Terraform(scratch / "permissions", emulator.environment(), **{**DEFAULTS, **process.settings})
     terraform.run("plan", "-no-color", "-out=next.tfplan")
     plan = json.loads(terraform.run("show", "-json", "next.tfplan").stdout)
-    return {resource["address"]: resource["values"] for resource in plan["planned_values"]["root_module"]["resources"]}
+    return {resource["address"]: resource.get("values", {}) for resource in plan["planned_values"]["root_module"]["resources"]}
 
 
 def granted(resources: dict, role: str) -> set[tuple[str, str]]:
