@@ -15,7 +15,7 @@ const SCREENS = join(root, ".scratch/browser/screens");
 export async function startBrowser() {
   const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"];
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: process.env.CHROMIUM,
     args: ["--no-sandbox", "--disable-gpu", "--disable-sync", ...quiet],
   });
 }

@@ -234,9 +234,12 @@ pageTest("in the dark", { colorScheme: "dark" }, async (page) => {
 });
 
 pageTest("a picture of the page for the README", { viewport: { width: 900, height: 800 } }, async (page) => {
+  const asItComes = await startDarkroom();
+  await page.goto(asItComes.url);
   await choose(page, [photos[0], { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("text") }]);
   await thumbnailSizes(page, photos[0].name);
   await expectWords(page, "notes.jpg", "Refused");
   const picture = process.env.DARKROOM_PICTURE;
   await keepScreenshot(page, "picture", picture ? { path: join(root, picture) } : {});
+  await asItComes.stop();
 });
