@@ -1,7 +1,7 @@
 //! Shows what `darkroom check` found, and asks a running process whether it lives.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -42,8 +42,8 @@ pub(super) async fn health(admin: SocketAddr) -> anyhow::Result<()> {
 async fn ask(admin: SocketAddr) -> anyhow::Result<String> {
     // The wildcard address is one to listen on, not one to call.
     let admin = match admin {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, v4.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, v6.port())),
         other => other,
     };
     let mut stream = TcpStream::connect(admin).await.with_context(|| format!("nobody listens on {admin}"))?;

@@ -6,6 +6,7 @@
 mod catalog;
 mod clients;
 mod errors;
+mod integrity;
 mod objects;
 mod probes;
 mod queue;

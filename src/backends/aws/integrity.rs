@@ -1,0 +1,55 @@
+//! Believes an answer of DynamoDB only when it is what was sent: its CRC-32 comes in a header, which the SDK ignores.
+
+use aws_sdk_dynamodb::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+
+/// An answer that came to harm on its way.
+#[derive(Debug, thiserror::Error)]
+#[error("the CRC-32 of the answer is {found}, its header says {stated}")]
+struct Harmed {
+    found: u32,
+    stated: u32,
+}
+
+/// Refuses answers whose CRC-32 is not the one in their header.
+///
+/// A record that is read wrongly might be taken for another status; JSON with a changed letter is still JSON.
+#[derive(Debug)]
+pub(super) struct VerifyAnswers;
+
+impl Intercept for VerifyAnswers {
+    fn name(&self) -> &'static str {
+        "VerifyAnswers"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let answer = context.response();
+        let stated = answer.headers().get("x-amz-crc32").and_then(|text| text.parse().ok());
+        Ok(verify(answer.body().bytes(), stated)?)
+    }
+}
+
+fn verify(body: Option<&[u8]>, stated: Option<u32>) -> Result<(), Harmed> {
+    let (Some(body), Some(stated)) = (body, stated) else { return Ok(()) };
+    let found = crc32fast::hash(body);
+    if found == stated { Ok(()) } else { Err(Harmed { found, stated }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_differing_crc_refuses_an_answer() {
+        let crc = 0xcbf4_3926;
+        assert!(verify(Some(b"123456789"), Some(crc)).is_ok());
+        assert!(verify(Some(b"123456788"), Some(crc)).is_err());
+        assert!(verify(Some(b"123456788"), None).is_ok());
+    }
+}
