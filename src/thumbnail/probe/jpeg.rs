@@ -52,7 +52,6 @@ pub(in super::super) struct JpegProbe {
     /// Whether the first scan leaves out components, so that all coefficients must be kept until the last scan.
     pub(in super::super) is_multi_scan: bool,
     /// Where the parts of the embedded profile lie, in order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "colours come next"))]
     pub(in super::super) profile: Vec<Range<usize>>,
     first_scan: usize,
 }

@@ -22,9 +22,7 @@ pub(in super::super) struct PngProbe {
     pub(in super::super) depth: u8,
     /// Samples a pixel once a palette and `tRNS` are expanded.
     pub(in super::super) channels: u8,
-    #[cfg_attr(not(test), expect(dead_code, reason = "streaming comes next"))]
     pub(in super::super) has_palette: bool,
-    #[cfg_attr(not(test), expect(dead_code, reason = "streaming comes next"))]
     pub(in super::super) is_interlaced: bool,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
