@@ -31,8 +31,8 @@ fmt: ## Format the code
 lint: setup ## Check format, lints, documentation, scripts and licences
 	scripts/lint
 
-bench: setup ## Measure rendering
-	cargo bench
+bench: setup ## Measure rendering beside sharp; needs npm, and downloads its photographs
+	benches/run
 
 docs: setup ## Build the documentation of the crate
 	cargo doc --no-deps

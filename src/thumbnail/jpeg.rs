@@ -121,7 +121,7 @@ fn turn(job: &mut Job<'_>, planes: Planes, orientation: u8) -> Result<Planes, Re
 /// blocks, the decoded picture, the largest thumbnail turned and not, and what resizing to it takes.
 pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
     let stored = Dimensions::new(probe.width, probe.height);
-    let decoded = stored.eighths(stored.eighths_for(large)).pixels() + stored.width as u64 + stored.height as u64;
+    let decoded = stored.eighths(stored.eighths_for(large));
     let keeps_coefficients = probe.coding == Coding::Progressive || probe.is_multi_scan;
     let coefficients = if keeps_coefficients { 2 * probe.coefficients() } else { 0 };
     let rows = u64::from(probe.width) * 256;
@@ -130,6 +130,8 @@ pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
         probe::Colours::YCbCr | probe::Colours::Rgb => 3,
         probe::Colours::FourInks => 11,
     };
-    let resizing = u64::from(large.height) * u64::from(probe.width);
-    coefficients + rows + samples * decoded + 3 * resizing + large.pixels() * 12
+    // Planes are filled up to whole blocks.
+    let filled = Dimensions::new(decoded.width + 8, decoded.height + 8);
+    let resizing = 3 * u64::from(large.height) * u64::from(decoded.width);
+    coefficients + rows + samples * filled.pixels() + resizing + large.pixels() * 12
 }

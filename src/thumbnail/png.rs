@@ -9,7 +9,7 @@ use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::PngProbe;
 use super::stages::{Job, Stage};
-use super::strips::Shrinking;
+use super::strips::{STRIP_BYTES, Shrinking};
 use super::{RenderError, Thumbnail};
 
 use chunks::ColourChunks;
@@ -63,7 +63,7 @@ fn in_strips(
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
     let mut shrinking = Shrinking::new(stored, large, rows.channels(), job.slot.buffer());
-    for strip in shrinking.strips() {
+    for strip in shrinking.strips(STRIP_BYTES) {
         job.step(Stage::Decode, |_| shrinking.read(strip, |space| rows.next(space)))?;
         job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
     }
@@ -84,8 +84,8 @@ pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     let channels = u64::from(probe.channels);
     let row = u64::from(probe.width) * channels;
     let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
-    // A strip aims at three megabytes and reaches three pixels of the thumbnail, and one of its own, to both sides.
-    let strip = (3 << 20) + row * (8 * scale + 4);
+    // A strip reaches three pixels of the thumbnail, and one of its own, to both sides.
+    let strip = STRIP_BYTES as u64 + row * (8 * scale + 4);
     let held = if probe.is_interlaced { row * u64::from(probe.height) } else { strip };
     let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
     // The codec holds three raw rows of up to 16 bits a sample; the thumbnail lives next to its copy and its files.

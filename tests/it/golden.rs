@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use darkroom::recipe::{Recipe, Size};
+use darkroom::recipe::{RENDER_REVISION, Recipe, Size};
 use darkroom::record::Reason;
 use darkroom::thumbnail::{Limits, RenderError, Stop, Thumbnail, render};
 use image::RgbaImage;
+use sha2::{Digest, Sha256};
 
 use crate::images::png_chunk;
 
@@ -47,9 +48,14 @@ fn every_golden_file_looks_as_an_independent_decoder_shows_it() {
         let expected = image::open(golden("expected").join(format!("{name}.png"))).unwrap().into_rgba8();
         let thumbnail = rendered(&std::fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let made = image::load_from_memory(&thumbnail.bytes).unwrap().into_rgba8();
-        // A JPEG is encoded twice; a tiny one has its chroma halved, which the expected picture has not.
+        // A JPEG is encoded twice. Two rows or columns share one chroma sample, which the expected picture's do not.
         let is_jpeg = path.extension().is_some_and(|extension| extension == "jpg");
-        let tolerance = if is_jpeg { 6.0 } else { 1.0 };
+        let is_thin = expected.width().min(expected.height()) < 4;
+        let tolerance = match (is_jpeg, is_thin) {
+            (true, true) => 30.0,
+            (true, false) => 8.0,
+            (false, _) => 1.0,
+        };
         seen += 1;
         if made.dimensions() != expected.dimensions() {
             wrong.push(format!("{name}: {:?} instead of {:?}", made.dimensions(), expected.dimensions()));
@@ -113,4 +119,28 @@ fn every_kind_of_damage_to_a_png_is_named() {
     for (field, value) in [(8, 0), (8, 3), (8, 99), (9, 1), (9, 5), (9, 9), (10, 1), (11, 1), (12, 2), (3, 0), (7, 0)] {
         assert_eq!(reason(&changed(field, value)), Reason::Corrupt, "header field {field} = {value}");
     }
+}
+
+/// What the encoder gave when `RENDER_REVISION` was last raised. Thumbnails are immutable under their keys: when this
+/// fails because rendering was changed, raise the revision and put the new values here.
+const BYTES_OF_REVISION_2: [(&str, &str); 4] = [
+    ("sampling_420.jpg", "885f206623922bf9"),
+    ("orientation_6.jpg", "51555e5233040a79"),
+    ("rgba_8.png", "4f124a4b78aa03e7"),
+    ("palette_4.png", "cab32944ad79b972"),
+];
+
+#[test]
+fn other_bytes_need_another_revision() {
+    assert_eq!(RENDER_REVISION, 2, "put the bytes of the new revision here");
+    let made: Vec<(&str, String)> = BYTES_OF_REVISION_2
+        .iter()
+        .map(|(name, _)| {
+            let thumbnail = rendered(&std::fs::read(golden("sources").join(name)).unwrap()).unwrap();
+            (*name, data_encoding::HEXLOWER.encode(&Sha256::digest(&thumbnail.bytes)[..8]))
+        })
+        .collect();
+    let expected: Vec<(&str, String)> =
+        BYTES_OF_REVISION_2.iter().map(|(name, hash)| (*name, (*hash).to_owned())).collect();
+    assert_eq!(made, expected);
 }

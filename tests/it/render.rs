@@ -189,6 +189,7 @@ fn a_missing_end_marker_alone_is_accepted() {
         let whole = rendered(&bytes);
         let cut = rendered(&bytes[..bytes.len() - marker]);
         assert_eq!(cut.thumbnails, whole.thumbnails);
+        assert!(cut.lacks_end && !whole.lacks_end);
     }
 }
 

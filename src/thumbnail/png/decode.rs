@@ -9,8 +9,8 @@ use super::super::geometry::Dimensions;
 use super::super::pixels::{Channels, Pixels};
 use super::super::probe::corrupt;
 
-/// What the decoder may allocate for chunks beside the picture: profiles above all.
-const CHUNK_BYTES: usize = 16 << 20;
+/// What the decoder may allocate for chunks and rows: a row of a million deep pixels takes eight megabytes.
+const CHUNK_BYTES: usize = 32 << 20;
 
 /// The rows of a PNG.
 pub(super) struct Rows<'a> {
