@@ -14,7 +14,7 @@ fn commands() -> String {
 }
 
 #[tokio::test]
-#[ignore = "installs awscli: part of `make test-all`"]
+#[ignore = "never ran: `make test-aws`"]
 async fn the_walk_through_works_as_written() {
     let Some(endpoint) = ministack() else { return };
     let Some(awscli) = variable("DARKROOM_TEST_AWSCLI") else { return };
