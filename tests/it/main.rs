@@ -6,6 +6,7 @@ mod api;
 mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
+mod bad_input;
 mod contract;
 mod documents;
 mod faults;
