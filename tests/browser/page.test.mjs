@@ -199,8 +199,9 @@ pageTest("everything works by keyboard", { complaints: NETWORK }, async (page) =
   await page.route("**/images", (route) => route.abort("connectionreset"), { times: 1 });
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.id), "files");
-  await keepScreenshot(page, "focus");
+  // Asked for before the picture is taken: the browser must know that somebody waits before the key is pressed.
   const chooser = page.waitForEvent("filechooser");
+  await keepScreenshot(page, "focus");
   await page.keyboard.press("Enter");
   await (await chooser).setFiles([photos[1]]);
   await expectWords(page, "portrait.jpg", "The connection broke off");
