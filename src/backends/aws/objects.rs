@@ -94,8 +94,12 @@ impl ObjectStore for S3Store {
             if info.bytes > limit_bytes {
                 return Ok(Fetched::TooLarge(info));
             }
-            match body::read(answer, &mut last_read).await {
-                Ok(bytes) => return Ok(Fetched::Whole(info, bytes)),
+            match body::read(answer, limit_bytes, &mut last_read).await {
+                Ok(Some(bytes)) => {
+                    return Ok(Fetched::Whole(ObjectInfo { bytes: bytes.len() as u64, ..info }, bytes));
+                }
+                // Where the length was not stated, all that is known is that it is more than the limit.
+                Ok(None) => return Ok(Fetched::TooLarge(ObjectInfo { bytes: limit_bytes + 1, ..info })),
                 Err(error) if read == READS => {
                     return Err(PortError::with_source(ErrorKind::Damaged, "objects.get", error));
                 }
@@ -189,12 +193,12 @@ impl ObjectStore for S3Store {
     }
 }
 
-/// What a read's answer says of its object.
+/// What a read's answer says of its object; 0 bytes if it does not say how many.
 fn info(answer: &GetObjectOutput) -> Result<ObjectInfo, PortError> {
     let etag = answer.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.get"))?;
     Ok(ObjectInfo {
         src: SourceId::new(answer.version_id.as_deref(), etag),
-        bytes: bytes(answer.content_length),
+        bytes: body::stated_length(answer).unwrap_or(0),
         content_type: answer.content_type.clone(),
         modified_at: timestamp(answer.last_modified),
     })

@@ -24,18 +24,26 @@ pub(super) enum DamagedBody {
     Etag { read: String, expected: String },
 }
 
-/// Reads the whole body. Verified are its length and its checksum (by the SDK, where the object has one), else the MD5
-/// in the ETag where there is reason to think that it is one.
+/// Reads the whole body, or `None` as soon as it is longer than the limit. Verified are its length (where the answer
+/// states one: a proxy may send the body in chunks without) and its checksum (by the SDK, where the object has one),
+/// else the MD5 in the ETag where there is reason to think that it is one.
 ///
 /// An ETag is an MD5 only by custom: stores are free to put something else there. `last_read` remembers the MD5 of a
 /// refused body, so that the same bytes read twice are believed.
-pub(super) async fn read(answer: GetObjectOutput, last_read: &mut Option<String>) -> Result<Bytes, DamagedBody> {
-    let expected = u64::try_from(answer.content_length.unwrap_or(0)).unwrap_or(0);
+pub(super) async fn read(
+    answer: GetObjectOutput,
+    limit_bytes: u64,
+    last_read: &mut Option<String>,
+) -> Result<Option<Bytes>, DamagedBody> {
+    let expected = stated_length(&answer);
     let etag = etag_md5(&answer);
-    let bytes =
-        tokio::time::timeout(BODY_TIMEOUT, collect(answer, expected)).await.map_err(|_| DamagedBody::Slow)??;
-    if bytes.len() as u64 != expected {
-        return Err(DamagedBody::Length { read: bytes.len() as u64, expected });
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(answer, limit_bytes)).await;
+    let Some(bytes) = bytes.map_err(|_| DamagedBody::Slow)?? else { return Ok(None) };
+    let read = bytes.len() as u64;
+    if let Some(expected) = expected
+        && read != expected
+    {
+        return Err(DamagedBody::Length { read, expected });
     }
     if let Some(expected) = etag {
         let read = data_encoding::HEXLOWER.encode(&Md5::digest(&bytes));
@@ -44,16 +52,26 @@ pub(super) async fn read(answer: GetObjectOutput, last_read: &mut Option<String>
             return Err(DamagedBody::Etag { read, expected });
         }
     }
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
-async fn collect(mut answer: GetObjectOutput, expected: u64) -> Result<Bytes, DamagedBody> {
-    // The caller has compared this length with its limit; one buffer of it, and no second copy.
+/// The body's length in bytes as the answer states it.
+pub(super) fn stated_length(answer: &GetObjectOutput) -> Option<u64> {
+    answer.content_length.and_then(|length| length.try_into().ok())
+}
+
+/// The whole body, or `None` when it is longer than the limit.
+async fn collect(mut answer: GetObjectOutput, limit_bytes: u64) -> Result<Option<Bytes>, DamagedBody> {
+    // One buffer of the stated length, and no second copy.
+    let expected = stated_length(&answer).unwrap_or(0).min(limit_bytes);
     let mut bytes = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
     while let Some(chunk) = answer.body.try_next().await.map_err(DamagedBody::Broken)? {
+        if (bytes.len() + chunk.len()) as u64 > limit_bytes {
+            return Ok(None);
+        }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
+    Ok(Some(bytes.freeze()))
 }
 
 /// The MD5 in the ETag, when it is needed and there is one: an upload in one part, not encrypted with a key of KMS,
@@ -84,40 +102,55 @@ mod tests {
     use super::*;
 
     const CAT_MD5: &str = "d077f244def8a70e5ea758bd8352fcd8";
+    const LIMIT: u64 = 3;
 
-    fn answer(body: &'static [u8], length: i64, etag: &str) -> GetObjectOutput {
+    fn answer(body: &'static [u8], length: Option<i64>, etag: &str) -> GetObjectOutput {
         GetObjectOutput::builder()
             .body(ByteStream::from_static(body))
-            .content_length(length)
+            .set_content_length(length)
             .e_tag(format!("\"{etag}\""))
             .build()
     }
 
     #[tokio::test]
     async fn a_whole_body_is_believed() {
-        assert_eq!(read(answer(b"cat", 3, CAT_MD5), &mut None).await.unwrap(), "cat");
-        assert_eq!(read(answer(b"cat", 3, &CAT_MD5.to_uppercase()), &mut None).await.unwrap(), "cat");
-        assert_eq!(read(answer(b"cat", 3, "0123456789abcdef0123456789abcdef-2"), &mut None).await.unwrap(), "cat");
+        for etag in [CAT_MD5, &CAT_MD5.to_uppercase(), "0123456789abcdef0123456789abcdef-2"] {
+            for length in [Some(3), None] {
+                let read = read(answer(b"cat", length, etag), LIMIT, &mut None).await.unwrap();
+                assert_eq!(read.unwrap(), "cat", "{etag}, {length:?}");
+            }
+        }
     }
 
     #[tokio::test]
     async fn a_body_cut_short_is_not() {
-        let error = read(answer(b"cat", 4, CAT_MD5), &mut None).await.unwrap_err();
+        let error = read(answer(b"cat", Some(4), CAT_MD5), LIMIT, &mut None).await.unwrap_err();
         assert!(matches!(error, DamagedBody::Length { read: 3, expected: 4 }));
+        let error = read(answer(b"ca", None, CAT_MD5), LIMIT, &mut None).await.unwrap_err();
+        assert!(matches!(error, DamagedBody::Etag { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_state_its_length_is_read_up_to_the_limit() {
+        for (limit, is_read) in [(2, false), (3, true), (4, true)] {
+            let read = read(answer(b"cat", None, CAT_MD5), limit, &mut None).await.unwrap();
+            assert_eq!(read.is_some(), is_read, "limit {limit}");
+        }
     }
 
     #[tokio::test]
     async fn changed_bytes_are_not_unless_they_come_twice_the_same() {
         let mut last_read = None;
-        assert!(matches!(read(answer(b"cot", 3, CAT_MD5), &mut last_read).await, Err(DamagedBody::Etag { .. })));
-        assert!(matches!(read(answer(b"cut", 3, CAT_MD5), &mut last_read).await, Err(DamagedBody::Etag { .. })));
-        assert_eq!(read(answer(b"cut", 3, CAT_MD5), &mut last_read).await.unwrap(), "cut");
+        for (body, is_believed) in [(b"cot", false), (b"cut", false), (b"cut", true)] {
+            let read = read(answer(body, Some(3), CAT_MD5), LIMIT, &mut last_read).await;
+            assert_eq!(read.is_ok(), is_believed, "{body:?} after {last_read:?}");
+        }
     }
 
     #[tokio::test]
     async fn an_encrypted_objects_etag_is_no_md5() {
-        let mut encrypted = answer(b"cat", 3, "0123456789abcdef0123456789abcdef");
+        let mut encrypted = answer(b"cat", Some(3), "0123456789abcdef0123456789abcdef");
         encrypted.server_side_encryption = Some(ServerSideEncryption::AwsKms);
-        assert_eq!(read(encrypted, &mut None).await.unwrap(), "cat");
+        assert_eq!(read(encrypted, LIMIT, &mut None).await.unwrap().unwrap(), "cat");
     }
 }
