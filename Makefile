@@ -1,7 +1,7 @@
 # What one does with darkroom's source. `make run` and `make test` need nothing but this and a Rust toolchain.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long test-all test-aws test-terraform fmt lint bench docs
+.PHONY: help setup run test test-long test-all test-terraform fmt lint bench docs
 
 # Arguments for `make run`, such as: make run ARGS="--listen 127.0.0.1:3000"
 ARGS ?=
@@ -23,9 +23,6 @@ test-long: setup ## Run the tests that take long or need tools of their own: a b
 	scripts/browser-test
 
 test-all: test test-long ## Run both
-
-test-aws: setup ## Run the tests against emulators of AWS that do not pass yet; CI leaves them out
-	scripts/cargo-test aws
 
 test-terraform: setup ## Apply terraform/ to an emulator of AWS: needs Terraform; CI leaves it out for now
 	tests/terraform/run

@@ -5,10 +5,10 @@
 
 pub(crate) mod account;
 mod calls;
+mod check;
 pub(crate) mod curl;
 mod deployment;
 mod end_to_end;
 mod faults;
-mod process;
 mod rules;
 mod walk_through;

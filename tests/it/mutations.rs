@@ -6,20 +6,10 @@ use std::time::{Duration, Instant};
 use darkroom::recipe::{Recipe, Size};
 use darkroom::thumbnail::{Limits, RenderError, Stop, render};
 
+use crate::dice::Dice;
+
 /// CPU time that one small file may take at most, in a debug build on a busy machine.
 const LONGEST: Duration = Duration::from_secs(1);
-
-/// A small generator of numbers (xorshift64*), so that every run sees the same files.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides.max(1)
-    }
-}
 
 /// One to four faults: bits, bytes, runs, cuts, repeats.
 fn mutated(original: &[u8], dice: &mut Dice) -> Vec<u8> {
@@ -59,7 +49,7 @@ fn survive(count: usize, seed: u64) {
     paths.sort();
     let originals: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     let recipe = Recipe { sizes: vec![Size { name: "box".to_owned(), side: 16 }], ..Recipe::default() };
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let (mut rendered, mut refused) = (0, 0);
     for number in 0..count {
         let which = dice.roll(originals.len());

@@ -63,6 +63,7 @@ impl Problem {
     }
 
     fn full() -> Self {
+        tracing::error!("an upload was refused: {DiskFull}");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full; nothing was stored")
     }
 

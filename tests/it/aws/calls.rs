@@ -13,7 +13,6 @@ const IMAGES: usize = 60;
 /// From the event to `published` at most: 1 GET, 3 PUTs, 2 writes to the catalog, and under load a tenth of a receive
 /// and of a delete.
 #[tokio::test]
-#[ignore = "does not pass yet: `make test-aws`"]
 async fn an_image_costs_one_get_three_puts_two_writes_and_a_tenth_of_a_receive_and_a_delete() {
     let Some(endpoint) = ministack() else { return };
     let Some(proxy) = Microburst::start(&endpoint).await else { return };

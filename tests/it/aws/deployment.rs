@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::account::{Account, KEY, REGION};
-use super::process::{self, Process};
+use crate::process::{self, Process};
 
 pub(crate) const PREFIX: &str = "uploads/";
 
@@ -73,15 +73,21 @@ impl Deployment {
         }
     }
 
-    /// Starts `darkroom {role}` with further settings, which win over the deployment's own.
+    /// `darkroom {arguments}` with further settings, which win over the deployment's own.
+    pub(crate) fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+        command.args(arguments).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.env("RUST_BACKTRACE", "1").envs(settings.iter().copied());
+        command
+    }
+
+    /// Starts `darkroom {role}` with further settings, and waits until it is ready.
     pub(crate) async fn start(&self, role: &str, settings: &[(&str, &str)]) -> Process {
         let (port, admin_port) = (process::free_port(), process::free_port());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
-        command.arg(role).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        let mut command = self.command(&[role], settings);
         command.env("DARKROOM_LISTEN", format!("127.0.0.1:{port}"));
         command.env("DARKROOM_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"));
-        command.env("RUST_BACKTRACE", "1").envs(settings.iter().copied());
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("{role}-{number}.log"));
         let (address, health) = match role {

@@ -10,8 +10,8 @@ use super::account::{ministack, variable};
 use super::curl;
 use super::deployment::{Deployment, PREFIX, Plan};
 use super::faults::Microburst;
-use super::process::{self, Process};
 use crate::images;
+use crate::process::{self, Process};
 
 /// Uploads by curl in the way that `POST /images` or `GET /upload-url` told; the image's id.
 async fn upload(answer: &curl::Answer, content_type: &str, bytes: &[u8]) -> ImageId {
@@ -26,17 +26,16 @@ async fn upload(answer: &curl::Answer, content_type: &str, bytes: &[u8]) -> Imag
     ImageId::parse(told["id"].as_str().unwrap()).unwrap()
 }
 
-/// The way of one image from a client's first request to its three thumbnails, by curl alone.
-async fn upload_and_look(deployment: &Deployment, api: &Process) {
+/// The way of one image from a client's first request to its three thumbnails, by curl alone. `plain_type` is what the
+/// plainest client calls its bytes.
+async fn upload_and_look(deployment: &Deployment, api: &Process, plain_type: &str) {
     let json = [("content-type".to_owned(), "application/json".to_owned())];
     let photo = images::jpeg(800, 600);
     let stated = json!({"contentType": "image/jpeg", "contentLength": photo.len()}).to_string();
     let pinned = curl::send("POST", &api.url("/images"), &json, stated.as_bytes()).await;
     assert_eq!(pinned.status, 201);
     let plain = curl::get(&api.url("/upload-url")).await;
-    for id in
-        [upload(&pinned, "image/jpeg", &photo).await, upload(&plain, "application/x-www-form-urlencoded", &photo).await]
-    {
+    for id in [upload(&pinned, "image/jpeg", &photo).await, upload(&plain, plain_type, &photo).await] {
         deployment.expect(&id, Status::Published).await;
         let shown: Value = serde_json::from_slice(&curl::get(&api.url(&format!("/images/{id}"))).await.body).unwrap();
         assert_eq!(shown["status"], "published");
@@ -59,7 +58,7 @@ async fn an_upload_by_curl_is_published() {
     for keeps_versions in [true, false] {
         let deployment = Deployment::new(&endpoint, Plan { keeps_versions, ..Plan::default() }).await;
         let (api, worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));
-        upload_and_look(&deployment, &api).await;
+        upload_and_look(&deployment, &api, "application/x-www-form-urlencoded").await;
         assert_eq!(deployment.dead_letters_at_the_end().await, 0);
         let ignored = worker.metric("darkroom_messages_settled_total", "ignored").await;
         assert_eq!(ignored, 1.0, "the test event: {}", worker.get("/metrics").await);
@@ -70,7 +69,6 @@ async fn an_upload_by_curl_is_published() {
 
 /// A second emulator, so that nothing fits the first one's quirks. Its events have no sequencer.
 #[tokio::test]
-#[ignore = "does not pass yet: `make test-aws`"]
 async fn an_upload_is_published_on_another_emulator_too() {
     let Some(moto) = variable("DARKROOM_TEST_MOTO") else { return };
     let dir = tempfile::tempdir().unwrap();
@@ -81,7 +79,8 @@ async fn an_upload_is_published_on_another_emulator_too() {
     let _moto = Process::start(command, &dir.path().join("moto.log"), endpoint.clone(), "/moto-api/data.json").await;
     let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
     let (api, worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));
-    upload_and_look(&deployment, &api).await;
+    // It never answers a PUT whose type is that of a form: its framework has read the body as one before.
+    upload_and_look(&deployment, &api, "application/octet-stream").await;
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     api.stop().await;
     worker.stop().await;
@@ -193,7 +192,6 @@ async fn the_newest_upload_wins_whatever_becomes_of_the_events() {
 /// Two workers on one queue with a visibility timeout of 5 s and images that take 7 s, since the store is slow: each
 /// image is rendered once.
 #[tokio::test]
-#[ignore = "does not pass yet: `make test-aws`"]
 async fn slow_work_outlives_a_short_visibility_timeout() {
     const IMAGES: usize = 6;
     let Some(endpoint) = ministack() else { return };

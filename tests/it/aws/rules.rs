@@ -10,23 +10,12 @@ use darkroom::record::{
 use futures_util::stream::{StreamExt as _, iter};
 
 use super::account::Account;
+use crate::dice::Dice;
 
 /// Cases; each writes one record of its own.
 const CASES: u64 = 600;
 
-/// A small generator of one's own: the same cases in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.roll(from.len() as u64)).unwrap()].clone()
-    }
-
     fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.roll(3) > 0).then(|| make(self))
     }
@@ -48,7 +37,7 @@ impl Dice {
     }
 
     fn original(&mut self) -> Original {
-        Original { content_type: "image/png".to_owned(), width: 4, height: 3, bytes: self.roll(100) }
+        Original { content_type: "image/png".to_owned(), width: 4, height: 3, bytes: self.roll(100) as u64 }
     }
 
     fn published(&mut self) -> Published {
@@ -81,7 +70,7 @@ impl Dice {
         record.message = self.maybe(|dice| dice.name("message"));
         record.lease_until = self.maybe(Self::time);
         record.deaths = self.deaths();
-        record.rev = 1 + self.roll(3);
+        record.rev = 1 + self.roll(3) as u64;
         record.original = self.maybe(Self::original);
         record.published = self.maybe(Self::published);
         record.last_error = self.maybe(|dice| dice.name("error"));
@@ -95,7 +84,7 @@ impl Dice {
     fn transition(&mut self, id: &ImageId) -> Transition {
         let guard = match self.roll(6) {
             0 => Guard::Absent,
-            1 => Guard::Seen { rev: 1 + self.roll(3) },
+            1 => Guard::Seen { rev: 1 + self.roll(3) as u64 },
             2 => Guard::Hold,
             _ => Guard::Enter { seq: self.seq(), src: self.maybe(Self::src) },
         };
@@ -123,7 +112,7 @@ impl Dice {
 
 /// One record (or none), one transition: what DynamoDB makes of it, and what `record` says. Whether it was admitted.
 async fn compare(catalog: &DynamoCatalog, seed: u64) -> bool {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut dice = Dice::new(seed);
     dice.roll(2);
     let id = ImageId::parse(&format!("case-{seed}")).unwrap();
     let record = (dice.roll(8) > 0).then(|| dice.record(&id));

@@ -3,8 +3,8 @@
 use tokio::process::Command;
 
 use super::account::{KEY, ministack, variable};
-use super::process::free_port;
 use crate::images;
+use crate::process::free_port;
 
 /// The commands of the walk-through, in order.
 fn commands() -> String {
@@ -14,7 +14,6 @@ fn commands() -> String {
 }
 
 #[tokio::test]
-#[ignore = "never ran: `make test-aws`"]
 async fn the_walk_through_works_as_written() {
     let Some(endpoint) = ministack() else { return };
     let Some(awscli) = variable("DARKROOM_TEST_AWSCLI") else { return };
@@ -25,12 +24,13 @@ async fn the_walk_through_works_as_written() {
         .replace("\ndarkroom worker\n", "\ndarkroom worker &\n")
         .replace("\ndarkroom api\n", "\nDARKROOM_ADMIN_LISTEN=127.0.0.1:0 darkroom api &\nready\n");
     let (api, admin) = (free_port(), free_port());
+    // Version 1 of awscli forgets the variable where SQS is concerned; the page says so.
     // The page's address is everybody's; the test's is its own.
     let commands = commands.replace("127.0.0.1:8080", &format!("127.0.0.1:{api}"));
     let script = format!(
         "set -euo pipefail\n\
-         trap 'kill $(jobs -p)' EXIT\n\
-         aws() {{ \"$TOOL\" \"$AWSCLI\" aws \"$@\"; }}\n\
+         trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n\
+         aws() {{ \"$TOOL\" \"$AWSCLI\" aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }}\n\
          ready() {{ for _ in $(seq 600); do curl -sf http://127.0.0.1:{api}/upload-url >/dev/null && return; sleep 0.2; done; }}\n\
          {commands}\n\
          for _ in 1 2 3 4 5 6; do\n\

@@ -1,0 +1,159 @@
+//! The real binary on one machine, as a user runs it: uploads over HTTP, kills, several processes, a full disk.
+
+mod kills;
+mod sharing;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::images;
+use crate::process::{PATIENCE, Process, free_port};
+
+/// A directory, the addresses of its API and of the first process that runs on it, and the processes' logs.
+struct Site {
+    dir: TempDir,
+    api: String,
+    http: reqwest::Client,
+    started: AtomicUsize,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            api: format!("http://127.0.0.1:{}", free_port()),
+            http: reqwest::Client::new(),
+            started: AtomicUsize::new(0),
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// `darkroom {role}` on this directory, with leases so short that what a killed process held comes back soon.
+    fn command(&self, role: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+        self.set(command.arg(role), &self.data());
+        command
+    }
+
+    fn set(&self, command: &mut Command, data: &Path) {
+        command.env("DARKROOM_BACKEND", "local").env("DARKROOM_DIR", data);
+        command.env("DARKROOM_LISTEN", self.api.strip_prefix("http://").unwrap());
+        command.env("DARKROOM_VISIBILITY_TIMEOUT", "2s").env("DARKROOM_ALLOW_DELETE", "on").env("NO_COLOR", "1");
+    }
+
+    /// Runs a command that is a darkroom in the end, and waits until it is ready.
+    async fn run(&self, mut command: Command) -> Process {
+        let admin = format!("127.0.0.1:{}", free_port());
+        command.env("DARKROOM_ADMIN_LISTEN", &admin);
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let log = self.dir.path().join(format!("{number}.log"));
+        Process::start(command, &log, format!("http://{admin}"), "/readyz").await
+    }
+
+    async fn start(&self, role: &str) -> Process {
+        self.run(self.command(role)).await
+    }
+
+    /// Asks for an upload URL: the image's id, and the URL.
+    async fn invite(&self) -> reqwest::Result<(String, String)> {
+        let answer = self.http.post(format!("{}/images", self.api)).send().await?.error_for_status()?;
+        let answer: Value = answer.json().await?;
+        let text = |field: &str| answer[field].as_str().unwrap().to_owned();
+        Ok((text("id"), text("uploadUrl")))
+    }
+
+    async fn put(&self, url: &str, bytes: &[u8]) -> reqwest::Result<reqwest::Response> {
+        self.http.put(url).header("if-none-match", "*").body(bytes.to_vec()).send().await
+    }
+
+    /// Uploads, and expects that it works at once; the image's id.
+    async fn upload(&self, bytes: &[u8]) -> String {
+        let (id, url) = self.invite().await.unwrap();
+        self.put(&url, bytes).await.unwrap().error_for_status().unwrap();
+        id
+    }
+
+    async fn upload_many(&self, count: usize) -> Vec<String> {
+        let photograph = images::jpeg(1000, 750);
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            ids.push(self.upload(&photograph).await);
+        }
+        ids
+    }
+
+    /// Waits until it is published, whatever happens to the API meanwhile.
+    async fn expect_published(&self, id: &str) -> Value {
+        let url = format!("{}/images/{id}?wait=5s", self.api);
+        let started = Instant::now();
+        loop {
+            let image: Value = match self.http.get(&url).send().await {
+                Ok(answer) => answer.json().await.unwrap_or_default(),
+                Err(error) => error.to_string().into(),
+            };
+            if image["status"] == "published" {
+                return image;
+            }
+            assert!(image["status"] != "failed" && started.elapsed() < PATIENCE, "{id} is {image}");
+        }
+    }
+
+    /// What is in the database, of which nothing runs any more: its answer to a query for one number.
+    fn count(&self, query: &str) -> usize {
+        let database = rusqlite::Connection::open(self.data().join("darkroom.db")).unwrap();
+        database.query_row(query, [], |row| row.get(0)).unwrap()
+    }
+
+    /// After everything has stopped: these many images are published, each with one original and three thumbnails, and
+    /// nothing else is there, neither in the database nor among the files.
+    fn expect_nothing_but(&self, images: usize) {
+        assert_eq!(self.count("SELECT count(*) FROM images WHERE status = 'published'"), images);
+        assert_eq!(self.count("SELECT count(*) FROM messages"), 0);
+        assert_eq!(self.count("SELECT count(*) FROM objects WHERE key LIKE 'uploads/%'"), images);
+        assert_eq!(self.count("SELECT count(*) FROM objects WHERE key LIKE 'thumbnails/%'"), 3 * images);
+        let files = |folder: &str| std::fs::read_dir(self.data().join(folder)).unwrap().count();
+        assert_eq!((files("objects"), files("incoming")), (4 * images, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_photograph_is_published_and_its_thumbnails_can_be_fetched() {
+    let site = Site::new();
+    let darkroom = site.start("local").await;
+    let id = site.upload(&images::jpeg_12mp()).await;
+    let image = site.expect_published(&id).await;
+    for (size, side) in [("small", 100), ("medium", 500), ("large", 1000)] {
+        let thumbnail = &image["thumbnails"][size];
+        let (width, height) = (thumbnail["width"].as_u64().unwrap(), thumbnail["height"].as_u64().unwrap());
+        assert_eq!(width.max(height), side);
+        let answer = site.http.get(format!("{}/images/{id}/{size}", site.api)).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "image/jpeg");
+        let bytes = answer.bytes().await.unwrap();
+        let decoded = image::load_from_memory(&bytes).unwrap();
+        assert_eq!((u64::from(decoded.width()), u64::from(decoded.height())), (width, height));
+    }
+    assert_eq!(darkroom.metric("darkroom_messages_settled_total", "outcome=\"published\"").await, 1.0);
+    darkroom.stop().await;
+    site.expect_nothing_but(1);
+}
+
+#[tokio::test]
+async fn the_plainest_client_is_served_too() {
+    let site = Site::new();
+    let _darkroom = site.start("local").await;
+    let answer = site.http.get(format!("{}/upload-url", site.api)).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let put = site.http.put(answer["uploadUrl"].as_str().unwrap());
+    let put = put.header("content-type", "application/x-www-form-urlencoded").body(images::jpeg(1200, 900));
+    assert!(put.send().await.unwrap().status().is_success());
+    site.expect_published(answer["id"].as_str().unwrap()).await;
+}
