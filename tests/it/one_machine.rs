@@ -1,6 +1,7 @@
 //! The real binary on one machine, as a user runs it: uploads over HTTP, kills, several processes, a full disk.
 
 mod kills;
+mod readme;
 mod sharing;
 mod trouble;
 

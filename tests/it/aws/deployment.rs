@@ -73,6 +73,14 @@ impl Deployment {
         }
     }
 
+    /// A Python program with this account's credentials, and the packages of a pinned tool.
+    pub(crate) fn python(&self, packages: &str, program: &str) -> Command {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tool"));
+        command.args([packages, "python", "-c", program]);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).env("AWS_DEFAULT_REGION", REGION);
+        command
+    }
+
     /// `darkroom {arguments}` with further settings, which win over the deployment's own.
     pub(crate) fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));

@@ -1,8 +1,9 @@
-//! docs/AWS.md as a reader types it: every line of its walk-through, with awscli, against an emulator.
+//! What README and docs/AWS.md tell a reader to type, against an emulator.
 
 use tokio::process::Command;
 
 use super::account::{KEY, ministack, variable};
+use super::deployment::{Deployment, Plan};
 use crate::images;
 use crate::process::free_port;
 
@@ -59,4 +60,24 @@ async fn the_walk_through_works_as_written() {
     let printed = format!("{}\n{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{printed}");
     assert!(!printed.contains("FAILED"), "darkroom check: {printed}");
+}
+
+#[tokio::test]
+async fn readmes_boto3_example_works_as_written() {
+    let Some(endpoint) = ministack() else { return };
+    // boto3 and requests come with it.
+    let Some(python) = variable("DARKROOM_TEST_MOTO") else { return };
+    let deployment = Deployment::new(&endpoint, Plan::default()).await;
+    let (api, _worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let example = readme.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let example = example.replace("my-uploads", &deployment.bucket).replace("https://images.example", &api.url(""));
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("photo.jpg"), images::jpeg(800, 600)).unwrap();
+    let mut run = deployment.python(&python, &example);
+    let run = run.current_dir(dir.path()).output().await.unwrap();
+    assert!(run.status.success(), "{run:?}");
+    let thumbnail = reqwest::get(String::from_utf8(run.stdout).unwrap().trim()).await.unwrap();
+    let thumbnail = image::load_from_memory(&thumbnail.bytes().await.unwrap()).unwrap();
+    assert_eq!((thumbnail.width(), thumbnail.height()), (500, 375));
 }
