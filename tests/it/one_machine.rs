@@ -108,7 +108,7 @@ impl Site {
         }
     }
 
-    /// What is in the database, of which nothing runs any more: its answer to a query for one number.
+    /// What is in the database: its answer to a query for one number.
     fn count(&self, query: &str) -> usize {
         let database = rusqlite::Connection::open(self.data().join("darkroom.db")).unwrap();
         database.query_row(query, [], |row| row.get(0)).unwrap()

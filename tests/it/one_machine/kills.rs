@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::Site;
 use crate::dice::Dice;
 use crate::images;
-use crate::process::Process;
+use crate::process::until;
 
 #[tokio::test]
 async fn killed_in_the_middle_of_fifty_uploads_it_publishes_all_of_them() {
@@ -89,8 +89,7 @@ async fn two_hundred_uploads_outlive_ten_random_kills() {
     for id in &ids {
         site.expect_published(id).await;
     }
-    let is_over = async |darkroom: &Process| darkroom.metric("darkroom_queue_messages", "").await == 0.0;
-    crate::process::until("nothing is queued", async || is_over(&darkroom).await).await;
+    until("nothing is queued", async || site.count("SELECT count(*) FROM messages") == 0).await;
     darkroom.stop().await;
     site.expect_nothing_but(PHOTOGRAPHS);
 }
