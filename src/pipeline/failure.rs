@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use super::attempt::{Attempted, Entry, Job};
-use super::{Fate, Pipeline};
-use crate::metrics::{self, Outcome};
+use super::{Fate, Pipeline, judge};
+use crate::metrics;
 use crate::ports::{ErrorKind, PortError};
 use crate::record::{Applied, Change, Guard, Reason, SourceId};
 
@@ -120,7 +120,7 @@ impl Pipeline {
             Change::Release { error: failure.error.clone() }
         };
         match self.write(job, Guard::Hold, change).await {
-            Ok(Applied::Refused { .. }) => Fate::Done(Outcome::Superseded),
+            Ok(Applied::Refused { current }) => Fate::Done(judge::of_lost_claim(current.as_ref(), job)),
             Ok(Applied::Written { .. }) if job.delivery.is_last => self.given_up(failure),
             Ok(Applied::Written { .. }) => again(failure),
             Err(unwritten) => {

@@ -95,6 +95,17 @@ pub(super) fn of_refusal(
     Attempted::Settled(if is_failed_by(current, job) { Fate::DEAD } else { Fate::Done(Outcome::Duplicate) })
 }
 
+/// What the refusal of a write that holds a claim means: it was replaced, or this attempt had decided already and the
+/// answer got lost.
+pub(super) fn of_lost_claim(current: Option<&ImageRecord>, job: &Job<'_>) -> Outcome {
+    let own = current.filter(|record| record.claim.as_deref() == Some(&*job.attempt.token));
+    match own.map(|record| record.status) {
+        Some(Status::Published) => Outcome::Published,
+        Some(Status::InvalidContentType) => Outcome::Rejected,
+        _ => Outcome::Superseded,
+    }
+}
+
 fn is_of_message(record: &ImageRecord, job: &Job<'_>) -> bool {
     record.message.as_deref() == Some(&*job.attempt.message)
 }

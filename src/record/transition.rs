@@ -104,6 +104,19 @@ pub struct Transition {
     pub at: Timestamp,
 }
 
+impl Change {
+    /// The status that a record in hand has after this change.
+    pub const fn outcome(&self) -> Status {
+        match self {
+            Self::Claim { .. } | Self::Release { .. } => Status::WaitingForThumbnails,
+            Self::Reject { .. } => Status::InvalidContentType,
+            Self::Publish(_) => Status::Published,
+            Self::Fail { .. } => Status::Failed,
+            Self::Delete { .. } => Status::Deleted,
+        }
+    }
+}
+
 /// What became of a transition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Applied {
@@ -128,8 +141,7 @@ impl Transition {
         if record.is_of_a_newer_schema() {
             return false;
         }
-        // A retried write may meet its own first success: the token recognises it.
-        if record.claim.as_deref() == Some(&*self.attempt.token) {
+        if self.is_own(record) {
             return true;
         }
         match &self.guard {
@@ -142,6 +154,16 @@ impl Transition {
             Guard::Absent | Guard::Hold => false,
             Guard::Seen { rev } => record.rev == *rev,
         }
+    }
+
+    /// Whether this attempt has the record in hand, or has written this very change: a retried write may meet its own
+    /// first success, and the token recognises it.
+    ///
+    /// What the attempt decided otherwise stands: neither a failure that it notices when the decision's answer got
+    /// lost, nor a claim that arrives late, is written over it.
+    fn is_own(&self, record: &ImageRecord) -> bool {
+        record.claim.as_deref() == Some(&*self.attempt.token)
+            && (record.status == Status::WaitingForThumbnails || record.status == self.change.outcome())
     }
 
     /// The same upload again: open to another message once it failed, and to this one, or to any when no lease is live.

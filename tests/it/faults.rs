@@ -44,10 +44,29 @@ async fn a_failure_that_outlives_every_receive_is_a_dead_letter_that_says_why() 
 
     // A redrive brings the event with a message of its own, and takes the image up again.
     world.faults.heal();
-    redrive(&world).await;
+    world.redrive().await;
     world.run_until_idle().await;
     world.expect_published(&id).await;
     world.finish().await;
+}
+
+/// The worker takes its own success for a failure, at worst with no receive left.
+#[tokio::test(start_paused = true)]
+async fn a_decision_whose_answer_is_lost_stands() {
+    for max_receives in [1, 10] {
+        for (bytes, calls, status) in
+            [(images::jpeg(64, 48), 2, Status::Published), (b"a text".to_vec(), 1, Status::InvalidContentType)]
+        {
+            let mut world = World::idle(Options { max_receives, ..Options::default() });
+            let id = world.upload("cat", &bytes).await;
+            world.faults.fail("catalog.apply", calls, ErrorKind::Unavailable, When::After);
+            world.start_worker();
+            world.run_until_idle().await;
+            assert_eq!(world.record(&id).await.status, status);
+            assert_eq!(world.faults.statuses(&id).iter().filter(|written| **written == status).count(), 1);
+            world.finish().await;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,13 +142,4 @@ async fn killed_on_last_receive() {
     world.expect_failed(&id, Reason::Killed).await;
     assert_eq!(world.faults.statuses(&id), [Status::WaitingForThumbnails, Status::Failed]);
     world.finish_with_dead_letters(1).await;
-}
-
-/// What an operator does with dead letters: send first, delete then.
-async fn redrive(world: &World) {
-    let (wait, hidden) = (Duration::ZERO, Duration::from_secs(30));
-    for message in world.ports.dead_letters.receive(10, wait, hidden).await.unwrap() {
-        world.send(&message.body).await;
-        world.ports.dead_letters.delete(&[message.receipt]).await;
-    }
 }

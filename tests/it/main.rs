@@ -16,6 +16,7 @@ mod golden;
 mod images;
 mod local;
 mod memory;
+mod model;
 mod monitoring;
 mod mutations;
 mod one_machine;

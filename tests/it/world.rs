@@ -140,6 +140,21 @@ impl World {
         worker.task.await.unwrap()
     }
 
+    /// Starts a worker in the place of each that was killed by a fault.
+    pub fn replace_the_dead(&mut self) {
+        for number in 0..self.workers.len() {
+            if self.workers[number].as_ref().is_some_and(|worker| worker.faults.is_severed()) {
+                self.workers[number] = None;
+                self.start_worker();
+            }
+        }
+    }
+
+    /// The numbers of the workers that were not stopped.
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.workers.len()).filter(|number| self.workers[*number].is_some()).collect()
+    }
+
     /// Waits for a worker to be killed by a fault: nothing that it does reaches anything from then on.
     pub async fn wait_for_death(&mut self, number: usize) {
         let worker = self.workers[number].take().expect("the worker runs");
@@ -153,6 +168,16 @@ impl World {
         let bytes = Bytes::copy_from_slice(bytes);
         self.ports.uploads.put(&key, bytes, "application/octet-stream", "no-store").await.unwrap();
         ImageId::of_key(PREFIX, &key).unwrap()
+    }
+
+    /// As [`World::upload`]; the event that went to the queue.
+    pub async fn upload_event(&self, name: &str, bytes: &[u8]) -> ObjectCreated {
+        self.upload(name, bytes).await;
+        let version = self.ports.uploads.head(&format!("{PREFIX}{name}")).await.unwrap().src;
+        let database = rusqlite::Connection::open(self.dir.path().join("darkroom.db")).unwrap();
+        let query = "SELECT printf('%016X', number) FROM objects WHERE version = ?1";
+        let sequencer: String = database.query_row(query, [version.as_str()], |row| row.get(0)).unwrap();
+        self.event_of(name, Some(&sequencer)).await
     }
 
     /// Puts a message on the queue.
@@ -236,6 +261,21 @@ impl World {
         let record = self.record(id).await;
         let info = self.ports.uploads.head(&record.key).await.unwrap();
         assert_eq!(record.src, Some(SourceId::new(Some(info.src.as_str()), "")), "{record:?}");
+    }
+
+    /// What an operator does with dead letters, except with those that he cannot read: send first, delete then. How
+    /// many there were.
+    pub async fn redrive(&self) -> usize {
+        let mut redriven = 0;
+        for message in self.ports.dead_letters.receive(10, Duration::ZERO, Duration::from_secs(30)).await.unwrap() {
+            if event::parse(&message.body).is_err() {
+                continue;
+            }
+            self.send(&message.body).await;
+            self.ports.dead_letters.delete(&[message.receipt]).await.remove(0).unwrap();
+            redriven += 1;
+        }
+        redriven
     }
 
     /// How many dead letters there are.

@@ -45,6 +45,7 @@ macro_rules! for_each_catalog_case {
             a_dead_letter_seen_by_sweep_fails_the_image_as_killed,
             sweep_deletes_an_upload_that_never_came_unless_it_changed,
             a_repeated_write_recognises_itself,
+            what_an_attempt_decided_stands_against_its_own_failure,
             published_thumbnails_stay_until_new_ones_are_published,
             of_many_claims_at_once_one_is_written,
             of_many_records_at_once_one_is_created,

@@ -24,6 +24,8 @@ pub enum When {
     KilledBefore,
     /// Its worker dies after it did everything.
     KilledAfter,
+    /// It succeeds, but only after this time.
+    Late(Duration),
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ pub struct Faults {
 struct State {
     faults: Vec<Fault>,
     calls: Vec<&'static str>,
-    statuses: Vec<(ImageId, Status)>,
+    writes: Vec<ImageRecord>,
     fired: usize,
     watches: Vec<(&'static str, usize, CancellationToken)>,
 }
@@ -73,6 +75,11 @@ impl Faults {
     /// Kills the worker behind these wrappers: no call of it begins or ends any more.
     pub fn sever(&self) {
         self.severed.cancel();
+    }
+
+    /// Whether that worker was killed.
+    pub fn is_severed(&self) -> bool {
+        self.severed.is_cancelled()
     }
 
     /// Returns when that worker was killed.
@@ -105,7 +112,12 @@ impl Faults {
     /// Every status that an image was given, in order, short-lived ones included.
     pub fn statuses(&self, id: &ImageId) -> Vec<Status> {
         let state = self.state.lock().unwrap();
-        state.statuses.iter().filter(|(image, _)| image == id).map(|(_, status)| *status).collect()
+        state.writes.iter().filter(|record| record.id == *id).map(|record| record.status).collect()
+    }
+
+    /// Every record that was written, in order.
+    pub fn writes(&self) -> Vec<ImageRecord> {
+        self.state.lock().unwrap().writes.clone()
     }
 
     /// The ports with these faults in front of them.
@@ -151,6 +163,10 @@ impl Faults {
                 None => work.await,
                 Some((When::Before, error)) => Err(error),
                 Some((When::After, error)) => work.await.and(Err(error)),
+                Some((When::Late(after), _)) => {
+                    tokio::time::sleep(after).await;
+                    work.await
+                }
                 Some((when, error)) => {
                     self.die(when, work).await;
                     Err(error)
@@ -192,6 +208,10 @@ impl Faults {
             match when {
                 When::Before => {}
                 When::After => drop(work.await),
+                When::Late(after) => {
+                    tokio::time::sleep(after).await;
+                    return work.await;
+                }
                 _ => self.die(when, work).await,
             }
             (0..count).map(|_| Err(PortError::new(error.kind, operation))).collect()
@@ -199,8 +219,8 @@ impl Faults {
         self.unless_killed(work).await
     }
 
-    fn note(&self, id: &ImageId, status: Status) {
-        self.state.lock().unwrap().statuses.push((id.clone(), status));
+    fn note(&self, record: ImageRecord) {
+        self.state.lock().unwrap().writes.push(record);
     }
 }
 
@@ -299,7 +319,7 @@ struct FaultyCatalog {
 impl Catalog for FaultyCatalog {
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
         self.faults.call("catalog.create", self.inner.create(record)).await?;
-        self.faults.note(&record.id, record.status);
+        self.faults.note(record.clone());
         Ok(())
     }
 
@@ -311,7 +331,7 @@ impl Catalog for FaultyCatalog {
         let work = async {
             let applied = self.inner.apply(transition).await?;
             if let Applied::Written { before } = &applied {
-                self.faults.note(&transition.id, transition.apply_to(before.clone()).status);
+                self.faults.note(transition.apply_to(before.clone()));
             }
             Ok(applied)
         };

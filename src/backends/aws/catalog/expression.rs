@@ -60,10 +60,16 @@ pub(super) fn is_absent_or_at(terms: &mut Terms, rev: u64) -> String {
     format!("{} OR {}", terms.is_missing("id"), terms.compare("rev", "=", "seen", &rev))
 }
 
-/// The guard; a record of a newer schema admits nothing, and the own token admits everything.
+/// The guard; a record of a newer schema admits nothing, and one of the own token what has not been decided otherwise.
 fn condition(transition: &Transition, terms: &mut Terms) -> String {
     let is_known_schema = format!("{} OR {}", terms.is_missing("v"), terms.compare("v", "<=", "schema", &SCHEMA));
-    let is_own = terms.compare("claim", "=", "token", &transition.attempt.token);
+    // AND binds more tightly than OR, and DynamoDB refuses parentheses that change nothing.
+    let is_own = format!(
+        "{} AND ({} OR {})",
+        terms.compare("claim", "=", "token", &transition.attempt.token),
+        terms.compare("status", "=", "working", &Status::WaitingForThumbnails),
+        terms.compare("status", "=", "outcome", &transition.change.outcome()),
+    );
     let guard = match &transition.guard {
         Guard::Enter { .. } => format!("{is_own} OR {}", enter(transition, terms)),
         Guard::Absent => format!("{is_own} OR {}", terms.is_missing("id")),

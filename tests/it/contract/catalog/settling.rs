@@ -117,6 +117,24 @@ pub(crate) async fn a_repeated_write_recognises_itself(fixture: &dyn Fixture) {
     }
 }
 
+/// The answer to the decision got lost, and the attempt takes itself for failed; or its claim arrives late.
+pub(crate) async fn what_an_attempt_decided_stands_against_its_own_failure(fixture: &dyn Fixture) {
+    let worker = Worker::new("t1", "m1", "10");
+    let decisions = [published("a"), rejected(Reason::Corrupt)];
+    for (decision, other) in [(0, 1), (1, 0)] {
+        let image = Image::brought_to(fixture, decisions[decision].clone()).await;
+        for change in [released(), failed(Reason::Unavailable), decisions[other].clone(), worker.claim()] {
+            image.refused(&worker.holding(), change.clone()).await;
+            image.refused(&worker, change).await;
+        }
+        image.written(&worker.holding(), decisions[decision].clone()).await;
+    }
+    let failed_image = Image::brought_to(fixture, failed(Reason::Unavailable)).await;
+    for change in [released(), published("a"), worker.claim()] {
+        failed_image.refused(&worker.holding(), change).await;
+    }
+}
+
 pub(crate) async fn published_thumbnails_stay_until_new_ones_are_published(fixture: &dyn Fixture) {
     let image = Image::brought_to(fixture, published("a")).await;
     for (number, change) in [rejected(Reason::Corrupt), failed(Reason::Internal), released()].into_iter().enumerate() {

@@ -1,0 +1,256 @@
+//! Random histories against a small model of what must become of each upload.
+//!
+//! Two to four workers live through uploads, overwrites, duplicates, late and reordered events, refused and vanished
+//! objects, failing and lost calls, lost leases, kills and stops. Whatever happened: at the end the newest upload of
+//! each key has its verdict, each version was decided once, and nothing is left over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use darkroom::event::{self, ObjectCreated};
+use darkroom::ports::ErrorKind;
+use darkroom::record::{ImageId, Reason, Status};
+
+use crate::dice::Dice;
+use crate::images;
+use crate::world::{Options, PREFIX, When, World};
+
+/// Names of the keys that a history is about: few, so that much happens to each.
+const NAMES: [&str; 3] = ["cat", "dog", "emu"];
+
+/// What may happen to a call, and to which.
+const CALLS: [&str; 7] = [
+    "queue.receive",
+    "queue.extend",
+    "queue.release",
+    "queue.delete",
+    "uploads.get",
+    "catalog.apply",
+    "thumbnails.put",
+];
+
+const STEPS: usize = 30;
+const VISIBILITY: Duration = Duration::from_secs(30);
+
+/// What must become of an upload that is not replaced by a newer one.
+type Verdict = (Status, Option<Reason>);
+
+const PUBLISHED: Verdict = (Status::Published, None);
+const VANISHED: Verdict = (Status::Failed, Some(Reason::SourceMissing));
+
+/// What the model knows of one key.
+#[derive(Default)]
+struct Key {
+    /// The verdict on its newest upload.
+    newest: Option<Verdict>,
+    /// Its object was deleted after its newest upload: if no worker had decided by then, it is missing.
+    is_deleted: bool,
+}
+
+struct History {
+    world: World,
+    dice: Dice,
+    keys: BTreeMap<&'static str, Key>,
+    events: Vec<ObjectCreated>,
+    poison: u64,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let options = Options { visibility: VISIBILITY, ..Options::default() };
+        let mut world = World::idle(options);
+        for _ in 0..2 + dice.roll(3) {
+            world.start_worker();
+        }
+        let keys = NAMES.map(|name| (name, Key::default())).into();
+        Self { world, dice, keys, events: Vec::new(), poison: 0 }
+    }
+
+    async fn step(&mut self) {
+        match self.dice.roll(16) {
+            0..=3 => self.upload().await,
+            4 => self.repeat_an_event().await,
+            5 => self.tell_without_order().await,
+            6 => self.send_several_records().await,
+            7 => self.hold_messages_back().await,
+            8 => self.vanish().await,
+            9 | 10 => self.fail_calls(),
+            11 => self.kill_at_a_call(),
+            12 => self.lose_leases(),
+            13 => self.stop_a_worker().await,
+            14 => self.send_nonsense().await,
+            _ => drop(self.world.redrive().await),
+        }
+        let seconds = self.dice.pick(&[0, 0, 1, 5, 40, 200]);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.world.replace_the_dead();
+    }
+
+    /// A picture, or something that is none.
+    async fn upload(&mut self) {
+        let jpeg = images::jpeg(24, 16);
+        let corrupt = jpeg[..jpeg.len() * 2 / 3].to_vec();
+        let (bytes, reason) = match self.dice.roll(8) {
+            0..=2 => (jpeg, None),
+            3..=4 => (images::png_rgb(12, 20), None),
+            5 => (corrupt, Some(Reason::Corrupt)),
+            6 => (b"a text".to_vec(), Some(Reason::UnsupportedType)),
+            _ => (Vec::new(), Some(Reason::Empty)),
+        };
+        let name = self.dice.pick(&NAMES);
+        self.events.push(self.world.upload_event(name, &bytes).await);
+        let verdict = reason.map_or(PUBLISHED, |reason| (Status::InvalidContentType, Some(reason)));
+        self.keys.insert(name, Key { newest: Some(verdict), is_deleted: false });
+    }
+
+    async fn repeat_an_event(&mut self) {
+        if !self.events.is_empty() {
+            let repeated = self.dice.pick(&self.events);
+            self.world.send_event(&repeated).await;
+        }
+    }
+
+    /// As a backfill does: the object as it is now.
+    async fn tell_without_order(&mut self) {
+        let name = self.dice.pick(&NAMES);
+        let key = &self.keys[name];
+        if key.newest.is_some() && !key.is_deleted {
+            let created = self.world.event_of(name, None).await;
+            self.world.send_event(&created).await;
+        }
+    }
+
+    async fn send_several_records(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        let records: Vec<_> = (0..3)
+            .flat_map(|_| {
+                let text = event::notification(&self.dice.pick(&self.events), "etag");
+                let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                message["Records"].as_array().unwrap().clone()
+            })
+            .collect();
+        self.world.send(&serde_json::json!({ "Records": records }).to_string()).await;
+    }
+
+    /// Somebody else receives what is there and never says a word: it comes back late, behind others.
+    async fn hold_messages_back(&mut self) {
+        let hidden = Duration::from_secs(60 * (1 + self.dice.roll(10) as u64));
+        let queue = &self.world.ports.queue;
+        drop(queue.receive(1 + self.dice.roll(3), Duration::ZERO, hidden).await.unwrap());
+    }
+
+    async fn vanish(&mut self) {
+        let name = self.dice.pick(&NAMES);
+        self.world.ports.uploads.delete(&format!("{PREFIX}{name}")).await.unwrap();
+        self.keys.get_mut(name).unwrap().is_deleted = true;
+    }
+
+    fn fail_calls(&mut self) {
+        let kind = self.dice.pick(&[ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied]);
+        let when = self.dice.pick(&[When::Before, When::After]);
+        let (n, times) = (1 + self.dice.roll(4), self.dice.pick(&[1, 1, 2, 5, 40]));
+        self.world.faults.fail_many(self.dice.pick(&CALLS), n, times, kind, when);
+    }
+
+    fn kill_at_a_call(&mut self) {
+        let when = self.dice.pick(&[When::KilledBefore, When::KilledAfter]);
+        self.world.faults.fail(self.dice.pick(&CALLS), 1 + self.dice.roll(3), ErrorKind::Unavailable, when);
+    }
+
+    /// Calls that take longer than a lease, while nobody can extend it.
+    fn lose_leases(&mut self) {
+        let call = self.dice.pick(&["uploads.get", "catalog.apply", "thumbnails.put"]);
+        self.world.faults.fail(call, 1, ErrorKind::Unavailable, When::Late(3 * VISIBILITY));
+        self.world.faults.fail_many("queue.extend", 1, 8, ErrorKind::Unavailable, When::Before);
+    }
+
+    async fn stop_a_worker(&mut self) {
+        let running = self.world.running();
+        let number = self.dice.pick(&running);
+        // It may be killed before it has drained.
+        let _ = tokio::time::timeout(Duration::from_secs(300), self.world.stop_worker(number)).await;
+        self.world.start_worker();
+    }
+
+    async fn send_nonsense(&mut self) {
+        self.world.send("no event at all").await;
+        self.poison += 1;
+    }
+
+    /// Everything works again, and dead letters are redriven until there are none but nonsense.
+    async fn settle(&mut self) {
+        self.world.faults.heal();
+        for _ in 0..20 {
+            self.world.replace_the_dead();
+            self.world.run_until_idle().await;
+            // Those that were looked at a moment ago are hidden.
+            tokio::time::sleep(Duration::from_secs(31)).await;
+            if self.world.redrive().await == 0 {
+                return;
+            }
+        }
+        panic!("dead letters come back again and again");
+    }
+
+    async fn expect_what_the_model_says(&self) {
+        for (name, key) in &self.keys {
+            let id = ImageId::of_key(PREFIX, &format!("{PREFIX}{name}")).unwrap();
+            let record = self.world.ports.catalog.look(&id).await.unwrap();
+            let found = record.as_ref().map(|record| (record.status, record.reason));
+            let is_right = found == key.newest || key.is_deleted && found == Some(VANISHED);
+            assert!(is_right, "{name} is {record:?}, and must be {:?}", key.newest);
+            if let Some(record) = record.filter(|record| record.published.is_some()) {
+                self.world.expect_thumbnails(&record).await;
+            }
+        }
+    }
+
+    /// What was decided for a version stays decided, and an older upload never follows a newer one.
+    fn expect_only_progress(&self) {
+        let mut last = HashMap::new();
+        for record in self.world.faults.writes() {
+            let Some(before) = last.insert(record.id.clone(), record.clone()) else { continue };
+            assert!(record.seq >= before.seq, "back to an older upload: {before:?}, then {record:?}");
+            let is_decided = [Status::Published, Status::InvalidContentType].contains(&before.status);
+            let is_same = record.seq == before.seq && record.src == before.src;
+            assert!(!(is_decided && is_same), "decided twice: {before:?}, then {record:?}");
+        }
+    }
+}
+
+async fn live_through(seed: u64) {
+    let mut history = History::new(seed);
+    for _ in 0..STEPS {
+        history.step().await;
+    }
+    history.settle().await;
+    history.expect_what_the_model_says().await;
+    history.expect_only_progress();
+    let poison = history.poison;
+    history.world.finish_with_dead_letters(poison).await;
+}
+
+/// Each on a clock of its own.
+fn live_through_all(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        eprintln!("seed {seed}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(live_through(seed));
+    }
+}
+
+#[test]
+fn twenty_random_histories_end_as_the_model_says() {
+    live_through_all(0..20);
+}
+
+#[test]
+#[ignore = "takes minutes: `make test-long`"]
+fn two_hundred_random_histories_end_as_the_model_says() {
+    let [one, other] = [1000..1100, 1100..1200].map(|seeds| std::thread::spawn(|| live_through_all(seeds)));
+    one.join().unwrap();
+    other.join().unwrap();
+}
