@@ -6,6 +6,7 @@
 pub(crate) mod account;
 mod calls;
 mod check;
+mod crashes;
 pub(crate) mod curl;
 mod deployment;
 mod end_to_end;

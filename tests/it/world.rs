@@ -66,6 +66,8 @@ pub struct World {
     pub faults: Faults,
     pub clock: SharedClock,
     dir: TempDir,
+    /// The store puts the events of its objects on the queue by itself.
+    has_notifications: bool,
     workers: Vec<Option<RunningWorker>>,
     is_finished: bool,
 }
@@ -90,8 +92,23 @@ impl World {
         let clock: SharedClock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(1_800_000_000_000)));
         let config = LocalConfig { dir: dir.path().to_owned(), max_receives: options.max_receives };
         let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, clock.clone()).unwrap();
-        let ports = backend.ports();
-        Self { options, ports, faults: Faults::default(), clock, dir, workers: Vec::new(), is_finished: false }
+        let mut world = Self::over(backend.ports(), options, clock);
+        (world.dir, world.has_notifications) = (dir, true);
+        world
+    }
+
+    /// A world without workers on other ports, whose store keeps versions and tells nobody of its objects.
+    pub fn over(ports: Ports, options: Options, clock: SharedClock) -> Self {
+        Self {
+            options,
+            ports,
+            faults: Faults::default(),
+            clock,
+            dir: tempfile::tempdir().unwrap(),
+            has_notifications: false,
+            workers: Vec::new(),
+            is_finished: false,
+        }
     }
 
     /// Starts a worker on the world's directory; returns its number.
@@ -167,6 +184,9 @@ impl World {
         let key = format!("{PREFIX}{name}");
         let bytes = Bytes::copy_from_slice(bytes);
         self.ports.uploads.put(&key, bytes, "application/octet-stream", "no-store").await.unwrap();
+        if !self.has_notifications {
+            self.send_event(&self.event_of(name, Some("01")).await).await;
+        }
         ImageId::of_key(PREFIX, &key).unwrap()
     }
 
