@@ -12,4 +12,5 @@ mod deployment;
 mod end_to_end;
 mod faults;
 mod rules;
+mod soak;
 mod walk_through;

@@ -197,6 +197,24 @@ pub(crate) fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &named, &crc.to_be_bytes()].concat()
 }
 
+/// A black, transparent PNG with 16 bits a sample, interlaced: it can only be decoded as a whole.
+pub(crate) fn png_interlaced(width: u32, height: u32) -> Vec<u8> {
+    // Where each pass of Adam7 begins, and how far its pixels are apart.
+    let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
+    let bytes: u32 = passes
+        .iter()
+        .map(|(left, top, across, down)| {
+            (width.saturating_sub(*left).div_ceil(*across), height.saturating_sub(*top).div_ceil(*down))
+        })
+        .map(|(columns, rows)| if columns == 0 { 0 } else { rows * (1 + 8 * columns) })
+        .sum();
+    // The encoder knows no interlacing, but one long row of zeros is compressed as all passes are.
+    let row = png_of(ColorType::Grayscale, BitDepth::Eight, bytes - 1, 1, &vec![0; bytes as usize - 1]);
+    let data = row.windows(4).position(|name| name == b"IDAT").unwrap() - 4;
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 1]].concat();
+    [b"\x89PNG\r\n\x1a\n".to_vec(), png_chunk(b"IHDR", &header), row[data..].to_vec()].concat()
+}
+
 /// A PNG of nothing but a header that claims a size: 74 bytes with some picture data behind.
 pub(crate) fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let ihdr = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();

@@ -1,13 +1,15 @@
 //! The real binary on one machine, as a user runs it: uploads over HTTP, kills, several processes, a full disk.
 
 mod kills;
+mod load;
 mod readme;
 mod sharing;
+mod soak;
 mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -90,6 +92,24 @@ impl Site {
             ids.push(self.upload(&photograph).await);
         }
         ids
+    }
+
+    /// Uploads as a client that never gives up: a broken upload is repeated, and a 412 means that it was there already.
+    async fn upload_at_last(&self, bytes: &[u8]) -> String {
+        let pause = || tokio::time::sleep(Duration::from_millis(20));
+        let (id, url) = loop {
+            match self.invite().await {
+                Ok(invited) => break invited,
+                Err(_) => pause().await,
+            }
+        };
+        loop {
+            match self.put(&url, bytes).await {
+                Ok(answer) if answer.status().is_success() || answer.status() == 412 => return id,
+                Ok(answer) => assert!(answer.status().is_server_error(), "{answer:?}"),
+                Err(_) => pause().await,
+            }
+        }
     }
 
     /// Waits until it is published, whatever happens to the API meanwhile.

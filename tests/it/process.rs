@@ -78,6 +78,21 @@ impl Process {
         self.child.id().unwrap()
     }
 
+    /// Memory that it holds now, and the most that it ever held, in bytes.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let kibibytes = |field: &str| -> u64 {
+            let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        (kibibytes("VmRSS") * 1024, kibibytes("VmHWM") * 1024)
+    }
+
+    /// File descriptors that it holds.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    }
+
     /// kill -9.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -79,8 +79,8 @@ async fn warm_up(through: &Account) {
     .await;
 }
 
-/// Rules by which three of ten calls of every operation fail, of each kind of fault an equal part.
-fn three_in_ten() -> Vec<Value> {
+/// Rules by which this share of the calls of every operation fails, of each kind of fault an equal part.
+pub(crate) fn on_every_call(share: f64) -> Vec<Value> {
     let mut rules = Vec::new();
     for (service, operation) in OPERATIONS {
         let throttled = match service {
@@ -101,7 +101,7 @@ fn three_in_ten() -> Vec<Value> {
             kinds.push(json!({"response": {"corrupt_bytes": 16}}));
         }
         // The first rule whose draw succeeds decides, so later draws see fewer calls.
-        let share = 0.3 / kinds.len() as f64;
+        let share = share / kinds.len() as f64;
         for (before, mut rule) in kinds.into_iter().enumerate() {
             rule["service"] = json!(service);
             rule["operation"] = json!(operation);
@@ -148,7 +148,7 @@ async fn survive(rules: Vec<Value>, uploads: usize, pause: Option<Duration>) -> 
 #[tokio::test]
 #[ignore = "takes minutes: `make test-long`"]
 async fn three_faults_in_ten_calls_lose_nothing() {
-    let Some(fired) = survive(three_in_ten(), 100, None).await else { return };
+    let Some(fired) = survive(on_every_call(0.3), 100, None).await else { return };
     for operation in ["ReceiveMessage", "DeleteMessageBatch", "GetObject", "PutObject", "UpdateItem"] {
         assert!(fired.iter().any(|(fired, times)| fired == operation && *times > 0), "{operation}: {fired:?}");
     }

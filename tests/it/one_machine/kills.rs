@@ -43,24 +43,6 @@ async fn terminated_with_fifty_in_the_queue_it_ends_in_order_and_goes_on_later()
 const PHOTOGRAPHS: usize = 200;
 const KILLS: usize = 10;
 
-/// One client that gives up nothing: a broken upload is repeated, and a 412 means that it was there already.
-async fn upload_at_last(site: &Site, bytes: &[u8]) -> String {
-    let pause = || tokio::time::sleep(Duration::from_millis(20));
-    let (id, url) = loop {
-        match site.invite().await {
-            Ok(invited) => break invited,
-            Err(_) => pause().await,
-        }
-    };
-    loop {
-        match site.put(&url, bytes).await {
-            Ok(answer) if answer.status().is_success() || answer.status() == 412 => return id,
-            Ok(answer) => assert!(answer.status().is_server_error(), "{answer:?}"),
-            Err(_) => pause().await,
-        }
-    }
-}
-
 #[tokio::test]
 async fn two_hundred_uploads_outlive_ten_random_kills() {
     let site = Arc::new(Site::new());
@@ -72,7 +54,7 @@ async fn two_hundred_uploads_outlive_ten_random_kills() {
             let photograph = images::jpeg(1000, 750);
             let mut ids = Vec::new();
             while uploaded.fetch_add(1, Ordering::Relaxed) < PHOTOGRAPHS {
-                ids.push(upload_at_last(&site, &photograph).await);
+                ids.push(site.upload_at_last(&photograph).await);
             }
             ids
         })

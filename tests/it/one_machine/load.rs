@@ -1,0 +1,93 @@
+//! Memory and order under the dearest uploads that the limits allow.
+
+use std::time::Instant;
+
+use png::{BitDepth, ColorType};
+use turbojpeg::Subsamp;
+
+use super::Site;
+use crate::images::{self, JpegKind};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A JPEG of a picture that fits into so many pixels.
+fn jpeg(pixels: u64, subsampling: Subsamp, is_progressive: bool) -> Vec<u8> {
+    let side = pixels.isqrt() as u32;
+    images::jpeg_of(JpegKind { subsampling, is_progressive, is_arithmetic: false, quality: 60 }, side, side)
+}
+
+/// All slots at once render the largest images of the dearest kinds, again and again.
+#[tokio::test]
+#[ignore = "takes minutes: `make test-long`"]
+async fn a_budget_of_256_mib_keeps_the_process_under_400_mb() {
+    let site = Site::new();
+    let mut command = site.command("local");
+    command.env("DARKROOM_MEMORY_BUDGET", "256MiB").env("DARKROOM_RENDER_SLOTS", "4");
+    let darkroom = site.run(command).await;
+    let log = darkroom.printed();
+    let limit: u64 = log.split("max_pixels=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    let side = limit.isqrt() as u32;
+    let deep = vec![0; (side * side * 8) as usize];
+    let dearest = [
+        ("baseline", jpeg(limit, Subsamp::Sub2x2, false)),
+        ("progressive 4:4:4", jpeg(limit, Subsamp::None, true)),
+        ("16 bits", images::png_of(ColorType::Rgba, BitDepth::Sixteen, side, side, &deep)),
+        ("interlaced", images::png_interlaced(side, side)),
+    ];
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        for (_, bytes) in &dearest {
+            ids.push(site.upload(bytes).await);
+        }
+    }
+    for id in &ids {
+        site.expect_published(id).await;
+    }
+    let (_, most) = darkroom.memory();
+    println!("{} images of {side}x{side}: at most {} MB resident", ids.len(), most / 1_000_000);
+    assert!(most < 400_000_000, "{} MB", most / 1_000_000);
+    assert!(most > 100 * MIB, "the load was none: {} MB", most / 1_000_000);
+    darkroom.stop().await;
+}
+
+/// Images of 100 megapixels keep arriving among small ones: whoever came first is served first, so no small image waits
+/// for a large one that came after it.
+#[tokio::test]
+#[ignore = "takes minutes: `make test-long`"]
+async fn small_images_are_not_starved_by_large_ones() {
+    const LARGE: usize = 6;
+    const SMALL_BETWEEN: usize = 20;
+    let site = Site::new();
+    let mut command = site.command("local");
+    command.env("DARKROOM_MEMORY_BUDGET", "2GiB").env("DARKROOM_RENDER_SLOTS", "2");
+    let darkroom = site.run(command).await;
+    let (large, small) = (jpeg(100_000_000, Subsamp::Sub2x2, false), images::jpeg(320, 240));
+    let begun = Instant::now();
+    let mut rounds = Vec::new();
+    for _ in 0..LARGE {
+        let large = site.upload(&large).await;
+        let mut ids = Vec::new();
+        for _ in 0..SMALL_BETWEEN {
+            ids.push(site.upload(&small).await);
+        }
+        rounds.push((large, ids));
+    }
+    let published_at = async |id: &str| site.expect_published(id).await["publishedAt"].as_str().unwrap().to_owned();
+    let mut ends = Vec::new();
+    for (large, small) in &rounds {
+        let mut last_small = String::new();
+        for id in small {
+            last_small = last_small.max(published_at(id).await);
+        }
+        ends.push((published_at(large).await, last_small));
+    }
+    println!("{LARGE} x 100 MP and {} small images in {:?}", LARGE * SMALL_BETWEEN, begun.elapsed());
+    println!("published, large and the last small one behind it: {ends:#?}");
+    for (number, (_, last_small)) in ends.iter().enumerate() {
+        // Two slots, and up to ten messages that may be received out of order: two large ones may overtake.
+        if let Some((later_large, _)) = ends.get(number + 3) {
+            assert!(last_small <= later_large, "small images of round {number} waited for a later large one: {ends:?}");
+        }
+    }
+    darkroom.stop().await;
+}
