@@ -20,6 +20,7 @@ mod model;
 mod monitoring;
 mod mutations;
 mod one_machine;
+mod peers;
 mod process;
 mod render;
 mod world;
