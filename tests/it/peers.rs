@@ -150,5 +150,8 @@ async fn a_lost_lease_ends_the_work_and_the_next_worker_publishes() {
     world.expect_published(&id).await;
     let working = Status::WaitingForThumbnails;
     assert_eq!(world.faults.statuses(&id), [working, working, Status::Published]);
+    // The first one never came to ask whether it may publish.
+    tokio::time::sleep(2 * SLOW).await;
+    assert_eq!(world.faults.calls("catalog.apply"), 3);
     world.finish().await;
 }

@@ -91,3 +91,22 @@ async fn small_images_are_not_starved_by_large_ones() {
     }
     darkroom.stop().await;
 }
+
+/// A render is asked to stop between its stages, strips and scans; that counts as an attempt, and the last one says why.
+#[tokio::test]
+async fn a_render_past_its_deadline_is_a_failure_that_counts() {
+    let site = Site::new();
+    let mut command = site.command("local");
+    command
+        .env("DARKROOM_RENDER_TIMEOUT", "1s")
+        .env("DARKROOM_MAX_RECEIVES", "2")
+        .env("DARKROOM_MEMORY_BUDGET", "3GiB");
+    let darkroom = site.run(command).await;
+    let id = site.upload(&images::png_interlaced(9000, 9000)).await;
+    let url = format!("{}/images/{id}", site.api);
+    let shown = || async { site.http.get(&url).send().await.unwrap().json::<serde_json::Value>().await.unwrap() };
+    crate::process::until("it is given up", async || shown().await["status"] == "failed").await;
+    assert_eq!(shown().await["reason"], "render_timeout");
+    darkroom.stop().await;
+    assert_eq!(site.count("SELECT count(*) FROM messages WHERE queue = 1"), 1);
+}
