@@ -172,6 +172,23 @@ async fn messages_that_are_no_uploads_end_where_they_belong() {
     world.finish_with_dead_letters(2).await;
 }
 
+/// Neither what the header shows nor what only decoding shows is tried twice.
+#[tokio::test(start_paused = true)]
+async fn a_refused_upload_costs_one_attempt() {
+    let jpeg = images::jpeg(64, 48);
+    let corrupt = &jpeg[..jpeg.len() / 2];
+    for (bytes, reason) in [(&b"a text"[..], Reason::UnsupportedType), (corrupt, Reason::Corrupt)] {
+        let world = World::new().await;
+        let id = world.upload("cat", bytes).await;
+        world.run_until_idle().await;
+        world.expect_rejected(&id, reason).await;
+        let calls =
+            ["uploads.get", "queue.delete", "queue.release", "catalog.look"].map(|call| world.faults.calls(call));
+        assert_eq!(calls, [1, 1, 0, 0]);
+        world.finish().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_vanished_object_fails_without_a_dead_letter() {
     let mut world = World::idle(Options::default());

@@ -102,7 +102,7 @@ async fn a_render_past_its_deadline_is_a_failure_that_counts() {
         .env("DARKROOM_MAX_RECEIVES", "2")
         .env("DARKROOM_MEMORY_BUDGET", "3GiB");
     let darkroom = site.run(command).await;
-    let id = site.upload(&images::png_interlaced(9000, 9000)).await;
+    let id = site.upload(&images::png_of(ColorType::Rgb, BitDepth::Eight, 10_000, 10_000, &vec![0; 300_000_000])).await;
     let url = format!("{}/images/{id}", site.api);
     let shown = || async { site.http.get(&url).send().await.unwrap().json::<serde_json::Value>().await.unwrap() };
     crate::process::until("it is given up", async || shown().await["status"] == "failed").await;
