@@ -24,6 +24,8 @@ pub enum Role {
     Worker,
     /// Answers clients.
     Api,
+    /// Asks another process whether it lives: needs nothing but that process' admin address.
+    Health,
 }
 
 /// Settings that can be used, and what looks wrong about them all the same.
