@@ -118,6 +118,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `DARKROOM_LOG`
     pub log: LogFormat,
+    /// Whether this process is a function on AWS Lambda, which sets `AWS_LAMBDA_RUNTIME_API`.
+    pub on_lambda: bool,
 }
 
 impl Config {

@@ -124,6 +124,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         allow_delete: reader.or("DARKROOM_ALLOW_DELETE", false, values::switch),
         cors_origins: reader.or("DARKROOM_CORS_ORIGINS", Vec::new(), values::origins),
         log: reader.or("DARKROOM_LOG", LogFormat::Text, log_format),
+        on_lambda: reader.text("AWS_LAMBDA_RUNTIME_API").is_some(),
     }
 }
 

@@ -83,6 +83,12 @@ fn an_api_needs_no_memory_to_render_with() {
 }
 
 #[test]
+fn lambda_is_known_by_its_variable() {
+    assert!(!local(&[]).unwrap().config.on_lambda);
+    assert!(local(&[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]).unwrap().config.on_lambda);
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     let mistakes = local(&[
         ("DARKROOM_BACKEND", "gcp"),
