@@ -62,7 +62,7 @@ resource "aws_ecs_cluster" "darkroom" {
   name = var.name
 
   setting {
-    # The only source of how many tasks run, which the backlog per task is divided by.
+    # The only source of how many tasks run, which the tasks that are needed are divided by.
     name  = "containerInsights"
     value = "enabled"
   }
