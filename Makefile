@@ -1,7 +1,7 @@
 # What one does with darkroom's source. `make run` and `make test` need nothing but this and a Rust toolchain.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long test-all test-terraform soak fmt lint bench docs
+.PHONY: help setup run test test-long test-all soak fmt lint bench docs
 
 # Arguments for `make run`, such as: make run ARGS="--listen 127.0.0.1:3000"
 ARGS ?=
@@ -18,14 +18,13 @@ run: setup ## Run everything on this machine: http://127.0.0.1:8080
 test: setup ## Run the tests
 	scripts/cargo-test
 
-test-long: setup ## Run the tests that take long or need tools of their own: a browser, Prometheus
+test-long: setup ## Run the tests that take long or need tools of their own: a browser, Prometheus, Terraform
 	scripts/cargo-test long
 	scripts/browser-test
+	tests/container/run
+	tests/terraform/run
 
 test-all: test test-long ## Run both
-
-test-terraform: setup ## Apply terraform/ to an emulator of AWS: needs Terraform; CI leaves it out for now
-	tests/terraform/run
 
 soak: setup ## An hour of uploads, kills, stops and faults on one machine: make soak SECONDS=600 for less
 	DARKROOM_SOAK_SECONDS=$(or $(SECONDS),3600) scripts/cargo-test soak

@@ -63,7 +63,7 @@ impl From<&Config> for ApiSettings {
             has_plain_uploads: config.plain_uploads,
             may_delete: config.allow_delete,
             cors_origins: config.cors_origins.clone(),
-            max_wait: MAX_WAIT,
+            max_wait: if config.on_lambda { Duration::ZERO } else { MAX_WAIT },
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The composition root: from settings to running parts, and their orderly end.
 
 mod check;
+#[cfg(feature = "aws")]
+mod lambda;
 mod listen;
 mod signals;
 
@@ -78,11 +80,15 @@ pub fn run_worker(config: Config) -> anyhow::Result<Ending> {
     block_on(run(config, Parts { api: false, worker: true }))
 }
 
-/// Runs the API until the process is asked to stop.
+/// Runs the API until the process is asked to stop: behind a listener, or as a function on AWS Lambda.
 ///
 /// # Errors
 /// As [`run_local`].
 pub fn run_api(config: Config) -> anyhow::Result<Ending> {
+    #[cfg(feature = "aws")]
+    if config.on_lambda {
+        return block_on(lambda::run(config));
+    }
     block_on(run(config, Parts { api: true, worker: false }))
 }
 

@@ -111,14 +111,8 @@ impl Command {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
             Self::Worker | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
             Self::Api | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,
-            // Whoever only asks whether a process lives needs the fewest settings.
-            Self::Check(Check { role: None, health }) => {
-                if *health {
-                    Role::Api
-                } else {
-                    Role::Worker
-                }
-            }
+            Self::Check(Check { role: None, health: true }) => Role::Health,
+            Self::Check(Check { role: None, health: false }) => Role::Worker,
         }
     }
 

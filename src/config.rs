@@ -24,6 +24,8 @@ pub enum Role {
     Worker,
     /// Answers clients.
     Api,
+    /// Asks another process whether it lives: needs nothing but that process' admin address.
+    Health,
 }
 
 /// Settings that can be used, and what looks wrong about them all the same.
@@ -116,6 +118,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `DARKROOM_LOG`
     pub log: LogFormat,
+    /// Whether this process is a function on AWS Lambda, which sets `AWS_LAMBDA_RUNTIME_API`.
+    pub on_lambda: bool,
 }
 
 impl Config {

@@ -1,8 +1,26 @@
 # What somebody must be told of, and the topic that tells them.
 
 locals {
-  waiting_metrics        = { for id, metric in local.backlog_metrics : id => metric if id != "inflight" }
-  waiting_without_worker = "IF(FILL(running,0)<1,FILL(visible,0),0)"
+  # Two readers of one metric: people, and the policy that wakes a worker.
+  waiting_without_worker = merge(
+    {
+      no-worker = {
+        description = "Uploads wait and no worker has run for ten minutes: look at the events of the ECS service."
+        # Longer than waking from zero takes.
+        minutes = 10
+        actions = [aws_sns_topic.alarms.arn]
+        relief  = [aws_sns_topic.alarms.arn]
+      }
+    },
+    var.min_tasks > 0 ? {} : {
+      wake = {
+        description = "Not a fault: uploads wait and no worker runs, so one is started."
+        minutes     = 1
+        actions     = aws_appautoscaling_policy.wake[*].arn
+        relief      = []
+      }
+    },
+  )
 }
 
 resource "aws_sns_topic" "alarms" {
@@ -51,26 +69,27 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   ok_actions         = [aws_sns_topic.alarms.arn]
 }
 
-resource "aws_cloudwatch_metric_alarm" "no_worker" {
-  alarm_name          = "${var.name}-no-worker"
-  alarm_description   = "Uploads wait and no worker has run for ten minutes: look at the events of the ECS service."
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  # Longer than waking from zero takes.
-  evaluation_periods = 10
-  treat_missing_data = "notBreaching"
-  alarm_actions      = [aws_sns_topic.alarms.arn]
-  ok_actions         = [aws_sns_topic.alarms.arn]
+resource "aws_cloudwatch_metric_alarm" "waiting_without_worker" {
+  for_each = local.waiting_without_worker
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = each.value.minutes
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = each.value.actions
+  ok_actions          = each.value.relief
 
   metric_query {
     id          = "waiting_without_worker"
     label       = "Messages waiting while no worker runs"
-    expression  = local.waiting_without_worker
+    expression  = "IF(FILL(running,0)<1,FILL(visible,0),0)"
     return_data = true
   }
 
   dynamic "metric_query" {
-    for_each = local.waiting_metrics
+    for_each = { for id in ["visible", "running"] : id => local.scaling_metrics[id] }
 
     content {
       id = metric_query.key

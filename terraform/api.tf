@@ -33,7 +33,7 @@ resource "aws_cloudwatch_log_group" "api" {
 resource "aws_lambda_function" "api" {
   function_name = local.api_function
   description   = "darkroom api: upload URLs and the status of images"
-  role          = aws_iam_role.api.arn
+  role          = aws_iam_role.darkroom["api"].arn
   package_type  = "Image"
   image_uri     = local.image_uri
   architectures = [var.architecture == "arm64" ? "arm64" : "x86_64"]
@@ -59,7 +59,7 @@ resource "aws_lambda_function" "api" {
 
   depends_on = [
     aws_ecr_repository_policy.darkroom,
-    aws_iam_role_policy.api,
+    aws_iam_role_policy.darkroom,
   ]
 }
 

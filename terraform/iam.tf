@@ -1,18 +1,78 @@
 # Who may do what: one role per process, each action with the call that needs it.
 
+locals {
+  # The roles: what each is for, and which service may take it on.
+  roles = merge(
+    {
+      worker    = { service = "ecs-tasks", description = "darkroom worker: drains the queue of uploads" }
+      api       = { service = "lambda", description = "darkroom api: hands out upload URLs and tells the status" }
+      execution = { service = "ecs-tasks", description = "Fargate itself: pulls the image of darkroom and writes its logs" }
+    },
+    !var.sweep_enabled ? {} : {
+      sweep          = { service = "ecs-tasks", description = "darkroom sweep: repairs what got stuck" }
+      sweep-schedule = { service = "scheduler", description = "EventBridge Scheduler: starts darkroom sweep" }
+    },
+  )
+
+  # What each may do, from this file and sweep.tf.
+  permissions = merge(
+    {
+      worker    = data.aws_iam_policy_document.worker.json
+      api       = data.aws_iam_policy_document.api.json
+      execution = data.aws_iam_policy_document.execution.json
+    },
+    !var.sweep_enabled ? {} : {
+      sweep          = data.aws_iam_policy_document.sweep.json
+      sweep-schedule = data.aws_iam_policy_document.sweep_schedule[0].json
+    },
+  )
+}
+
+resource "aws_iam_role" "darkroom" {
+  for_each = local.roles
+
+  name               = "${var.name}-${each.key}"
+  description        = each.value.description
+  assume_role_policy = data.aws_iam_policy_document.assumed_by[each.value.service].json
+}
+
+resource "aws_iam_role_policy" "darkroom" {
+  for_each = local.permissions
+
+  name   = each.key
+  role   = aws_iam_role.darkroom[each.key].id
+  policy = each.value
+}
+
+data "aws_iam_policy_document" "assumed_by" {
+  # The service must be acting for this account and none other. Lambda says nothing of that when it takes on a role.
+  for_each = {
+    ecs-tasks = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:ecs:${local.region}:${local.account}:*" }
+    scheduler = { "aws:SourceAccount" = local.account }
+    lambda    = {}
+  }
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["${each.key}.amazonaws.com"]
+    }
+
+    dynamic "condition" {
+      for_each = each.value
+
+      content {
+        test     = "StringLike"
+        variable = condition.key
+        values   = [condition.value]
+      }
+    }
+  }
+}
+
 # --- The worker -------------------------------------------------------------------------------------------------------
-
-resource "aws_iam_role" "worker" {
-  name               = "${var.name}-worker"
-  description        = "darkroom worker: drains the queue of uploads"
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
-}
-
-resource "aws_iam_role_policy" "worker" {
-  name   = "worker"
-  role   = aws_iam_role.worker.id
-  policy = data.aws_iam_policy_document.worker.json
-}
 
 data "aws_iam_policy_document" "worker" {
   statement {
@@ -63,18 +123,6 @@ data "aws_iam_policy_document" "worker" {
 
 # --- The API ----------------------------------------------------------------------------------------------------------
 
-resource "aws_iam_role" "api" {
-  name               = local.api_function
-  description        = "darkroom api: hands out upload URLs and tells the status"
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_lambda.json
-}
-
-resource "aws_iam_role_policy" "api" {
-  name   = "api"
-  role   = aws_iam_role.api.id
-  policy = data.aws_iam_policy_document.api.json
-}
-
 data "aws_iam_policy_document" "api" {
   statement {
     sid = "KeepRecords"
@@ -123,18 +171,6 @@ data "aws_iam_policy_document" "api" {
 
 # --- What starts a task: pulls the image, writes the logs -------------------------------------------------------------
 
-resource "aws_iam_role" "execution" {
-  name               = "${var.name}-execution"
-  description        = "Fargate itself: pulls the image of darkroom and writes its logs"
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
-}
-
-resource "aws_iam_role_policy" "execution" {
-  name   = "execution"
-  role   = aws_iam_role.execution.id
-  policy = data.aws_iam_policy_document.execution.json
-}
-
 data "aws_iam_policy_document" "execution" {
   statement {
     # It knows no resources.
@@ -153,42 +189,5 @@ data "aws_iam_policy_document" "execution" {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/${var.name}/worker:*"]
-  }
-}
-
-# --- Who may take on a role -------------------------------------------------------------------------------------------
-
-data "aws_iam_policy_document" "assumed_by_tasks" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["ecs-tasks.amazonaws.com"]
-    }
-
-    # ECS must be acting for this account and none other.
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:ecs:${local.region}:${local.account}:*"]
-    }
-  }
-}
-
-data "aws_iam_policy_document" "assumed_by_lambda" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["lambda.amazonaws.com"]
-    }
   }
 }

@@ -17,12 +17,12 @@ output "image_uri" {
 
 output "upload_bucket" {
   description = "Bucket of the originals."
-  value       = aws_s3_bucket.uploads.id
+  value       = aws_s3_bucket.images["uploads"].id
 }
 
 output "thumbnail_bucket" {
   description = "Bucket of the thumbnails."
-  value       = aws_s3_bucket.thumbnails.id
+  value       = aws_s3_bucket.images["thumbnails"].id
 }
 
 output "table" {

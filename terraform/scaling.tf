@@ -1,14 +1,22 @@
-# How many workers: enough that nothing waits longer than acceptable_latency_seconds.
+# How many workers: enough for what arrives, and for a backlog to be gone in acceptable_latency_seconds. docs/SCALING.md
+# has what comes of it on hard days.
 
 locals {
-  # What one task works off in the acceptable time.
-  messages_per_task = floor(var.acceptable_latency_seconds / var.seconds_per_image * local.render_slots)
+  # Tasks that are needed for each that runs: to keep up with what arrives, and to work off in the acceptable time what
+  # has gathered. Messages in hand count, or the last busy worker is stopped; no worker counts as one, or there is nothing
+  # to divide by. `darkroom simulate --plan` replays this very expression: src/simulate/plan.rs knows it by heart.
+  needed_tasks = join("", [
+    "(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/${var.acceptable_latency_seconds})",
+    "*${var.seconds_per_image}/${var.worker_cpu / 1024}",
+    "/IF(FILL(running,0)<1,1,running)",
+  ])
 
-  # The metrics that both policies and the alarms are made of.
+  # The metrics that the policies and the alarms are made of.
   queue_dimensions   = { QueueName = aws_sqs_queue.uploads.name }
   service_dimensions = { ClusterName = aws_ecs_cluster.darkroom.name, ServiceName = aws_ecs_service.worker.name }
 
-  backlog_metrics = {
+  scaling_metrics = {
+    sent     = { namespace = "AWS/SQS", name = "NumberOfMessagesSent", stat = "Sum", dimensions = local.queue_dimensions }
     visible  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Maximum", dimensions = local.queue_dimensions }
     inflight = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Maximum", dimensions = local.queue_dimensions }
     running  = { namespace = "ECS/ContainerInsights", name = "RunningTaskCount", stat = "Average", dimensions = local.service_dimensions }
@@ -23,24 +31,25 @@ resource "aws_appautoscaling_target" "worker" {
   max_capacity       = var.max_tasks
 }
 
-resource "aws_appautoscaling_policy" "backlog" {
-  name               = "${var.name}-backlog-per-task"
+resource "aws_appautoscaling_policy" "needed_tasks" {
+  name               = "${var.name}-needed-tasks"
   policy_type        = "TargetTrackingScaling"
   service_namespace  = aws_appautoscaling_target.worker.service_namespace
   scalable_dimension = aws_appautoscaling_target.worker.scalable_dimension
   resource_id        = aws_appautoscaling_target.worker.resource_id
 
   target_tracking_scaling_policy_configuration {
-    target_value = local.messages_per_task
+    # A fifth of the tasks' time is left for bursts within a minute.
+    target_value = 0.8
 
-    # A task pulls its image and starts within a minute; asking again sooner would count none of the new ones.
-    scale_out_cooldown = 60
+    # A decision, a task's start, and figures that are a minute late: asking again sooner would ask for the same tasks twice.
+    scale_out_cooldown = 180
     # An image of the queue's tail costs less than a task that is stopped and started again.
     scale_in_cooldown = 300
 
     customized_metric_specification {
       dynamic "metrics" {
-        for_each = local.backlog_metrics
+        for_each = local.scaling_metrics
 
         content {
           id          = metrics.key
@@ -67,10 +76,9 @@ resource "aws_appautoscaling_policy" "backlog" {
       }
 
       metrics {
-        id    = "backlog_per_task"
-        label = "Messages waiting or in hand, per running worker"
-        # Messages in hand count, or the last busy worker is stopped; no worker counts as one, or there is nothing to divide by.
-        expression  = "(FILL(visible,0)+FILL(inflight,0))/IF(FILL(running,0)<1,1,running)"
+        id          = "needed_tasks"
+        label       = "Workers that are needed, for each that runs"
+        expression  = local.needed_tasks
         return_data = true
       }
     }
@@ -79,7 +87,7 @@ resource "aws_appautoscaling_policy" "backlog" {
 
 # --- Waking from zero -------------------------------------------------------------------------------------------------
 
-# Target tracking only acts on more than a task's worth of messages: without a worker, one must do.
+# Target tracking waits for three minutes and for a task's worth of work; without a worker, one message must do.
 resource "aws_appautoscaling_policy" "wake" {
   count = var.min_tasks == 0 ? 1 : 0
 
@@ -97,41 +105,6 @@ resource "aws_appautoscaling_policy" "wake" {
     step_adjustment {
       metric_interval_lower_bound = 0
       scaling_adjustment          = 1
-    }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "wake" {
-  count = var.min_tasks == 0 ? 1 : 0
-
-  alarm_name          = "${var.name}-wake"
-  alarm_description   = "Not a fault: uploads wait and no worker runs, so one is started."
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = 1
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_appautoscaling_policy.wake[0].arn]
-
-  metric_query {
-    id          = "waiting_without_worker"
-    label       = "Messages waiting while no worker runs"
-    expression  = local.waiting_without_worker
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = local.waiting_metrics
-
-    content {
-      id = metric_query.key
-
-      metric {
-        namespace   = metric_query.value.namespace
-        metric_name = metric_query.value.name
-        stat        = metric_query.value.stat
-        dimensions  = metric_query.value.dimensions
-        period      = 60
-      }
     }
   }
 }

@@ -1,22 +1,28 @@
 # Two buckets: originals come into one and are announced to the queue, thumbnails go out of the other.
 
-# --- Originals --------------------------------------------------------------------------------------------------------
+# --- Both -------------------------------------------------------------------------------------------------------------
 
-resource "aws_s3_bucket" "uploads" {
-  bucket        = local.upload_bucket
+resource "aws_s3_bucket" "images" {
+  for_each = { uploads = local.upload_bucket, thumbnails = local.thumbnail_bucket }
+
+  bucket        = each.value
   force_destroy = var.force_destroy
 }
 
-resource "aws_s3_bucket_public_access_block" "uploads" {
-  bucket                  = aws_s3_bucket.uploads.id
+resource "aws_s3_bucket_public_access_block" "images" {
+  for_each = aws_s3_bucket.images
+
+  bucket                  = each.value.id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
 }
 
-resource "aws_s3_bucket_ownership_controls" "uploads" {
-  bucket = aws_s3_bucket.uploads.id
+resource "aws_s3_bucket_ownership_controls" "images" {
+  for_each = aws_s3_bucket.images
+
+  bucket = each.value.id
 
   rule {
     # No ACLs: whoever uploads, the object is ours.
@@ -24,8 +30,10 @@ resource "aws_s3_bucket_ownership_controls" "uploads" {
   }
 }
 
-resource "aws_s3_bucket_server_side_encryption_configuration" "uploads" {
-  bucket = aws_s3_bucket.uploads.id
+resource "aws_s3_bucket_server_side_encryption_configuration" "images" {
+  for_each = aws_s3_bucket.images
+
+  bucket = each.value.id
 
   rule {
     apply_server_side_encryption_by_default {
@@ -35,155 +43,15 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "uploads" {
   }
 }
 
-resource "aws_s3_bucket_versioning" "uploads" {
-  bucket = aws_s3_bucket.uploads.id
+resource "aws_s3_bucket_policy" "images" {
+  for_each = aws_s3_bucket_public_access_block.images
 
-  versioning_configuration {
-    # Two quick writes of one key are then two versions with an event each, and a worker reads the one it was told of.
-    status = "Enabled"
-  }
+  bucket = each.value.bucket
+  policy = data.aws_iam_policy_document.tls_only[each.key].json
 }
-
-resource "aws_s3_bucket_lifecycle_configuration" "uploads" {
-  # Rules about versions need versioning to be on first.
-  bucket = aws_s3_bucket_versioning.uploads.bucket
-
-  rule {
-    id     = "unfinished-multipart-uploads"
-    status = "Enabled"
-    filter {}
-
-    abort_incomplete_multipart_upload {
-      # Their parts are invisible and cost as much as objects.
-      days_after_initiation = 1
-    }
-  }
-
-  rule {
-    id     = "old-versions"
-    status = "Enabled"
-    filter {}
-
-    noncurrent_version_expiration {
-      # Long enough for a message that waits out the queue's 4 days and a redrive to find its version.
-      noncurrent_days = 14
-    }
-
-    expiration {
-      # Else the mark of a deleted original outlives its versions for ever.
-      expired_object_delete_marker = true
-    }
-  }
-
-  dynamic "rule" {
-    for_each = var.original_retention_days == null ? [] : [var.original_retention_days]
-
-    content {
-      id     = "originals"
-      status = "Enabled"
-
-      filter {
-        # What others keep in the bucket is none of our business.
-        prefix = var.upload_prefix
-      }
-
-      expiration {
-        days = rule.value
-      }
-    }
-  }
-}
-
-resource "aws_s3_bucket_cors_configuration" "uploads" {
-  bucket = aws_s3_bucket.uploads.id
-
-  cors_rule {
-    # The page that the API serves uploads straight into the bucket, and so do the pages of the given origins.
-    allowed_origins = concat([aws_apigatewayv2_api.api.api_endpoint], var.cors_origins)
-    allowed_methods = ["PUT"]
-    allowed_headers = ["content-type", "if-none-match", "x-amz-*"]
-    expose_headers  = ["ETag"]
-    # Chromium's maximum is two hours; one saves nearly all preflights.
-    max_age_seconds = 3600
-  }
-}
-
-resource "aws_s3_bucket_policy" "uploads" {
-  bucket = aws_s3_bucket_public_access_block.uploads.bucket
-  policy = data.aws_iam_policy_document.tls_only["uploads"].json
-}
-
-resource "aws_s3_bucket_notification" "uploads" {
-  # One resource owns the bucket's whole configuration: other consumers subscribe through the table's stream.
-  bucket = aws_s3_bucket.uploads.id
-
-  queue {
-    id            = "uploads"
-    queue_arn     = aws_sqs_queue.uploads.arn
-    events        = ["s3:ObjectCreated:*"]
-    filter_prefix = var.upload_prefix
-  }
-}
-
-# --- Thumbnails -------------------------------------------------------------------------------------------------------
-
-resource "aws_s3_bucket" "thumbnails" {
-  bucket        = local.thumbnail_bucket
-  force_destroy = var.force_destroy
-}
-
-resource "aws_s3_bucket_public_access_block" "thumbnails" {
-  bucket                  = aws_s3_bucket.thumbnails.id
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "thumbnails" {
-  bucket = aws_s3_bucket.thumbnails.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-resource "aws_s3_bucket_server_side_encryption_configuration" "thumbnails" {
-  bucket = aws_s3_bucket.thumbnails.id
-
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "thumbnails" {
-  bucket = aws_s3_bucket.thumbnails.id
-
-  rule {
-    id     = "unfinished-multipart-uploads"
-    status = "Enabled"
-    filter {}
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 1
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "thumbnails" {
-  bucket = aws_s3_bucket_public_access_block.thumbnails.bucket
-  policy = data.aws_iam_policy_document.tls_only["thumbnails"].json
-}
-
-# --- Both -------------------------------------------------------------------------------------------------------------
 
 data "aws_iam_policy_document" "tls_only" {
-  for_each = {
-    uploads    = aws_s3_bucket.uploads.arn
-    thumbnails = aws_s3_bucket.thumbnails.arn
-  }
+  for_each = { uploads = local.upload_bucket_arn, thumbnails = local.thumbnail_bucket_arn }
 
   statement {
     sid       = "OnlyThroughTls"
@@ -201,5 +69,101 @@ data "aws_iam_policy_document" "tls_only" {
       variable = "aws:SecureTransport"
       values   = ["false"]
     }
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "images" {
+  for_each = aws_s3_bucket.images
+
+  bucket = each.value.id
+
+  rule {
+    id     = "unfinished-multipart-uploads"
+    status = "Enabled"
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      # Their parts are invisible and cost as much as objects.
+      days_after_initiation = 1
+    }
+  }
+
+  dynamic "rule" {
+    # Only originals have versions.
+    for_each = each.key == "uploads" ? ["old-versions"] : []
+
+    content {
+      id     = rule.value
+      status = "Enabled"
+      filter {}
+
+      noncurrent_version_expiration {
+        # Long enough for a message that waits out the queue's 4 days and a redrive to find its version.
+        noncurrent_days = 14
+      }
+
+      expiration {
+        # Else the mark of a deleted original outlives its versions for ever.
+        expired_object_delete_marker = true
+      }
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "uploads" && var.original_retention_days != null ? [var.original_retention_days] : []
+
+    content {
+      id     = "originals"
+      status = "Enabled"
+
+      filter {
+        # What others keep in the bucket is none of our business.
+        prefix = var.upload_prefix
+      }
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
+  # Rules about versions need versioning to be on first.
+  depends_on = [aws_s3_bucket_versioning.uploads]
+}
+
+# --- Originals --------------------------------------------------------------------------------------------------------
+
+resource "aws_s3_bucket_versioning" "uploads" {
+  bucket = aws_s3_bucket.images["uploads"].id
+
+  versioning_configuration {
+    # Two quick writes of one key are then two versions with an event each, and a worker reads the one it was told of.
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_cors_configuration" "uploads" {
+  bucket = aws_s3_bucket.images["uploads"].id
+
+  cors_rule {
+    # The page that the API serves uploads straight into the bucket, and so do the pages of the given origins.
+    allowed_origins = concat([aws_apigatewayv2_api.api.api_endpoint], var.cors_origins)
+    allowed_methods = ["PUT"]
+    allowed_headers = ["content-type", "if-none-match", "x-amz-*"]
+    expose_headers  = ["ETag"]
+    # Chromium's maximum is two hours; one saves nearly all preflights.
+    max_age_seconds = 3600
+  }
+}
+
+resource "aws_s3_bucket_notification" "uploads" {
+  # One resource owns the bucket's whole configuration: other consumers subscribe through the table's stream.
+  bucket = aws_s3_bucket.images["uploads"].id
+
+  queue {
+    id            = "uploads"
+    queue_arn     = aws_sqs_queue.uploads.arn
+    events        = ["s3:ObjectCreated:*"]
+    filter_prefix = var.upload_prefix
   }
 }

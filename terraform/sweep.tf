@@ -17,8 +17,8 @@ resource "aws_ecs_task_definition" "sweep" {
   # The smallest there is: it waits for answers.
   cpu                = 256
   memory             = 512
-  task_role_arn      = aws_iam_role.sweep[0].arn
-  execution_role_arn = aws_iam_role.execution.arn
+  task_role_arn      = aws_iam_role.darkroom["sweep"].arn
+  execution_role_arn = aws_iam_role.darkroom["execution"].arn
 
   runtime_platform {
     operating_system_family = "LINUX"
@@ -55,7 +55,7 @@ resource "aws_scheduler_schedule" "sweep" {
 
   target {
     arn      = aws_ecs_cluster.darkroom.arn
-    role_arn = aws_iam_role.sweep_schedule[0].arn
+    role_arn = aws_iam_role.darkroom["sweep-schedule"].arn
 
     ecs_parameters {
       task_definition_arn = aws_ecs_task_definition.sweep[0].arn
@@ -77,22 +77,6 @@ resource "aws_scheduler_schedule" "sweep" {
 }
 
 # --- What it may do ---------------------------------------------------------------------------------------------------
-
-resource "aws_iam_role" "sweep" {
-  count = var.sweep_enabled ? 1 : 0
-
-  name               = "${var.name}-sweep"
-  description        = "darkroom sweep: repairs what got stuck"
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
-}
-
-resource "aws_iam_role_policy" "sweep" {
-  count = var.sweep_enabled ? 1 : 0
-
-  name   = "sweep"
-  role   = aws_iam_role.sweep[0].id
-  policy = data.aws_iam_policy_document.sweep.json
-}
 
 data "aws_iam_policy_document" "sweep" {
   statement {
@@ -143,22 +127,6 @@ data "aws_iam_policy_document" "sweep" {
   }
 }
 
-resource "aws_iam_role" "sweep_schedule" {
-  count = var.sweep_enabled ? 1 : 0
-
-  name               = "${var.name}-sweep-schedule"
-  description        = "EventBridge Scheduler: starts darkroom sweep"
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_scheduler.json
-}
-
-resource "aws_iam_role_policy" "sweep_schedule" {
-  count = var.sweep_enabled ? 1 : 0
-
-  name   = "sweep-schedule"
-  role   = aws_iam_role.sweep_schedule[0].id
-  policy = data.aws_iam_policy_document.sweep_schedule[0].json
-}
-
 data "aws_iam_policy_document" "sweep_schedule" {
   count = var.sweep_enabled ? 1 : 0
 
@@ -177,29 +145,12 @@ data "aws_iam_policy_document" "sweep_schedule" {
   statement {
     sid       = "HandOverItsRoles"
     actions   = ["iam:PassRole"]
-    resources = [aws_iam_role.sweep[0].arn, aws_iam_role.execution.arn]
+    resources = [aws_iam_role.darkroom["sweep"].arn, aws_iam_role.darkroom["execution"].arn]
 
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["ecs-tasks.amazonaws.com"]
-    }
-  }
-}
-
-data "aws_iam_policy_document" "assumed_by_scheduler" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["scheduler.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
     }
   }
 }

@@ -232,7 +232,7 @@ variable "max_tasks" {
 }
 
 variable "acceptable_latency_seconds" {
-  description = "How long an upload may wait in the queue before another worker is worth its money."
+  description = "Seconds in which a backlog should be gone: the shorter, the more workers for it."
   type        = number
   default     = 60
 

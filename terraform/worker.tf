@@ -11,9 +11,9 @@ locals {
     {
       DARKROOM_BACKEND          = "aws"
       DARKROOM_LOG              = "json"
-      DARKROOM_UPLOAD_BUCKET    = aws_s3_bucket.uploads.id
+      DARKROOM_UPLOAD_BUCKET    = aws_s3_bucket.images["uploads"].id
       DARKROOM_UPLOAD_PREFIX    = var.upload_prefix
-      DARKROOM_THUMBNAIL_BUCKET = aws_s3_bucket.thumbnails.id
+      DARKROOM_THUMBNAIL_BUCKET = aws_s3_bucket.images["thumbnails"].id
       DARKROOM_TABLE            = aws_dynamodb_table.images.name
       DARKROOM_SIZES            = var.sizes
       DARKROOM_MAX_BYTES        = var.max_bytes
@@ -62,7 +62,7 @@ resource "aws_ecs_cluster" "darkroom" {
   name = var.name
 
   setting {
-    # The only source of how many tasks run, which the backlog per task is divided by.
+    # The only source of how many tasks run, which the tasks that are needed are divided by.
     name  = "containerInsights"
     value = "enabled"
   }
@@ -84,8 +84,8 @@ resource "aws_ecs_task_definition" "worker" {
   network_mode             = "awsvpc"
   cpu                      = var.worker_cpu
   memory                   = var.worker_memory
-  task_role_arn            = aws_iam_role.worker.arn
-  execution_role_arn       = aws_iam_role.execution.arn
+  task_role_arn            = aws_iam_role.darkroom["worker"].arn
+  execution_role_arn       = aws_iam_role.darkroom["execution"].arn
 
   runtime_platform {
     operating_system_family = "LINUX"
@@ -167,8 +167,7 @@ resource "aws_ecs_service" "worker" {
   depends_on = [
     aws_ecs_cluster_capacity_providers.darkroom,
     # Without these the first task starts, is refused everything, and trips the circuit breaker.
-    aws_iam_role_policy.worker,
-    aws_iam_role_policy.execution,
+    aws_iam_role_policy.darkroom,
     aws_route.internet,
     aws_vpc_security_group_egress_rule.https,
   ]

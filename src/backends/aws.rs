@@ -70,6 +70,7 @@ impl AwsBackend {
         Ok(match role {
             Role::Api => resources.api().await,
             Role::Worker => resources.worker().await,
+            Role::Health => Vec::new(),
             Role::Local => {
                 let mut probes = resources.worker().await;
                 probes.extend(resources.api().await);

@@ -67,7 +67,13 @@ fn policy(args: &Simulate) -> anyhow::Result<Policy> {
     if let Some(target) = args.backlog_per_task {
         policy.metric = Metric::BacklogPerTask { target };
     }
-    policy.seconds_per_image = args.seconds_per_image.unwrap_or(policy.seconds_per_image);
+    if let Some(seconds) = args.seconds_per_image {
+        policy.seconds_per_image = seconds;
+        // A plan's metric goes on believing what it was told.
+        if let (None, Metric::Load { seconds_per_image, .. }) = (&args.plan, &mut policy.metric) {
+            *seconds_per_image = seconds;
+        }
+    }
     policy.task_hour_dollars = args.task_hour.unwrap_or(policy.task_hour_dollars);
     Ok(policy)
 }

@@ -45,7 +45,7 @@ pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> R
     let mut reader = Reader::new(environment);
     let backend = backend(&mut reader, role);
     let config = all(&mut reader, backend, machine);
-    validate::validate(&mut reader, &config);
+    validate::validate(&mut reader, &config, role);
     reader.check()?;
     let unknown = reader.unknown().into_iter().map(|name| format!("{name} is set, but there is no such setting"));
     let warnings = unknown.chain(validate::warnings(&config)).collect();
@@ -58,7 +58,7 @@ fn backend(reader: &mut Reader<'_>, role: Role) -> BackendConfig {
         "local" => Ok(true),
         _ => Err("must be aws or local".to_owned()),
     });
-    if is_local || role == Role::Local {
+    if is_local || matches!(role, Role::Local | Role::Health) {
         reader.ignore(&AWS_ONLY);
         BackendConfig::Local(local(reader, role))
     } else {
@@ -70,7 +70,7 @@ fn backend(reader: &mut Reader<'_>, role: Role) -> BackendConfig {
 fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
     let path = |text: &str| Ok(PathBuf::from(text));
     let dir = match role {
-        Role::Local => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
+        Role::Local | Role::Health => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
         // Processes that share a directory are told which: their working directories may differ.
         Role::Worker | Role::Api => reader.required("DARKROOM_DIR", path),
     };
@@ -81,7 +81,7 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
 fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
     let table = reader.required("DARKROOM_TABLE", |text| Ok(text.to_owned())).unwrap_or_default();
     let queue_url = match role {
-        Role::Api => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
+        Role::Api | Role::Health => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
         Role::Worker | Role::Local => reader.required("DARKROOM_QUEUE_URL", values::web_address),
     };
     let dlq_url = reader.optional("DARKROOM_DLQ_URL", values::web_address);
@@ -124,6 +124,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         allow_delete: reader.or("DARKROOM_ALLOW_DELETE", false, values::switch),
         cors_origins: reader.or("DARKROOM_CORS_ORIGINS", Vec::new(), values::origins),
         log: reader.or("DARKROOM_LOG", LogFormat::Text, log_format),
+        on_lambda: reader.text("AWS_LAMBDA_RUNTIME_API").is_some(),
     }
 }
 

@@ -2,14 +2,17 @@
 
 use bytesize::ByteSize;
 
-use super::Config;
 use super::reader::Reader;
+use super::{Config, Role};
 use crate::recipe::THUMBNAIL_PREFIX;
 
 /// Remembers every pair of settings that cannot work together.
-pub(super) fn validate(reader: &mut Reader<'_>, config: &Config) {
+pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     keys_must_not_overlap(reader, config);
-    budget_must_hold_the_dearest_image(reader, config);
+    // Others render nothing: where uploads may be large their machines are small all the same.
+    if matches!(role, Role::Local | Role::Worker) {
+        budget_must_hold_the_dearest_image(reader, config);
+    }
     if config.listen == config.admin_listen && config.listen.port() != 0 {
         reader
             .mistake("DARKROOM_ADMIN_LISTEN", format!("must differ from DARKROOM_LISTEN, which is {}", config.listen));

@@ -9,10 +9,23 @@ use super::policy::{Metric, Policy};
 #[error("the plan has no {0}")]
 pub struct PlanError(pub &'static str);
 
-/// The policy of a plan or a state; what the plan does not say is taken from `otherwise`.
+/// The metric of terraform/scaling.tf up to its first number, and after its last.
+const EXPRESSION: (&str, &str) =
+    ("(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/", "/IF(FILL(running,0)<1,1,running)");
+
+/// What the names in it stand for: CloudWatch's metric and its statistic.
+const NAMES: [(&str, &str, &str); 4] = [
+    ("sent", "NumberOfMessagesSent", "Sum"),
+    ("visible", "ApproximateNumberOfMessagesVisible", "Maximum"),
+    ("inflight", "ApproximateNumberOfMessagesNotVisible", "Maximum"),
+    ("running", "RunningTaskCount", "Average"),
+];
+
+/// The policy of a plan or a state; what it does not say is taken from `otherwise`.
 ///
 /// # Errors
-/// When it has no scalable target or no target tracking policy for it.
+/// When it has no scalable target, no target tracking policy for it, or one with a metric of its own making: what
+/// cannot be replayed as it is deployed is not replayed at all.
 pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanError> {
     let values = if plan["planned_values"].is_object() { &plan["planned_values"] } else { &plan["values"] };
     let resources = values["root_module"]["resources"].as_array().ok_or(PlanError("resources"))?;
@@ -23,36 +36,58 @@ pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanEr
         .ok_or(PlanError("target tracking policy"))?;
     let step =
         of_type("aws_appautoscaling_policy").find_map(|policy| policy["step_scaling_policy_configuration"].get(0));
-    let variable = |name: &str| number(&plan["variables"][name]["value"]);
-    let minutes = |value: &Value| number(value).map(|seconds| (seconds / 60.0).ceil() as u64);
+    let tasks = |value: &Value, otherwise| number(value).map_or(otherwise, |tasks| tasks as u32);
+    let minutes = |value: &Value, otherwise| number(value).map_or(otherwise, |seconds| (seconds / 60.0).ceil() as u64);
     let target_value = number(&tracking["target_value"]).ok_or(PlanError("target value"))?;
+    let queries = &tracking["customized_metric_specification"][0]["metrics"];
+    let told = told(queries).ok_or(PlanError("scaling metric that can be replayed"))?;
     Ok(Policy {
-        metric: metric(tracking, target_value, variable("acceptable_latency_seconds")),
-        min_tasks: number(&target["min_capacity"]).map_or(otherwise.min_tasks, |tasks| tasks as u32),
-        max_tasks: number(&target["max_capacity"]).map_or(otherwise.max_tasks, |tasks| tasks as u32),
-        scale_out_cooldown_minutes: minutes(&tracking["scale_out_cooldown"])
-            .unwrap_or(otherwise.scale_out_cooldown_minutes),
-        scale_in_cooldown_minutes: minutes(&tracking["scale_in_cooldown"])
-            .unwrap_or(otherwise.scale_in_cooldown_minutes),
-        wake_cooldown_minutes: step
-            .and_then(|step| minutes(&step["cooldown"]))
-            .unwrap_or(otherwise.wake_cooldown_minutes),
-        seconds_per_image: variable("seconds_per_image").unwrap_or(otherwise.seconds_per_image),
-        render_slots: variable("worker_cpu").map_or(otherwise.render_slots, |cpu| (cpu as u32).div_ceil(1024).max(1)),
+        metric: Metric::Load {
+            target: target_value,
+            acceptable_latency_seconds: told.acceptable_latency_seconds,
+            seconds_per_image: told.seconds_per_image,
+            cores: told.cores,
+        },
+        min_tasks: tasks(&target["min_capacity"], otherwise.min_tasks),
+        max_tasks: tasks(&target["max_capacity"], otherwise.max_tasks),
+        scale_out_cooldown_minutes: minutes(&tracking["scale_out_cooldown"], otherwise.scale_out_cooldown_minutes),
+        scale_in_cooldown_minutes: minutes(&tracking["scale_in_cooldown"], otherwise.scale_in_cooldown_minutes),
+        wake_cooldown_minutes: step.map_or(otherwise.wake_cooldown_minutes, |step| {
+            minutes(&step["cooldown"], otherwise.wake_cooldown_minutes)
+        }),
+        // Part of a core is one slot that takes longer.
+        seconds_per_image: told.seconds_per_image / told.cores.min(1.0),
+        render_slots: told.cores.max(1.0) as u32,
         ..otherwise.clone()
     })
 }
 
-/// Whether what arrives is part of the metric tells which of the two it is.
-fn metric(tracking: &Value, target: f64, acceptable_latency_seconds: Option<f64>) -> Metric {
-    let queries = tracking["customized_metric_specification"][0]["metrics"].as_array();
-    let has_arrivals = queries.is_some_and(|queries| {
-        queries.iter().any(|query| query["metric_stat"][0]["metric"][0]["metric_name"] == "NumberOfMessagesSent")
-    });
-    match acceptable_latency_seconds {
-        Some(acceptable_latency_seconds) if has_arrivals => Metric::Load { target, acceptable_latency_seconds },
-        _ => Metric::BacklogPerTask { target },
+/// The numbers in the metric.
+struct Told {
+    acceptable_latency_seconds: f64,
+    seconds_per_image: f64,
+    cores: f64,
+}
+
+/// The numbers of the metric that is returned; `None` when it is another one, or its names mean something else.
+fn told(queries: &Value) -> Option<Told> {
+    let queries = queries.as_array()?;
+    for (id, name, statistic) in NAMES {
+        let metric = &queries.iter().find(|query| query["id"] == id)?["metric_stat"][0];
+        if metric["metric"][0]["metric_name"] != name || metric["stat"] != statistic {
+            return None;
+        }
     }
+    let expression = queries.iter().find(|query| query["return_data"] == true)?["expression"].as_str()?;
+    let numbers = expression.strip_prefix(EXPRESSION.0)?.strip_suffix(EXPRESSION.1)?;
+    let (latency, rest) = numbers.split_once(")*")?;
+    let (seconds, cores) = rest.split_once('/')?;
+    let positive = |text: &str| text.parse().ok().filter(|number: &f64| *number > 0.0);
+    Some(Told {
+        acceptable_latency_seconds: positive(latency)?,
+        seconds_per_image: positive(seconds)?,
+        cores: positive(cores)?,
+    })
 }
 
 /// A number, also one that is written as text, as Terraform writes some.
@@ -66,37 +101,59 @@ mod tests {
 
     use super::*;
 
-    fn plan(metric_name: &str) -> Value {
-        let metric = json!({"metric_stat": [{"metric": [{"metric_name": metric_name}]}]});
-        json!({
-            "variables": {
-                "seconds_per_image": {"value": 0.5},
-                "acceptable_latency_seconds": {"value": 30},
-                "worker_cpu": {"value": 2048},
-            },
-            "planned_values": {"root_module": {"resources": [
-                {"type": "aws_sqs_queue", "values": {}},
-                {"type": "aws_appautoscaling_target", "values": {"min_capacity": 2, "max_capacity": 7}},
-                {"type": "aws_appautoscaling_policy", "values": {
-                    "target_tracking_scaling_policy_configuration": [{
-                        "target_value": 0.7, "scale_out_cooldown": 90, "scale_in_cooldown": "300",
-                        "customized_metric_specification": [{"metrics": [metric]}],
-                    }],
-                    "step_scaling_policy_configuration": [],
-                }},
-            ]}},
-        })
+    const DEPLOYED: &str =
+        "(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/30)*0.5/2/IF(FILL(running,0)<1,1,running)";
+
+    fn values(expression: &str, statistic_of_sent: &str) -> Value {
+        let metric = |(id, name, statistic): (&str, &str, &str)| json!({"id": id, "metric_stat": [{"metric": [{"metric_name": name}], "stat": statistic}]});
+        let mut metrics = NAMES.map(metric).to_vec();
+        metrics[0]["metric_stat"][0]["stat"] = json!(statistic_of_sent);
+        metrics.push(json!({"id": "needed_tasks", "expression": expression, "return_data": true}));
+        json!({"root_module": {"resources": [
+            {"type": "aws_sqs_queue", "values": {}},
+            {"type": "aws_appautoscaling_target", "values": {"min_capacity": 2, "max_capacity": 7}},
+            {"type": "aws_appautoscaling_policy", "values": {
+                "target_tracking_scaling_policy_configuration": [{
+                    "target_value": 0.7, "scale_out_cooldown": 90, "scale_in_cooldown": "300",
+                    "customized_metric_specification": [{"metrics": metrics}],
+                }],
+                "step_scaling_policy_configuration": [],
+            }},
+        ]}})
     }
 
     #[test]
-    fn the_deployed_policy_is_read_from_the_plan() {
-        let policy = policy_of_plan(&plan("NumberOfMessagesSent"), &Policy::default()).unwrap();
-        assert_eq!(policy.metric, Metric::Load { target: 0.7, acceptable_latency_seconds: 30.0 });
-        assert_eq!((policy.min_tasks, policy.max_tasks, policy.render_slots), (2, 7, 2));
+    fn the_deployed_policy_is_read_from_plan_and_state() {
+        let plan = json!({"planned_values": values(DEPLOYED, "Sum")});
+        let policy = policy_of_plan(&plan, &Policy::default()).unwrap();
+        let metric = Metric::Load { target: 0.7, acceptable_latency_seconds: 30.0, seconds_per_image: 0.5, cores: 2.0 };
+        assert_eq!(policy.metric, metric);
+        assert_eq!((policy.min_tasks, policy.max_tasks), (2, 7));
+        assert_eq!((policy.seconds_per_image, policy.render_slots), (0.5, 2));
         assert_eq!((policy.scale_out_cooldown_minutes, policy.scale_in_cooldown_minutes), (2, 5));
-        assert_eq!(policy.seconds_per_image, 0.5);
-        let policy = policy_of_plan(&plan("ApproximateNumberOfMessagesVisible"), &Policy::default()).unwrap();
-        assert_eq!(policy.metric, Metric::BacklogPerTask { target: 0.7 });
+        let state = json!({"values": values(DEPLOYED, "Sum")});
+        assert_eq!(policy_of_plan(&state, &Policy::default()), Ok(policy));
+    }
+
+    #[test]
+    fn a_quarter_of_a_core_takes_four_times_as_long() {
+        let plan = json!({"values": values(&DEPLOYED.replace("*0.5/2/", "*0.5/0.25/"), "Sum")});
+        let policy = policy_of_plan(&plan, &Policy::default()).unwrap();
+        assert_eq!((policy.seconds_per_image, policy.render_slots), (2.0, 1));
+    }
+
+    #[test]
+    fn another_metric_is_refused_and_not_taken_for_ours() {
+        let unknown = Err(PlanError("scaling metric that can be replayed"));
+        for (expression, statistic) in [
+            ("(FILL(visible,0)+FILL(inflight,0))/IF(FILL(running,0)<1,1,running)", "Sum"),
+            (&*DEPLOYED.replace("/60", "/300"), "Sum"),
+            (&*DEPLOYED.replace("*0.5", "*0"), "Sum"),
+            (DEPLOYED, "Average"),
+        ] {
+            let plan = json!({"values": values(expression, statistic)});
+            assert_eq!(policy_of_plan(&plan, &Policy::default()), unknown, "{expression} {statistic}");
+        }
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub enum Metric {
         target: f64,
         /// Seconds in which a backlog should be worked off.
         acceptable_latency_seconds: f64,
+        /// Seconds that an image takes on one core, as the metric was told.
+        seconds_per_image: f64,
+        /// Cores of a task; a part of one counts as that part.
+        cores: f64,
     },
 }
 
@@ -60,7 +64,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            metric: Metric::Load { target: 0.8, acceptable_latency_seconds: 60.0 },
+            metric: Metric::Load { target: 0.8, acceptable_latency_seconds: 60.0, seconds_per_image: 0.25, cores: 1.0 },
             min_tasks: 1,
             max_tasks: 10,
             scale_out_cooldown_minutes: 3,
@@ -83,9 +87,9 @@ impl Policy {
         let running = f64::from(minute.running.max(1));
         match self.metric {
             Metric::BacklogPerTask { target } => backlog / running / target,
-            Metric::Load { target, acceptable_latency_seconds } => {
+            Metric::Load { target, acceptable_latency_seconds, seconds_per_image, cores } => {
                 let images_per_second = minute.sent / 60.0 + backlog / acceptable_latency_seconds;
-                images_per_second * self.seconds_per_image / f64::from(self.render_slots) / running / target
+                images_per_second * seconds_per_image / cores / running / target
             }
         }
     }

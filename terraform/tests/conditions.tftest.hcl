@@ -37,7 +37,7 @@ run "out_of_the_box" {
     error_message = "worker and API must run the same image"
   }
   assert {
-    condition     = length(aws_scheduler_schedule.sweep) == 0 && length(aws_iam_role.sweep) == 0 && length(aws_iam_role.sweep_schedule) == 0
+    condition     = length(aws_scheduler_schedule.sweep) == 0 && toset(keys(aws_iam_role.darkroom)) == toset(["worker", "api", "execution"]) && keys(aws_iam_role_policy.darkroom) == keys(aws_iam_role.darkroom)
     error_message = "the sweep must be off by default"
   }
   assert {
@@ -45,11 +45,11 @@ run "out_of_the_box" {
     error_message = "one worker must stay by default, and then there is nothing to wake"
   }
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.uploads.rule : rule.id] == ["unfinished-multipart-uploads", "old-versions"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.images["uploads"].rule : rule.id] == ["unfinished-multipart-uploads", "old-versions"] && [for rule in aws_s3_bucket_lifecycle_configuration.images["thumbnails"].rule : rule.id] == ["unfinished-multipart-uploads"]
     error_message = "originals must be kept by default"
   }
   assert {
-    condition     = aws_dynamodb_table.images.deletion_protection_enabled && !aws_s3_bucket.uploads.force_destroy && !aws_s3_bucket.thumbnails.force_destroy && !aws_ecr_repository.darkroom.force_delete
+    condition     = aws_dynamodb_table.images.deletion_protection_enabled && alltrue([for bucket in aws_s3_bucket.images : !bucket.force_destroy]) && !aws_ecr_repository.darkroom.force_delete
     error_message = "a plain destroy must not delete anybody's images"
   }
   assert {
@@ -69,7 +69,7 @@ run "out_of_the_box" {
     error_message = "nobody is mailed by default"
   }
   assert {
-    condition = alltrue([for block in [aws_s3_bucket_public_access_block.uploads, aws_s3_bucket_public_access_block.thumbnails] :
+    condition = keys(aws_s3_bucket_public_access_block.images) == ["thumbnails", "uploads"] && alltrue([for block in aws_s3_bucket_public_access_block.images :
     block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
     error_message = "both buckets must refuse all public access"
   }
@@ -157,8 +157,8 @@ run "given_public_subnets" {
     error_message = "a share of zero must be left out"
   }
   assert {
-    condition     = output.worker_environment.DARKROOM_RENDER_SLOTS == "1" && aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].target_value == 240
-    error_message = "there must be one slot at least"
+    condition     = output.worker_environment.DARKROOM_RENDER_SLOTS == "1" && endswith(local.needed_tasks, "*0.25/0.5/IF(FILL(running,0)<1,1,running)")
+    error_message = "there must be one slot at least, on as much of a core as there is"
   }
 }
 
@@ -194,27 +194,27 @@ run "workers_as_asked_for" {
     error_message = "no worker may run at rest"
   }
   assert {
-    condition     = aws_appautoscaling_policy.wake[0].step_scaling_policy_configuration[0].adjustment_type == "ChangeInCapacity" && aws_cloudwatch_metric_alarm.wake[0].alarm_actions == toset([aws_appautoscaling_policy.wake[0].arn])
+    condition     = aws_appautoscaling_policy.wake[0].step_scaling_policy_configuration[0].adjustment_type == "ChangeInCapacity" && aws_cloudwatch_metric_alarm.waiting_without_worker["wake"].alarm_actions == toset([aws_appautoscaling_policy.wake[0].arn])
     error_message = "one waiting message must wake a worker"
   }
   assert {
-    condition     = one([for query in aws_cloudwatch_metric_alarm.wake[0].metric_query : query.expression if query.return_data == true]) == "IF(FILL(running,0)<1,FILL(visible,0),0)"
+    condition     = one([for query in aws_cloudwatch_metric_alarm.waiting_without_worker["wake"].metric_query : query.expression if query.return_data == true]) == "IF(FILL(running,0)<1,FILL(visible,0),0)"
     error_message = "waking must stop as soon as a worker runs"
   }
   assert {
-    condition     = aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].target_value == 960 && output.worker_environment.DARKROOM_RENDER_SLOTS == "4"
-    error_message = "the target must be 120 s / 0.5 s on each of 4 slots"
+    condition     = aws_appautoscaling_policy.needed_tasks.target_tracking_scaling_policy_configuration[0].target_value == 0.8 && output.worker_environment.DARKROOM_RENDER_SLOTS == "4"
+    error_message = "a fifth of the tasks' time must be left, and each core must render"
   }
   assert {
-    condition     = aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].scale_in_cooldown >= 300
-    error_message = "scaling in must be slow"
+    condition     = aws_appautoscaling_policy.needed_tasks.target_tracking_scaling_policy_configuration[0].scale_in_cooldown >= 300 && aws_appautoscaling_policy.needed_tasks.target_tracking_scaling_policy_configuration[0].scale_out_cooldown == 180
+    error_message = "scaling in must be slow, and scaling out must see the tasks that it asked for"
   }
   assert {
     condition = (
-      { for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics : metric.id => metric.expression if metric.return_data } ==
-      { backlog_per_task = "(FILL(visible,0)+FILL(inflight,0))/IF(FILL(running,0)<1,1,running)" }
+      { for metric in aws_appautoscaling_policy.needed_tasks.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics : metric.id => metric.expression if metric.return_data } ==
+      { needed_tasks = "(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/120)*0.5/4/IF(FILL(running,0)<1,1,running)" }
     )
-    error_message = "the backlog must count messages in hand and survive zero workers"
+    error_message = "the metric must know arrivals, count messages in hand and survive zero workers"
   }
   assert {
     condition     = { for strategy in aws_ecs_service.worker.capacity_provider_strategy : strategy.capacity_provider => strategy.weight } == { FARGATE = 70, FARGATE_SPOT = 30 }
@@ -275,7 +275,7 @@ run "data_as_asked_for" {
   }
 
   assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.uploads.rule[2].expiration[0].days == 30 && aws_s3_bucket_lifecycle_configuration.uploads.rule[2].filter[0].prefix == "in/photos/"
+    condition     = aws_s3_bucket_lifecycle_configuration.images["uploads"].rule[2].expiration[0].days == 30 && aws_s3_bucket_lifecycle_configuration.images["uploads"].rule[2].filter[0].prefix == "in/photos/"
     error_message = "originals must expire, and only what is under the prefix"
   }
   assert {
@@ -291,7 +291,7 @@ run "data_as_asked_for" {
     error_message = "the sweep must be locked down like a worker"
   }
   assert {
-    condition     = !aws_dynamodb_table.images.deletion_protection_enabled && aws_s3_bucket.uploads.force_destroy && aws_s3_bucket.thumbnails.force_destroy && aws_ecr_repository.darkroom.force_delete
+    condition     = !aws_dynamodb_table.images.deletion_protection_enabled && alltrue([for bucket in aws_s3_bucket.images : bucket.force_destroy]) && aws_ecr_repository.darkroom.force_delete
     error_message = "everything that holds data must let go"
   }
   assert {
@@ -307,7 +307,7 @@ run "data_as_asked_for" {
     error_message = "the alarm must go off at the given age"
   }
   assert {
-    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.no_worker, aws_cloudwatch_metric_alarm.api_errors] : alarm.alarm_actions == toset([output.alarms_topic_arn]) && alarm.treat_missing_data == "notBreaching"])
+    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.waiting_without_worker["no-worker"], aws_cloudwatch_metric_alarm.api_errors] : alarm.alarm_actions == toset([output.alarms_topic_arn]) && alarm.treat_missing_data == "notBreaching"])
     error_message = "every alarm must tell the topic, and silence is no alarm"
   }
 }

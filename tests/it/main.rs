@@ -14,6 +14,8 @@ mod faults;
 mod flow;
 mod golden;
 mod images;
+#[cfg(feature = "aws")]
+mod lambda;
 mod local;
 mod memory;
 mod model;

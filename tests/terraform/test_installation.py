@@ -5,10 +5,14 @@ alarm goes off. That a plan is empty there does not prove that it is on AWS.
 """
 
 import json
+import subprocess
 import time
 import urllib.request
 
 import pytest
+from processes import binary
+
+from terraform_cli import ROOT
 
 BOTH = pytest.mark.parametrize("name", ["plain", "full"])
 
@@ -24,6 +28,15 @@ def test_everything_is_made(installations, name):
 @BOTH
 def test_second_plan_is_empty(installations, name):
     assert installations[name].plan() == {}
+
+
+def test_simulate_replays_the_policy_that_is_deployed(installations):
+    """docs/SCALING.md is about the settings that nobody changed, and so is this installation."""
+    terraform = installations["plain"]
+    (terraform.folder / "state.json").write_text(terraform.run("show", "-json").stdout)
+    done = subprocess.run([binary(), "simulate", "--plan", "state.json"], cwd=terraform.folder, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") > 2 and done.stdout in (ROOT / "docs/SCALING.md").read_text(), done.stdout
 
 
 def put(url: str, body: bytes, **headers: str) -> int:

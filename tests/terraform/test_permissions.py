@@ -134,7 +134,7 @@ def resources(process, emulator, scratch) -> dict:
 
 def granted(resources: dict, role: str) -> set[tuple[str, str]]:
     """The role's (action, resource) pairs."""
-    statements = json.loads(resources[f"aws_iam_role_policy.{role}"]["policy"])["Statement"]
+    statements = json.loads(resources[f'aws_iam_role_policy.darkroom["{role}"]']["policy"])["Statement"]
     assert all(statement["Effect"] == "Allow" for statement in statements)
     pairs = set()
     for statement in statements:
@@ -148,7 +148,7 @@ def granted(resources: dict, role: str) -> set[tuple[str, str]]:
 def arns(resources: dict) -> dict[str, str]:
     """Field of `Ports` -> ARN of what it calls."""
     account, region = "123456789012", "us-east-1"
-    name = {key: resources[f"aws_s3_bucket.{key}"]["bucket"] for key in ("uploads", "thumbnails")}
+    name = {key: resources[f'aws_s3_bucket.images["{key}"]']["bucket"] for key in ("uploads", "thumbnails")}
     return {
         "queue": f"arn:aws:sqs:{region}:{account}:{resources['aws_sqs_queue.uploads']['name']}",
         "dead_letters": f"arn:aws:sqs:{region}:{account}:{resources['aws_sqs_queue.dead_letters']['name']}",

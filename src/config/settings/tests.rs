@@ -67,9 +67,25 @@ fn roles_need_what_they_use() {
     assert_eq!(aws(Role::Worker, 2), ["DARKROOM_QUEUE_URL"]);
     assert_eq!(aws(Role::Api, 2), Vec::<&str>::new());
     assert_eq!(aws(Role::Api, 0), ["DARKROOM_TABLE", "DARKROOM_UPLOAD_BUCKET"]);
+    assert_eq!(aws(Role::Health, 0), Vec::<&str>::new());
     let shared = [("DARKROOM_BACKEND", "local")];
     assert_eq!(complaints(read_on(MACHINE, Role::Worker, &shared)), ["DARKROOM_DIR"]);
     assert_eq!(complaints(read_on(MACHINE, Role::Local, &[("DARKROOM_BACKEND", "aws")])), Vec::<&str>::new());
+}
+
+/// On Lambda an API has 128 MiB, and answers for uploads that no such machine could render.
+#[test]
+fn an_api_needs_no_memory_to_render_with() {
+    let small = Machine { cores: 1, memory_bytes: 128 * MIB };
+    let large_uploads = [&AWS[..], &[("DARKROOM_MAX_BYTES", "1GiB")]].concat();
+    assert_eq!(complaints(read_on(small, Role::Api, &large_uploads)), Vec::<&str>::new());
+    assert_eq!(complaints(read_on(small, Role::Worker, &large_uploads)), ["DARKROOM_MEMORY_BUDGET"]);
+}
+
+#[test]
+fn lambda_is_known_by_its_variable() {
+    assert!(!local(&[]).unwrap().config.on_lambda);
+    assert!(local(&[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]).unwrap().config.on_lambda);
 }
 
 #[test]

@@ -1,0 +1,29 @@
+//! The API as a function on AWS Lambda: requests are events that the function asks for, and there is no listener.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::{Ending, signals};
+use crate::api::{self, ApiSettings, ApiState};
+use crate::backends;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+
+/// Answers one event after the other until the process is asked to stop; Lambda freezes it in between.
+///
+/// Nobody can reach health and metrics in there, so there are none: Lambda and the gateway count requests and errors.
+pub(super) async fn run(config: Config) -> anyhow::Result<Ending> {
+    let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let backend = backends::connect(&config, Arc::clone(&clock)).await?;
+    let state = ApiState::new(&backend.ports, ApiSettings::from(&config), clock, shutdown.clone());
+    tracing::info!("ready for events");
+    tokio::select! {
+        ended = lambda_http::run(api::router(state)) => {
+            ended.map_err(|error| anyhow::anyhow!(error)).context("Lambda's events cannot be had")?;
+        }
+        () = shutdown.cancelled() => {}
+    }
+    Ok(Ending::Clean)
+}
