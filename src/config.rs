@@ -123,10 +123,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Memory that rendering may take for each pixel of the dearest image the limits allow, in bytes: a progressive
-    /// JPEG without subsampling keeps every coefficient (9.4 were measured).
-    pub const DEAREST_BYTES_PER_PIXEL: u64 = 10;
-
     /// Reads the settings of a role.
     ///
     /// # Errors

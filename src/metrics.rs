@@ -16,7 +16,7 @@ pub use recorder::{CONTENT_TYPE, Metrics, install};
 const BUILD: [&str; 2] = [env!("CARGO_PKG_VERSION"), RENDER_REVISION];
 
 /// [`crate::recipe::RENDER_REVISION`] as a label.
-const RENDER_REVISION: &str = "2";
+const RENDER_REVISION: &str = "3";
 
 /// Declares an enum whose variants are the values of a label.
 macro_rules! label_values {
@@ -178,6 +178,11 @@ pub fn settled(outcome: Outcome) {
 /// An upload was refused. A reason that is none of a rejection counts as a failure.
 pub fn rejected(reason: Reason) {
     count_reason(reason);
+}
+
+/// An image was rendered although its file lacks its end marker.
+pub fn without_end() {
+    definitions::IMAGES_WITHOUT_END.counter(&[]).increment(1);
 }
 
 /// An image was given up for good. A reason of a rejection counts as one.

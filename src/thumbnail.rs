@@ -1,9 +1,11 @@
 //! Rendering: from the bytes of an upload to its thumbnails. Pure: no tokio, no I/O, no ports.
 
+mod coarse;
 mod colour;
 mod exif;
 mod geometry;
 mod jpeg;
+mod lanczos;
 mod orient;
 mod pixels;
 mod planes;
@@ -173,6 +175,12 @@ pub struct Rendered {
 /// [`Reason::Corrupt`] where the header itself is damaged.
 pub fn inspect(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Header, Refusal> {
     Probe::read(bytes, recipe, limits).map(|(_, header)| header)
+}
+
+/// Upper bound of [`Header::decode_bytes`] for every image of at most `max_pixels`: what admission must be able to give.
+pub fn dearest_bytes(recipe: &Recipe, max_pixels: u64) -> u64 {
+    let side = recipe.largest_side().into();
+    FIXED_BYTES + jpeg::dearest_bytes(max_pixels, side).max(png::dearest_bytes(max_pixels, side))
 }
 
 /// Makes the recipe's thumbnails: upright, inside their boxes, without metadata, in the format of the source.

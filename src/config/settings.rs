@@ -8,6 +8,7 @@ use super::reader::{Environment, Mistakes, Reader};
 use super::values::{self, Parsed};
 use super::{AwsConfig, BackendConfig, Config, Loaded, LocalConfig, LogFormat, Machine, Role, source_budget, validate};
 use crate::recipe::Recipe;
+use crate::thumbnail::dearest_bytes;
 
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
@@ -100,16 +101,16 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
     let default_budget = machine.memory_bytes / 100 * BUDGET_PERCENT;
     let memory_budget =
         reader.or("DARKROOM_MEMORY_BUDGET", default_budget, |text| values::size(text, 32 * MIB..=64 * TIB));
-    let max_pixels = reader.or("DARKROOM_MAX_PIXELS", pixels_that_fit(memory_budget, max_bytes), |text| {
-        values::pixels(text, LEAST_PIXELS..=MOST_PIXELS)
-    });
+    let recipe = reader.or("DARKROOM_SIZES", Recipe::default(), values::recipe);
+    let fitting = pixels_that_fit(memory_budget.saturating_sub(source_budget(memory_budget, max_bytes)), &recipe);
+    let max_pixels = reader.or("DARKROOM_MAX_PIXELS", fitting, |text| values::pixels(text, LEAST_PIXELS..=MOST_PIXELS));
     Config {
         backend,
         upload_bucket,
         upload_prefix,
         thumbnail_bucket,
         public_url: reader.optional("DARKROOM_PUBLIC_URL", values::web_address),
-        recipe: reader.or("DARKROOM_SIZES", Recipe::default(), values::recipe),
+        recipe,
         listen: reader.or("DARKROOM_LISTEN", loopback(8080), address),
         admin_listen: reader.or("DARKROOM_ADMIN_LISTEN", loopback(9464), address),
         render_slots: render_slots(reader, machine),
@@ -128,10 +129,14 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
     }
 }
 
-/// The default pixel limit: 100 megapixels, or what the budget holds of the dearest kind of image.
-fn pixels_that_fit(memory_budget: u64, max_bytes: u64) -> u64 {
-    let for_renders = memory_budget.saturating_sub(source_budget(memory_budget, max_bytes));
-    MAX_PIXELS.min(for_renders / Config::DEAREST_BYTES_PER_PIXEL)
+/// The default pixel limit: 100 megapixels, or what the budget of renders holds of the dearest kind of image.
+fn pixels_that_fit(render_budget: u64, recipe: &Recipe) -> u64 {
+    let (mut fitting, mut too_many) = (0, MAX_PIXELS + 1);
+    while too_many - fitting > 1 {
+        let pixels = fitting.midpoint(too_many);
+        if dearest_bytes(recipe, pixels) <= render_budget { fitting = pixels } else { too_many = pixels }
+    }
+    fitting
 }
 
 fn render_slots(reader: &mut Reader<'_>, machine: Machine) -> usize {

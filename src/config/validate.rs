@@ -5,6 +5,7 @@ use bytesize::ByteSize;
 use super::reader::Reader;
 use super::{Config, Role};
 use crate::recipe::THUMBNAIL_PREFIX;
+use crate::thumbnail::dearest_bytes;
 
 /// Remembers every pair of settings that cannot work together.
 pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
@@ -34,10 +35,10 @@ fn keys_must_not_overlap(reader: &mut Reader<'_>, config: &Config) {
 
 /// An image that is allowed and never fits would wait for memory for ever.
 fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) {
-    let dearest = config.max_pixels.saturating_mul(Config::DEAREST_BYTES_PER_PIXEL);
+    let dearest = dearest_bytes(&config.recipe, config.max_pixels);
     let is_too_small = config.max_pixels < super::settings::LEAST_PIXELS || config.render_budget() < dearest;
     if is_too_small {
-        let least = dearest.max(super::settings::LEAST_PIXELS * Config::DEAREST_BYTES_PER_PIXEL);
+        let pixels = config.max_pixels.max(super::settings::LEAST_PIXELS);
         reader.mistake(
             "DARKROOM_MEMORY_BUDGET",
             format!(
@@ -45,8 +46,8 @@ fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) 
                  pixels are needed; raise it, or lower DARKROOM_MAX_BYTES or DARKROOM_MAX_PIXELS",
                 ByteSize(config.memory_budget),
                 ByteSize(config.source_budget()),
-                ByteSize(least),
-                least / Config::DEAREST_BYTES_PER_PIXEL,
+                ByteSize(dearest_bytes(&config.recipe, pixels)),
+                pixels,
             ),
         );
     }

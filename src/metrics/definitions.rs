@@ -145,6 +145,8 @@ metrics_table! {
         "Time that one step of the work on one image took. decode, resize and encode are parts of render.";
     IMAGES_REJECTED = "darkroom_images_rejected_total", Kind::Counter, One, ["reason"], rejections,
         "Uploads that are no image darkroom takes, by reason.";
+    IMAGES_WITHOUT_END = "darkroom_images_without_end_total", Kind::Counter, One, [], single,
+        "Images that were rendered although their file lacks its end marker, and nothing else.";
     IMAGES_FAILED = "darkroom_images_failed_total", Kind::Counter, One, ["reason"], failures,
         "Images given up for good, by reason.";
     DEAD_CLAIMS = "darkroom_dead_claims_total", Kind::Counter, One, [], single,

@@ -141,6 +141,7 @@ mod tests {
         Outcome::ALL.into_iter().for_each(metrics::settled);
         Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
         metrics::rejected(Reason::Corrupt);
+        metrics::without_end();
         Reason::ALL.into_iter().filter(|reason| *reason != Reason::Corrupt).for_each(metrics::failed);
         metrics::port_error(&PortError::new(ErrorKind::Throttled, "catalog.apply"));
         metrics::source(12_000_000, 4_000_000);
@@ -172,6 +173,7 @@ mod tests {
             "darkroom_messages_received_total 3\n",
             "darkroom_messages_settled_total{outcome=\"dead_lettered\"} 1\n",
             "darkroom_images_rejected_total{reason=\"corrupt\"} 1\n",
+            "darkroom_images_without_end_total 1\n",
             "darkroom_images_failed_total{reason=\"killed\"} 1\n",
             "darkroom_port_errors_total{port=\"catalog\",operation=\"apply\",kind=\"throttled\"} 1\n",
             "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.005\"} 1\n",

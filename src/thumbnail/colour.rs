@@ -94,11 +94,23 @@ impl Conversion {
         }
     }
 
-    /// The RGB of four inks, 255 being full ink.
-    pub(super) fn inks_to_rgb(&self, inks: &[u8]) -> Option<Vec<u8>> {
-        let transform = self.transform(Layout::Rgba, Layout::Rgb)?;
+    /// The way from inks, unless the profile turns out unusable.
+    pub(super) fn of_inks(&self) -> Option<InkConversion> {
+        self.transform(Layout::Rgba, Layout::Rgb).map(|transform| InkConversion { transform })
+    }
+}
+
+/// A way from four inks to sRGB.
+pub(super) struct InkConversion {
+    transform: Arc<Transform8BitExecutor>,
+}
+
+impl InkConversion {
+    /// The RGB of inks that are stored inverted, as Adobe's programs, and everyone after them, do it.
+    pub(super) fn rgb(&self, inks: &[u8]) -> Option<Vec<u8>> {
+        let full: Vec<u8> = inks.iter().map(|ink| !ink).collect();
         let mut rgb = vec![0; inks.len() / 4 * 3];
-        transform.transform(inks, &mut rgb).is_ok().then_some(rgb)
+        self.transform.transform(&full, &mut rgb).is_ok().then_some(rgb)
     }
 }
 

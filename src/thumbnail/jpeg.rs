@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod progressive;
 
 use super::colour::{Colours, Conversion, Space};
 use super::geometry::Dimensions;
@@ -22,7 +23,8 @@ pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &JpegProbe) -> Resu
     let large = job.largest(stored);
     let conversion = if let Colours::Converted(conversion) = &colours { Some(conversion) } else { None };
     let plan = Plan { eighths: stored.eighths_for(large), as_pixels: conversion.is_some(), inks: conversion };
-    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, plan))?;
+    let stop = job.stop;
+    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, plan, stop))?;
     job.lacks_end |= decoded.lacks_end;
 
     // Inks have become sRGB while they were decoded.
@@ -128,10 +130,55 @@ pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
     let samples = match probe.colours {
         probe::Colours::Gray => 1,
         probe::Colours::YCbCr | probe::Colours::Rgb => 3,
-        probe::Colours::FourInks => 11,
+        probe::Colours::FourInks => 4,
     };
     // Planes are filled up to whole blocks.
     let filled = Dimensions::new(decoded.width + 8, decoded.height + 8);
     let resizing = 3 * u64::from(large.height) * u64::from(decoded.width);
     coefficients + rows + samples * filled.pixels() + resizing + large.pixels() * 12
+}
+
+/// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: four
+/// inks, progressive, each part of the sum as large as any shape makes it.
+pub(super) fn dearest_bytes(pixels: u64, side: u64) -> u64 {
+    let long = u64::from(probe::MAX_SIDE).min(pixels).max(1);
+    // Width and height together are most where the picture is a line.
+    let edges = long + pixels.div_ceil(long);
+    // Units of 32 pixels a side, of four components.
+    let coefficients = 2 * 4 * (pixels + 31 * edges + 31 * 31);
+    let thumbnail = pixels.min(side * side);
+    let decoded = most_decoded(pixels, side) + edges;
+    coefficients + long * 256 + 4 * (decoded + 8 * edges + 64) + 3 * decoded + thumbnail * 12
+}
+
+/// The most pixels that such a picture is decoded to. An eighth less would not have kept enough of one side: of the
+/// long one, or, by half a pixel of the thumbnail's rounding, of the short one.
+fn most_decoded(pixels: u64, side: u64) -> u64 {
+    let at = |eighths: u64| {
+        let scaled = pixels * eighths * eighths / 64;
+        let enough = if eighths == 1 { u64::MAX } else { (3 * side * eighths).div_ceil(2 * (eighths - 1)) + 3 };
+        let rounding = 4 * u64::from(probe::MAX_SIDE) + 12 * side;
+        scaled.min(enough.saturating_mul(enough).saturating_add(rounding))
+    };
+    (1..=8).map(at).max().unwrap_or(pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_picture_is_dearer_than_the_dearest(width in 1u32..=65_500, height in 1u32..=65_500, side in 1u32..10_000, factors in prop::array::uniform4((1u8..=4, 1u8..=4))) {
+            for (width, height) in [(width, height), (width, height % 200 + 1), (width % 3000 + 1, height % 3000 + 1)] {
+                let probe = JpegProbe::of_inks(width, height, &factors);
+                let bytes = decode_bytes(&probe, Dimensions::new(width, height).inside(side));
+                let pixels = u64::from(width) * u64::from(height);
+                prop_assert!(bytes <= dearest_bytes(pixels, side.into()), "{width} x {height}: {bytes}");
+                prop_assert!(dearest_bytes(pixels, side.into()) <= dearest_bytes(pixels + 1000, side.into()));
+            }
+        }
+    }
 }

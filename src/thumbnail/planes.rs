@@ -2,13 +2,14 @@
 
 use std::error::Error;
 
+use fast_image_resize::Resizer;
 use fast_image_resize::images::{TypedCroppedImage, TypedCroppedImageMut, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
-use fast_image_resize::{ResizeOptions, Resizer};
 use turbojpeg::{Subsamp, YuvImage};
 
 use super::RenderError;
 use super::geometry::Dimensions;
+use super::lanczos;
 use super::orient::{Flips, Rows, orient};
 
 /// Luma and chroma one after another in one buffer, in libjpeg-turbo's layout for `subsampling`.
@@ -67,6 +68,24 @@ impl Planes {
     pub(super) fn as_yuv_mut(&mut self) -> YuvImage<&mut [u8]> {
         let (width, height) = (self.size.width as usize, self.size.height as usize);
         YuvImage { pixels: &mut self.samples, width, height, align: 1, subsamp: self.subsampling }
+    }
+
+    /// Each plane with the length of its rows.
+    pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = (usize, &mut [u8])> {
+        let mut rest = self.samples.as_mut_slice();
+        shapes(self.size, self.subsampling).map_while(move |shape| {
+            let plane = rest.split_off_mut(..shape.len())?;
+            Some((shape.stored.width as usize, plane))
+        })
+    }
+
+    /// Repeats the edges of the picture to the end of what is stored.
+    pub(super) fn fill_up(&mut self) {
+        let mut rest = self.samples.as_mut_slice();
+        for shape in shapes(self.size, self.subsampling) {
+            let Some(plane) = rest.split_off_mut(..shape.len()) else { return };
+            fill_up(plane, shape);
+        }
     }
 
     /// The subsampling of thumbnails: 4:2:0, or gray for gray.
@@ -144,7 +163,7 @@ fn resize_plane(
             let source = TypedCroppedImage::new(source, 0, 0, seen.width, seen.height)?;
             let target = TypedImage::<U8>::from_buffer(to.stored.width, to.stored.height, target)?;
             let mut target = TypedCroppedImageMut::new(target, column.at, row.at, column.count, row.count)?;
-            let options = ResizeOptions::new().crop(column.from, row.from, column.length, row.length);
+            let options = lanczos::options().crop(column.from, row.from, column.length, row.length);
             resizer.resize_typed(&source, &mut target, &options)?;
         }
     }

@@ -3,17 +3,20 @@
 mod chunks;
 mod decode;
 mod encode;
+mod plain;
+mod unfilter;
 
 use super::colour::{Colours, Space};
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
-use super::probe::png::PngProbe;
+use super::probe::png::{self as probe, PngProbe};
 use super::stages::{Job, Stage};
 use super::strips::{STRIP_BYTES, Shrinking};
-use super::{RenderError, Thumbnail};
+use super::{RenderError, Stopped, Thumbnail};
 
 use chunks::ColourChunks;
 use decode::Rows;
+use plain::{Halt, PlainRows};
 
 /// The chunk that ends a PNG. A file that lacks nothing else gets it back.
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
@@ -30,11 +33,16 @@ pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &PngProbe) -> Resul
     let stored = Dimensions::new(probe.width, probe.height);
     let large = job.largest(stored);
     let mut shrunk = if probe.is_interlaced {
-        whole(job, &mut rows, stored, large)?
+        let shrunk = whole(job, &mut rows, stored, large)?;
+        job.step(Stage::Decode, |_| rows.finish())?;
+        shrunk
+    } else if let Some(shrunk) = plain(job, bytes, probe, rows.channels(), large)? {
+        shrunk
     } else {
-        in_strips(job, &mut rows, stored, large)?
+        let shrunk = in_strips(job, stored, large, rows.channels(), |space| rows.next(space))?;
+        job.step(Stage::Decode, |_| rows.finish())?;
+        shrunk
     };
-    job.step(Stage::Decode, |_| rows.finish())?;
 
     if let Colours::Converted(conversion) = &colours {
         conversion.apply(&mut shrunk);
@@ -56,18 +64,38 @@ fn whole(job: &mut Job<'_>, rows: &mut Rows<'_>, stored: Dimensions, large: Dime
     job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))
 }
 
-fn in_strips(
+/// The quick way of a plain picture; nothing where it turns out not to be one.
+fn plain(
     job: &mut Job<'_>,
-    rows: &mut Rows<'_>,
+    bytes: &[u8],
+    probe: &PngProbe,
+    channels: Channels,
+    large: Dimensions,
+) -> Result<Option<Pixels>, RenderError> {
+    let Some(mut rows) = PlainRows::open(bytes, probe, channels.count()) else { return Ok(None) };
+    let stored = Dimensions::new(probe.width, probe.height);
+    let shrunk = in_strips(job, stored, large, channels, |space| rows.next(space))
+        .and_then(|shrunk| job.step(Stage::Decode, |_| rows.finish()).map(|()| shrunk));
+    match shrunk {
+        Ok(shrunk) => Ok(Some(shrunk)),
+        Err(Halt::Unusual) => Ok(None),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
+
+fn in_strips<E: From<Stopped> + From<RenderError>>(
+    job: &mut Job<'_>,
     stored: Dimensions,
     large: Dimensions,
-) -> Result<Pixels, RenderError> {
-    let mut shrinking = Shrinking::new(stored, large, rows.channels(), job.slot.buffer());
+    channels: Channels,
+    mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
+) -> Result<Pixels, E> {
+    let mut shrinking = Shrinking::new(stored, large, channels, job.slot.buffer());
     for strip in shrinking.strips(STRIP_BYTES) {
-        job.step(Stage::Decode, |_| shrinking.read(strip, |space| rows.next(space)))?;
+        job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
         job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
     }
-    let (pixels, buffer) = shrinking.finish();
+    let (pixels, buffer) = shrinking.finish()?;
     job.slot.reclaim(buffer);
     Ok(pixels)
 }
@@ -84,11 +112,21 @@ pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     let channels = u64::from(probe.channels);
     let row = u64::from(probe.width) * channels;
     let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
-    // A strip reaches three pixels of the thumbnail, and one of its own, to both sides.
-    let strip = STRIP_BYTES as u64 + row * (8 * scale + 4);
-    let held = if probe.is_interlaced { row * u64::from(probe.height) } else { strip };
+    // A strip reaches three pixels of the thumbnail, and one of its own, to both sides; it has no more rows than there are.
+    let all = row * u64::from(probe.height);
+    let strip = all.min(STRIP_BYTES as u64 + row * (8 * scale + 4));
+    let held = if probe.is_interlaced { all } else { strip };
     let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
-    // The codec holds three raw rows of up to 16 bits a sample; the thumbnail lives next to its copy and its files.
-    let raw_row = row * u64::from(probe.depth.div_ceil(8));
-    held * copies + 4 * raw_row + large.pixels() * channels * 6
+    // A few rows lie raw, inflated ahead, and in sums of squares; the thumbnail lives next to its copy and its files.
+    held * copies + ROWS_IN_HAND * row + large.pixels() * channels * 6
+}
+
+/// Rows that are held beside the strip, of eight bits a sample.
+const ROWS_IN_HAND: u64 = 12;
+
+/// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: colour
+/// and alpha, interlaced.
+pub(super) fn dearest_bytes(pixels: u64, side: u64) -> u64 {
+    let widest = u64::from(probe::MAX_SIDE).min(pixels);
+    4 * (2 * pixels + ROWS_IN_HAND * widest + 6 * pixels.min(side * side))
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::geometry::Dimensions;
 use super::slot::Slot;
-use super::{RenderError, Stop, Thumbnail, Timings};
+use super::{RenderError, Stop, Stopped, Thumbnail, Timings};
 use crate::recipe::Recipe;
 
 /// What every step of rendering one image needs.
@@ -27,11 +27,11 @@ pub(super) enum Stage {
 
 impl Job<'_> {
     /// Does a step of `stage`, unless it is time to stop.
-    pub(super) fn step<T>(
+    pub(super) fn step<T, E: From<Stopped>>(
         &mut self,
         stage: Stage,
-        work: impl FnOnce(&mut Slot) -> Result<T, RenderError>,
-    ) -> Result<T, RenderError> {
+        work: impl FnOnce(&mut Slot) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.stop.check()?;
         let begun = Instant::now();
         let done = work(self.slot);

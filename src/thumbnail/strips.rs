@@ -2,14 +2,14 @@
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{PixelTrait, ResizeOptions, Resizer};
+use fast_image_resize::{PixelTrait, Resizer};
 
 use super::RenderError;
+use super::coarse::{self, Coarse};
 use super::geometry::Dimensions;
+use super::lanczos::{self, REACH};
 use super::pixels::{Channels, Pixels};
 
-/// Lanczos3 reaches three pixels of the smaller picture to each side.
-const REACH: f64 = 3.0;
 /// Bytes of source rows that a strip aims at: little memory, and few strips, since each computes the filter anew.
 pub(super) const STRIP_BYTES: usize = 3 << 20;
 
@@ -22,9 +22,8 @@ pub(super) struct Strip {
     pub(super) read: (u32, u32),
 }
 
-/// Cuts the way from `source` to `target` into strips of so many rows of the source.
-fn strips(source: Dimensions, target: Dimensions, rows: usize) -> impl Iterator<Item = Strip> {
-    let scale = f64::from(source.height) / f64::from(target.height);
+/// Cuts the way from `source` to `target` into strips of so many rows of the source, `scale` of which make one.
+fn strips(source: Dimensions, target: Dimensions, scale: f64, rows: usize) -> impl Iterator<Item = Strip> {
     let count = ((rows as f64 / scale) as u32).max(1);
     (0..target.height).step_by(count as usize).map(move |from| {
         let to = target.height.min(from.saturating_add(count));
@@ -36,7 +35,11 @@ fn strips(source: Dimensions, target: Dimensions, rows: usize) -> impl Iterator<
 
 /// A picture that becomes smaller strip by strip.
 pub(super) struct Shrinking {
+    /// The larger picture once it is coarse.
     source: Dimensions,
+    /// How much of it is picture: part of the last pixel of each side may be made up.
+    visible: (f64, f64),
+    coarse: Option<Coarse>,
     rows: Vec<u8>,
     /// The first row that is held.
     first: u32,
@@ -49,12 +52,26 @@ impl Shrinking {
     /// From `source` to `target`; the rows are kept in `buffer`.
     pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        Self { source, rows: buffer, first: 0, end: 0, smaller: Pixels::blank(target, channels) }
+        let factor = coarse::factor(source, target);
+        let part = |side: u32| f64::from(side) / f64::from(factor);
+        Self {
+            source: Dimensions::new(source.width.div_ceil(factor), source.height.div_ceil(factor)),
+            visible: (part(source.width), part(source.height)),
+            coarse: (factor > 1).then(|| Coarse::new(source, factor, channels)),
+            rows: buffer,
+            first: 0,
+            end: 0,
+            smaller: Pixels::blank(target, channels),
+        }
     }
 
     /// The strips to read and shrink, one after another, whose rows of the source take about `bytes`.
     pub(super) fn strips(&self, bytes: usize) -> impl Iterator<Item = Strip> + use<> {
-        strips(self.source, self.smaller.size, bytes / self.row_bytes().max(1))
+        strips(self.source, self.smaller.size, self.scale(), bytes / self.row_bytes().max(1))
+    }
+
+    fn scale(&self) -> f64 {
+        self.visible.1 / f64::from(self.smaller.size.height)
     }
 
     fn row_bytes(&self) -> usize {
@@ -62,7 +79,11 @@ impl Shrinking {
     }
 
     /// Drops the rows before the strip and reads those that it needs and that are not there yet.
-    pub(super) fn read<E>(&mut self, strip: Strip, mut row: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn read<E: From<RenderError>>(
+        &mut self,
+        strip: Strip,
+        mut row: impl FnMut(&mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let row_bytes = self.row_bytes();
         let done = (strip.read.0.min(self.end) - self.first) as usize * row_bytes;
         self.rows.copy_within(done.., 0);
@@ -70,7 +91,10 @@ impl Shrinking {
         let kept = (self.end - self.first) as usize * row_bytes;
         self.rows.resize((strip.read.1.max(self.end) - self.first) as usize * row_bytes, 0);
         for space in self.rows[kept..].chunks_exact_mut(row_bytes) {
-            row(space)?;
+            match &mut self.coarse {
+                Some(coarse) => coarse.next(space, &mut row)?,
+                None => row(space)?,
+            }
         }
         self.end = strip.read.1.max(self.end);
         Ok(())
@@ -93,22 +117,26 @@ impl Shrinking {
         strip: Strip,
     ) -> Result<(), Box<dyn std::error::Error>> {
         let (from, to) = strip.made;
+        let scale = self.scale();
         let size = self.smaller.size;
         let row_bytes = size.width as usize * self.smaller.channels.count();
         let made = &mut self.smaller.samples[from as usize * row_bytes..to as usize * row_bytes];
         let source = TypedImageRef::<P>::from_buffer(self.source.width, self.end - self.first, &self.rows)?;
         let mut target = TypedImage::<P>::from_buffer(size.width, to - from, made)?;
-        let scale = f64::from(self.source.height) / f64::from(size.height);
         let top = f64::from(from) * scale - f64::from(self.first);
         let height = (f64::from(to - from) * scale).min(f64::from(self.end - self.first) - top);
-        let options = ResizeOptions::new().crop(0.0, top, f64::from(self.source.width), height);
+        // Coarse pixels have alpha multiplied in already.
+        let options = lanczos::options().crop(0.0, top, self.visible.0, height).use_alpha(self.coarse.is_none());
         resizer.resize_typed(&source, &mut target, &options)?;
         Ok(())
     }
 
     /// The smaller picture, and the buffer.
-    pub(super) fn finish(self) -> (Pixels, Vec<u8>) {
-        (self.smaller, self.rows)
+    pub(super) fn finish(mut self) -> Result<(Pixels, Vec<u8>), RenderError> {
+        if self.coarse.is_some() {
+            self.smaller.divide_alpha()?;
+        }
+        Ok((self.smaller, self.rows))
     }
 }
 
@@ -128,13 +156,13 @@ mod tests {
         for strip in shrinking.strips(STRIP_BYTES_HERE).collect::<Vec<_>>() {
             shrinking
                 .read(strip, |space| {
-                    space.copy_from_slice(rows.next().ok_or("too many rows")?);
-                    Ok::<(), &str>(())
+                    space.copy_from_slice(rows.next().unwrap());
+                    Ok::<(), RenderError>(())
                 })
                 .unwrap();
             shrinking.shrink(&mut resizer, strip).unwrap();
         }
-        shrinking.finish().0
+        shrinking.finish().unwrap().0
     }
 
     #[test]
@@ -144,7 +172,7 @@ mod tests {
         for channels in [Channels::Rgb, Channels::Rgba] {
             let samples = (0..size.pixels() as usize * channels.count()).map(wave).collect();
             let picture = Pixels { size, channels, samples };
-            let target = Dimensions::new(45, 60);
+            let target = Dimensions::new(84, 112);
             let count = Shrinking::new(size, target, channels, Vec::new()).strips(STRIP_BYTES_HERE).count();
             assert!(count > 5, "{count} strips");
             let whole = picture.resized(&mut Resizer::new(), target).unwrap();
@@ -154,6 +182,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_picture_that_is_made_coarse_first_looks_the_same() {
+        let size = Dimensions::new(331, 402);
+        let wave = |index: usize| {
+            let (pixel, channel) = ((index / 4) as u32, index % 4);
+            let (x, y) = (f64::from(pixel % size.width), f64::from(pixel / size.width));
+            (128.0 + 100.0 * (x / 17.0 + channel as f64).sin() * (y / 23.0).cos()) as u8
+        };
+        let samples = (0..size.pixels() as usize * 4).map(wave).collect();
+        let picture = Pixels { size, channels: Channels::Rgba, samples };
+        let target = Dimensions::new(53, 64);
+        assert_eq!(coarse::factor(size, target), 3);
+        let whole = picture.resized(&mut Resizer::new(), target).unwrap();
+        let coarse = in_strips(&picture, target);
+        // Alpha is multiplied in, so that what is hardly seen hardly counts.
+        let shown = |pixels: &Pixels| -> Vec<i32> {
+            let (pixels, _) = pixels.samples.as_chunks::<4>();
+            pixels.iter().flat_map(|&[r, g, b, a]| [r, g, b].map(|c| i32::from(c) * i32::from(a) / 255)).collect()
+        };
+        let off = shown(&whole).iter().zip(shown(&coarse)).map(|(a, b)| (a - b).abs()).max();
+        assert!(off.unwrap() <= 4, "{off:?} off");
+    }
+
     proptest! {
         #[test]
         fn strips_cover_the_picture_in_order(width in 1u32..5000, height in 1u32..50_000, side in 1u32..2000, rows in 0usize..5000) {
@@ -161,7 +212,8 @@ mod tests {
             let target = source.inside(side);
             let mut made = 0;
             let mut end = 0;
-            for strip in strips(source, target, rows) {
+            let scale = f64::from(source.height) / f64::from(target.height);
+            for strip in strips(source, target, scale, rows) {
                 prop_assert_eq!(strip.made.0, made);
                 prop_assert!(strip.made.1 > made && strip.read.0 < strip.read.1);
                 prop_assert!(strip.read.0 <= end, "a row would be skipped");

@@ -74,6 +74,7 @@ def jpegs():
     jpeg("gray_progressive", photo, mode="L", progressive=True)
     jpeg("cmyk", photo, mode="CMYK")
     jpeg("restart_markers", photo, restart_marker_blocks=2)
+    jpeg("restart_markers_progressive", photo, restart_marker_blocks=2, progressive=True)
     jpeg("srgb_profile", photo, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     for width, height in ((1, 1), (2, 3), (3, 2), (7, 5), (8, 8), (17, 1), (1, 17), (31, 33), (200, 1), (1, 200), (255, 16)):
         jpeg(f"size_{width}x{height}", picture(width, height))

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "thumbnail", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
-    ("config", &["recipe", "record"]),
+    ("config", &["recipe", "record", "thumbnail"]),
     ("worker", &["event", "pipeline", "ports"]),
     ("pipeline", &["event", "ports", "recipe", "record", "thumbnail"]),
     ("event", &["record"]),

@@ -1,15 +1,18 @@
 //! Decoding a JPEG strictly: planes where it has them, RGB where it has not, and an error for everything damaged.
 
+use std::borrow::Cow;
+
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
-use super::super::RenderError;
 use super::super::colour::Conversion;
 use super::super::geometry::Dimensions;
 use super::super::pixels::{Channels, Pixels};
 use super::super::planes::Planes;
 use super::super::probe::corrupt;
-use super::super::probe::jpeg::{Colours, JpegProbe};
+use super::super::probe::jpeg::{Coding, Colours, JpegProbe};
 use super::super::slot::{Slot, codec_failed};
+use super::super::{RenderError, Stop};
+use super::progressive::{self, Halt};
 
 /// The marker that ends a JPEG.
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
@@ -38,19 +41,45 @@ pub(super) struct Decoded {
 }
 
 /// Decodes a picture.
-pub(super) fn decode(slot: &mut Slot, bytes: &[u8], probe: &JpegProbe, plan: Plan<'_>) -> Result<Decoded, RenderError> {
+pub(super) fn decode(
+    slot: &mut Slot,
+    bytes: &[u8],
+    probe: &JpegProbe,
+    plan: Plan<'_>,
+    stop: &Stop,
+) -> Result<Decoded, RenderError> {
     let buffer = slot.buffer();
     let decompressor = slot.decompressor()?;
     let header = decompressor.read_header(bytes).map_err(damaged)?;
     let size = Dimensions::new(probe.width, probe.height).eighths(plan.eighths);
     decompressor.set_scaling_factor(ScalingFactor::new(plan.eighths as usize, 8)).map_err(codec_failed)?;
-    match probe.colours {
-        Colours::Gray => planes(decompressor, bytes, Planes::over(buffer, size, Subsamp::Gray)),
-        Colours::YCbCr if header.subsamp != Subsamp::Unknown && !plan.as_pixels => {
-            planes(decompressor, bytes, Planes::over(buffer, size, header.subsamp))
+    let subsampling = match probe.colours {
+        Colours::Gray => Subsamp::Gray,
+        Colours::YCbCr if !plan.as_pixels => header.subsamp,
+        Colours::FourInks => return inks(decompressor, bytes, size, plan.inks),
+        Colours::YCbCr | Colours::Rgb => Subsamp::Unknown,
+    };
+    if subsampling == Subsamp::Unknown {
+        return rgb(decompressor, bytes, size);
+    }
+    let mut wanted = Planes::over(buffer, size, subsampling);
+    if probe.coding == Coding::Progressive {
+        match flawless(bytes, plan.eighths, &mut wanted, stop) {
+            Ok(lacks_end) => return Ok(Decoded { picture: Picture::Planes(wanted), lacks_end }),
+            Err(Halt::Stopped(stopped)) => return Err(stopped.into()),
+            Err(Halt::Unusual) => {}
         }
-        Colours::YCbCr | Colours::Rgb => rgb(decompressor, bytes, size),
-        Colours::FourInks => inks(decompressor, bytes, size, plan.inks),
+    }
+    planes(decompressor, bytes, wanted)
+}
+
+/// Decodes a progressive picture that has no fault but a missing end marker, for which it returns `true`.
+fn flawless(bytes: &[u8], eighths: u32, planes: &mut Planes, stop: &Stop) -> Result<bool, Halt> {
+    match progressive::decode(bytes, eighths, planes, stop) {
+        Err(Halt::Unusual) if !bytes.ends_with(&END_OF_IMAGE) => {
+            progressive::decode(&[bytes, &END_OF_IMAGE].concat(), eighths, planes, stop).map(|()| true)
+        }
+        done => done.map(|()| false),
     }
 }
 
@@ -72,14 +101,10 @@ fn inks(
     size: Dimensions,
     conversion: Option<&Conversion>,
 ) -> Result<Decoded, RenderError> {
-    let mut inks = vec![0; size.pixels() as usize * 4];
-    let lacks_end = strictly(bytes, |bytes| decompressor.decompress(bytes, image(&mut inks, size, PixelFormat::CMYK)))?;
-    let converted = conversion.and_then(|conversion| {
-        // Adobe's programs, and everyone after them, store inks inverted.
-        let full: Vec<u8> = inks.iter().map(|ink| !ink).collect();
-        conversion.inks_to_rgb(&full)
-    });
-    let samples = converted.unwrap_or_else(|| multiplied(&inks));
+    let mut samples = vec![0; size.pixels() as usize * 4];
+    let lacks_end =
+        strictly(bytes, |bytes| decompressor.decompress(bytes, image(&mut samples, size, PixelFormat::CMYK)))?;
+    to_rgb(&mut samples, conversion);
     let pixels = Pixels { size, channels: Channels::Rgb, samples };
     Ok(Decoded { picture: Picture::Pixels(pixels), lacks_end })
 }
@@ -89,21 +114,56 @@ fn image(pixels: &mut [u8], size: Dimensions, format: PixelFormat) -> Image<&mut
     Image { pixels, width, pitch: width * format.size(), height, format }
 }
 
+/// Makes RGB of inks, piece by piece in the same place: a picture of inks is large enough already.
+fn to_rgb(samples: &mut Vec<u8>, conversion: Option<&Conversion>) {
+    const PIECE_BYTES: usize = 4 << 16;
+    let transform = conversion.and_then(Conversion::of_inks);
+    let mut end = 0;
+    for at in (0..samples.len()).step_by(PIECE_BYTES) {
+        let inks = &samples[at..samples.len().min(at + PIECE_BYTES)];
+        let rgb = transform.as_ref().and_then(|transform| transform.rgb(inks)).unwrap_or_else(|| multiplied(inks));
+        samples[end..end + rgb.len()].copy_from_slice(&rgb);
+        end += rgb.len();
+    }
+    samples.truncate(end);
+}
+
 /// RGB of inverted inks without a profile: each ink lets through its share, black included.
 fn multiplied(inks: &[u8]) -> Vec<u8> {
     let share = |ink: u8, black: u8| ((u16::from(ink) * u16::from(black) + 127) / 255) as u8;
     inks.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| share(ink, k))).collect()
 }
 
-/// Decodes with every warning an error, a missing end marker excepted: then it returns `true`.
+/// Decodes with every warning an error. Two faults are put right and forgiven: a missing end marker, for which it
+/// returns `true`, and padding before it. libjpeg tells only its last warning, so the file is decoded once more each
+/// time, to see that there was no other.
 fn strictly(bytes: &[u8], mut decode: impl FnMut(&[u8]) -> Result<(), turbojpeg::Error>) -> Result<bool, RenderError> {
-    let Err(error) = decode(bytes) else { return Ok(false) };
-    if !is_end_missing(&error) {
-        return Err(damaged(error));
+    let mut file = Cow::Borrowed(bytes);
+    let mut lacks_end = false;
+    loop {
+        let Err(error) = decode(&file) else { return Ok(lacks_end) };
+        if is_end_missing(&error) && !lacks_end {
+            file = Cow::Owned([bytes, &END_OF_IMAGE].concat());
+            lacks_end = true;
+        } else if let Some(trimmed) = without_padding(&file, &error) {
+            // The decoder reads ahead by a few bytes, which it then does not count: some may be left for next time.
+            file = Cow::Owned(trimmed);
+        } else {
+            return Err(damaged(error));
+        }
     }
-    // libjpeg tells only its last warning: with an end marker in its place the others, if any, show.
-    decode(&[bytes, &END_OF_IMAGE].concat()).map_err(damaged)?;
-    Ok(true)
+}
+
+/// The file without what libjpeg found too much before the end marker, where that is one byte over and over: some
+/// cameras pad their files so.
+fn without_padding(bytes: &[u8], error: &turbojpeg::Error) -> Option<Vec<u8>> {
+    let turbojpeg::Error::TurboJpegError(text) = error else { return None };
+    let (count, marker) = text.strip_prefix("Corrupt JPEG data: ")?.split_once(" extraneous bytes before marker ")?;
+    let count: usize = count.parse().ok().filter(|&count| count > 0 && marker.starts_with("0xd9"))?;
+    let end = bytes.windows(2).rposition(|pair| pair == END_OF_IMAGE)?;
+    let (rest, padding) = bytes[..end].split_at_checked(end.checked_sub(count)?)?;
+    let is_padding = padding.iter().all(|byte| Some(byte) == padding.first());
+    is_padding.then(|| [rest, &bytes[end..]].concat())
 }
 
 fn is_end_missing(error: &turbojpeg::Error) -> bool {

@@ -8,7 +8,7 @@ use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
 /// What libjpeg-turbo takes at most, on each side.
-const MAX_SIDE: u16 = 65_500;
+pub(in super::super) const MAX_SIDE: u16 = 65_500;
 /// Scans of one image at most. Encoders write about ten; each costs a pass over all coefficients.
 const MAX_SCANS: usize = 64;
 /// Marker segments before the first scan at most.
@@ -83,6 +83,15 @@ impl JpegProbe {
     /// The embedded profile; empty where there is none.
     pub(in super::super) fn profile_in(&self, bytes: &[u8]) -> Vec<u8> {
         self.profile.iter().filter_map(|part| bytes.get(part.clone())).flatten().copied().collect()
+    }
+
+    /// A progressive picture of four inks, for a test.
+    #[cfg(test)]
+    pub(in super::super) fn of_inks(width: u32, height: u32, factors: &[(u8, u8)]) -> Self {
+        let sampling = factors.iter().map(|&(horizontal, vertical)| Sampling { horizontal, vertical }).collect();
+        let (coding, colours) = (Coding::Progressive, Colours::FourInks);
+        let (profile, first_scan, orientation) = (Vec::new(), 0, 1);
+        Self { width, height, orientation, coding, colours, sampling, is_multi_scan: true, profile, first_scan }
     }
 
     /// What only a look at the whole file shows: how many scans there are.

@@ -8,7 +8,7 @@ use crate::record::Reason;
 /// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
 const MAX_CHUNKS: usize = 65_536;
 /// Pixels on a side at most.
-const MAX_SIDE: u32 = 1_000_000;
+pub(in super::super) const MAX_SIDE: u32 = 1_000_000;
 /// Where IHDR's body lies.
 const IHDR: std::ops::Range<usize> = 16..29;
 
@@ -23,6 +23,8 @@ pub(in super::super) struct PngProbe {
     /// Samples a pixel once a palette and `tRNS` are expanded.
     pub(in super::super) channels: u8,
     pub(in super::super) has_palette: bool,
+    /// Whether `tRNS` makes a colour or a palette transparent.
+    pub(in super::super) has_transparent_colour: bool,
     pub(in super::super) is_interlaced: bool,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
@@ -65,6 +67,7 @@ impl PngProbe {
             depth,
             channels,
             has_palette: colour == 3,
+            has_transparent_colour: false,
             is_interlaced: interlace == 1,
             lacks_end: false,
         })
@@ -81,7 +84,10 @@ impl PngProbe {
             match &kind {
                 b"IEND" => return,
                 b"eXIf" => self.orientation = exif::orientation(data),
-                b"tRNS" => self.channels = self.channels.next_multiple_of(2),
+                b"tRNS" => {
+                    self.channels = self.channels.next_multiple_of(2);
+                    self.has_transparent_colour = true;
+                }
                 _ => {}
             }
             last_is_data = &kind == b"IDAT";

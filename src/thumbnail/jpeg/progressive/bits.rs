@@ -1,0 +1,161 @@
+//! The bits of one scan, in the order in which they were written, with the stuffed zeros left out.
+
+/// A reader of entropy-coded data. Behind the end of a scan it reads zeros, and says so when it is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Bits<'a> {
+    data: &'a [u8],
+    /// The next byte that is not in the buffer.
+    at: usize,
+    /// Bits not read yet, the next one on top. Below `count` of them stand bits of the byte at `at`, or zeros.
+    buffer: u64,
+    count: u32,
+    /// How many of the bits in the buffer stand behind the end.
+    padding: u32,
+}
+
+impl<'a> Bits<'a> {
+    pub(super) const fn new(data: &'a [u8], at: usize) -> Self {
+        Self { data, at, buffer: 0, count: 0, padding: 0 }
+    }
+
+    /// Makes sure that at least 32 bits can be read.
+    #[inline(always)]
+    pub(super) fn fill(&mut self) {
+        if self.count < 32 {
+            self.refill();
+        }
+    }
+
+    #[inline(always)]
+    fn refill(&mut self) {
+        let next = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
+        if let Some(word) = next.map(|bytes| u64::from_be_bytes(*bytes))
+            && !has_ff(word)
+        {
+            self.buffer |= word >> self.count;
+            let bytes = (63 - self.count) >> 3;
+            self.at += bytes as usize;
+            self.count += 8 * bytes;
+        } else {
+            self.refill_by_bytes();
+        }
+    }
+
+    #[inline(never)]
+    fn refill_by_bytes(&mut self) {
+        while self.count <= 56 {
+            let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
+                (Some(0xff), Some(0)) => {
+                    self.at += 2;
+                    0xff
+                }
+                (Some(0xff) | None, _) => {
+                    self.padding += 64 - self.count;
+                    self.count = 64;
+                    return;
+                }
+                (Some(byte), _) => {
+                    self.at += 1;
+                    *byte
+                }
+            };
+            self.buffer |= u64::from(byte) << (56 - self.count);
+            self.count += 8;
+        }
+    }
+
+    /// The next sixteen bits, which stay.
+    #[inline(always)]
+    pub(super) const fn peek(&self) -> u32 {
+        (self.buffer >> 48) as u32
+    }
+
+    /// Leaves out bits that were filled in: fewer than 64.
+    #[inline(always)]
+    pub(super) const fn skip(&mut self, count: u32) {
+        self.buffer <<= count;
+        self.count -= count;
+    }
+
+    /// The next bits, 1 to 32 that were filled in, as a number.
+    #[inline(always)]
+    pub(super) const fn take(&mut self, count: u32) -> u32 {
+        let bits = (self.buffer >> (64 - count)) as u32;
+        self.skip(count);
+        bits
+    }
+
+    /// The next bits, up to 64, in the uppermost bits of the result.
+    #[inline(always)]
+    pub(super) fn take_row(&mut self, count: u32) -> u64 {
+        if count <= 32 {
+            self.fill();
+            let bits = self.buffer & !(u64::MAX >> count);
+            self.skip(count);
+            return bits;
+        }
+        let upper = self.take_row(32);
+        upper | self.take_row(count - 32) >> 32
+    }
+
+    /// Whether more was read than there is.
+    pub(super) const fn is_overrun(&self) -> bool {
+        self.count < self.padding
+    }
+
+    /// Where the marker behind the data is, if everything was read but the bits that fill up the last byte.
+    pub(super) fn end(&self) -> Option<usize> {
+        let left = self.count.checked_sub(self.padding)?;
+        let is_marker =
+            self.data.get(self.at) == Some(&0xff) && self.data.get(self.at + 1).is_some_and(|&next| next != 0);
+        (left < 8 && is_marker).then_some(self.at)
+    }
+}
+
+/// Whether any byte is 255.
+const fn has_ff(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    (!word).wrapping_sub(ONES) & word & (ONES << 7) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_of_ones_is_found_anywhere() {
+        for at in 0..8 {
+            assert!(has_ff(0xff << (8 * at)), "byte {at}");
+            assert!(has_ff(u64::MAX ^ (1 << (8 * at))), "all but byte {at}");
+        }
+        assert!(!has_ff(0) && !has_ff(0xfefe_fefe_fefe_fefe) && !has_ff(0x0f00_f00f_f00f_f00f));
+    }
+
+    #[test]
+    fn bits_come_in_order_without_the_stuffing() {
+        let bytes: Vec<u8> =
+            (0..200u8).flat_map(|i| if i % 9 == 0 { vec![0xff, 0] } else { vec![i] }).chain([0xff, 0xd9]).collect();
+        let expected: Vec<u8> = (0..200u8).map(|i| if i % 9 == 0 { 0xff } else { i }).collect();
+        let bit = |at: usize| u64::from(expected[at / 8] >> (7 - at % 8) & 1);
+        let mut bits = Bits::new(&bytes, 0);
+        let mut at = 0;
+        for count in (0..=64).cycle().take(70) {
+            if at + count > 8 * expected.len() {
+                break;
+            }
+            let meant = (at..at + count).fold(0, |row, at| row << 1 | bit(at));
+            let row = bits.take_row(count as u32);
+            assert_eq!(if count == 0 { 0 } else { row >> (64 - count) }, meant, "{count} bits at {at}");
+            at += count;
+        }
+        while at < 8 * expected.len() {
+            bits.fill();
+            assert_eq!(u64::from(bits.take(1)), bit(at));
+            at += 1;
+        }
+        assert_eq!(bits.end(), Some(bytes.len() - 2));
+        assert!(!bits.is_overrun());
+        bits.take_row(1);
+        assert!(bits.is_overrun() && bits.end().is_none());
+    }
+}

@@ -1,0 +1,198 @@
+//! The blocks of one component while its scans come in: the few coefficients that are shown, and which others there are.
+
+use super::bits::Bits;
+use super::huffman::Huffman;
+use super::{Band, Unusual};
+
+/// All blocks of a component. Of each, the first `K` coefficients in zigzag order are kept; of the others only
+/// whether they are zero, which is all that the scans need to be read by.
+pub(super) struct Blocks<const K: usize> {
+    /// Blocks from one row to the next.
+    pub(super) stride: usize,
+    /// One bit for each coefficient that is not zero.
+    pub(super) nonzero: Vec<u64>,
+    pub(super) values: Vec<[i16; K]>,
+}
+
+impl<const K: usize> Blocks<K> {
+    /// Blocks of nothing but zeros.
+    pub(super) fn new(stride: usize, rows: usize) -> Self {
+        Self { stride, nonzero: vec![0; stride * rows], values: vec![[0; K]; stride * rows] }
+    }
+
+    /// The first scan of a DC coefficient: the difference from the one before, without its last bits.
+    #[inline(always)]
+    pub(super) fn first_dc(
+        &mut self,
+        block: usize,
+        bits: &mut Bits<'_>,
+        table: &Huffman,
+        last: &mut i32,
+        low: u32,
+    ) -> Result<(), Unusual> {
+        bits.fill();
+        let length = table.symbol(bits)?;
+        if length > 15 {
+            return Err(Unusual);
+        }
+        *last = last.wrapping_add(signed(bits, length.into()));
+        self.values[block][0] = (*last << low) as i16;
+        Ok(())
+    }
+
+    /// One more bit of a DC coefficient.
+    #[inline(always)]
+    pub(super) fn refine_dc(&mut self, block: usize, bits: &mut Bits<'_>, low: u32) {
+        bits.fill();
+        self.values[block][0] |= (bits.take(1) << low) as i16;
+    }
+
+    /// The first scan of a band of AC coefficients in some blocks of a row.
+    pub(super) fn first_ac(
+        &mut self,
+        blocks: std::ops::Range<usize>,
+        bits: &mut Bits<'_>,
+        table: &Huffman,
+        empty: &mut u32,
+        band: Band,
+    ) -> Result<(), Unusual> {
+        let mut reader = *bits;
+        let row = self.nonzero[blocks.clone()].iter_mut().zip(&mut self.values[blocks]);
+        for (nonzero, values) in row {
+            if *empty > 0 {
+                *empty -= 1;
+                continue;
+            }
+            let mut at = band.first;
+            while at <= band.last {
+                reader.fill();
+                let symbol = table.symbol(&mut reader)?;
+                let (run, length) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+                if length > 0 {
+                    at += run;
+                    if at > band.last {
+                        return Err(Unusual);
+                    }
+                    let value = signed(&mut reader, length);
+                    *nonzero |= 1 << at;
+                    if let Some(kept) = values.get_mut(at as usize) {
+                        *kept = (value << band.low) as i16;
+                    }
+                    at += 1;
+                } else if run == 15 {
+                    at += 16;
+                } else {
+                    *empty = empty_blocks(&mut reader, run) - 1;
+                    break;
+                }
+            }
+        }
+        *bits = reader;
+        Ok(())
+    }
+
+    /// One more bit of a band of AC coefficients in some blocks of a row, and those that are new with this bit.
+    pub(super) fn refine_ac(
+        &mut self,
+        blocks: std::ops::Range<usize>,
+        bits: &mut Bits<'_>,
+        table: &Huffman,
+        empty: &mut u32,
+        band: Band,
+    ) -> Result<(), Unusual> {
+        let mut reader = *bits;
+        let in_band = (u64::MAX << band.first) & (u64::MAX >> (63 - band.last));
+        let row = self.nonzero[blocks.clone()].iter_mut().zip(&mut self.values[blocks]);
+        for (nonzero, values) in row {
+            // What this block still has to go through.
+            let mut left = in_band;
+            while *empty == 0 && left != 0 {
+                reader.fill();
+                let symbol = table.symbol(&mut reader)?;
+                let (run, length) = (u32::from(symbol >> 4), symbol & 15);
+                let mut new = 0;
+                if length == 1 {
+                    new = if reader.take(1) == 1 { 1 } else { -1 };
+                } else if length > 1 {
+                    return Err(Unusual);
+                } else if run < 15 {
+                    *empty = empty_blocks(&mut reader, run);
+                    break;
+                }
+                // The place of the new coefficient, or of the last zero of sixteen: so many zeros on.
+                let mut zeros = left & !*nonzero;
+                for _ in 0..run {
+                    zeros &= zeros.wrapping_sub(1);
+                }
+                if zeros == 0 {
+                    return Err(Unusual);
+                }
+                let place = zeros & zeros.wrapping_neg();
+                correct(values, left & (place - 1) & *nonzero, &mut reader, band.low);
+                left &= !(place | (place - 1));
+                if new != 0 {
+                    *nonzero |= place;
+                    if let Some(kept) = values.get_mut(place.trailing_zeros() as usize) {
+                        *kept = (new << band.low) as i16;
+                    }
+                }
+            }
+            if *empty > 0 {
+                *empty -= 1;
+                correct(values, left & *nonzero, &mut reader, band.low);
+            }
+        }
+        *bits = reader;
+        Ok(())
+    }
+}
+
+/// Reads a bit for each of the coefficients, and moves those that are kept away from zero where it is set.
+#[inline(always)]
+fn correct<const K: usize>(values: &mut [i16; K], coefficients: u64, bits: &mut Bits<'_>, low: u32) {
+    let mut row = bits.take_row(coefficients.count_ones());
+    let mut kept = coefficients & (u64::MAX >> (64 - K));
+    while kept != 0 {
+        let value = &mut values[kept.trailing_zeros() as usize % K];
+        // Minus one, or one.
+        let sign = (*value >> 15) | 1;
+        *value = value.wrapping_add((sign << low) & ((row as i64) >> 63) as i16);
+        row <<= 1;
+        kept &= kept - 1;
+    }
+}
+
+/// How many blocks have nothing more in this band, this one counted.
+#[inline(always)]
+fn empty_blocks(bits: &mut Bits<'_>, length: u32) -> u32 {
+    if length == 0 { 1 } else { (1 << length) + bits.take(length) }
+}
+
+/// A number of `length` bits whose upper half is positive, and whose lower half stands for negative ones.
+#[inline(always)]
+fn signed(bits: &mut Bits<'_>, length: u32) -> i32 {
+    if length == 0 {
+        return 0;
+    }
+    let value = bits.take(length) as i32;
+    let is_negative = (value >> (length - 1)) - 1;
+    value + (is_negative & (1 - (1 << length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_signs() {
+        let read = |text: u8, length: u32| {
+            let bytes = [text << (8 - length), 0, 0, 0];
+            let mut bits = Bits::new(&bytes, 0);
+            bits.fill();
+            signed(&mut bits, length)
+        };
+        assert_eq!([read(0b0, 1), read(0b1, 1)], [-1, 1]);
+        assert_eq!([read(0b00, 2), read(0b01, 2), read(0b10, 2), read(0b11, 2)], [-3, -2, 2, 3]);
+        assert_eq!([read(0b0000, 4), read(0b0111, 4), read(0b1000, 4)], [-15, -8, 8]);
+    }
+}

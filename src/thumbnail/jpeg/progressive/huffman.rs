@@ -1,0 +1,104 @@
+//! Huffman tables: from the lengths of a DHT segment to symbols.
+
+use super::Unusual;
+use super::bits::Bits;
+
+/// Codes of at most so many bits are looked up at once.
+const QUICK_BITS: u32 = 10;
+
+/// A table of codes.
+#[derive(Clone)]
+pub(super) struct Huffman {
+    /// For the next bits: the code's length above its symbol, or nothing where the code is longer.
+    quick: [u16; 1 << QUICK_BITS],
+    /// For each length: one above the last code, filled up to sixteen bits.
+    ends: [u32; 17],
+    /// For each length: where the symbol of code zero would stand.
+    starts: [i32; 17],
+    symbols: [u8; 256],
+}
+
+impl Huffman {
+    /// The table whose codes of one bit, two bits, ... are so many, and stand for these symbols.
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Unusual> {
+        let mut table = Self { quick: [0; 1 << QUICK_BITS], ends: [0; 17], starts: [0; 17], symbols: [0; 256] };
+        table.symbols.get_mut(..symbols.len()).ok_or(Unusual)?.copy_from_slice(symbols);
+        let (mut code, mut place) = (0_u32, 0_usize);
+        for (length, &count) in (1..).zip(counts) {
+            table.starts[length as usize] = place as i32 - code as i32;
+            for _ in 0..count {
+                table.enter(code, length, *symbols.get(place).ok_or(Unusual)?)?;
+                code += 1;
+                place += 1;
+            }
+            table.ends[length as usize] = code << (16 - length);
+            code <<= 1;
+        }
+        Ok(table)
+    }
+
+    fn enter(&mut self, code: u32, length: u32, symbol: u8) -> Result<(), Unusual> {
+        if code >= 1 << length {
+            return Err(Unusual);
+        }
+        if length <= QUICK_BITS {
+            let span = 1 << (QUICK_BITS - length);
+            let first = code as usize * span;
+            self.quick[first..first + span].fill((length as u16) << 8 | u16::from(symbol));
+        }
+        Ok(())
+    }
+
+    /// Reads the next symbol; its bits were filled in.
+    #[inline(always)]
+    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Unusual> {
+        let next = bits.peek();
+        let entry = self.quick[(next >> (16 - QUICK_BITS)) as usize];
+        if entry != 0 {
+            bits.skip(u32::from(entry >> 8));
+            return Ok(entry as u8);
+        }
+        self.long_symbol(bits, next)
+    }
+
+    #[inline(never)]
+    fn long_symbol(&self, bits: &mut Bits<'_>, next: u32) -> Result<u8, Unusual> {
+        let length = (QUICK_BITS + 1..=16).find(|&length| next < self.ends[length as usize]).ok_or(Unusual)?;
+        bits.skip(length);
+        let place = self.starts[length as usize] + (next >> (16 - length)) as i32;
+        usize::try_from(place).ok().and_then(|place| self.symbols.get(place)).copied().ok_or(Unusual)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_every_length_are_found() {
+        // One code of each length from 1 to 16: 0, 10, 110, ...
+        let symbols: Vec<u8> = (100..116).collect();
+        let table = Huffman::new(&[1; 16], &symbols).unwrap();
+        for (length, symbol) in (1_u32..).zip(&symbols) {
+            let code = ((1_u32 << length) - 2) << (16 - length);
+            let bytes = [(code >> 8) as u8, code as u8];
+            let stuffed: Vec<u8> = bytes.iter().flat_map(|&b| if b == 0xff { vec![b, 0] } else { vec![b] }).collect();
+            let mut bits = Bits::new(&stuffed, 0);
+            bits.fill();
+            assert_eq!(table.symbol(&mut bits), Ok(*symbol), "{length} bits");
+        }
+        let mut bits = Bits::new(&[0xff, 0, 0xff, 0], 0);
+        bits.fill();
+        assert_eq!(table.symbol(&mut bits), Err(Unusual));
+    }
+
+    #[test]
+    fn more_codes_than_fit_are_no_table() {
+        let mut counts = [0; 16];
+        counts[0] = 3;
+        assert!(Huffman::new(&counts, &[1, 2, 3]).is_err());
+        counts[0] = 2;
+        assert!(Huffman::new(&counts, &[1, 2]).is_ok());
+        assert!(Huffman::new(&counts, &[1]).is_err());
+    }
+}
