@@ -19,10 +19,13 @@ GROUPS = {
     "12 MP progressive 4:2:0": "*_12_420p.jpg",
     "12 MP baseline 4:4:4": "*_12_444b.jpg",
     "12 MP, EXIF-rotated": "*_12_o6.jpg",
+    "12 MP, Display P3": "*_12_p3.jpg",
     "24 MP baseline 4:2:0": "*_24_420b.jpg",
     "4 MP PNG, RGB": "*_4_rgb.png",
     "12 MP PNG, RGB": "*_12_rgb.png",
     "12 MP PNG, RGBA": "*_12_rgba.png",
+    "5 MP PNG, screen": "screen_*.png",
+    "6 MP PNG, flat art": "shapes_*.png",
 }
 
 

@@ -1,15 +1,17 @@
 """Builds the corpus: real photographs at the sizes of phones and cameras, from Debian's wallpaper packages.
 
-    python photos.py DIR      (needs pyvips, apt-get with package lists, dpkg-deb; about 80 MB of downloads)
+    python photos.py DIR      (needs pyvips, Pillow, apt-get with package lists, dpkg-deb; about 80 MB of downloads)
 
 Writes DIR/{name}_{12|24}_{420b|420p|444b}.jpg (b: baseline, p: progressive), DIR/{name}_{4|12}_{rgb|rgba}.png, a JPEG
-with EXIF orientation 6. A little noise stands in for a sensor's.
+with EXIF orientation 6, one with Display P3, drawings that look like screens and flat art. A little noise stands in for a sensor's.
 """
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pyvips
+from PIL import Image, ImageDraw
 
 PACKAGES = ["lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04"]
 PHOTOS = {  # name: (file, noise)
@@ -46,6 +48,19 @@ def jpeg(image, path, subsampling="on", progressive=False):
     image.write_to_file(str(path), Q=92, subsample_mode=subsampling, interlace=progressive, strip=True)
 
 
+def drawn(width, height, count, largest):
+    """Rectangles of a few colours: many small ones look like a screen full of text, few large ones like flat art."""
+    dice = random.Random(count)
+    colours = [tuple(dice.randrange(256) for _ in range(3)) for _ in range(12)]
+    image = Image.new("RGB", (width, height), (250, 250, 248))
+    canvas = ImageDraw.Draw(image)
+    for _ in range(count):
+        left, top = dice.randrange(width), dice.randrange(height)
+        right, bottom = left + dice.randint(2, largest), top + dice.randint(2, largest // 3)
+        canvas.rectangle((left, top, right, bottom), fill=dice.choice(colours))
+    return image
+
+
 def main(out):
     cache = out / "packages"
     fetch(cache)
@@ -63,6 +78,11 @@ def main(out):
             picture.bandjoin(ramp.cast("uchar")).write_to_file(
                 str(out / f"{name}_{size}_rgba.png"), compression=6, strip=True)
         print(name, flush=True)
+    wide = photograph(next(cache.rglob(PHOTOS["dragon"][0])), 4032, 3024, 2.5)
+    wide = wide.icc_transform("p3", input_profile="srgb", intent="relative")
+    wide.write_to_file(str(out / "dragon_12_p3.jpg"), Q=92)
+    drawn(2880, 1800, 9000, 40).save(out / "screen_5_flat.png")
+    drawn(3000, 2000, 60, 900).save(out / "shapes_6_flat.png")
     turned = photograph(next(cache.rglob(PHOTOS["peaks"][0])), 4032, 3024, 2.5)
     turned.set_type(pyvips.GValue.gint_type, "orientation", 6)
     turned.write_to_file(str(out / "peaks_12_o6.jpg"), Q=92)
