@@ -22,6 +22,7 @@ GROUPS = {
     "12 MP, Display P3": "*_12_p3.jpg",
     "24 MP baseline 4:2:0": "*_24_420b.jpg",
     "4 MP PNG, RGB": "*_4_rgb.png",
+    "4 MP PNG, RGBA": "*_4_rgba.png",
     "12 MP PNG, RGB": "*_12_rgb.png",
     "12 MP PNG, RGBA": "*_12_rgba.png",
     "5 MP PNG, screen": "screen_*.png",

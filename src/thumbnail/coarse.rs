@@ -3,11 +3,6 @@
 //! It goes before Lanczos3 where that is left to halve the picture at least, as libvips does it: reading a quarter of
 //! the samples costs a fraction, and nothing is lost that eight bits could show at the end.
 
-use fast_image_resize::MulDiv;
-use fast_image_resize::images::TypedImage;
-use fast_image_resize::pixels::{U8x2, U8x4};
-
-use super::RenderError;
 use super::geometry::Dimensions;
 use super::pixels::Channels;
 
@@ -16,13 +11,17 @@ const LEFT_FOR_THE_FILTER: u32 = 2;
 /// The sum of a square of samples fits sixteen bits.
 const MAX_FACTOR: u32 = 16;
 
-/// How many pixels of `source` on each side become one before it is resized to `target`.
-pub(super) fn factor(source: Dimensions, target: Dimensions) -> u32 {
+/// How many pixels of `source` on each side become one before it is resized to `target`. None with alpha: rounded to
+/// eight bits once more after it is multiplied in, colours would be a decibel off.
+pub(super) fn factor(source: Dimensions, target: Dimensions, channels: Channels) -> u32 {
+    if matches!(channels, Channels::GrayAlpha | Channels::Rgba) {
+        return 1;
+    }
     let fits = |source: u32, target: u32| source / (target * LEFT_FOR_THE_FILTER);
     fits(source.width, target.width).min(fits(source.height, target.height)).clamp(1, MAX_FACTOR)
 }
 
-/// Makes coarse rows of fine ones. Alpha is multiplied in on the way.
+/// Makes coarse rows of fine ones, gray or RGB.
 pub(super) struct Coarse {
     factor: usize,
     channels: Channels,
@@ -32,26 +31,17 @@ pub(super) struct Coarse {
     row: Vec<u8>,
     /// Sums over the rows of a square.
     sums: Vec<u16>,
-    muldiv: MulDiv,
 }
 
 impl Coarse {
     pub(super) fn new(fine: Dimensions, factor: u32, channels: Channels) -> Self {
         let (factor, width) = (factor as usize, fine.width as usize);
         let filled = width.next_multiple_of(factor) * channels.count();
-        Self {
-            factor,
-            channels,
-            fine,
-            read: 0,
-            row: vec![0; width * channels.count()],
-            sums: vec![0; filled],
-            muldiv: MulDiv::new(),
-        }
+        Self { factor, channels, fine, read: 0, row: vec![0; width * channels.count()], sums: vec![0; filled] }
     }
 
     /// Fills a coarse row from as many fine ones as it stands for; the last stands for those that are left.
-    pub(super) fn next<E: From<RenderError>>(
+    pub(super) fn next<E>(
         &mut self,
         coarse: &mut [u8],
         fine: &mut impl FnMut(&mut [u8]) -> Result<(), E>,
@@ -61,36 +51,17 @@ impl Coarse {
             // Below the last row of the picture it is repeated.
             if self.read < self.fine.height {
                 fine(&mut self.row)?;
-                self.multiply_alpha()?;
                 self.read += 1;
             }
             self.sums.iter_mut().zip(&self.row).for_each(|(sum, sample)| *sum += u16::from(*sample));
         }
         self.repeat_last_pixel();
-        match self.channels {
-            Channels::Gray => self.mean::<1>(coarse),
-            Channels::GrayAlpha => self.mean::<2>(coarse),
-            Channels::Rgb => self.mean::<3>(coarse),
-            Channels::Rgba => self.mean::<4>(coarse),
+        if self.channels == Channels::Gray {
+            self.mean::<1>(coarse)
+        } else {
+            self.mean::<3>(coarse)
         }
         Ok(())
-    }
-
-    fn multiply_alpha(&mut self) -> Result<(), RenderError> {
-        let failed = |error: &dyn std::error::Error| RenderError::Internal(format!("multiplying alpha in: {error}"));
-        match self.channels {
-            Channels::GrayAlpha => {
-                let mut row =
-                    TypedImage::<U8x2>::from_buffer(self.fine.width, 1, &mut self.row).map_err(|e| failed(&e))?;
-                self.muldiv.multiply_alpha_inplace_typed(&mut row).map_err(|e| failed(&e))
-            }
-            Channels::Rgba => {
-                let mut row =
-                    TypedImage::<U8x4>::from_buffer(self.fine.width, 1, &mut self.row).map_err(|e| failed(&e))?;
-                self.muldiv.multiply_alpha_inplace_typed(&mut row).map_err(|e| failed(&e))
-            }
-            Channels::Gray | Channels::Rgb => Ok(()),
-        }
     }
 
     /// Fills up the last square to the right.
@@ -131,7 +102,7 @@ mod tests {
                 let mut row = vec![0; width.div_ceil(factor) as usize * channels.count()];
                 let mut next = |space: &mut [u8]| {
                     space.copy_from_slice(source.next().unwrap());
-                    Ok::<(), RenderError>(())
+                    Ok::<(), ()>(())
                 };
                 reading.next(&mut row, &mut next).unwrap();
                 row
@@ -149,18 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_does_not_count() {
-        let rows: [&[u8]; 2] = [&[255, 0, 0, 0, 0, 0, 200, 255], &[255, 0, 0, 0, 0, 0, 200, 255]];
-        assert_eq!(coarse(2, 2, Channels::Rgba, &rows), [[0, 0, 100, 128]]);
-    }
-
-    #[test]
     fn the_filter_keeps_two_pixels_for_one() {
-        let factor_of = |side, target| factor(Dimensions::new(side, side), Dimensions::new(target, target));
+        let factor_of =
+            |side, target| factor(Dimensions::new(side, side), Dimensions::new(target, target), Channels::Rgb);
         assert_eq!(
             [999, 2304, 3999, 4000, 4032, 6000, 65_000].map(|side| factor_of(side, 1000)),
             [1, 1, 1, 2, 2, 3, 16]
         );
-        assert_eq!(factor(Dimensions::new(65_000, 3), Dimensions::new(1000, 1)), 1);
+        let (source, target) = (Dimensions::new(8000, 8000), Dimensions::new(1000, 1000));
+        assert_eq!([Channels::Gray, Channels::Rgba].map(|channels| factor(source, target, channels)), [4, 1]);
+        assert_eq!(factor(Dimensions::new(65_000, 3), Dimensions::new(1000, 1), Channels::Gray), 1);
     }
 }

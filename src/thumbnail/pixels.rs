@@ -4,7 +4,7 @@ use std::error::Error;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{MulDiv, PixelTrait, Resizer};
+use fast_image_resize::{PixelTrait, Resizer};
 
 use super::RenderError;
 use super::geometry::Dimensions;
@@ -59,21 +59,6 @@ impl Pixels {
         let mut target = TypedImage::<P>::from_buffer(width, height, &mut smaller.samples)?;
         resizer.resize_typed(&source, &mut target, &lanczos::options())?;
         Ok(())
-    }
-
-    /// Undoes that alpha was multiplied in.
-    pub(super) fn divide_alpha(&mut self) -> Result<(), RenderError> {
-        let (width, height) = (self.size.width, self.size.height);
-        let divided: Result<(), Box<dyn Error>> = match self.channels {
-            Channels::Gray | Channels::Rgb => Ok(()),
-            Channels::GrayAlpha => TypedImage::<U8x2>::from_buffer(width, height, &mut self.samples)
-                .map_err(Into::into)
-                .and_then(|mut image| Ok(MulDiv::new().divide_alpha_inplace_typed(&mut image)?)),
-            Channels::Rgba => TypedImage::<U8x4>::from_buffer(width, height, &mut self.samples)
-                .map_err(Into::into)
-                .and_then(|mut image| Ok(MulDiv::new().divide_alpha_inplace_typed(&mut image)?)),
-        };
-        divided.map_err(|error| RenderError::Internal(format!("dividing by alpha: {error}")))
     }
 
     /// The picture as gray, where its colours are all grays.

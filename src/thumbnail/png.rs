@@ -95,7 +95,7 @@ fn in_strips<E: From<Stopped> + From<RenderError>>(
         job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
         job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
     }
-    let (pixels, buffer) = shrinking.finish()?;
+    let (pixels, buffer) = shrinking.finish();
     job.slot.reclaim(buffer);
     Ok(pixels)
 }

@@ -52,7 +52,7 @@ impl Shrinking {
     /// From `source` to `target`; the rows are kept in `buffer`.
     pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        let factor = coarse::factor(source, target);
+        let factor = coarse::factor(source, target, channels);
         let part = |side: u32| f64::from(side) / f64::from(factor);
         Self {
             source: Dimensions::new(source.width.div_ceil(factor), source.height.div_ceil(factor)),
@@ -79,11 +79,7 @@ impl Shrinking {
     }
 
     /// Drops the rows before the strip and reads those that it needs and that are not there yet.
-    pub(super) fn read<E: From<RenderError>>(
-        &mut self,
-        strip: Strip,
-        mut row: impl FnMut(&mut [u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(super) fn read<E>(&mut self, strip: Strip, mut row: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
         let row_bytes = self.row_bytes();
         let done = (strip.read.0.min(self.end) - self.first) as usize * row_bytes;
         self.rows.copy_within(done.., 0);
@@ -125,18 +121,14 @@ impl Shrinking {
         let mut target = TypedImage::<P>::from_buffer(size.width, to - from, made)?;
         let top = f64::from(from) * scale - f64::from(self.first);
         let height = (f64::from(to - from) * scale).min(f64::from(self.end - self.first) - top);
-        // Coarse pixels have alpha multiplied in already.
-        let options = lanczos::options().crop(0.0, top, self.visible.0, height).use_alpha(self.coarse.is_none());
+        let options = lanczos::options().crop(0.0, top, self.visible.0, height);
         resizer.resize_typed(&source, &mut target, &options)?;
         Ok(())
     }
 
     /// The smaller picture, and the buffer.
-    pub(super) fn finish(mut self) -> Result<(Pixels, Vec<u8>), RenderError> {
-        if self.coarse.is_some() {
-            self.smaller.divide_alpha()?;
-        }
-        Ok((self.smaller, self.rows))
+    pub(super) fn finish(self) -> (Pixels, Vec<u8>) {
+        (self.smaller, self.rows)
     }
 }
 
@@ -162,7 +154,7 @@ mod tests {
                 .unwrap();
             shrinking.shrink(&mut resizer, strip).unwrap();
         }
-        shrinking.finish().unwrap().0
+        shrinking.finish().0
     }
 
     #[test]
@@ -186,22 +178,17 @@ mod tests {
     fn a_picture_that_is_made_coarse_first_looks_the_same() {
         let size = Dimensions::new(331, 402);
         let wave = |index: usize| {
-            let (pixel, channel) = ((index / 4) as u32, index % 4);
+            let (pixel, channel) = ((index / 3) as u32, index % 3);
             let (x, y) = (f64::from(pixel % size.width), f64::from(pixel / size.width));
             (128.0 + 100.0 * (x / 17.0 + channel as f64).sin() * (y / 23.0).cos()) as u8
         };
-        let samples = (0..size.pixels() as usize * 4).map(wave).collect();
-        let picture = Pixels { size, channels: Channels::Rgba, samples };
+        let samples = (0..size.pixels() as usize * 3).map(wave).collect();
+        let picture = Pixels { size, channels: Channels::Rgb, samples };
         let target = Dimensions::new(53, 64);
-        assert_eq!(coarse::factor(size, target), 3);
+        assert_eq!(coarse::factor(size, target, picture.channels), 3);
         let whole = picture.resized(&mut Resizer::new(), target).unwrap();
         let coarse = in_strips(&picture, target);
-        // Alpha is multiplied in, so that what is hardly seen hardly counts.
-        let shown = |pixels: &Pixels| -> Vec<i32> {
-            let (pixels, _) = pixels.samples.as_chunks::<4>();
-            pixels.iter().flat_map(|&[r, g, b, a]| [r, g, b].map(|c| i32::from(c) * i32::from(a) / 255)).collect()
-        };
-        let off = shown(&whole).iter().zip(shown(&coarse)).map(|(a, b)| (a - b).abs()).max();
+        let off = whole.samples.iter().zip(&coarse.samples).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(off.unwrap() <= 4, "{off:?} off");
     }
 
