@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "aws")]
 mod lambda;
 mod listen;
+mod operate;
 mod signals;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::pipeline::{Pipeline, Source, WorkLimits};
 use crate::ports::Ports;
 use crate::worker::{Ended, Worker, WorkerSettings};
 use listen::Listener;
+
+pub use operate::dead_letters;
 
 /// How often depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);

@@ -186,8 +186,6 @@ impl History {
         for _ in 0..20 {
             self.world.replace_the_dead();
             self.world.run_until_idle().await;
-            // Those that were looked at a moment ago are hidden.
-            tokio::time::sleep(Duration::from_secs(31)).await;
             if self.world.redrive().await == 0 {
                 return;
             }
