@@ -59,6 +59,10 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             }
             return Ok(exit::DONE);
         }
+        Command::Sweep(args) => {
+            app::sweep(&config, args.terms())?;
+            return Ok(exit::DONE);
+        }
         Command::Simulate(args) => {
             simulate::run(args, &mut std::io::stdout().lock())?;
             return Ok(exit::DONE);

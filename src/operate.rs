@@ -1,8 +1,9 @@
-//! The operator's hands: dead letters looked at, explained, redriven and dropped.
+//! The operator's hands: dead letters looked at, explained, redriven and dropped; what got stuck is found and put right.
 
 pub mod dead_letters;
 pub mod letter;
 pub mod progress;
+pub mod sweep;
 mod walk;
 
 use std::io;

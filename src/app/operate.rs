@@ -10,6 +10,8 @@ use crate::config::Config;
 use crate::operate::Site;
 use crate::operate::dead_letters::{self, Request};
 use crate::operate::progress::Progress;
+use crate::operate::sweep::{self, SweepReport, SweepTerms};
+use crate::ports::Ports;
 
 /// Does what was asked with the dead letters; the report goes to standard output, progress to a terminal alone.
 ///
@@ -39,6 +41,24 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
     })
 }
 
+/// Finds what got stuck and puts it right; the report goes to standard output, also that of a sweep that failed.
+///
+/// # Errors
+/// When the backend cannot be opened, or a call fails.
+pub fn sweep(config: &Config, terms: SweepTerms) -> anyhow::Result<()> {
+    block_on(async {
+        let site = site(config).await?;
+        let mut report = SweepReport::default();
+        let ended = sweep::sweep(&site, terms, &mut report).await;
+        let mut out = io::stdout().lock();
+        if terms.is_dry_run {
+            writeln!(out, "dry run: nothing is changed")?;
+        }
+        write!(out, "{report}")?;
+        Ok(ended?)
+    })
+}
+
 /// Asks whoever sits at the terminal; anything but a yes is a no.
 fn ask(question: &str) -> io::Result<bool> {
     let mut terminal = io::stderr();
@@ -51,6 +71,10 @@ fn ask(question: &str) -> io::Result<bool> {
 async fn site(config: &Config) -> anyhow::Result<Site> {
     let clock: SharedClock = Arc::new(SystemClock);
     let backend = backends::connect(config, Arc::clone(&clock)).await?;
-    let (bucket, prefix) = (config.upload_bucket.clone(), config.upload_prefix.clone());
-    Ok(Site { ports: backend.ports, clock, bucket, prefix })
+    Ok(site_of(config, backend.ports, clock))
+}
+
+/// What the operator's commands work on, of a backend that is open.
+pub(super) fn site_of(config: &Config, ports: Ports, clock: SharedClock) -> Site {
+    Site { ports, clock, bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() }
 }

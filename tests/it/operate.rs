@@ -2,6 +2,7 @@
 
 mod command;
 mod dead_letters;
+mod sweep;
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use darkroom::event::{self, ObjectCreated};
 use darkroom::operate::Site;
 use darkroom::operate::dead_letters::{self, Filter, RedriveTerms};
 use darkroom::operate::progress::Progress;
+use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
 use darkroom::pipeline::admission::Admission;
 use darkroom::pipeline::{Pipeline, Source, WorkLimits};
 use darkroom::ports::Ports;
@@ -299,6 +300,13 @@ impl World {
         let (mut progress, mut out) = (Progress::on(None), std::io::sink());
         let redriven = dead_letters::redrive(&site, &Filter::default(), terms, &mut progress, &mut out).await;
         redriven.unwrap().redriven
+    }
+
+    /// Sweeps, and expects that every call works.
+    pub async fn sweep(&self) -> SweepReport {
+        let mut report = SweepReport::default();
+        sweep::sweep(&self.site(&Faults::default()), SweepTerms::default(), &mut report).await.unwrap();
+        report
     }
 
     /// How many dead letters there are.

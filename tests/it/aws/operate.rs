@@ -2,9 +2,10 @@
 
 use std::process::Output;
 
+use darkroom::clock::Timestamp;
 use darkroom::event;
-use darkroom::ports::Queue as _;
-use darkroom::record::Status;
+use darkroom::ports::{Catalog as _, Queue as _};
+use darkroom::record::{ImageId, ImageRecord, Status};
 use serde_json::Value;
 
 use super::account::ministack;
@@ -63,5 +64,35 @@ async fn dead_letters_are_listed_shown_redriven_and_dropped() {
     let dropped = printed(&deployment, &["dlq", "drop", "--yes", "--reason", "unreadable"]).await;
     assert!(dropped.ends_with("dropped 25\n"), "{dropped}");
     assert_eq!(printed(&deployment, &["dlq", "list"]).await, "");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_sweep_repairs_what_got_lost() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
+    let past = Timestamp::from_millis(1_700_000_000_000);
+    for name in ["lost", "never"] {
+        let id = ImageId::parse(name).unwrap();
+        let record = ImageRecord::waiting_for_upload(id, format!("{PREFIX}{name}"), past, past);
+        deployment.catalog.create(&record).await.unwrap();
+    }
+    let lost = deployment.put("lost", &images::jpeg(64, 48)).await;
+    let dead = deployment.put("dead", &images::jpeg(48, 64)).await;
+    deployment.dead_letters.send(&event_of(&deployment, "dead")).await.unwrap();
+
+    let would = printed(&deployment, &["sweep", "--dry-run"]).await;
+    let done = printed(&deployment, &["sweep"]).await;
+    assert_eq!(would, format!("dry run: nothing is changed\n{done}"));
+    let counts: Vec<&str> = done.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(counts, ["2", "1", "1", "0", "1", "0", "0", "0", "0", "0"], "{done}");
+    assert_eq!(deployment.record(&ImageId::parse("never").unwrap()).await, None);
+    deployment.expect(&dead, Status::Failed).await;
+
+    let worker = deployment.start("worker", &[]).await;
+    deployment.expect(&lost, Status::Published).await;
+    assert_eq!(printed(&deployment, &["dlq", "redrive", "--reason", "killed"]).await, "redriven 1, left 0\n");
+    deployment.expect(&dead, Status::Published).await;
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
 }
