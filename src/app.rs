@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "aws")]
 mod lambda;
 mod listen;
+mod operate;
 mod signals;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::pipeline::{Pipeline, Source, WorkLimits};
 use crate::ports::Ports;
 use crate::worker::{Ended, Worker, WorkerSettings};
 use listen::Listener;
+
+pub use operate::{dead_letters, sweep};
 
 /// How often depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
@@ -110,6 +113,12 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     let backend = backends::connect(&config, Arc::clone(&clock)).await?;
     let admin = serve_admin(&config, &readiness, metrics).await?;
     let api = if parts.api { Some(serve_api(&config, &backend, &clock, &shutdown).await?) } else { None };
+    // Elsewhere a schedule does it; on one machine nobody else would.
+    let is_alone = parts.api && parts.worker;
+    let sweeping = is_alone.then(|| {
+        let site = operate::site_of(&config, backend.ports.clone(), Arc::clone(&clock));
+        tokio::spawn(crate::operate::sweep::hourly(site))
+    });
     let ending = if parts.worker {
         let worker = Launch { config: &config, ports: &backend.ports, clock, shutdown: &shutdown };
         worker.run(&readiness, starting).await?
@@ -119,6 +128,9 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
         readiness.drain();
         Ending::Clean
     };
+    if let Some(sweeping) = sweeping {
+        sweeping.abort();
+    }
     if let Some(api) = api {
         api.stop().await;
     }

@@ -1,7 +1,9 @@
 //! The command line: what darkroom can be asked to do.
 
+pub mod dlq;
 pub mod render;
 pub mod simulate;
+pub mod sweep;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,6 +68,18 @@ pub enum Command {
     /// A steady load, a daily wave, a spike to a hundred times, one upload after a silent day, a backfill of a million,
     /// a flood of poison. Prints a table, and draws tasks and backlog over time.
     Simulate(simulate::Simulate),
+    /// Look after the dead letters: messages that outlived every attempt
+    ///
+    /// Needs the worker's settings, DARKROOM_DLQ_URL included; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
+    /// Looking at a dead letter hides it from others for a moment, and counts as one of its receives.
+    Dlq(dlq::Dlq),
+    /// Find images that got stuck, and thumbnails that nobody needs any more, and put it right
+    ///
+    /// Uploads that never came are forgotten; those whose event got lost, and images that nobody is at work on, are put
+    /// into the queue; dead letters without a verdict become `failed`; thumbnails of superseded versions are removed
+    /// after a day. Prints a report. May run at any time, beside everything else, and twice at once; `darkroom local`
+    /// does it every hour by itself. Needs the settings of `darkroom dlq`.
+    Sweep(sweep::Sweep),
     /// Try every permission that a role needs, and name those that are missing
     ///
     /// The calls change nothing and store nothing; for a worker, one message at most is received and given back, which
@@ -109,6 +123,7 @@ impl Command {
     pub const fn role(&self) -> Role {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
+            Self::Dlq(_) | Self::Sweep(_) => Role::Operator,
             Self::Worker | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
             Self::Api | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,
             Self::Check(Check { role: None, health: true }) => Role::Health,

@@ -26,6 +26,8 @@ pub enum Role {
     Api,
     /// Asks another process whether it lives: needs nothing but that process' admin address.
     Health,
+    /// Looks after dead letters and stuck images.
+    Operator,
 }
 
 /// Settings that can be used, and what looks wrong about them all the same.

@@ -34,5 +34,6 @@ pub mod ports;
 pub mod backends;
 
 pub mod api;
+pub mod operate;
 
 pub mod simulate;

@@ -49,6 +49,20 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             let are_all_rendered = render::run(args, &config, &mut std::io::stdout().lock()).context("render")?;
             return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });
         }
+        Command::Dlq(args) => {
+            match args.request() {
+                Ok(request) => app::dead_letters(&config, &request)?,
+                Err(misuse) => {
+                    end(exit::MISUSED, &misuse);
+                    return Ok(exit::MISUSED);
+                }
+            }
+            return Ok(exit::DONE);
+        }
+        Command::Sweep(args) => {
+            app::sweep(&config, args.terms())?;
+            return Ok(exit::DONE);
+        }
         Command::Simulate(args) => {
             simulate::run(args, &mut std::io::stdout().lock())?;
             return Ok(exit::DONE);

@@ -121,6 +121,13 @@ impl ThumbnailKey<'_> {
     pub fn prefix_of(id: &ImageId) -> String {
         format!("{THUMBNAIL_PREFIX}{id}/")
     }
+
+    /// The image and the version in a thumbnail's key; `None` when it is the key of something else.
+    pub fn read(key: &str) -> Option<(ImageId, &str)> {
+        let (image, rest) = key.strip_prefix(THUMBNAIL_PREFIX)?.split_once('/')?;
+        let (version, _size) = rest.split_once('/')?;
+        Some((ImageId::parse(image).ok()?, version))
+    }
 }
 
 impl fmt::Display for ThumbnailKey<'_> {

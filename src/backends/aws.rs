@@ -69,7 +69,7 @@ impl AwsBackend {
         let resources = Resources { clients: &clients, config, aws };
         Ok(match role {
             Role::Api => resources.api().await,
-            Role::Worker => resources.worker().await,
+            Role::Worker | Role::Operator => resources.worker().await,
             Role::Health => Vec::new(),
             Role::Local => {
                 let mut probes = resources.worker().await;

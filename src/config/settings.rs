@@ -73,7 +73,7 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
     let dir = match role {
         Role::Local | Role::Health => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
         // Processes that share a directory are told which: their working directories may differ.
-        Role::Worker | Role::Api => reader.required("DARKROOM_DIR", path),
+        Role::Worker | Role::Api | Role::Operator => reader.required("DARKROOM_DIR", path),
     };
     let max_receives = reader.or("DARKROOM_MAX_RECEIVES", 10, |text| values::count(text, 1..=1000));
     LocalConfig { dir: dir.unwrap_or_default(), max_receives }
@@ -83,9 +83,14 @@ fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
     let table = reader.required("DARKROOM_TABLE", |text| Ok(text.to_owned())).unwrap_or_default();
     let queue_url = match role {
         Role::Api | Role::Health => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
-        Role::Worker | Role::Local => reader.required("DARKROOM_QUEUE_URL", values::web_address),
+        Role::Worker | Role::Local | Role::Operator => reader.required("DARKROOM_QUEUE_URL", values::web_address),
     };
-    let dlq_url = reader.optional("DARKROOM_DLQ_URL", values::web_address);
+    let dlq_url = match role {
+        Role::Operator => reader.required("DARKROOM_DLQ_URL", values::web_address),
+        Role::Api | Role::Worker | Role::Local | Role::Health => {
+            reader.optional("DARKROOM_DLQ_URL", values::web_address)
+        }
+    };
     AwsConfig { table, queue_url, dlq_url }
 }
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with the modules that it may use besides itself and those that every module may use.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
-    ("cli", &["config", "record", "simulate", "thumbnail"]),
+    ("cli", &["config", "operate", "record", "simulate", "thumbnail"]),
     ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "thumbnail", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("backends", &["config", "event", "ports", "recipe", "record"]),
     ("simulate", &[]),
     ("api", &["config", "event", "ports", "recipe", "record"]),
+    ("operate", &["event", "ports", "recipe", "record"]),
 ];
 
 /// What every module may use.

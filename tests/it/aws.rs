@@ -11,6 +11,7 @@ pub(crate) mod curl;
 mod deployment;
 mod end_to_end;
 mod faults;
+mod operate;
 mod rules;
 mod soak;
 mod walk_through;

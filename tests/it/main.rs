@@ -22,6 +22,7 @@ mod model;
 mod monitoring;
 mod mutations;
 mod one_machine;
+mod operate;
 mod peers;
 mod process;
 mod render;

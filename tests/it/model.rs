@@ -1,7 +1,7 @@
 //! Random histories against a small model of what must become of each upload.
 //!
 //! Two to four workers live through uploads, overwrites, duplicates, late and reordered events, refused and vanished
-//! objects, failing and lost calls, lost leases, kills and stops. Whatever happened: at the end the newest upload of
+//! objects, failing and lost calls, lost leases, kills, stops, redrives and sweeps. Whatever happened: at the end the newest upload of
 //! each key has its verdict, each version was decided once, and nothing is left over.
 
 use std::collections::{BTreeMap, HashMap};
@@ -68,7 +68,7 @@ impl History {
     }
 
     async fn step(&mut self) {
-        match self.dice.roll(16) {
+        match self.dice.roll(17) {
             0..=3 => self.upload().await,
             4 => self.repeat_an_event().await,
             5 => self.tell_without_order().await,
@@ -80,6 +80,7 @@ impl History {
             12 => self.lose_leases(),
             13 => self.stop_a_worker().await,
             14 => self.send_nonsense().await,
+            15 => drop(self.world.sweep().await),
             _ => drop(self.world.redrive().await),
         }
         let seconds = self.dice.pick(&[0, 0, 1, 5, 40, 200]);
@@ -186,8 +187,6 @@ impl History {
         for _ in 0..20 {
             self.world.replace_the_dead();
             self.world.run_until_idle().await;
-            // Those that were looked at a moment ago are hidden.
-            tokio::time::sleep(Duration::from_secs(31)).await;
             if self.world.redrive().await == 0 {
                 return;
             }

@@ -13,6 +13,10 @@ use darkroom::backends::local::LocalBackend;
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::event::{self, ObjectCreated};
+use darkroom::operate::Site;
+use darkroom::operate::dead_letters::{self, Filter, RedriveTerms};
+use darkroom::operate::progress::Progress;
+use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
 use darkroom::pipeline::admission::Admission;
 use darkroom::pipeline::{Pipeline, Source, WorkLimits};
 use darkroom::ports::Ports;
@@ -283,19 +287,26 @@ impl World {
         assert_eq!(record.src, Some(SourceId::new(Some(info.src.as_str()), "")), "{record:?}");
     }
 
-    /// What an operator does with dead letters, except with those that he cannot read: send first, delete then. How
-    /// many there were.
-    pub async fn redrive(&self) -> usize {
-        let mut redriven = 0;
-        for message in self.ports.dead_letters.receive(10, Duration::ZERO, Duration::from_secs(30)).await.unwrap() {
-            if event::parse(&message.body).is_err() {
-                continue;
-            }
-            self.send(&message.body).await;
-            self.ports.dead_letters.delete(&[message.receipt]).await.remove(0).unwrap();
-            redriven += 1;
-        }
-        redriven
+    /// What an operator sees of this world; with faults where those of `faults` are.
+    pub fn site(&self, faults: &Faults) -> Site {
+        let ports = faults.wrap(self.ports.clone());
+        Site { ports, clock: self.clock.clone(), bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned() }
+    }
+
+    /// Redrives every dead letter except those that nobody can read. How many there were.
+    pub async fn redrive(&self) -> u64 {
+        let terms = RedriveTerms { rate: 50, is_dry_run: false };
+        let site = self.site(&Faults::default());
+        let (mut progress, mut out) = (Progress::on(None), std::io::sink());
+        let redriven = dead_letters::redrive(&site, &Filter::default(), terms, &mut progress, &mut out).await;
+        redriven.unwrap().redriven
+    }
+
+    /// Sweeps, and expects that every call works.
+    pub async fn sweep(&self) -> SweepReport {
+        let mut report = SweepReport::default();
+        sweep::sweep(&self.site(&Faults::default()), SweepTerms::default(), &mut report).await.unwrap();
+        report
     }
 
     /// How many dead letters there are.

@@ -66,6 +66,7 @@ fn roles_need_what_they_use() {
     let aws = |role, count: usize| complaints(read_on(MACHINE, role, &AWS[..count]));
     assert_eq!(aws(Role::Worker, 3), Vec::<&str>::new());
     assert_eq!(aws(Role::Worker, 2), ["DARKROOM_QUEUE_URL"]);
+    assert_eq!(aws(Role::Operator, 3), ["DARKROOM_DLQ_URL"]);
     assert_eq!(aws(Role::Api, 2), Vec::<&str>::new());
     assert_eq!(aws(Role::Api, 0), ["DARKROOM_TABLE", "DARKROOM_UPLOAD_BUCKET"]);
     assert_eq!(aws(Role::Health, 0), Vec::<&str>::new());
@@ -157,6 +158,9 @@ fn the_budget_holds_the_dearest_image_or_is_refused() {
     }
     let tiny = Machine { cores: 1, memory_bytes: 64 * MIB };
     assert_eq!(complaints(read_on(tiny, Role::Local, &[])), ["DARKROOM_MEMORY_BUDGET"]);
+    // Who renders nothing needs no memory for it.
+    let operator = [("DARKROOM_BACKEND", "local"), ("DARKROOM_DIR", "d")];
+    assert_eq!(complaints(read_on(tiny, Role::Operator, &operator)), Vec::<&str>::new());
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! The operator's commands on the backend that the settings name, with a terminal to talk to.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use super::block_on;
+use crate::backends;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+use crate::operate::Site;
+use crate::operate::dead_letters::{self, Request};
+use crate::operate::progress::Progress;
+use crate::operate::sweep::{self, SweepReport, SweepTerms};
+use crate::ports::Ports;
+
+/// Does what was asked with the dead letters; the report goes to standard output, progress to a terminal alone.
+///
+/// # Errors
+/// When the backend cannot be opened, a call fails, or there is no such dead letter.
+pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
+    block_on(async {
+        let site = site(config).await?;
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        match request {
+            Request::List { filter, as_json } => {
+                dead_letters::list(&site, filter, *as_json, &mut out).await?;
+            }
+            Request::Show { id } => dead_letters::show(&site, id, &mut out).await?,
+            Request::Redrive { filter, terms } => {
+                let mut terminal = io::stderr();
+                let terminal = terminal.is_terminal().then_some(&mut terminal as &mut dyn io::Write);
+                dead_letters::redrive(&site, filter, *terms, &mut Progress::on(terminal), &mut out).await?;
+            }
+            Request::Drop { filter, is_confirmed } => {
+                let mut confirm = |question: &str| if *is_confirmed { Ok(true) } else { ask(question) };
+                let dropped = dead_letters::drop(&site, filter, &mut confirm, &mut out).await?;
+                writeln!(out, "dropped {dropped}")?;
+            }
+        }
+        Ok(out.flush()?)
+    })
+}
+
+/// Finds what got stuck and puts it right; the report goes to standard output, also that of a sweep that failed.
+///
+/// # Errors
+/// When the backend cannot be opened, or a call fails.
+pub fn sweep(config: &Config, terms: SweepTerms) -> anyhow::Result<()> {
+    block_on(async {
+        let site = site(config).await?;
+        let mut report = SweepReport::default();
+        let ended = sweep::sweep(&site, terms, &mut report).await;
+        let mut out = io::stdout().lock();
+        if terms.is_dry_run {
+            writeln!(out, "dry run: nothing is changed")?;
+        }
+        write!(out, "{report}")?;
+        Ok(ended?)
+    })
+}
+
+/// Asks whoever sits at the terminal; anything but a yes is a no.
+fn ask(question: &str) -> io::Result<bool> {
+    let mut terminal = io::stderr();
+    write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush())?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+async fn site(config: &Config) -> anyhow::Result<Site> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let backend = backends::connect(config, Arc::clone(&clock)).await?;
+    Ok(site_of(config, backend.ports, clock))
+}
+
+/// What the operator's commands work on, of a backend that is open.
+pub(super) fn site_of(config: &Config, ports: Ports, clock: SharedClock) -> Site {
+    Site { ports, clock, bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() }
+}

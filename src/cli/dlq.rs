@@ -1,0 +1,117 @@
+//! `darkroom dlq`: its arguments.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::operate::dead_letters::{Filter, RedriveTerms, Request};
+use crate::operate::letter::Cause;
+
+/// `darkroom dlq`
+#[derive(Debug, Args)]
+pub struct Dlq {
+    #[command(subcommand)]
+    command: DlqCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DlqCommand {
+    /// List dead letters: id, receives, age, reason, key; oldest first
+    ///
+    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal` and `source_missing` are the image's own;
+    /// `unfinished`: there is no verdict; `settled`: it was decided meanwhile; `unreadable`: no upload event;
+    /// `other_bucket`: an event of another bucket.
+    List {
+        #[command(flatten)]
+        selection: Selection,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell everything about one dead letter: what it means, what to do, the image's record, the event
+    Show {
+        /// Id of the message, or of its image
+        id: String,
+    },
+    /// Put dead letters back into the queue, to be tried again
+    ///
+    /// Each is sent before it is deleted: a redrive that is killed loses nothing, and a message that is there twice
+    /// changes nothing. `unreadable` and `other_bucket` are left alone unless they are asked for.
+    Redrive {
+        #[command(flatten)]
+        selection: Selection,
+        /// Only tell what would be redriven
+        #[arg(long)]
+        dry_run: bool,
+        /// Messages a second, at most
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        rate: u32,
+    },
+    /// Delete dead letters for good, after a question
+    Drop {
+        #[command(flatten)]
+        selection: Selection,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which dead letters: all without any of these, else those that every one admits.
+#[derive(Debug, Args)]
+struct Selection {
+    /// Ids of messages, or of their images
+    ids: Vec<String>,
+    /// Only those of a reason; may be repeated
+    #[arg(long, value_name = "REASON", value_parser = cause)]
+    reason: Vec<Cause>,
+    /// Only those whose object's key begins so
+    #[arg(long, value_name = "PREFIX")]
+    key_prefix: Option<String>,
+    /// Only those sent at least so long ago, such as 2h
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
+    /// Only those sent at most so long ago
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    newer_than: Option<Duration>,
+}
+
+impl Dlq {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// When a question would have to be asked and nobody is there to answer it.
+    pub fn request(&self) -> Result<Request, &'static str> {
+        Ok(match &self.command {
+            DlqCommand::List { selection, json } => Request::List { filter: selection.filter(), as_json: *json },
+            DlqCommand::Show { id } => Request::Show { id: id.clone() },
+            DlqCommand::Redrive { selection, dry_run, rate } => {
+                let terms = RedriveTerms { rate: *rate, is_dry_run: *dry_run };
+                Request::Redrive { filter: selection.filter(), terms }
+            }
+            DlqCommand::Drop { selection, yes } => {
+                if !yes && !std::io::stdin().is_terminal() {
+                    return Err("drop asks before it deletes, and standard input is no terminal: say --yes");
+                }
+                Request::Drop { filter: selection.filter(), is_confirmed: *yes }
+            }
+        })
+    }
+}
+
+impl Selection {
+    fn filter(&self) -> Filter {
+        Filter {
+            ids: self.ids.clone(),
+            causes: self.reason.clone(),
+            key_prefix: self.key_prefix.clone(),
+            older_than: self.older_than,
+            newer_than: self.newer_than,
+        }
+    }
+}
+
+fn cause(name: &str) -> Result<Cause, String> {
+    Cause::from_name(name).ok_or_else(|| "no such reason; `darkroom dlq list --help` names them".to_owned())
+}

@@ -1,0 +1,25 @@
+//! `darkroom sweep`: its arguments.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::operate::sweep::SweepTerms;
+
+/// `darkroom sweep`
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// Only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long an image may be `waiting_for_thumbnails` with nobody at work before it is put into the queue again
+    #[arg(long, value_name = "AGE", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub stuck_after: Duration,
+}
+
+impl Sweep {
+    /// How the sweep is to go about it.
+    pub const fn terms(&self) -> SweepTerms {
+        SweepTerms { stuck_after: self.stuck_after, is_dry_run: self.dry_run }
+    }
+}

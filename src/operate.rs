@@ -1,0 +1,62 @@
+//! The operator's hands: dead letters looked at, explained, redriven and dropped; what got stuck is found and put right.
+
+pub mod dead_letters;
+pub mod letter;
+pub mod progress;
+pub mod sweep;
+mod walk;
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::clock::SharedClock;
+use crate::ports::{PortError, Ports};
+
+/// What the operator's commands work on.
+#[derive(Clone)]
+pub struct Site {
+    /// Queue, dead letters, stores and catalog.
+    pub ports: Ports,
+    /// Stored times.
+    pub clock: SharedClock,
+    /// The upload bucket's name in events.
+    pub bucket: String,
+    /// What every upload's key begins with.
+    pub prefix: String,
+}
+
+/// Why a command of the operator ended early. What it had done by then stays done; none of it needs to be undone.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// A port's call failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The report cannot be written, or the answer to a question not be read.
+    #[error("the report cannot be written, or the answer not be read")]
+    Terminal(#[from] io::Error),
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0:?}, neither of that id nor of an image of that id")]
+    NoSuchLetter(String),
+    /// The system has no randomness to give.
+    #[error("no randomness for a token")]
+    Randomness(#[from] getrandom::Error),
+}
+
+/// At most so many steps a second.
+struct Pace(Interval);
+
+impl Pace {
+    fn per_second(rate: u32) -> Self {
+        let mut interval = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
+        // After a slow call the pace goes on; it does not make up for lost time.
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self(interval)
+    }
+
+    /// Waits until the next step may be taken.
+    async fn step(&mut self) {
+        self.0.tick().await;
+    }
+}

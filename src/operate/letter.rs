@@ -1,0 +1,192 @@
+//! One dead letter: what it was about, why it is dead, and what to do about it.
+
+use futures_util::future::try_join_all;
+
+use super::Site;
+use crate::event::{self, Event, ObjectCreated};
+use crate::ports::PortError;
+use crate::ports::queue::Message;
+use crate::record::{ImageId, ImageRecord, Reason, SourceId, Status};
+
+/// Why a message is a dead letter, as far as it can be told from the message and the records of its images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The message, or a part of it, is no upload event.
+    Unreadable,
+    /// The event is of a bucket that is none of ours.
+    OtherBucket,
+    /// There is no verdict on the upload.
+    Unfinished,
+    /// The image is `failed`.
+    Failed(Reason),
+    /// The upload was decided meanwhile, or a newer one of the same key came after it.
+    Settled,
+}
+
+impl Cause {
+    /// The causes that the record does not tell, in the order in which they say the most about a message.
+    const OWN: [Self; 4] = [Self::Unreadable, Self::OtherBucket, Self::Unfinished, Self::Settled];
+
+    /// Its name in lists and filters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::OtherBucket => "other_bucket",
+            Self::Unfinished => "unfinished",
+            Self::Failed(reason) => reason.as_str(),
+            Self::Settled => "settled",
+        }
+    }
+
+    /// The cause of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let own = Self::OWN.into_iter().find(|cause| cause.as_str() == name);
+        own.or_else(|| Reason::from_name(name).map(Self::Failed))
+    }
+
+    /// Whether no number of further receives makes a difference.
+    pub const fn is_hopeless(self) -> bool {
+        matches!(self, Self::Unreadable | Self::OtherBucket)
+    }
+
+    /// What it means.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Unreadable => "the message, or a part of it, is no upload event",
+            Self::OtherBucket => "the event is of another bucket than DARKROOM_UPLOAD_BUCKET",
+            Self::Unfinished => "there is no verdict: its last worker died, or could not reach the catalog",
+            Self::Settled => "the upload was decided meanwhile, or a newer one of the same key came after it",
+            Self::Failed(Reason::Unavailable) => "a service did not answer, or refused, until the last receive",
+            Self::Failed(Reason::RenderTimeout) => "rendering takes longer than DARKROOM_RENDER_TIMEOUT",
+            Self::Failed(Reason::Killed) => "workers died while they held it",
+            Self::Failed(Reason::SourceMissing) => "the object was gone before it could be read",
+            Self::Failed(_) => "a fault of darkroom's own",
+        }
+    }
+
+    /// What an operator does about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Unreadable => "find out who sends such messages to the queue, then drop it",
+            Self::OtherBucket => "lead that bucket's notification elsewhere, then drop it",
+            Self::Unfinished => "redrive it",
+            Self::Settled => "drop it; a redrive changes nothing and ends the same",
+            Self::Failed(Reason::Unavailable) => "see that queue, store and catalog answer, then redrive it",
+            Self::Failed(Reason::RenderTimeout) => {
+                "give workers more CPU or raise DARKROOM_RENDER_TIMEOUT, then redrive it"
+            }
+            Self::Failed(Reason::Killed) => {
+                "look at the workers' memory at that time, then redrive it; if it happens again, keep the image for a \
+                 report and drop the message"
+            }
+            Self::Failed(Reason::SourceMissing) => "drop it, unless the object can be put back: then redrive it",
+            Self::Failed(_) => "report it with the last error; redrive it with a version that has the fault mended",
+        }
+    }
+}
+
+/// One object that a dead letter is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// What the event says.
+    pub event: ObjectCreated,
+    /// The object's image; `None` when it is none of ours.
+    pub image: Option<ImageId>,
+    /// The image's record as it is now.
+    pub record: Option<ImageRecord>,
+    /// What became of it.
+    pub cause: Cause,
+}
+
+/// A dead letter, read.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The message as it was received.
+    pub message: Message,
+    /// The objects that it is about, in the order in which they stand there.
+    pub subjects: Vec<Subject>,
+    /// Why it is dead; of several objects the cause that asks for most.
+    pub cause: Cause,
+}
+
+impl Letter {
+    /// What went wrong last, in words.
+    pub fn last_error(&self) -> Option<String> {
+        match event::parse(&self.message.body) {
+            Err(error) => Some(error.to_string()),
+            Ok(_) => self.subject().and_then(|subject| subject.record.as_ref()?.last_error.clone()),
+        }
+    }
+
+    /// The object that gave the cause.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.subjects.iter().find(|subject| subject.cause == self.cause).or(self.subjects.first())
+    }
+}
+
+impl Site {
+    /// Reads dead letters, with the records of their images.
+    pub(super) async fn read(&self, messages: Vec<Message>) -> Result<Vec<Letter>, PortError> {
+        try_join_all(messages.into_iter().map(|message| self.read_one(message))).await
+    }
+
+    async fn read_one(&self, message: Message) -> Result<Letter, PortError> {
+        let Ok(events) = event::parse(&message.body) else {
+            return Ok(Letter { message, subjects: Vec::new(), cause: Cause::Unreadable });
+        };
+        let mut causes = Vec::new();
+        let mut subjects = Vec::new();
+        for event in events {
+            match event {
+                Event::Created(created) => subjects.push(self.subject_of(created, &message).await?),
+                Event::Unreadable(_) => causes.push(Cause::Unreadable),
+                Event::Ignored(_) => {}
+            }
+        }
+        causes.extend(subjects.iter().map(|subject| subject.cause));
+        causes.sort_by_key(|cause| match cause {
+            Cause::Unreadable => 0,
+            Cause::OtherBucket => 1,
+            Cause::Unfinished => 2,
+            Cause::Failed(_) => 3,
+            Cause::Settled => 4,
+        });
+        Ok(Letter { message, subjects, cause: causes.first().copied().unwrap_or(Cause::Settled) })
+    }
+
+    async fn subject_of(&self, event: ObjectCreated, message: &Message) -> Result<Subject, PortError> {
+        if event.bucket != self.bucket {
+            return Ok(Subject { event, image: None, record: None, cause: Cause::OtherBucket });
+        }
+        let Some(image) = ImageId::of_key(&self.prefix, &event.key) else {
+            return Ok(Subject { event, image: None, record: None, cause: Cause::Settled });
+        };
+        let record = self.ports.catalog.look(&image).await?;
+        let cause = cause_of(&event, record.as_ref(), message);
+        Ok(Subject { event, image: Some(image), record, cause })
+    }
+}
+
+/// What the record says of the upload that the event tells of.
+fn cause_of(event: &ObjectCreated, record: Option<&ImageRecord>, message: &Message) -> Cause {
+    let Some(record) = record else { return Cause::Unfinished };
+    if record.status == Status::Deleted {
+        return Cause::Settled;
+    }
+    let is_this_message = record.message.as_deref() == Some(&*message.id);
+    match (&event.sequencer, &record.seq) {
+        (Some(told), Some(known)) if told < known => return Cause::Settled,
+        (Some(told), Some(known)) if told > known => return Cause::Unfinished,
+        _ => {}
+    }
+    // Of another object than the record, and nothing says which of them is newer.
+    let told = event.version_id.as_deref().map(|version| SourceId::new(Some(version), ""));
+    if told.is_some() && record.src.is_some() && told != record.src && !is_this_message {
+        return Cause::Unfinished;
+    }
+    match record.status {
+        Status::Published | Status::InvalidContentType => Cause::Settled,
+        Status::Failed => Cause::Failed(record.reason.unwrap_or(Reason::Internal)),
+        _ => Cause::Unfinished,
+    }
+}

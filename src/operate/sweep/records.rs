@@ -1,0 +1,86 @@
+//! Records that wait for what does not come any more.
+
+use super::Sweep;
+use super::leftovers::hash_of;
+use crate::operate::OperateError;
+use crate::ports::ErrorKind;
+use crate::record::{ImageRecord, Status};
+
+impl Sweep<'_> {
+    /// Looks at every record.
+    pub(super) async fn records(&mut self) -> Result<(), OperateError> {
+        let mut next = None;
+        loop {
+            let page = self.site.ports.catalog.scan(next.as_deref()).await?;
+            for record in &page.records {
+                self.report.records += 1;
+                if let Some(published) = &record.published {
+                    self.published.insert(hash_of(&record.id, &published.version));
+                }
+                if !record.is_of_a_newer_schema() {
+                    self.repair(record).await?;
+                }
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn repair(&mut self, record: &ImageRecord) -> Result<(), OperateError> {
+        let is_past_its_ttl = record.ttl.is_some_and(|ttl| ttl < self.now);
+        match record.status {
+            Status::WaitingForUpload if is_past_its_ttl => self.expired(record).await,
+            Status::WaitingForThumbnails if self.is_stuck(record) => {
+                tracing::info!(image.id = %record.id, since = %record.updated_at, "nobody is at work on it: enqueued");
+                self.report.images_enqueued += 1;
+                self.enqueue(&record.key, false).await
+            }
+            Status::Deleted if is_past_its_ttl => {
+                let is_gone = self.forget(record).await?;
+                self.report.deletions_forgotten += u64::from(is_gone);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody is at work on it, and has not been for longer than the queue holds back an event.
+    fn is_stuck(&self, record: &ImageRecord) -> bool {
+        let last = record.lease_until.unwrap_or(record.updated_at).max(record.updated_at);
+        self.now.since(last) > self.terms.stuck_after
+    }
+
+    /// An upload that nobody may make any more: it never came, or its event got lost.
+    async fn expired(&mut self, record: &ImageRecord) -> Result<(), OperateError> {
+        match self.site.ports.uploads.head(&record.key).await {
+            Ok(_) => {
+                tracing::info!(image.id = %record.id, "its event got lost: enqueued");
+                self.report.uploads_enqueued += 1;
+                self.enqueue(&record.key, false).await
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let is_gone = self.forget(record).await?;
+                self.report.uploads_forgotten += u64::from(is_gone);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes the record, unless somebody wrote it since it was seen.
+    async fn forget(&mut self, record: &ImageRecord) -> Result<bool, OperateError> {
+        if self.terms.is_dry_run {
+            return Ok(true);
+        }
+        match self.site.ports.catalog.delete(&record.id, Some(record.rev)).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == ErrorKind::Precondition => {
+                self.report.changed_meanwhile += 1;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Dead letters whose images have no verdict: their last worker died, or could not reach the catalog.
+
+use super::Sweep;
+use crate::operate::OperateError;
+use crate::operate::letter::{Cause, Subject};
+use crate::operate::walk::Walk;
+use crate::record::{Applied, Attempt, Change, Guard, Reason, SourceId, Transition};
+
+impl Sweep<'_> {
+    /// Looks at every dead letter; all of them stay.
+    pub(super) async fn verdicts(&mut self) -> Result<(), OperateError> {
+        let site = self.site;
+        let mut walk = Walk::through(&*site.ports.dead_letters);
+        let ended = self.judge_each(&mut walk).await;
+        walk.end().await;
+        ended
+    }
+
+    async fn judge_each(&mut self, walk: &mut Walk<'_>) -> Result<(), OperateError> {
+        loop {
+            let messages = walk.next().await?;
+            if messages.is_empty() {
+                return Ok(());
+            }
+            for letter in self.site.read(messages).await? {
+                for subject in letter.subjects.iter().filter(|subject| subject.cause == Cause::Unfinished) {
+                    self.fail(subject, &letter.message.id).await?;
+                }
+            }
+        }
+    }
+
+    /// Writes `failed` as the worker would have, in the name of the dead letter's own message: its return changes
+    /// nothing, and its redrive, which is another message, takes the image up again.
+    async fn fail(&mut self, subject: &Subject, message: &str) -> Result<(), OperateError> {
+        let Some(id) = subject.image.clone() else { return Ok(()) };
+        let Subject { event, record, .. } = subject;
+        let read = event.version_id.as_deref().map(|version| SourceId::new(Some(version), ""));
+        let guard = match (&event.sequencer, record) {
+            (Some(seq), _) => Guard::Enter { seq: seq.clone(), src: read.clone() },
+            (None, None) => Guard::Absent,
+            // An event without an order gives way to whoever is at work.
+            (None, Some(record)) if record.has_live_lease(self.now) && record.message.as_deref() != Some(message) => {
+                return Ok(());
+            }
+            (None, Some(record)) => Guard::Seen { rev: record.rev },
+        };
+        let of_this_upload =
+            record.as_ref().filter(|record| event.sequencer.is_none() || record.seq == event.sequencer);
+        let change = Change::Fail {
+            reason: Reason::Killed,
+            src: read.or_else(|| of_this_upload.and_then(|record| record.src.clone())),
+            deaths: of_this_upload.map_or(0, |record| record.deaths),
+            error: "its message became a dead letter before anybody wrote a verdict".to_owned(),
+        };
+        let attempt = Attempt { token: format!("{:016x}", getrandom::u64()?), message: message.to_owned() };
+        let transition = Transition { id, key: event.key.clone(), attempt, guard, change, at: self.now };
+        if !transition.is_admitted_by(record.as_ref()) {
+            return Ok(());
+        }
+        if !self.terms.is_dry_run
+            && let Applied::Refused { .. } = self.site.ports.catalog.apply(&transition).await?
+        {
+            self.report.changed_meanwhile += 1;
+            return Ok(());
+        }
+        tracing::info!(image.id = %transition.id, message.id = message, "a dead letter without a verdict: failed");
+        self.report.verdicts_written += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Looking through a queue: every message once, hidden for as long as the look takes, then given back.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::ports::queue::{Message, Receipt};
+use crate::ports::{PortError, Queue};
+
+/// Messages of one receive.
+const BATCH: usize = 10;
+
+/// A long poll asks every server of SQS, so that an empty answer means that nothing is left; a short one only samples.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// How long a message stays hidden if its reader is killed.
+const HIDDEN: Duration = Duration::from_secs(60);
+
+/// Receives in a row that brought nothing new before the rest is taken for seen: in a long look the first messages
+/// come back before the last ones were there.
+const REPEATS: usize = 20;
+
+/// A walk through the messages of a queue.
+///
+/// Looking is receiving: each look counts a receive, which matters to nobody where there is no redrive policy.
+pub(super) struct Walk<'a> {
+    queue: &'a dyn Queue,
+    seen: HashSet<String>,
+    held: HashMap<String, Receipt>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn through(queue: &'a dyn Queue) -> Self {
+        Self { queue, seen: HashSet::new(), held: HashMap::new() }
+    }
+
+    /// The next messages, none of which this walk has returned before; empty at the end.
+    pub(super) async fn next(&mut self) -> Result<Vec<Message>, PortError> {
+        for _ in 0..REPEATS {
+            let received = self.queue.receive(BATCH, WAIT, HIDDEN).await?;
+            if received.is_empty() {
+                break;
+            }
+            for message in &received {
+                self.held.insert(message.id.clone(), message.receipt.clone());
+            }
+            let new: Vec<_> = received.into_iter().filter(|message| self.seen.insert(message.id.clone())).collect();
+            if !new.is_empty() {
+                return Ok(new);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Deletes messages of this walk.
+    pub(super) async fn delete(&mut self, ids: &[String]) -> Result<(), PortError> {
+        let receipts: Vec<Receipt> = ids.iter().filter_map(|id| self.held.remove(id)).collect();
+        self.queue.delete(&receipts).await.into_iter().collect()
+    }
+
+    /// Makes visible again what was looked at and not deleted.
+    pub(super) async fn end(self) {
+        let releases: Vec<_> = self.held.into_values().map(|receipt| (receipt, Duration::ZERO)).collect();
+        if releases.is_empty() {
+            return;
+        }
+        for error in self.queue.release(&releases).await.into_iter().filter_map(Result::err) {
+            tracing::debug!(%error, "a message that was looked at stays hidden for {} s at most", HIDDEN.as_secs());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The operator's commands against the whole protocol, as they are typed.
+
+use std::process::Output;
+
+use darkroom::clock::Timestamp;
+use darkroom::event;
+use darkroom::ports::{Catalog as _, Queue as _};
+use darkroom::record::{ImageId, ImageRecord, Status};
+use serde_json::Value;
+
+use super::account::ministack;
+use super::deployment::{Deployment, PREFIX, Plan};
+use crate::images;
+
+async fn run(deployment: &Deployment, arguments: &[&str]) -> Output {
+    deployment.command(arguments, &[]).output().await.unwrap()
+}
+
+/// What a command prints that must succeed.
+async fn printed(deployment: &Deployment, arguments: &[&str]) -> String {
+    let output = run(deployment, arguments).await;
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The event of an object that is there, as S3 would have written it.
+fn event_of(deployment: &Deployment, name: &str) -> String {
+    let created = event::ObjectCreated {
+        bucket: deployment.bucket.clone(),
+        key: format!("{PREFIX}{name}"),
+        size: None,
+        version_id: None,
+        sequencer: None,
+        at: None,
+        is_forced: false,
+    };
+    event::notification(&created, "")
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_redriven_and_dropped() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
+    let cat = deployment.put("cat", &images::jpeg(64, 48)).await;
+    deployment.dead_letters.send(&event_of(&deployment, "cat")).await.unwrap();
+    for n in 0..25 {
+        deployment.dead_letters.send(&format!("nonsense {n}")).await.unwrap();
+    }
+    let list = printed(&deployment, &["dlq", "list", "--json"]).await;
+    let rows: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.iter().filter(|row| row["reason"] == "unreadable").count(), 25, "{list}");
+    assert_eq!(rows.iter().filter(|row| row["reason"] == "unfinished").count(), 1, "{list}");
+    let shown = printed(&deployment, &["dlq", "show", cat.as_str()]).await;
+    assert!(shown.contains("record      none") && shown.contains("redrive it"), "{shown}");
+
+    let worker = deployment.start("worker", &[]).await;
+    let redriven = printed(&deployment, &["dlq", "redrive"]).await;
+    assert_eq!(redriven, "redriven 1, left 25\n");
+    deployment.expect(&cat, Status::Published).await;
+    assert_eq!(deployment.dead_letters_at_the_end().await, 25);
+
+    let unasked = run(&deployment, &["dlq", "drop"]).await;
+    assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
+    let dropped = printed(&deployment, &["dlq", "drop", "--yes", "--reason", "unreadable"]).await;
+    assert!(dropped.ends_with("dropped 25\n"), "{dropped}");
+    assert_eq!(printed(&deployment, &["dlq", "list"]).await, "");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_sweep_repairs_what_got_lost() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
+    let past = Timestamp::from_millis(1_700_000_000_000);
+    for name in ["lost", "never"] {
+        let id = ImageId::parse(name).unwrap();
+        let record = ImageRecord::waiting_for_upload(id, format!("{PREFIX}{name}"), past, past);
+        deployment.catalog.create(&record).await.unwrap();
+    }
+    let lost = deployment.put("lost", &images::jpeg(64, 48)).await;
+    let dead = deployment.put("dead", &images::jpeg(48, 64)).await;
+    deployment.dead_letters.send(&event_of(&deployment, "dead")).await.unwrap();
+
+    let would = printed(&deployment, &["sweep", "--dry-run"]).await;
+    let done = printed(&deployment, &["sweep"]).await;
+    assert_eq!(would, format!("dry run: nothing is changed\n{done}"));
+    let counts: Vec<&str> = done.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(counts, ["2", "1", "1", "0", "1", "0", "0", "0", "0", "0"], "{done}");
+    assert_eq!(deployment.record(&ImageId::parse("never").unwrap()).await, None);
+    deployment.expect(&dead, Status::Failed).await;
+
+    let worker = deployment.start("worker", &[]).await;
+    deployment.expect(&lost, Status::Published).await;
+    assert_eq!(printed(&deployment, &["dlq", "redrive", "--reason", "killed"]).await, "redriven 1, left 0\n");
+    deployment.expect(&dead, Status::Published).await;
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0);
+    worker.stop().await;
+}

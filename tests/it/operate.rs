@@ -1,0 +1,57 @@
+//! The operator's commands: on a world with a paused clock, and as a user types them.
+
+mod command;
+mod dead_letters;
+mod sweep;
+
+use std::time::Duration;
+
+use darkroom::operate::Site;
+use darkroom::operate::dead_letters::{Filter, list};
+use darkroom::operate::letter::Cause;
+use darkroom::ports::ErrorKind;
+use darkroom::record::ImageId;
+use serde_json::Value;
+
+use crate::images;
+use crate::world::{Faults, Options, When, World};
+
+/// What `darkroom dlq list --json` prints.
+async fn listed(site: &Site, filter: &Filter) -> Vec<Value> {
+    let mut out = Vec::new();
+    let count = list(site, filter, true, &mut out).await.unwrap();
+    let rows: Vec<Value> =
+        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len() as u64, count);
+    rows
+}
+
+fn of_cause(name: &str) -> Filter {
+    Filter { causes: vec![Cause::from_name(name).unwrap()], ..Filter::default() }
+}
+
+/// A world whose one worker has failed some uploads for good: an outage, and then somebody's nonsense.
+async fn after_a_bad_day(names: &[&str], nonsense: usize) -> (World, Vec<ImageId>) {
+    let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
+    world.faults.fail_many("uploads.get", 1, 10_000, ErrorKind::Damaged, When::Before);
+    let mut ids = Vec::new();
+    for name in names {
+        ids.push(world.upload(name, &images::jpeg(32, 24)).await);
+    }
+    for _ in 0..nonsense {
+        world.send("no event at all").await;
+    }
+    world.start_worker();
+    world.run_until_idle().await;
+    world.faults.heal();
+    assert_eq!(world.dead_letters().await, (names.len() + nonsense) as u64);
+    (world, ids)
+}
+
+/// The world as its operator sees it, without faults.
+fn seen(world: &World) -> Site {
+    world.site(&Faults::default())
+}
+
+/// Longer than a killed command hides what it looked at.
+const HIDDEN: Duration = Duration::from_secs(61);

@@ -1,0 +1,59 @@
+//! `darkroom dlq` as a user types it: what it prints, where, and its exit codes.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use darkroom::backends::local::LocalBackend;
+use darkroom::clock::SystemClock;
+use darkroom::config::LocalConfig;
+
+/// `darkroom {arguments}` on a directory, with nobody at a terminal.
+fn darkroom(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+    command.args(arguments).stdin(Stdio::null()).env_clear();
+    command.env("DARKROOM_BACKEND", "local").env("DARKROOM_DIR", dir).output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    assert!(!String::from_utf8_lossy(&output.stderr).contains('\r'), "progress without a terminal: {output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn dlq_lists_redrives_and_drops_from_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LocalConfig { dir: dir.path().to_owned(), max_receives: 1 };
+    let backend = LocalBackend::open(&config, "darkroom", "uploads/", "darkroom", Arc::new(SystemClock)).unwrap();
+    let dead_letters = backend.ports().dead_letters;
+    let id = dead_letters.send("nonsense").await.unwrap();
+    let run = |arguments: &[&str]| darkroom(dir.path(), &[&["dlq"], arguments].concat());
+
+    let list = run(&["list"]);
+    assert_eq!(list.status.code(), Some(0), "{list:?}");
+    assert!(printed(&list).lines().any(|line| line.starts_with(&id) && line.contains("unreadable")), "{list:?}");
+    let row: serde_json::Value = serde_json::from_str(&printed(&run(&["list", "--json"]))).unwrap();
+    assert_eq!(row["id"], id);
+    let none = run(&["list", "--reason", "killed"]);
+    assert_eq!((none.status.code(), &*printed(&none)), (Some(0), ""));
+
+    assert!(printed(&run(&["show", &id])).contains("what to do"));
+    let missing = run(&["show", "nobody"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no dead letter \"nobody\""), "{missing:?}");
+
+    assert_eq!(printed(&run(&["redrive"])), "redriven 0, left 1\n");
+    assert_eq!(printed(&run(&["redrive", &id])), "redriven 1, left 0\n");
+    let dead_again = dead_letters.send("nonsense").await.unwrap();
+
+    let unasked = run(&["drop"]);
+    assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
+    assert!(String::from_utf8_lossy(&unasked.stderr).contains("--yes"), "{unasked:?}");
+    let dropped = printed(&run(&["drop", "--yes"]));
+    assert!(dropped.contains(&format!("dropped  {dead_again}  unreadable")), "{dropped}");
+    assert!(dropped.ends_with("dropped 1\n"), "{dropped}");
+    assert_eq!(printed(&run(&["list", "--json"])), "");
+    for wrong in [&["list", "--reason", "bad"][..], &["redrive", "--rate", "0"], &["list", "--older-than", "5"], &[]] {
+        assert_eq!(run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
