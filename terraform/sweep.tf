@@ -104,13 +104,13 @@ data "aws_iam_policy_document" "sweep" {
 
   statement {
     sid       = "FindThumbnails"
-    actions   = ["s3:ListBucket"]
+    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
     resources = [local.thumbnail_bucket_arn]
   }
 
   statement {
     sid       = "RemoveOldThumbnails"
-    actions   = ["s3:DeleteObject"]
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
     resources = [local.thumbnail_objects_arn]
   }
 
