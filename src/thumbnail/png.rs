@@ -90,6 +90,12 @@ fn in_strips<E: From<Stopped> + From<RenderError>>(
     channels: Channels,
     mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<Pixels, E> {
+    let stop = job.stop;
+    // A strip of averaged rows takes many rows of the file: each is a place to stop.
+    let mut next = |row: &mut [u8]| {
+        stop.check()?;
+        next(row)
+    };
     let mut shrinking = Shrinking::new(stored, large, channels, job.slot.buffer());
     for strip in shrinking.strips(STRIP_BYTES) {
         job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;

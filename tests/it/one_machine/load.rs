@@ -104,7 +104,10 @@ async fn a_render_past_its_deadline_is_a_failure_that_counts() {
     let darkroom = site.run(command).await;
     let id = site.upload(&images::png_of(ColorType::Rgb, BitDepth::Eight, 10_000, 10_000, &vec![0; 300_000_000])).await;
     let url = format!("{}/images/{id}", site.api);
-    let shown = || async { site.http.get(&url).send().await.unwrap().json::<serde_json::Value>().await.unwrap() };
+    let shown = || async {
+        let answer = site.http.get(&url).send().await.unwrap_or_else(|error| panic!("{error}: {}", darkroom.printed()));
+        answer.json::<serde_json::Value>().await.unwrap()
+    };
     crate::process::until("it is given up", async || shown().await["status"] == "failed").await;
     assert_eq!(shown().await["reason"], "render_timeout");
     darkroom.stop().await;
