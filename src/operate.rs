@@ -44,6 +44,12 @@ pub enum OperateError {
     Randomness(#[from] getrandom::Error),
 }
 
+/// Others' text as a line of a report: keys and bodies may hold anything, also orders to the terminal.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
 /// At most so many steps a second.
 struct Pace(Interval);
 
@@ -58,5 +64,16 @@ impl Pace {
     /// Waits until the next step may be taken.
     async fn step(&mut self) {
         self.0.tick().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_key_gives_no_orders_to_the_terminal() {
+        assert_eq!(printable("grüße 📷.png"), "grüße 📷.png");
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{9b}1m"), r"a\u{1b}[2Jb\nc\u{9b}1m");
     }
 }

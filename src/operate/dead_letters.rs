@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::letter::{Cause, Letter};
 use super::progress::Progress;
 use super::walk::Walk;
-use super::{OperateError, Pace, Site};
+use super::{OperateError, Pace, Site, printable};
 use crate::clock::Timestamp;
 
 /// Which dead letters; those that every part admits.
@@ -59,7 +59,7 @@ impl Letter {
 
     /// It in one line.
     fn line(&self) -> String {
-        format!("{}  {}  {}", self.message.id, self.cause.as_str(), self.keys().join(" "))
+        format!("{}  {}  {}", self.message.id, self.cause.as_str(), printable(&self.keys().join(" ")))
     }
 }
 
@@ -152,7 +152,7 @@ pub async fn list(site: &Site, filter: &Filter, as_json: bool, out: &mut dyn Wri
             serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
-            let (id, reason, keys) = (&message.id, letter.cause.as_str(), letter.keys().join(" "));
+            let (id, reason, keys) = (&message.id, letter.cause.as_str(), printable(&letter.keys().join(" ")));
             let age = in_short(age);
             writeln!(out, "{id:36}  {:>8}  {age:>12}  {reason:14}  {keys}", message.receive_count)?;
         }
@@ -183,17 +183,17 @@ pub async fn show(site: &Site, id: &str, out: &mut dyn Write) -> Result<(), Oper
         writeln!(out, "sent        {}, {age} ago", message.sent_at)?;
         writeln!(out, "receives    {}", message.receive_count)?;
         writeln!(out, "reason      {}: {}", letter.cause.as_str(), letter.cause.meaning())?;
-        writeln!(out, "last error  {}", letter.last_error().as_deref().unwrap_or("none is known"))?;
+        writeln!(out, "last error  {}", printable(letter.last_error().as_deref().unwrap_or("none is known")))?;
         writeln!(out, "what to do  {}", letter.cause.advice())?;
         for subject in &letter.subjects {
-            writeln!(out, "\nobject      {}", subject.event.key)?;
+            writeln!(out, "\nobject      {}", printable(&subject.event.key))?;
             match &subject.record {
                 Some(record) => writeln!(out, "record      {}", pretty(record)?)?,
                 None => writeln!(out, "record      none")?,
             }
         }
         let body = serde_json::from_str::<serde_json::Value>(&message.body);
-        writeln!(out, "\nbody        {}", body.map_or_else(|_| Ok(message.body.clone()), |json| pretty(&json))?)?;
+        writeln!(out, "\nbody        {}", body.map_or_else(|_| Ok(printable(&message.body)), |json| pretty(&json))?)?;
     }
     Ok(())
 }
