@@ -16,7 +16,7 @@ pub use recorder::{CONTENT_TYPE, Metrics, install};
 const BUILD: [&str; 2] = [env!("CARGO_PKG_VERSION"), RENDER_REVISION];
 
 /// [`crate::recipe::RENDER_REVISION`] as a label.
-const RENDER_REVISION: &str = "3";
+const RENDER_REVISION: &str = "4";
 
 /// Declares an enum whose variants are the values of a label.
 macro_rules! label_values {

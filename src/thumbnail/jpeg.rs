@@ -1,8 +1,8 @@
-//! The way of a JPEG: decoded small by libjpeg-turbo, as planes where it has them, resized, turned upright, encoded.
+//! The way of a JPEG: decoded small, as planes where it has them, resized, turned upright, encoded.
 
 mod decode;
 mod encode;
-mod progressive;
+mod scaled;
 
 use super::colour::{Colours, Conversion, Space};
 use super::geometry::Dimensions;

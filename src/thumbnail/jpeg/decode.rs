@@ -9,10 +9,10 @@ use super::super::geometry::Dimensions;
 use super::super::pixels::{Channels, Pixels};
 use super::super::planes::Planes;
 use super::super::probe::corrupt;
-use super::super::probe::jpeg::{Coding, Colours, JpegProbe};
+use super::super::probe::jpeg::{Colours, JpegProbe};
 use super::super::slot::{Slot, codec_failed};
 use super::super::{RenderError, Stop};
-use super::progressive::{self, Halt};
+use super::scaled::{self, Halt};
 
 /// The marker that ends a JPEG.
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
@@ -63,21 +63,18 @@ pub(super) fn decode(
         return rgb(decompressor, bytes, size);
     }
     let mut wanted = Planes::over(buffer, size, subsampling);
-    if probe.coding == Coding::Progressive {
-        match flawless(bytes, plan.eighths, &mut wanted, stop) {
-            Ok(lacks_end) => return Ok(Decoded { picture: Picture::Planes(wanted), lacks_end }),
-            Err(Halt::Stopped(stopped)) => return Err(stopped.into()),
-            Err(Halt::Unusual) => {}
-        }
+    match flawless(bytes, plan.eighths, &mut wanted, stop) {
+        Ok(lacks_end) => Ok(Decoded { picture: Picture::Planes(wanted), lacks_end }),
+        Err(Halt::Stopped(stopped)) => Err(stopped.into()),
+        Err(Halt::Unusual) => planes(decompressor, bytes, wanted),
     }
-    planes(decompressor, bytes, wanted)
 }
 
-/// Decodes a progressive picture that has no fault but a missing end marker, for which it returns `true`.
+/// Decodes a picture that has no fault but a missing end marker, for which it returns `true`.
 fn flawless(bytes: &[u8], eighths: u32, planes: &mut Planes, stop: &Stop) -> Result<bool, Halt> {
-    match progressive::decode(bytes, eighths, planes, stop) {
+    match scaled::decode(bytes, eighths, planes, stop) {
         Err(Halt::Unusual) if !bytes.ends_with(&END_OF_IMAGE) => {
-            progressive::decode(&[bytes, &END_OF_IMAGE].concat(), eighths, planes, stop).map(|()| true)
+            scaled::decode(&[bytes, &END_OF_IMAGE].concat(), eighths, planes, stop).map(|()| true)
         }
         done => done.map(|()| false),
     }

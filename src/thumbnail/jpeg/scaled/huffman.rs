@@ -2,6 +2,7 @@
 
 use super::Unusual;
 use super::bits::Bits;
+use super::blocks::signed;
 
 /// Codes of at most so many bits are looked up at once.
 const QUICK_BITS: u32 = 10;
@@ -52,21 +53,30 @@ impl Huffman {
     /// Reads the next symbol; its bits were filled in.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Unusual> {
-        let next = bits.peek();
+        let (length, symbol) = self.first(bits.peek(16)).ok_or(Unusual)?;
+        bits.skip(length);
+        Ok(symbol)
+    }
+
+    /// Reads the difference of a DC coefficient from the one before; its bits were filled in.
+    #[inline(always)]
+    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Unusual> {
+        let length = self.symbol(bits)?;
+        if length > 15 { Err(Unusual) } else { Ok(signed(bits, length.into())) }
+    }
+
+    /// The code that sixteen bits begin with: its length, and its symbol.
+    #[inline(always)]
+    pub(super) fn first(&self, next: u32) -> Option<(u32, u8)> {
         let entry = self.quick[(next >> (16 - QUICK_BITS)) as usize];
-        if entry != 0 {
-            bits.skip(u32::from(entry >> 8));
-            return Ok(entry as u8);
-        }
-        self.long_symbol(bits, next)
+        if entry == 0 { self.long(next) } else { Some((u32::from(entry >> 8), entry as u8)) }
     }
 
     #[inline(never)]
-    fn long_symbol(&self, bits: &mut Bits<'_>, next: u32) -> Result<u8, Unusual> {
-        let length = (QUICK_BITS + 1..=16).find(|&length| next < self.ends[length as usize]).ok_or(Unusual)?;
-        bits.skip(length);
+    fn long(&self, next: u32) -> Option<(u32, u8)> {
+        let length = (QUICK_BITS + 1..=16).find(|&length| next < self.ends[length as usize])?;
         let place = self.starts[length as usize] + (next >> (16 - length)) as i32;
-        usize::try_from(place).ok().and_then(|place| self.symbols.get(place)).copied().ok_or(Unusual)
+        Some((length, *self.symbols.get(usize::try_from(place).ok()?)?))
     }
 }
 

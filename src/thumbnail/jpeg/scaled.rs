@@ -1,8 +1,9 @@
-//! Decoding a progressive JPEG small: only the coefficients that a scaled picture shows are kept.
+//! Decoding a JPEG small: only the coefficients that a scaled picture shows are kept.
 //!
-//! libjpeg keeps every coefficient until the last scan and reads refinements bit by bit. Here a block is a set of the
-//! coefficients that are not zero, and the values of the lowest few: a quarter of the memory, and runs of refinement
-//! bits are read at once. Nothing is lost by it: the inverse transform to fewer samples uses no others.
+//! libjpeg makes numbers of all coefficients and then leaves most of them out. Here those that are not shown are gone
+//! over several at a time; nothing is lost by it, for the inverse transform to fewer samples uses no others. A
+//! progressive file, whose coefficients must be kept until its last scan, takes a quarter of libjpeg's memory, and its
+//! refinement bits are read in runs.
 //!
 //! It takes flawless files alone. Whatever is out of the ordinary, damage above all, is [`Unusual`] and left to
 //! libjpeg-turbo, which then decides what it is.
@@ -11,7 +12,9 @@ mod bits;
 mod blocks;
 mod frame;
 mod huffman;
+mod lookahead;
 mod scan;
+mod sequential;
 mod transform;
 
 use super::super::planes::Planes;
@@ -20,6 +23,7 @@ use super::super::{Stop, Stopped};
 use blocks::Blocks;
 use frame::{Component, Frame, Tables};
 use scan::Scan;
+use sequential::Sequential;
 use transform::Transform;
 
 /// The file has something that this decoder leaves to libjpeg-turbo.
@@ -74,16 +78,25 @@ fn decode_square<const N: usize, const K: usize>(bytes: &[u8], planes: &mut Plan
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     let mut blocks: Vec<Blocks<K>> = Vec::new();
+    let mut is_painted = false;
     loop {
         let (marker, body) = segments.next()?;
         match marker {
             0xc4 => tables.read_huffman(body)?,
             0xdb => tables.read_quantisation(body)?,
             0xdd => tables.read_restart_interval(body)?,
+            0xc0 | 0xc1 if frame.is_none() => frame = Some(Frame::read(body)?),
             0xc2 if frame.is_none() => {
                 let read = Frame::read(body)?;
                 blocks = read.components.iter().map(|own| Blocks::new(own.stride(), own.rows())).collect();
                 frame = Some(read);
+            }
+            0xda if blocks.is_empty() => {
+                let frame = frame.as_mut().ok_or(Unusual)?;
+                let scan = Sequential::read(body, frame, &tables)?;
+                segments.at = scan.run::<N, K>(bytes, segments.at, frame, planes, stop)?;
+                planes.fill_up();
+                is_painted = true;
             }
             0xda => {
                 let frame = frame.as_mut().ok_or(Unusual)?;
@@ -96,6 +109,9 @@ fn decode_square<const N: usize, const K: usize>(bytes: &[u8], planes: &mut Plan
         }
     }
     let frame = frame.filter(Frame::is_complete).ok_or(Unusual)?;
+    if is_painted {
+        return Ok(());
+    }
     paint::<N, K>(&frame.components, &blocks, planes, stop)
 }
 
@@ -128,8 +144,8 @@ mod tests {
     use super::super::super::geometry::Dimensions;
     use super::*;
 
-    /// A progressive JPEG of waves and noise.
-    fn picture(width: usize, height: usize, subsampling: Subsamp, quality: i32) -> Vec<u8> {
+    /// A JPEG of waves and noise.
+    fn picture(is_progressive: bool, width: usize, height: usize, subsampling: Subsamp, quality: i32) -> Vec<u8> {
         let sample = |at: usize| {
             let (x, y) = ((at / 3 % width) as f64, (at / 3 / width) as f64);
             let noise = (at as u32).wrapping_mul(2_654_435_761).rotate_left(9) % 24;
@@ -137,7 +153,7 @@ mod tests {
         };
         let pixels: Vec<u8> = (0..3 * width * height).map(sample).collect();
         let mut compressor = Compressor::new().unwrap();
-        compressor.set_progressive(true).unwrap();
+        compressor.set_progressive(is_progressive).unwrap();
         compressor.set_subsamp(subsampling).unwrap();
         compressor.set_quality(quality).unwrap();
         let image = Image { pixels: pixels.as_slice(), width, pitch: 3 * width, height, format: PixelFormat::RGB };
@@ -159,19 +175,20 @@ mod tests {
 
     #[test]
     fn planes_are_those_of_libjpeg_turbo_to_a_rounding() {
-        for subsampling in
-            [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Gray, Subsamp::Sub1x2, Subsamp::Sub4x1]
-        {
-            for (width, height, quality) in [(160, 96, 97), (131, 77, 80), (17, 9, 50), (1, 1, 90)] {
-                let bytes = picture(width, height, subsampling, quality);
+        let kinds = [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Gray, Subsamp::Sub1x2, Subsamp::Sub4x1];
+        let sizes = [(160, 96, 97), (131, 77, 80), (17, 9, 50), (1, 1, 90), (64, 64, 100)];
+        for (is_progressive, kind) in [false, true].into_iter().flat_map(|coding| kinds.map(|kind| (coding, kind))) {
+            for (width, height, quality) in sizes {
+                let bytes = picture(is_progressive, width, height, kind, quality);
                 for eighths in 1..=8 {
                     let (own, theirs) = both(&bytes, eighths);
-                    let own = own.unwrap_or_else(|halt| panic!("{halt:?}: {subsampling:?} {width}x{height}"));
+                    let what = format!("{is_progressive} {kind:?} {width}x{height} at {eighths}/8");
+                    let own = own.unwrap_or_else(|halt| panic!("{halt:?}: {what}"));
                     let off = own.samples.iter().zip(&theirs.samples).map(|(a, b)| a.abs_diff(*b));
                     // libjpeg averages at a half and a quarter instead of leaving out what is too fine.
                     let tolerance = if matches!(eighths, 2 | 4) { 40 } else { 2 };
                     let most = off.max().unwrap_or(0);
-                    assert!(most <= tolerance, "{subsampling:?} {width}x{height} at {eighths}/8: {most} off");
+                    assert!(most <= tolerance, "{what}: {most} off");
                 }
             }
         }
@@ -179,34 +196,40 @@ mod tests {
 
     #[test]
     fn restart_markers_are_gone_over() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/sources/restart_markers_progressive.jpg");
-        let (own, theirs) = both(&std::fs::read(file).unwrap(), 8);
-        assert!(own.unwrap().samples.iter().zip(&theirs.samples).all(|(a, b)| a.abs_diff(*b) <= 2));
+        for name in ["restart_markers.jpg", "restart_markers_progressive.jpg"] {
+            let file = format!("{}/tests/golden/sources/{name}", env!("CARGO_MANIFEST_DIR"));
+            let (own, theirs) = both(&std::fs::read(file).unwrap(), 8);
+            assert!(own.unwrap().samples.iter().zip(&theirs.samples).all(|(a, b)| a.abs_diff(*b) <= 2), "{name}");
+        }
     }
 
     #[test]
     fn only_flawless_files_are_taken() {
-        let fine = picture(64, 64, Subsamp::Sub2x2, 80);
-        let decoded = |bytes: &[u8]| {
-            decode(bytes, 3, &mut Planes::over(Vec::new(), Dimensions::new(24, 24), Subsamp::Sub2x2), &Stop::default())
-        };
-        assert_eq!(decoded(&fine), Ok(()));
-        for length in 0..fine.len() {
-            assert_eq!(decoded(&fine[..length]), Err(Halt::Unusual), "cut at {length}");
+        for is_progressive in [false, true] {
+            let fine = picture(is_progressive, 64, 64, Subsamp::Sub2x2, 80);
+            let decoded = |bytes: &[u8]| {
+                let mut planes = Planes::over(Vec::new(), Dimensions::new(24, 24), Subsamp::Sub2x2);
+                decode(bytes, 3, &mut planes, &Stop::default())
+            };
+            assert_eq!(decoded(&fine), Ok(()));
+            for length in 0..fine.len() {
+                assert_eq!(decoded(&fine[..length]), Err(Halt::Unusual), "cut at {length}");
+            }
+            let end = fine.len() - 2;
+            assert_eq!(decoded(&[&fine[..end], b"\0", &fine[end..]].concat()), Err(Halt::Unusual));
+            // A scan left out: some bits never come.
+            let scan = (0..end).rfind(|&at| fine[at..].starts_with(b"\xff\xda")).unwrap();
+            assert_eq!(decoded(&[&fine[..scan], &fine[end..]].concat()), Err(Halt::Unusual));
         }
-        let end = fine.len() - 2;
-        assert_eq!(decoded(&[&fine[..end], b"\0", &fine[end..]].concat()), Err(Halt::Unusual));
-        // A scan left out: some bits never come.
-        let scans: Vec<usize> = (0..end).filter(|&at| fine[at..].starts_with(b"\xff\xda")).collect();
-        let without_last = [&fine[..scans[scans.len() - 1]], &fine[end..]].concat();
-        assert_eq!(decoded(&without_last), Err(Halt::Unusual));
     }
 
     #[test]
     fn it_stops_between_rows_when_it_is_told() {
-        let bytes = picture(64, 64, Subsamp::Sub2x2, 80);
-        let mut planes = Planes::over(Vec::new(), Dimensions::new(24, 24), Subsamp::Sub2x2);
-        let halt = decode(&bytes, 3, &mut planes, &Stop::at(Instant::now())).unwrap_err();
-        assert_eq!(halt, Halt::Stopped(Stopped::Deadline));
+        for is_progressive in [false, true] {
+            let bytes = picture(is_progressive, 64, 64, Subsamp::Sub2x2, 80);
+            let mut planes = Planes::over(Vec::new(), Dimensions::new(24, 24), Subsamp::Sub2x2);
+            let halt = decode(&bytes, 3, &mut planes, &Stop::at(Instant::now())).unwrap_err();
+            assert_eq!(halt, Halt::Stopped(Stopped::Deadline));
+        }
     }
 }

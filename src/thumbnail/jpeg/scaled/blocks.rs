@@ -31,11 +31,7 @@ impl<const K: usize> Blocks<K> {
         low: u32,
     ) -> Result<(), Unusual> {
         bits.fill();
-        let length = table.symbol(bits)?;
-        if length > 15 {
-            return Err(Unusual);
-        }
-        *last = last.wrapping_add(signed(bits, length.into()));
+        *last = last.wrapping_add(table.difference(bits)?);
         self.values[block][0] = (*last << low) as i16;
         Ok(())
     }
@@ -168,15 +164,17 @@ fn empty_blocks(bits: &mut Bits<'_>, length: u32) -> u32 {
     if length == 0 { 1 } else { (1 << length) + bits.take(length) }
 }
 
-/// A number of `length` bits whose upper half is positive, and whose lower half stands for negative ones.
+/// Reads a number of `length` bits.
 #[inline(always)]
-fn signed(bits: &mut Bits<'_>, length: u32) -> i32 {
-    if length == 0 {
-        return 0;
-    }
-    let value = bits.take(length) as i32;
-    let is_negative = (value >> (length - 1)) - 1;
-    value + (is_negative & (1 - (1 << length)))
+pub(super) fn signed(bits: &mut Bits<'_>, length: u32) -> i32 {
+    if length == 0 { 0 } else { of_sign(bits.take(length), length) }
+}
+
+/// The number that `length` bits stand for: the upper half of them is positive, the lower half negative.
+#[inline(always)]
+pub(super) const fn of_sign(bits: u32, length: u32) -> i32 {
+    let is_negative = (bits as i32 >> (length - 1)) - 1;
+    bits as i32 + (is_negative & (1 - (1 << length)))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// The next byte that is not in the buffer.
     at: usize,
-    /// Bits not read yet, the next one on top. Below `count` of them stand bits of the byte at `at`, or zeros.
+    /// Bits not read yet, at most 63, the next one on top. Below `count` of them stand bits of the byte at `at`, or zeros.
     buffer: u64,
     count: u32,
     /// How many of the bits in the buffer stand behind the end.
@@ -22,37 +22,38 @@ impl<'a> Bits<'a> {
     #[inline(always)]
     pub(super) fn fill(&mut self) {
         if self.count < 32 {
-            self.refill();
+            self.fill_up();
         }
     }
 
+    /// Makes sure that at least 56 bits can be read.
     #[inline(always)]
-    fn refill(&mut self) {
+    pub(super) fn fill_up(&mut self) {
         let next = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
         if let Some(word) = next.map(|bytes| u64::from_be_bytes(*bytes))
             && !has_ff(word)
         {
             self.buffer |= word >> self.count;
-            let bytes = (63 - self.count) >> 3;
-            self.at += bytes as usize;
-            self.count += 8 * bytes;
+            self.at += ((63 - self.count) >> 3) as usize;
+            self.count |= 56;
         } else {
-            self.refill_by_bytes();
+            *self = self.filled_by_bytes();
         }
     }
 
+    /// By value, so that a reader that nobody else looks at can stay in registers.
     #[inline(never)]
-    fn refill_by_bytes(&mut self) {
-        while self.count <= 56 {
+    fn filled_by_bytes(mut self) -> Self {
+        while self.count < 56 {
             let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
                 (Some(0xff), Some(0)) => {
                     self.at += 2;
                     0xff
                 }
                 (Some(0xff) | None, _) => {
-                    self.padding += 64 - self.count;
-                    self.count = 64;
-                    return;
+                    self.padding += 63 - self.count;
+                    self.count = 63;
+                    return self;
                 }
                 (Some(byte), _) => {
                     self.at += 1;
@@ -62,12 +63,13 @@ impl<'a> Bits<'a> {
             self.buffer |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
-    /// The next sixteen bits, which stay.
+    /// The next bits, 1 to 32 that were filled in, which stay.
     #[inline(always)]
-    pub(super) const fn peek(&self) -> u32 {
-        (self.buffer >> 48) as u32
+    pub(super) const fn peek(&self, count: u32) -> u32 {
+        (self.buffer >> (64 - count)) as u32
     }
 
     /// Leaves out bits that were filled in: fewer than 64.

@@ -1,0 +1,201 @@
+//! The inverse cosine transform to fewer samples than eight: of the lowest coefficients, straight into a plane.
+
+use super::blocks::Blocks;
+
+/// For each place in zigzag order: row and column.
+pub(super) const ZIGZAG: [(usize, usize); 64] = zigzag();
+
+const fn zigzag() -> [(usize, usize); 64] {
+    let mut order = [(0, 0); 64];
+    let (mut row, mut column, mut at) = (0_usize, 0_usize, 0);
+    while at < 64 {
+        order[at] = (row, column);
+        let goes_up = (row + column).is_multiple_of(2);
+        match (goes_up, row, column) {
+            (true, _, 7) => row += 1,
+            (true, 0, _) => column += 1,
+            (true, _, _) => (row, column) = (row - 1, column + 1),
+            (false, 7, _) => column += 1,
+            (false, _, 0) => row += 1,
+            (false, _, _) => (row, column) = (row + 1, column - 1),
+        }
+        at += 1;
+    }
+    order
+}
+
+/// For each row and column: the place in zigzag order.
+const PLACES: [[usize; 8]; 8] = places();
+
+const fn places() -> [[usize; 8]; 8] {
+    let mut places = [[0; 8]; 8];
+    let mut at = 0;
+    while at < 64 {
+        let (row, column) = ZIGZAG[at];
+        places[row][column] = at;
+        at += 1;
+    }
+    places
+}
+
+/// Blocks that are transformed at once, so that a processor can do the same to all of them.
+pub(super) const LANES: usize = 8;
+
+/// Coefficients of so many blocks: for each place in zigzag order, that of each block.
+pub(super) type Batch = [[i16; LANES]; 64];
+
+/// One number for each block.
+type Lanes = [f32; LANES];
+
+/// The transform of blocks to `N` samples a side, from `K` coefficients of which those beyond the square are left out.
+pub(super) struct Transform<const N: usize, const K: usize> {
+    /// What a coefficient is worth: its quantisation, and the height of a wave that does not go up and down.
+    weights: [[f32; N]; N],
+    /// For each frequency, its wave at the samples.
+    waves: [[f32; N]; N],
+}
+
+impl<const N: usize, const K: usize> Transform<N, K> {
+    /// For coefficients that were divided by `quantisation`, in zigzag order.
+    pub(super) fn new(quantisation: &[u16; 64]) -> Self {
+        let wave = |frequency: usize, at: usize| {
+            let angle = std::f64::consts::PI * (2 * at + 1) as f64 * frequency as f64 / (2 * N) as f64;
+            let height = if frequency == 0 { 1.0 } else { std::f64::consts::SQRT_2 };
+            (height * angle.cos()) as f32
+        };
+        let mut weights = [[0.0; N]; N];
+        for (&(row, column), &quantum) in ZIGZAG.iter().zip(quantisation) {
+            if row < N && column < N {
+                weights[row][column] = f32::from(quantum) / 8.0;
+            }
+        }
+        Self { weights, waves: std::array::from_fn(|frequency| std::array::from_fn(|at| wave(frequency, at))) }
+    }
+
+    /// Fills a plane of so many samples a row.
+    pub(super) fn apply(&self, blocks: &Blocks<K>, plane: &mut [u8], width: usize) {
+        let mut batch = [[0; LANES]; 64];
+        for (strip, row) in plane.chunks_mut(N * width).zip(blocks.values.chunks_exact(blocks.stride)) {
+            for (first, some) in (0..width).step_by(N * LANES).zip(row.chunks(LANES)) {
+                for (lane, values) in some.iter().enumerate() {
+                    batch.iter_mut().zip(values).for_each(|(lanes, value)| lanes[lane] = *value);
+                }
+                self.paint(&batch, strip, width, first);
+            }
+        }
+    }
+
+    /// Paints blocks one beside another from a column on, as far as there is room.
+    #[inline(always)]
+    pub(super) fn paint(&self, batch: &Batch, strip: &mut [u8], width: usize, first: usize) {
+        let rows = self.rows(batch);
+        for (row, samples) in strip.chunks_exact_mut(width).zip(&rows) {
+            let room = row.get_mut(first..).unwrap_or_default();
+            let (whole, rest) = room.as_chunks_mut::<N>();
+            let cut = samples.get(whole.len()).map_or(&[][..], |bytes| &bytes[..rest.len()]);
+            for (block, bytes) in whole.iter_mut().zip(samples) {
+                block.copy_from_slice(&bytes[..N]);
+            }
+            rest.iter_mut().zip(cut).for_each(|(sample, byte)| *sample = *byte);
+        }
+    }
+
+    /// The rows of samples of each block, filled up to eight.
+    #[inline(always)]
+    fn rows(&self, batch: &Batch) -> [[[u8; 8]; LANES]; N] {
+        let mut lines = [[[0.0; LANES]; N]; N];
+        for (y, line) in lines.iter_mut().enumerate() {
+            let mut frequencies = [[0.0; LANES]; N];
+            for (x, lanes) in frequencies.iter_mut().enumerate() {
+                let weight = self.weights[y][x];
+                lanes.iter_mut().zip(&batch[PLACES[y][x]]).for_each(|(lane, value)| *lane = f32::from(*value) * weight);
+            }
+            self.line(&frequencies, line);
+        }
+        // Four samples a word.
+        let mut words = [[[0_u32; LANES]; 2]; N];
+        for x in 0..N {
+            let (mut frequencies, mut column) = ([[0.0; LANES]; N], [[0.0; LANES]; N]);
+            frequencies.iter_mut().zip(&lines).for_each(|(frequency, line)| *frequency = line[x]);
+            self.line(&frequencies, &mut column);
+            for (words, values) in words.iter_mut().zip(&column) {
+                let words = words[x / 4].iter_mut().zip(values);
+                words.for_each(|(word, value)| *word |= sample(*value) << (8 * (x % 4)));
+            }
+        }
+        let mut rows = [[[0; 8]; LANES]; N];
+        for (row, [left, right]) in rows.iter_mut().zip(&words) {
+            for (samples, (left, right)) in row.iter_mut().zip(left.iter().zip(right)) {
+                *samples = (u64::from(*right) << 32 | u64::from(*left)).to_le_bytes();
+            }
+        }
+        rows
+    }
+
+    /// The samples of a line from its frequencies. Waves of even frequency are the same from both ends, the others are
+    /// reversed.
+    #[inline(always)]
+    fn line(&self, frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
+        for x in 0..N.div_ceil(2) {
+            let (mut even, mut odd) = (frequencies[0], [0.0; LANES]);
+            for (before, (lanes, wave)) in frequencies[1..].iter().zip(&self.waves[1..]).enumerate() {
+                let wave = wave[x];
+                let sums = if before % 2 == 0 { &mut odd } else { &mut even };
+                sums.iter_mut().zip(lanes).for_each(|(sum, value)| *sum += value * wave);
+            }
+            for lane in 0..LANES {
+                line[N - 1 - x][lane] = even[lane] - odd[lane];
+                line[x][lane] = even[lane] + odd[lane];
+            }
+        }
+    }
+}
+
+/// A sample from 0 to 255, whose zero is in the middle before.
+#[inline(always)]
+fn sample(value: f32) -> u32 {
+    /// Adding it leaves a number rounded in the lowest bits.
+    const ROUNDING: f32 = 12_582_912.0;
+    ((value + 128.0).clamp(0.0, 255.0) + ROUNDING).to_bits() & 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zigzag_is_that_of_jpeg() {
+        assert_eq!(ZIGZAG[..6], [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2)]);
+        assert_eq!((ZIGZAG[12], ZIGZAG[24], ZIGZAG[35], ZIGZAG[63]), ((2, 2), (3, 3), (7, 0), (7, 7)));
+    }
+
+    #[test]
+    fn a_square_needs_the_coefficients_up_to_its_far_corner() {
+        let needed = |side: usize| 1 + ZIGZAG.iter().rposition(|&(row, column)| row < side && column < side).unwrap();
+        assert_eq!((1..=8).map(needed).collect::<Vec<_>>(), [1, 5, 13, 25, 40, 52, 60, 64]);
+    }
+
+    #[test]
+    fn eight_samples_are_the_whole_transform() {
+        let transform = Transform::<8, 64>::new(&[1; 64]);
+        let at = ZIGZAG.iter().position(|&place| place == (2, 5)).unwrap();
+        let mut batch = [[0; LANES]; 64];
+        batch[0][3] = -200;
+        batch[at][3] = 300;
+        batch[0][4] = 80;
+        for (y, blocks) in transform.rows(&batch).iter().enumerate() {
+            for (x, (sample, empty)) in blocks[3].iter().zip(&blocks[0]).enumerate() {
+                let wave =
+                    |frequency: f64, at: usize| ((2 * at + 1) as f64 * frequency * std::f64::consts::PI / 16.0).cos();
+                let meant = 128.0 - 200.0 / 8.0 + 300.0 / 4.0 * wave(2.0, y) * wave(5.0, x);
+                assert!((f64::from(*sample) - meant).abs() < 0.51, "{sample} for {meant}");
+                assert_eq!((*empty, blocks[4][x]), (128, 138));
+            }
+        }
+    }
+
+    #[test]
+    fn samples_are_rounded_and_stay_inside() {
+        assert_eq!([-200.0, -128.4, 0.4, 0.6, 126.6, 500.0].map(sample), [0, 0, 128, 129, 255, 255]);
+    }
+}
