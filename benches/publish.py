@@ -1,9 +1,10 @@
-"""The rate at which `darkroom local` publishes uploads, beside the rate at which the same cores render alone.
+"""The rate at which uploads are published, beside the rate at which the same cores render alone.
 
     python publish.py DARKROOM BENCH_BINARY UPLOADS FILE...
 
-Uploads go through the API, as a client's do, and the clock runs from the first upload to the last publication: writing,
-queue, catalog and delivery are all in it, and so is this client.
+Twice on the local backend. First a worker drains a full queue: fetching, checking, queue, catalog and delivery are in its
+rate. Then uploads go through the API of `darkroom local` while they are published: receiving and storing them is in that
+rate too, and so is this client, on the same cores.
 """
 import json
 import os
@@ -62,28 +63,63 @@ def is_ready(admin):
         return False
 
 
-def publishing(darkroom, uploads, files):
-    contents = [Path(file).read_bytes() for file in files]
-    api, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    with tempfile.TemporaryDirectory() as scratch:
-        environment = {**os.environ, "DARKROOM_LISTEN": api, "DARKROOM_ADMIN_LISTEN": admin}
-        process = subprocess.Popen([darkroom, "local", "--dir", scratch], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: is_ready(f"http://{admin}"), process)
-            begun = time.monotonic()
-            with ThreadPoolExecutor(4) as clients:
-                list(clients.map(lambda n: upload(f"http://{api}", contents[n % len(contents)]), range(uploads)))
-            wait_until(lambda: published(f"http://{admin}") >= uploads, process)
+class Darkroom:
+    """A process of darkroom over a directory."""
+
+    def __init__(self, binary, role, directory):
+        self.api, self.admin = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        environment = {
+            **os.environ,
+            "DARKROOM_BACKEND": "local",
+            "DARKROOM_DIR": directory,
+            "DARKROOM_LISTEN": self.api.removeprefix("http://"),
+            "DARKROOM_ADMIN_LISTEN": self.admin.removeprefix("http://"),
+        }
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([binary, *role], env=environment, **quiet)
+
+    def __enter__(self):
+        wait_until(lambda: is_ready(self.admin), self.process)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def upload_all(self, contents, uploads):
+        with ThreadPoolExecutor(4) as clients:
+            list(clients.map(lambda n: upload(self.api, contents[n % len(contents)]), range(uploads)))
+
+    def wait_until_published(self, uploads):
+        wait_until(lambda: published(self.admin) >= uploads, self.process)
+
+
+def drained(binary, uploads, contents):
+    with tempfile.TemporaryDirectory() as directory:
+        with Darkroom(binary, ["api"], directory) as api:
+            api.upload_all(contents, uploads)
+        begun = time.monotonic()
+        with Darkroom(binary, ["worker"], directory) as worker:
+            worker.wait_until_published(uploads)
             return uploads / (time.monotonic() - begun)
-        finally:
-            process.terminate()
-            process.wait()
+
+
+def through_the_api(binary, uploads, contents):
+    with tempfile.TemporaryDirectory() as directory, Darkroom(binary, ["local", "--dir", directory], directory) as local:
+        begun = time.monotonic()
+        local.upload_all(contents, uploads)
+        local.wait_until_published(uploads)
+        return uploads / (time.monotonic() - begun)
 
 
 def main(darkroom, bench, uploads, *files):
+    contents = [Path(file).read_bytes() for file in files]
     alone = rendered(bench, files)
-    through = publishing(darkroom, int(uploads), files)
-    print(f"\nImages a second: {alone:.1f} rendered alone, {through:.1f} published; {100 * through / alone:.0f}%.")
+    print(f"\nImages a second: {alone:.1f} rendered alone;", end="", flush=True)
+    for what, rate in (("drained from a full queue", drained), ("uploaded and published at once", through_the_api)):
+        reached = rate(darkroom, int(uploads), contents)
+        print(f" {reached:.1f} {what}, {100 * reached / alone:.0f}%;", end="", flush=True)
+    print()
 
 
 if __name__ == "__main__":

@@ -78,10 +78,12 @@ impl Seen {
 
 impl Shown {
     fn of(codes: &Huffman, next: u32) -> Self {
-        let mut told = Vec::with_capacity(2);
-        let seen = Seen::of(codes, next, SHOWN_BITS, 2, |value, steps| told.push((value, steps)));
-        let (first, steps_to_first) = told.first().copied().unwrap_or((0, 1));
-        let (last, _) = told.last().copied().unwrap_or_default();
+        let (mut first, mut last) = (None, 0);
+        let seen = Seen::of(codes, next, SHOWN_BITS, 2, |value, steps| {
+            first.get_or_insert((value, steps));
+            last = value;
+        });
+        let (first, steps_to_first) = first.unwrap_or((0, 1));
         Self { first, last, steps_to_first, seen }
     }
 }
