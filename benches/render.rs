@@ -4,6 +4,7 @@
 //! cargo bench --bench render -- cpu ROUNDS FILE...            CPU time of each file, stage by stage, and its floor
 //! cargo bench --bench render -- rate THREADS SECONDS FILE...  images a second
 //! cargo bench --bench render -- write DIR FILE...             the thumbnails, for a look at their quality
+//! cargo bench --bench render -- repeat TIMES KIND             a picture that needs no file, for benches/instructions
 //! ```
 #![expect(clippy::print_stdout, reason = "its output is the result")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be taken has no result")]
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use darkroom::recipe::Recipe;
 use darkroom::thumbnail::{Limits, Rendered, Stop, render};
-use turbojpeg::{Decompressor, ScalingFactor, YuvImage};
+use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 fn main() {
     // Cargo adds `--bench`; without a corpus there is nothing to measure.
@@ -24,7 +25,10 @@ fn main() {
         ["cpu", rounds, files @ ..] => cpu(rounds.parse().unwrap(), files),
         ["rate", threads, seconds, files @ ..] => rate(threads.parse().unwrap(), seconds.parse().unwrap(), files),
         ["write", directory, files @ ..] => write(directory, files),
-        _ => println!("usage: cpu ROUNDS FILE... | rate THREADS SECONDS FILE... | write DIR FILE..."),
+        ["repeat", times, kind] => repeat(times.parse().unwrap(), kind),
+        _ => {
+            println!("usage: cpu ROUNDS FILE... | rate THREADS SECONDS FILE... | write DIR FILE... | repeat TIMES KIND")
+        }
     }
 }
 
@@ -130,4 +134,48 @@ fn write(directory: &str, files: &[&str]) {
             std::fs::write(Path::new(directory).join(name), &thumbnail.bytes).unwrap();
         }
     }
+}
+
+/// Renders a picture of waves and noise again and again.
+fn repeat(times: usize, kind: &str) {
+    let file = match kind {
+        "baseline" => jpeg(false),
+        "progressive" => jpeg(true),
+        "rgb" => png(png::ColorType::Rgb, 3),
+        _ => png(png::ColorType::Rgba, 4),
+    };
+    (0..times).for_each(|_| drop(std::hint::black_box(made(&file))));
+}
+
+const WIDTH: usize = 2400;
+const HEIGHT: usize = 1600;
+
+fn samples(channels: usize) -> Vec<u8> {
+    let sample = |at: usize| {
+        let (x, y, channel) = (at / channels % WIDTH, at / channels / WIDTH, at % channels);
+        let noise = (at as u32).wrapping_mul(2_654_435_761) >> 29;
+        let wave = (x as f64 / 23.0 + channel as f64).sin() * (y as f64 / 17.0).cos();
+        (120.0 + 100.0 * wave) as u8 + noise as u8
+    };
+    (0..WIDTH * HEIGHT * channels).map(sample).collect()
+}
+
+fn jpeg(is_progressive: bool) -> Vec<u8> {
+    let pixels = samples(3);
+    let mut compressor = Compressor::new().unwrap();
+    compressor.set_progressive(is_progressive).unwrap();
+    compressor.set_subsamp(Subsamp::Sub2x2).unwrap();
+    compressor.set_quality(88).unwrap();
+    let format = PixelFormat::RGB;
+    compressor
+        .compress_to_vec(Image { pixels: pixels.as_slice(), width: WIDTH, pitch: 3 * WIDTH, height: HEIGHT, format })
+        .unwrap()
+}
+
+fn png(colour: png::ColorType, channels: usize) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, WIDTH as u32, HEIGHT as u32);
+    encoder.set_color(colour);
+    encoder.write_header().unwrap().write_image_data(&samples(channels)).unwrap();
+    file
 }

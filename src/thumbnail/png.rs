@@ -119,12 +119,13 @@ pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     let row = u64::from(probe.width) * channels;
     let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
     // A strip reaches three pixels of the thumbnail, and one of its own, to both sides; it has no more rows than there are.
-    let all = row * u64::from(probe.height);
-    let strip = all.min(STRIP_BYTES as u64 + row * (8 * scale + 4));
+    // A header can claim any sides: one beyond the limits is refused by them, not by what it would cost.
+    let all = row.saturating_mul(probe.height.into());
+    let strip = all.min(row.saturating_mul(8 * scale + 4).saturating_add(STRIP_BYTES as u64));
     let held = if probe.is_interlaced { all } else { strip };
     let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
     // A few rows lie raw, inflated ahead, and in sums of squares; the thumbnail lives next to its copy and its files.
-    held * copies + ROWS_IN_HAND * row + large.pixels() * channels * 6
+    held.saturating_mul(copies).saturating_add(ROWS_IN_HAND * row + large.pixels() * channels * 6)
 }
 
 /// Rows that are held beside the strip, of eight bits a sample.

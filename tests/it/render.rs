@@ -140,6 +140,9 @@ fn the_header_alone_tells_what_is_refused() {
     assert_eq!(images::claims_100000_png().len(), 74);
     assert_eq!(reason(&images::claims_100000_png()), Reason::TooManyPixels);
     assert_eq!(reason(&images::png_claiming(0, 5)), Reason::Corrupt);
+    // Found by fuzzing: what it would cost is more than 64 bits hold.
+    assert_eq!(reason(&images::png_claiming(u32::MAX >> 1, u32::MAX)), Reason::TooManyPixels);
+    assert_eq!(reason(&images::png_claiming(u32::MAX, u32::MAX)), Reason::TooManyPixels);
     assert_eq!(reason(&images::zero_height_jpeg()), Reason::Corrupt);
     let gray = images::gray_400mp_png();
     assert!(gray.len() < 1 << 20);

@@ -102,7 +102,7 @@ impl PngProbe {
             width: self.width,
             height: self.height,
             orientation: self.orientation,
-            decode_bytes: FIXED_BYTES + png::decode_bytes(self, largest(recipe, self.width, self.height)),
+            decode_bytes: png::decode_bytes(self, largest(recipe, self.width, self.height)).saturating_add(FIXED_BYTES),
         }
     }
 
