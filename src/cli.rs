@@ -1,5 +1,6 @@
 //! The command line: what darkroom can be asked to do.
 
+pub mod backfill;
 pub mod dlq;
 pub mod render;
 pub mod simulate;
@@ -80,6 +81,12 @@ pub enum Command {
     /// after a day. Prints a report. May run at any time, beside everything else, and twice at once; `darkroom local`
     /// does it every hour by itself. Needs the settings of `darkroom dlq`.
     Sweep(sweep::Sweep),
+    /// Put objects into the queue that are there already, to be rendered
+    ///
+    /// Without --force only those that have neither thumbnails nor a refusal: repeated, it goes on where it was killed.
+    /// With --force all, again: after a kill, go on with --start-after and the key in the last line that it printed.
+    /// Holds back while the queue is full. Needs the settings of `darkroom dlq`, and the workers' DARKROOM_SIZES.
+    Backfill(backfill::Backfill),
     /// Try every permission that a role needs, and name those that are missing
     ///
     /// The calls change nothing and store nothing; for a worker, one message at most is received and given back, which
@@ -123,7 +130,7 @@ impl Command {
     pub const fn role(&self) -> Role {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
-            Self::Dlq(_) | Self::Sweep(_) => Role::Operator,
+            Self::Dlq(_) | Self::Sweep(_) | Self::Backfill(_) => Role::Operator,
             Self::Worker | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
             Self::Api | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,
             Self::Check(Check { role: None, health: true }) => Role::Health,

@@ -63,6 +63,16 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             app::sweep(&config, args.terms())?;
             return Ok(exit::DONE);
         }
+        Command::Backfill(args) => match args.terms(&config.upload_prefix) {
+            Ok(terms) => {
+                let is_all_well = app::backfill(&config, &terms)?;
+                return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
+            }
+            Err(misuse) => {
+                end(exit::MISUSED, &misuse);
+                return Ok(exit::MISUSED);
+            }
+        },
         Command::Simulate(args) => {
             simulate::run(args, &mut std::io::stdout().lock())?;
             return Ok(exit::DONE);

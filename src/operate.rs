@@ -1,5 +1,7 @@
-//! The operator's hands: dead letters looked at, explained, redriven and dropped; what got stuck is found and put right.
+//! The operator's hands: dead letters looked at, explained, redriven and dropped; what got stuck is found and put right;
+//! objects that are there already are rendered.
 
+pub mod backfill;
 pub mod dead_letters;
 pub mod letter;
 pub mod progress;
@@ -11,8 +13,10 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
+use crate::event::{self, ObjectCreated};
 use crate::ports::{PortError, Ports};
+use crate::recipe::Recipe;
 
 /// What the operator's commands work on.
 #[derive(Clone)]
@@ -25,6 +29,25 @@ pub struct Site {
     pub bucket: String,
     /// What every upload's key begins with.
     pub prefix: String,
+    /// What workers make of an image.
+    pub recipe: Recipe,
+}
+
+impl Site {
+    /// Puts an event of the object as it is now into the queue: it has no order among the events of its key, so it
+    /// changes nothing where nothing is amiss. `at` is since when somebody waits for the image, if anybody does.
+    async fn enqueue(&self, key: &str, is_forced: bool, at: Option<Timestamp>) -> Result<(), PortError> {
+        let created = ObjectCreated {
+            bucket: self.bucket.clone(),
+            key: key.to_owned(),
+            size: None,
+            version_id: None,
+            sequencer: None,
+            at,
+            is_forced,
+        };
+        self.ports.queue.send(&event::notification(&created, "")).await.map(drop)
+    }
 }
 
 /// Why a command of the operator ended early. What it had done by then stays done; none of it needs to be undone.

@@ -8,6 +8,7 @@ use crate::backends;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::operate::Site;
+use crate::operate::backfill::{self, BackfillReport, BackfillTerms};
 use crate::operate::dead_letters::{self, Request};
 use crate::operate::progress::Progress;
 use crate::operate::sweep::{self, SweepReport, SweepTerms};
@@ -28,8 +29,8 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
             Request::Show { id } => dead_letters::show(&site, id, &mut out).await?,
             Request::Redrive { filter, terms } => {
                 let mut terminal = io::stderr();
-                let terminal = terminal.is_terminal().then_some(&mut terminal as &mut dyn io::Write);
-                dead_letters::redrive(&site, filter, *terms, &mut Progress::on(terminal), &mut out).await?;
+                let mut progress = progress_on(&mut terminal);
+                dead_letters::redrive(&site, filter, *terms, &mut progress, &mut out).await?;
             }
             Request::Drop { filter, is_confirmed } => {
                 let mut confirm = |question: &str| if *is_confirmed { Ok(true) } else { ask(question) };
@@ -59,6 +60,37 @@ pub fn sweep(config: &Config, terms: SweepTerms) -> anyhow::Result<()> {
     })
 }
 
+/// Puts objects into the queue that are there already; the report goes to standard output, also that of a backfill that
+/// failed, and progress to a terminal alone. Whether all is well with those that were waited for.
+///
+/// # Errors
+/// When the backend cannot be opened, or a call fails.
+pub fn backfill(config: &Config, terms: &BackfillTerms) -> anyhow::Result<bool> {
+    block_on(async {
+        let site = site(config).await?;
+        let (mut terminal, mut out) = (io::stderr(), io::stdout());
+        if terms.is_dry_run {
+            writeln!(out, "dry run: nothing is changed")?;
+        }
+        let mut report = BackfillReport::default();
+        let ended = {
+            let mut progress = progress_on(&mut terminal);
+            backfill::backfill(&site, terms, &mut progress, &mut out, &mut report).await
+        };
+        write!(out, "{report}")?;
+        if let (Err(_), Some(key)) = (&ended, &report.last_key) {
+            writeln!(out, "to go on from here: --start-after {key:?}")?;
+        }
+        ended?;
+        Ok(report.is_all_well())
+    })
+}
+
+/// Progress, if anybody is at the terminal.
+fn progress_on(terminal: &mut io::Stderr) -> Progress<'_> {
+    Progress::on(if terminal.is_terminal() { Some(terminal) } else { None })
+}
+
 /// Asks whoever sits at the terminal; anything but a yes is a no.
 fn ask(question: &str) -> io::Result<bool> {
     let mut terminal = io::stderr();
@@ -76,5 +108,11 @@ async fn site(config: &Config) -> anyhow::Result<Site> {
 
 /// What the operator's commands work on, of a backend that is open.
 pub(super) fn site_of(config: &Config, ports: Ports, clock: SharedClock) -> Site {
-    Site { ports, clock, bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() }
+    Site {
+        ports,
+        clock,
+        bucket: config.upload_bucket.clone(),
+        prefix: config.upload_prefix.clone(),
+        recipe: config.recipe.clone(),
+    }
 }

@@ -24,6 +24,11 @@ impl<'a> Progress<'a> {
         Self { terminal, doing: "", total: 0, done: 0, started: Instant::now(), written: None }
     }
 
+    /// Whether anybody sees it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.terminal.is_some()
+    }
+
     /// Begins something that will have about `total` steps.
     pub(super) fn begin(&mut self, doing: &'static str, total: u64) {
         (self.doing, self.total, self.done) = (doing, total, 0);
@@ -44,6 +49,13 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Makes room for a line of something else, until the next step.
+    pub(super) fn clear(&mut self) {
+        if let (Some(terminal), Some(_)) = (&mut self.terminal, self.written.take()) {
+            let _ = write!(terminal, "\r\x1b[K").and_then(|()| terminal.flush());
+        }
+    }
+
     fn line(&self) -> String {
         let Self { doing, done, .. } = self;
         let total = self.total.max(*done);
@@ -55,8 +67,6 @@ impl<'a> Progress<'a> {
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if let (Some(terminal), Some(_)) = (&mut self.terminal, self.written) {
-            let _ = write!(terminal, "\r\x1b[K").and_then(|()| terminal.flush());
-        }
+        self.clear();
     }
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use super::{OperateError, Site};
 use crate::clock::Timestamp;
-use crate::event::{self, ObjectCreated};
 
 /// How a sweep goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,16 +130,6 @@ impl Sweep<'_> {
         if self.terms.is_dry_run {
             return Ok(());
         }
-        let created = ObjectCreated {
-            bucket: self.site.bucket.clone(),
-            key: key.to_owned(),
-            size: None,
-            version_id: None,
-            sequencer: None,
-            at: Some(self.now),
-            is_forced,
-        };
-        self.site.ports.queue.send(&event::notification(&created, "")).await?;
-        Ok(())
+        Ok(self.site.enqueue(key, is_forced, Some(self.now)).await?)
     }
 }

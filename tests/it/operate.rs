@@ -1,5 +1,6 @@
 //! The operator's commands: on a world with a paused clock, and as a user types them.
 
+mod backfill;
 mod command;
 mod dead_letters;
 mod sweep;

@@ -290,7 +290,8 @@ impl World {
     /// What an operator sees of this world; with faults where those of `faults` are.
     pub fn site(&self, faults: &Faults) -> Site {
         let ports = faults.wrap(self.ports.clone());
-        Site { ports, clock: self.clock.clone(), bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned() }
+        let (bucket, prefix) = (BUCKET.to_owned(), PREFIX.to_owned());
+        Site { ports, clock: self.clock.clone(), bucket, prefix, recipe: Recipe::default() }
     }
 
     /// Redrives every dead letter except those that nobody can read. How many there were.

@@ -96,3 +96,35 @@ async fn a_sweep_repairs_what_got_lost() {
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
 }
+
+/// A bucket that was there before darkroom was.
+#[tokio::test]
+async fn a_backfill_publishes_what_was_there_before() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
+    let mut ids = Vec::new();
+    for n in 0..30 {
+        ids.push(deployment.put(&format!("old/{n:02} photo.jpg"), &images::jpeg(64, 48)).await);
+    }
+    deployment.put("old/readme.txt", b"a text").await;
+    let would = printed(&deployment, &["backfill", "--dry-run", "--prefix", "uploads/old/"]).await;
+    assert!(would.contains("enqueued                                 31\n"), "{would}");
+    let misused = run(&deployment, &["backfill", "--prefix", "elsewhere/"]).await;
+    assert_eq!(misused.status.code(), Some(2), "{misused:?}");
+
+    let worker = deployment.start("worker", &[]).await;
+    let done = printed(&deployment, &["backfill", "--wait", "--max-queue", "10"]).await;
+    assert!(done.starts_with("enqueued 31 of 31 up to uploads/old/readme.txt\n"), "{done}");
+    assert!(done.contains(&format!("  {:39}30\n", "published")), "{done}");
+    assert!(done.contains(&format!("  {:39}1\n", "invalid_content_type: unsupported_type")), "{done}");
+    for id in &ids {
+        deployment.expect(id, Status::Published).await;
+    }
+    let again = printed(&deployment, &["backfill"]).await;
+    assert!(again.contains("enqueued                                 0\n"), "{again}");
+    let rev = deployment.record(&ids[0]).await.unwrap().rev;
+    printed(&deployment, &["backfill", "--force", "--wait", "--prefix", "uploads/old/00"]).await;
+    assert!(deployment.expect(&ids[0], Status::Published).await.rev > rev);
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0);
+    worker.stop().await;
+}

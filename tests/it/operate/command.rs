@@ -57,3 +57,31 @@ async fn dlq_lists_redrives_and_drops_from_the_command_line() {
         assert_eq!(run(wrong).status.code(), Some(2), "{wrong:?}");
     }
 }
+
+#[tokio::test]
+async fn backfill_from_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LocalConfig { dir: dir.path().to_owned(), max_receives: 1 };
+    let backend = LocalBackend::open(&config, "darkroom", "uploads/", "darkroom", Arc::new(SystemClock)).unwrap();
+    let ports = backend.ports();
+    ports.uploads.put("uploads/cat", "no image".into(), "", "no-store").await.unwrap();
+    let run = |arguments: &[&str]| darkroom(dir.path(), &[&["backfill"], arguments].concat());
+
+    let would = printed(&run(&["--dry-run"]));
+    assert!(would.starts_with("dry run: nothing is changed\nenqueued 1 of 1 up to uploads/cat\n"), "{would}");
+    assert_eq!(ports.queue.attributes().await.unwrap().visible, 1);
+    let done = run(&["--prefix", "uploads/c", "--start-after", "uploads/ca"]);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(printed(&done).contains("enqueued                                 1\n"), "{done:?}");
+    assert_eq!(ports.queue.attributes().await.unwrap().visible, 2);
+    for (wrong, says) in [
+        (&["--prefix", "thumbnails/"][..], "must begin with DARKROOM_UPLOAD_PREFIX, \"uploads/\""),
+        (&["--prefix", "uploads/b", "--start-after", "uploads/a"], "must begin with the prefix of the objects"),
+        (&["--wait", "--dry-run"], "cannot be used with"),
+        (&["--max-queue", "0"], "0 is not in 1..=100000"),
+    ] {
+        let misused = run(wrong);
+        assert_eq!(misused.status.code(), Some(2), "{wrong:?}");
+        assert!(String::from_utf8_lossy(&misused.stderr).contains(says), "{misused:?}");
+    }
+}

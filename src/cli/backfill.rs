@@ -1,0 +1,56 @@
+//! `darkroom backfill`: its arguments.
+
+use clap::Args;
+
+use crate::operate::backfill::BackfillTerms;
+
+/// `darkroom backfill`
+#[derive(Debug, Args)]
+pub struct Backfill {
+    /// Only objects whose keys begin so [default: the upload prefix]
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
+    /// Begin after this key: where an earlier backfill came to
+    #[arg(long, value_name = "KEY")]
+    start_after: Option<String>,
+    /// Render again what is published, and look again at what was refused: after a change of sizes or limits
+    #[arg(long)]
+    force: bool,
+    /// Messages that the queue may hold, those of others included: new uploads wait behind them
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    max_queue: u64,
+    /// Messages a second, at most
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: u32,
+    /// Wait until all are settled, and tell what became of them; ends with 1 if any failed
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// Only tell what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Backfill {
+    /// How the backfill is to go about it, where uploads have this prefix.
+    ///
+    /// # Errors
+    /// When the keys that are asked for cannot be those of uploads.
+    pub fn terms(&self, upload_prefix: &str) -> Result<BackfillTerms, String> {
+        let prefix = self.prefix.as_deref().unwrap_or(upload_prefix);
+        if !prefix.starts_with(upload_prefix) {
+            return Err(format!("--prefix {prefix:?} must begin with DARKROOM_UPLOAD_PREFIX, {upload_prefix:?}"));
+        }
+        if let Some(key) = self.start_after.as_deref().filter(|key| !key.starts_with(prefix)) {
+            return Err(format!("--start-after {key:?} must begin with the prefix of the objects, {prefix:?}"));
+        }
+        Ok(BackfillTerms {
+            prefix: prefix.to_owned(),
+            start_after: self.start_after.clone(),
+            is_forced: self.force,
+            max_queue: self.max_queue,
+            rate: self.rate,
+            waits: self.wait,
+            is_dry_run: self.dry_run,
+        })
+    }
+}

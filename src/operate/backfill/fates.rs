@@ -1,0 +1,118 @@
+//! What became of the images that a backfill put into the queue.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+
+use super::{LOOKS, Sent};
+use crate::operate::progress::Progress;
+use crate::operate::{OperateError, Site};
+use crate::record::Status;
+
+/// How often those without a verdict are looked at.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// How long the queue must be empty before nothing more is expected. SQS tells its depth up to a minute late.
+const EMPTY_FOR: Duration = Duration::from_secs(60);
+
+/// How long nothing may happen before nothing more is expected: longer than the longest delay of a retry.
+const SILENT_FOR: Duration = Duration::from_hours(1);
+
+/// Images by what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fates {
+    /// By status, and reason where there is one, as text.
+    pub settled: BTreeMap<String, u64>,
+    /// Those of which nothing more is to be expected without an operator: their messages are dead letters, or got lost.
+    pub without_verdict: u64,
+}
+
+impl Fates {
+    /// Whether each was published, or refused for its bytes.
+    pub fn are_all_well(&self) -> bool {
+        self.without_verdict == 0 && !self.settled.keys().any(|fate| fate.starts_with(Status::Failed.as_str()))
+    }
+}
+
+impl fmt::Display for Fates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "what became of those enqueued:")?;
+        for (fate, count) in &self.settled {
+            writeln!(f, "  {fate:39}{count}")?;
+        }
+        writeln!(f, "  {:39}{}", "without a verdict", self.without_verdict)
+    }
+}
+
+/// Follows images until each has a verdict that was written since, or none is to be expected any more.
+pub(super) async fn follow(
+    site: &Site,
+    mut open: Vec<Sent>,
+    progress: &mut Progress<'_>,
+    fates: &mut Fates,
+) -> Result<(), OperateError> {
+    let mut last_settled = Instant::now();
+    let mut empty_since = None;
+    loop {
+        let before = open.len();
+        open = settle(site, open, progress, fates).await?;
+        if open.len() < before {
+            last_settled = Instant::now();
+        }
+        fates.without_verdict = open.len() as u64;
+        if open.is_empty() || last_settled.elapsed() > SILENT_FOR {
+            return Ok(());
+        }
+        let depth = site.ports.queue.attributes().await?;
+        empty_since = match depth.visible + depth.in_flight + depth.delayed {
+            0 => empty_since.or(Some(Instant::now())),
+            _ => None,
+        };
+        if empty_since.is_some_and(|since| since.elapsed() > EMPTY_FOR) && last_settled.elapsed() > EMPTY_FOR {
+            return Ok(());
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Counts those that are settled; the others.
+async fn settle(
+    site: &Site,
+    open: Vec<Sent>,
+    progress: &mut Progress<'_>,
+    fates: &mut Fates,
+) -> Result<Vec<Sent>, OperateError> {
+    let mut left = Vec::new();
+    let mut open = open.into_iter().peekable();
+    while open.peek().is_some() {
+        let some: Vec<Sent> = open.by_ref().take(LOOKS).collect();
+        let looked_at = try_join_all(some.iter().map(|sent| fate(site, sent))).await?;
+        for (sent, fate) in some.into_iter().zip(looked_at) {
+            match fate {
+                Some(fate) => {
+                    *fates.settled.entry(fate).or_default() += 1;
+                    progress.step();
+                }
+                None => left.push(sent),
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// What became of an image; `None` as long as nothing has.
+async fn fate(site: &Site, sent: &Sent) -> Result<Option<String>, OperateError> {
+    let Some(record) = site.ports.catalog.look(&sent.image).await? else {
+        return Ok(sent.rev.map(|_| Status::Deleted.to_string()));
+    };
+    if Some(record.rev) == sent.rev || !record.status.is_final() {
+        return Ok(None);
+    }
+    Ok(Some(match record.reason {
+        Some(reason) => format!("{}: {reason}", record.status),
+        None => record.status.to_string(),
+    }))
+}
