@@ -33,6 +33,7 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
                 LocalBackend::open(local, &config.upload_bucket, &config.upload_prefix, &config.thumbnail_bucket, clock)
             };
             let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
+            backend.tell_what_is_left().await;
             Ok(Backend { ports: backend.ports(), routes: Some(backend.router(config.max_bytes)) })
         }
         #[cfg(feature = "aws")]

@@ -66,6 +66,8 @@ pub struct LocalConfig {
     pub dir: PathBuf,
     /// `DARKROOM_MAX_RECEIVES`: receives before a message becomes a dead letter, 1 to 1,000.
     pub max_receives: u32,
+    /// `DARKROOM_OUTCOMES`: whether each verdict is told in the file `outcomes.jsonl` of the directory.
+    pub tells_outcomes: bool,
 }
 
 /// How log lines are written.

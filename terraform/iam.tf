@@ -12,9 +12,12 @@ locals {
       sweep          = { service = "ecs-tasks", description = "darkroom sweep: repairs what got stuck" }
       sweep-schedule = { service = "scheduler", description = "EventBridge Scheduler: starts darkroom sweep" }
     },
+    !var.outcome_topic ? {} : {
+      outcomes = { service = "pipes", description = "EventBridge Pipes: tells the topic what became of each image" }
+    },
   )
 
-  # What each may do, from this file and sweep.tf.
+  # What each may do, from this file, sweep.tf and outcomes.tf.
   permissions = merge(
     {
       worker    = data.aws_iam_policy_document.worker.json
@@ -24,6 +27,9 @@ locals {
     !var.sweep_enabled ? {} : {
       sweep          = data.aws_iam_policy_document.sweep.json
       sweep-schedule = data.aws_iam_policy_document.sweep_schedule[0].json
+    },
+    !var.outcome_topic ? {} : {
+      outcomes = data.aws_iam_policy_document.outcomes[0].json
     },
   )
 }
@@ -49,6 +55,7 @@ data "aws_iam_policy_document" "assumed_by" {
   for_each = {
     ecs-tasks = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:ecs:${local.region}:${local.account}:*" }
     scheduler = { "aws:SourceAccount" = local.account }
+    pipes     = { "aws:SourceAccount" = local.account }
     lambda    = {}
   }
 

@@ -31,8 +31,13 @@ output "table" {
 }
 
 output "table_stream_arn" {
-  description = "Stream of the table's changes, with table_stream only."
-  value       = var.table_stream ? aws_dynamodb_table.images.stream_arn : null
+  description = "Stream of the table's changes, with table_stream or outcome_topic only."
+  value       = local.has_stream ? aws_dynamodb_table.images.stream_arn : null
+}
+
+output "outcomes_topic_arn" {
+  description = "Topic that is told what became of each image, with outcome_topic only: subscribe to it."
+  value       = one(aws_sns_topic.outcomes[*].arn)
 }
 
 output "queue_url" {

@@ -1,5 +1,9 @@
 # The catalog: one item per image.
 
+locals {
+  has_stream = var.table_stream || var.outcome_topic
+}
+
 resource "aws_dynamodb_table" "images" {
   name     = "${var.name}-images"
   hash_key = "id"
@@ -25,6 +29,6 @@ resource "aws_dynamodb_table" "images" {
   }
 
   # Old and new image: a reader sees `published` appear, and what it replaced.
-  stream_enabled   = var.table_stream
-  stream_view_type = var.table_stream ? "NEW_AND_OLD_IMAGES" : null
+  stream_enabled   = local.has_stream
+  stream_view_type = local.has_stream ? "NEW_AND_OLD_IMAGES" : null
 }

@@ -409,6 +409,12 @@ variable "table_stream" {
   default     = false
 }
 
+variable "outcome_topic" {
+  description = "Whether a topic is told each verdict: published, invalid_content_type, failed. Switches the table's stream on."
+  type        = bool
+  default     = false
+}
+
 variable "force_destroy" {
   description = "Whether `terraform destroy` may delete images, records and container images. Apply with true first, then destroy."
   type        = bool

@@ -13,6 +13,7 @@ mod http;
 mod incoming;
 mod objects;
 mod open_error;
+mod outcomes;
 mod problem;
 mod queue;
 mod rows;
@@ -31,6 +32,7 @@ use database::Database;
 use directory::{Directory, Start};
 use objects::LocalBucket;
 pub use open_error::OpenError;
+use outcomes::Outcomes;
 use queue::{Half, LocalQueue};
 use signature::Signer;
 
@@ -41,6 +43,7 @@ pub struct LocalBackend {
     max_receives: u32,
     uploads: Arc<LocalBucket>,
     thumbnails: Arc<LocalBucket>,
+    outcomes: Option<Arc<Outcomes>>,
 }
 
 impl LocalBackend {
@@ -80,7 +83,9 @@ impl LocalBackend {
         let uploads = bucket(upload_bucket, Some(upload_prefix));
         let thumbnails =
             if thumbnail_bucket == upload_bucket { uploads.clone() } else { bucket(thumbnail_bucket, None) };
-        Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails })
+        let outcomes = config.tells_outcomes.then(|| Outcomes::open(&database, &config.dir)).transpose();
+        let outcomes = outcomes.map_err(in_database)?;
+        Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails, outcomes })
     }
 
     /// The ports.
@@ -93,7 +98,14 @@ impl LocalBackend {
             dead_letters: queue(Half::DeadLetters, None),
             uploads: self.uploads.clone(),
             thumbnails: self.thumbnails.clone(),
-            catalog: Arc::new(LocalCatalog { database: self.database.clone() }),
+            catalog: Arc::new(LocalCatalog { database: self.database.clone(), outcomes: self.outcomes.clone() }),
+        }
+    }
+
+    /// Tells the outcomes that a former process noted and could not tell any more, where they are told at all.
+    pub async fn tell_what_is_left(&self) {
+        if let Some(outcomes) = &self.outcomes {
+            outcomes.tell().await;
         }
     }
 

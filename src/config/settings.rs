@@ -40,7 +40,7 @@ const BUDGET_PERCENT: u64 = 70;
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
 
 /// Settings of the local backend alone.
-const LOCAL_ONLY: [&str; 2] = ["DARKROOM_DIR", "DARKROOM_MAX_RECEIVES"];
+const LOCAL_ONLY: [&str; 3] = ["DARKROOM_DIR", "DARKROOM_MAX_RECEIVES", "DARKROOM_OUTCOMES"];
 
 pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
     let mut reader = Reader::new(environment);
@@ -76,7 +76,8 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
         Role::Worker | Role::Api | Role::Operator => reader.required("DARKROOM_DIR", path),
     };
     let max_receives = reader.or("DARKROOM_MAX_RECEIVES", 10, |text| values::count(text, 1..=1000));
-    LocalConfig { dir: dir.unwrap_or_default(), max_receives }
+    let tells_outcomes = reader.or("DARKROOM_OUTCOMES", false, values::switch);
+    LocalConfig { dir: dir.unwrap_or_default(), max_receives, tells_outcomes }
 }
 
 fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {

@@ -57,6 +57,10 @@ run "out_of_the_box" {
     error_message = "the stream must be off by default"
   }
   assert {
+    condition     = length(aws_pipes_pipe.outcomes) == 0 && length(aws_sns_topic.outcomes) == 0 && output.outcomes_topic_arn == null
+    error_message = "nobody may be told of outcomes unless it is asked for"
+  }
+  assert {
     condition     = one(aws_s3_bucket_cors_configuration.uploads.cors_rule).allowed_origins == toset([output.api_url]) && length(aws_apigatewayv2_api.api.cors_configuration) == 0
     error_message = "the API's own page must be allowed to upload, and no other"
   }
@@ -309,5 +313,30 @@ run "data_as_asked_for" {
   assert {
     condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.waiting_without_worker["no-worker"], aws_cloudwatch_metric_alarm.api_errors] : alarm.alarm_actions == toset([output.alarms_topic_arn]) && alarm.treat_missing_data == "notBreaching"])
     error_message = "every alarm must tell the topic, and silence is no alarm"
+  }
+}
+
+run "outcomes_are_told" {
+  command = plan
+
+  variables {
+    outcome_topic = true
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.images.stream_enabled && aws_dynamodb_table.images.stream_view_type == "NEW_AND_OLD_IMAGES"
+    error_message = "the pipe needs the table's stream"
+  }
+  assert {
+    condition     = jsondecode(one(aws_pipes_pipe.outcomes[0].source_parameters[0].filter_criteria[0].filter).pattern) == { eventName = ["INSERT", "MODIFY"], dynamodb = { NewImage = { status = { S = ["published", "invalid_content_type", "failed"] } } } }
+    error_message = "every verdict must be told, and nothing else"
+  }
+  assert {
+    condition     = aws_pipes_pipe.outcomes[0].source_parameters[0].dynamodb_stream_parameters[0].starting_position == "TRIM_HORIZON" && aws_pipes_pipe.outcomes[0].source_parameters[0].dynamodb_stream_parameters[0].maximum_retry_attempts == -1 && aws_pipes_pipe.outcomes[0].source_parameters[0].dynamodb_stream_parameters[0].maximum_record_age_in_seconds == -1
+    error_message = "what the stream has must be told for as long as it has it"
+  }
+  assert {
+    condition     = contains(keys(aws_iam_role_policy.darkroom), "outcomes") && !contains(keys(aws_iam_role_policy.darkroom), "sweep")
+    error_message = "the pipe must have a role of its own"
   }
 }

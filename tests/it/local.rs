@@ -1,6 +1,7 @@
 //! What the local backend promises beyond the ports: uploads with their events, sharing, recovery, clear refusals.
 
 mod opening;
+mod outcomes;
 mod recovery;
 mod routes;
 mod sharing;
@@ -35,7 +36,7 @@ struct Backend {
 
 impl Backend {
     fn open(dir: &Path, clock: SharedClock) -> Result<Self, OpenError> {
-        let config = LocalConfig { dir: dir.to_owned(), max_receives: 3 };
+        let config = LocalConfig { dir: dir.to_owned(), max_receives: 3, tells_outcomes: false };
         let backend = LocalBackend::open(&config, BUCKET, "uploads/", BUCKET, clock)?;
         Ok(Self { ports: backend.ports(), router: backend.router(MAX_BYTES) })
     }

@@ -5,6 +5,7 @@
 
 mod faults;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub struct Options {
     pub max_pixels: u64,
     pub visibility: Duration,
     pub drain_timeout: Duration,
+    pub tells_outcomes: bool,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             max_pixels: 40_000_000,
             visibility: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(90),
+            tells_outcomes: false,
         }
     }
 }
@@ -94,7 +97,8 @@ impl World {
     pub fn idle(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(1_800_000_000_000)));
-        let config = LocalConfig { dir: dir.path().to_owned(), max_receives: options.max_receives };
+        let Options { max_receives, tells_outcomes, .. } = options;
+        let config = LocalConfig { dir: dir.path().to_owned(), max_receives, tells_outcomes };
         let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, clock.clone()).unwrap();
         let mut world = Self::over(backend.ports(), options, clock);
         (world.dir, world.has_notifications) = (dir, true);
@@ -113,6 +117,11 @@ impl World {
             workers: Vec::new(),
             is_finished: false,
         }
+    }
+
+    /// The directory of the local backend.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Starts a worker on the world's directory; returns its number.

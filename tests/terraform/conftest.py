@@ -131,6 +131,7 @@ def installations(emulator, foreign_network, scratch) -> dict[str, Terraform]:
             "metrics_source_security_group_id": foreign_network["metrics_group"],
             "alarm_email": "ops@example.com",
             "table_stream": True,
+            "outcome_topic": True,
             "force_destroy": True,
         },
     }

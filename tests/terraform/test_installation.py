@@ -23,6 +23,7 @@ def test_everything_is_made(installations, name):
     assert len(resources) > 60, sorted(resources)
     assert ("aws_vpc.own[0]" in resources) == (name == "plain")
     assert ("aws_scheduler_schedule.sweep[0]" in resources) == (name == "full")
+    assert ("aws_pipes_pipe.outcomes[0]" in resources) == (name == "full")
 
 
 @BOTH
@@ -143,6 +144,7 @@ def left(emulator) -> dict[str, list[str]]:
         "scaling policies": names(
             "application-autoscaling", "describe_scaling_policies", "ScalingPolicies", "PolicyName", ServiceNamespace="ecs"
         ),
+        "pipes": names("pipes", "list_pipes", "Pipes", "Name"),
         "schedules": names("scheduler", "list_schedules", "Schedules", "Name"),
         "vpcs": names("ec2", "describe_vpcs", "Vpcs", "VpcId", Filters=ours),
         "subnets": names("ec2", "describe_subnets", "Subnets", "SubnetId", Filters=ours),

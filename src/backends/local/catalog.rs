@@ -1,10 +1,13 @@
 //! The images' records, one row each: the record itself as JSON, so that fields of other builds are kept.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::database::Database;
 use super::failure::Failure;
+use super::outcomes::Outcomes;
 use crate::ports::catalog::Page;
 use crate::ports::{Catalog, ErrorKind, PortError};
 use crate::record::{Applied, ImageId, ImageRecord, SCHEMA, Transition};
@@ -15,6 +18,8 @@ const PAGE: usize = 1000;
 /// The catalog in the local database.
 pub(super) struct LocalCatalog {
     pub(super) database: Database,
+    /// Where verdicts are told.
+    pub(super) outcomes: Option<Arc<Outcomes>>,
 }
 
 #[async_trait]
@@ -36,16 +41,24 @@ impl Catalog for LocalCatalog {
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
         let transition = transition.clone();
-        self.database
+        let is_told = self.outcomes.is_some();
+        let (applied, is_noted) = self
+            .database
             .write("catalog.apply", move |connection| {
                 let before = find(connection, &transition.id)?;
                 if !transition.is_admitted_by(before.as_ref()) {
-                    return Ok(Applied::Refused { current: before });
+                    return Ok((Applied::Refused { current: before }, false));
                 }
-                store(connection, &transition.apply_to(before.clone()))?;
-                Ok(Applied::Written { before })
+                let after = transition.apply_to(before.clone());
+                store(connection, &after)?;
+                let is_noted = is_told && Outcomes::note(connection, &after)?;
+                Ok((Applied::Written { before }, is_noted))
             })
-            .await
+            .await?;
+        if let Some(outcomes) = self.outcomes.as_ref().filter(|_| is_noted) {
+            outcomes.tell_soon();
+        }
+        Ok(applied)
     }
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {

@@ -4,6 +4,7 @@
 //! darkroom.db        queue, catalog, and the names of the objects
 //! signing.key        signs upload and download addresses; for the owner alone
 //! start.lock         held while a process starts
+//! outcomes.jsonl     what became of each image, with `DARKROOM_OUTCOMES=on`; its lock is outcomes.lock
 //! objects/{random}   one file for each version of an object
 //! incoming/{process}/lock      held as long as the process lives
 //! incoming/{process}/{random}  a file that is being written, until its row is committed

@@ -22,6 +22,9 @@ pub(super) enum Failure {
     /// What is stored is not what this build writes.
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
+    /// A file of the directory cannot be read or written.
+    #[error(transparent)]
+    File(#[from] io::Error),
     /// The write panicked: a fault of darkroom's own.
     #[error("the write panicked")]
     Panicked,
@@ -43,7 +46,7 @@ impl Failure {
             Self::NotCommitted(error) => kind_of(error),
             Self::Record(_) => ErrorKind::Damaged,
             Self::Panicked => ErrorKind::Invalid,
-            Self::ShuttingDown => ErrorKind::Unavailable,
+            Self::File(_) | Self::ShuttingDown => ErrorKind::Unavailable,
         }
     }
 

@@ -29,7 +29,8 @@ fn complaints(read: Result<Loaded, Mistakes>) -> Vec<&'static str> {
 #[test]
 fn one_machine_needs_no_setting_at_all() {
     let Loaded { config, warnings } = local(&[]).unwrap();
-    assert_eq!(config.backend, BackendConfig::Local(LocalConfig { dir: "darkroom-data".into(), max_receives: 10 }));
+    let expected = LocalConfig { dir: "darkroom-data".into(), max_receives: 10, tells_outcomes: false };
+    assert_eq!(config.backend, BackendConfig::Local(expected));
     assert_eq!(
         (&*config.upload_prefix, &*config.upload_bucket, &*config.thumbnail_bucket),
         ("uploads/", "darkroom", "darkroom")

@@ -1,0 +1,189 @@
+//! What became of each image, for other systems: one line of JSON for each verdict, at least once.
+//!
+//! The line is noted in the very transaction that writes the verdict, so there is none without the other. A task of its
+//! own then appends what is noted to the file, and forgets it once it is on the disk. Whoever dies in between, or finds
+//! that the file cannot be written, leaves its notes to the next verdict or the next start.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::database::Database;
+use super::failure::Failure;
+use crate::ports::PortError;
+use crate::recipe::{Format, ThumbnailKey};
+use crate::record::{ImageRecord, Published, Status};
+
+/// Notes are kept in a table of its own, which a build that knows nothing of it leaves alone.
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS outcomes (number INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL)";
+
+/// Lines that are told at once.
+const BATCH: i64 = 1000;
+
+/// The file of outcomes, and what is noted for it.
+pub(super) struct Outcomes {
+    database: Database,
+    file: PathBuf,
+    /// Held by whoever appends, of this process and of others: a line is never written into another one.
+    lock: PathBuf,
+    turn: Mutex<()>,
+}
+
+/// One line of the file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    id: &'a str,
+    key: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// Grows with each write of the image's record: of two lines the one with the larger number is the newer.
+    rev: u64,
+    at: String,
+    thumbnails: Vec<Thumbnail<'a>>,
+}
+
+/// A thumbnail that can be fetched.
+#[derive(Serialize)]
+struct Thumbnail<'a> {
+    size: &'a str,
+    key: String,
+    width: u32,
+    height: u32,
+    bytes: u64,
+}
+
+impl Outcomes {
+    /// Makes room for notes in the database. What was noted before and not told is told with the first outcome, or by
+    /// [`tell`](Self::tell).
+    pub(super) fn open(database: &Database, directory: &Path) -> rusqlite::Result<Arc<Self>> {
+        database.at_start(|connection| connection.execute_batch(TABLE))?;
+        let (file, lock) = (directory.join("outcomes.jsonl"), directory.join("outcomes.lock"));
+        Ok(Arc::new(Self { database: database.clone(), file, lock, turn: Mutex::new(()) }))
+    }
+
+    /// Notes what a write came to, in its own transaction; whether it was a verdict.
+    pub(super) fn note(connection: &Connection, record: &ImageRecord) -> Result<bool, Failure> {
+        let is_verdict = matches!(record.status, Status::Published | Status::InvalidContentType | Status::Failed);
+        if is_verdict {
+            let line = serde_json::to_string(&Line::of(record))?;
+            connection.prepare_cached("INSERT INTO outcomes (line) VALUES (?1)")?.execute([line])?;
+        }
+        Ok(is_verdict)
+    }
+
+    /// Tells what is noted, soon: nobody waits for it, and what cannot be told now is told later.
+    pub(super) fn tell_soon(self: &Arc<Self>) {
+        let outcomes = Arc::clone(self);
+        tokio::spawn(async move { outcomes.tell().await });
+    }
+
+    /// Tells what is noted.
+    pub(super) async fn tell(&self) {
+        let _turn = self.turn.lock().await;
+        loop {
+            match self.tell_some().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "{} cannot be written: told later", self.file.display());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether there was anything to tell.
+    async fn tell_some(&self) -> Result<bool, PortError> {
+        let _lock = in_background("outcomes.lock", {
+            let lock = self.lock.clone();
+            move || locked(&lock)
+        })
+        .await?;
+        let noted = self.database.read("outcomes.noted", noted).await?;
+        let Some((last, _)) = noted.last().cloned() else { return Ok(false) };
+        let file = self.file.clone();
+        in_background("outcomes.append", move || append(&file, &noted)).await?;
+        self.database
+            .write("outcomes.forget", move |connection| {
+                connection.prepare_cached("DELETE FROM outcomes WHERE number <= ?1")?.execute([last])?;
+                Ok(())
+            })
+            .await?;
+        Ok(true)
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(record: &'a ImageRecord) -> Self {
+        Self {
+            id: record.id.as_str(),
+            key: &record.key,
+            status: record.status.as_str(),
+            reason: record.reason.map(|reason| reason.as_str()),
+            rev: record.rev,
+            at: record.updated_at.to_string(),
+            thumbnails: record.published.as_ref().map(|published| thumbnails(record, published)).unwrap_or_default(),
+        }
+    }
+}
+
+fn thumbnails<'a>(record: &'a ImageRecord, published: &'a Published) -> Vec<Thumbnail<'a>> {
+    let Some(format) = Format::from_content_type(&published.content_type) else { return Vec::new() };
+    let told = published.thumbnails.iter().map(|thumbnail| Thumbnail {
+        size: &thumbnail.size,
+        key: ThumbnailKey { id: &record.id, version: &published.version, size: &thumbnail.size, format }.to_string(),
+        width: thumbnail.width,
+        height: thumbnail.height,
+        bytes: thumbnail.bytes,
+    });
+    told.collect()
+}
+
+fn noted(connection: &Connection) -> Result<Vec<(i64, String)>, Failure> {
+    let mut select = connection.prepare_cached("SELECT number, line FROM outcomes ORDER BY number LIMIT ?1")?;
+    let rows = select.query_map([BATCH], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn locked(path: &Path) -> io::Result<File> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Appends whole lines. One that was torn, by a full disk or a loss of power, is ended first: it is told again here.
+fn append(path: &Path, noted: &[(i64, String)]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+    let mut text = String::new();
+    if file.metadata()?.len() > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            text.push('\n');
+        }
+    }
+    for (_, line) in noted {
+        text.push_str(line);
+        text.push('\n');
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_data()
+}
+
+async fn in_background<T: Send + 'static>(
+    operation: &'static str,
+    job: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, PortError> {
+    let done = tokio::task::spawn_blocking(job).await.map_err(|_| Failure::ShuttingDown);
+    done.and_then(|done| Ok(done?)).map_err(|failure| failure.into_port_error(operation))
+}

@@ -1,0 +1,81 @@
+//! Other systems are told what became of each image: table, stream, pipe, topic, as terraform/outcomes.tf joins them.
+//!
+//! The emulator's pipe passes on every record of the stream: it knows no filter. That the filter names the three
+//! verdicts is a test of terraform/ (`outcomes_are_told`); here the test does its work.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use darkroom::backends::aws::{S3Store, SqsQueue};
+use darkroom::ports::{ObjectStore as _, Queue as _};
+use serde_json::Value;
+
+use super::account::{ministack, variable};
+use super::deployment::{Deployment, PREFIX, Plan};
+use crate::images;
+use crate::process;
+
+/// Makes the way from the table to a queue that a subscriber would have; prints the queue's URL.
+const JOIN: &str = r#"
+import json, os
+import boto3
+
+def client(name):
+    return boto3.client(name, endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+
+table = os.environ["DARKROOM_TABLE"]
+stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+client("dynamodb").update_table(TableName=table, StreamSpecification=stream)
+source = client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
+topic = client("sns").create_topic(Name=table)["TopicArn"]
+queue = client("sqs").create_queue(QueueName=table + "-outcomes")["QueueUrl"]
+arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+raw = {"RawMessageDelivery": "true"}
+client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
+role = "arn:aws:iam::000000000000:role/pipe"
+start = {"DynamoDBStreamParameters": {"StartingPosition": "TRIM_HORIZON"}}
+client("pipes").create_pipe(Name=table, RoleArn=role, Source=source, Target=topic, SourceParameters=start)
+print(queue)
+"#;
+
+#[tokio::test]
+async fn each_verdict_reaches_the_topic_with_its_thumbnails() {
+    let (Some(endpoint), Some(boto3)) = (ministack(), variable("DARKROOM_TEST_MOTO")) else { return };
+    let deployment = Deployment::new(&endpoint, Plan::default()).await;
+    let joined = deployment.python(&boto3, JOIN).output().await.unwrap();
+    assert!(joined.status.success(), "{joined:?}");
+    let url = String::from_utf8(joined.stdout).unwrap().trim().to_owned();
+    let subscriber = SqsQueue::new(deployment.account.clients.sqs.clone(), url);
+
+    deployment.put("cat", &images::jpeg(800, 600)).await;
+    deployment.put("text", b"a text").await;
+    deployment.put("gone", &images::jpeg(64, 48)).await;
+    let store = S3Store::new(deployment.account.clients.s3.clone(), deployment.bucket.clone());
+    store.delete(&format!("{PREFIX}gone")).await.unwrap();
+    let worker = deployment.start("worker", &[]).await;
+
+    let mut told: BTreeMap<String, Value> = BTreeMap::new();
+    process::until("all three are told", async || {
+        for message in subscriber.receive(10, Duration::from_secs(1), Duration::from_secs(60)).await.unwrap() {
+            let record: Value = serde_json::from_str(&message.body).unwrap();
+            let image = record["dynamodb"]["NewImage"].clone();
+            if ["published", "invalid_content_type", "failed"].iter().any(|status| image["status"]["S"] == *status) {
+                told.insert(image["id"]["S"].as_str().unwrap().to_owned(), image);
+            }
+        }
+        told.len() == 3
+    })
+    .await;
+    assert_eq!(told["cat"]["status"]["S"], "published");
+    assert_eq!(told["cat"]["key"]["S"], format!("{PREFIX}cat"));
+    let thumbnails = told["cat"]["published"]["M"]["thumbnails"]["L"].as_array().unwrap();
+    let sizes: Vec<&Value> = thumbnails.iter().map(|thumbnail| &thumbnail["M"]["size"]["S"]).collect();
+    assert_eq!(sizes, ["small", "medium", "large"]);
+    assert_eq!(told["text"]["reason"]["S"], "unsupported_type");
+    assert_eq!(
+        (&told["gone"]["status"]["S"], &told["gone"]["reason"]["S"]),
+        (&"failed".into(), &"source_missing".into())
+    );
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0);
+    worker.stop().await;
+}
