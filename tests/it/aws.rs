@@ -11,6 +11,7 @@ pub(crate) mod curl;
 mod deployment;
 mod end_to_end;
 mod faults;
+mod incident;
 mod operate;
 mod outcomes;
 mod rules;

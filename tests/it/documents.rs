@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use darkroom::cli::Cli;
 use darkroom::metrics::definitions::{Definition, Kind, TABLE};
 use darkroom::metrics::process;
 
@@ -95,6 +98,27 @@ fn the_readme_lists_every_setting_and_no_other() {
     let table: String = readme.lines().filter(|line| line.starts_with("| `DARKROOM_")).collect::<Vec<_>>().join("\n");
     let listed = variables(&table).into_iter().collect::<Vec<_>>().join("\n");
     assert_eq!(listed, code);
+}
+
+/// What an operator is told to type: in sentences and tables between backticks, in blocks a line each.
+fn commands(document: &str) -> Vec<String> {
+    let quoted = document.split('`').skip(1).step_by(2);
+    let lines = document.lines().map(|line| line.split(" #").next().unwrap());
+    let all = quoted.chain(lines).map(str::trim).filter(|text| text.starts_with("darkroom "));
+    all.filter(|text| !text.contains('\n')).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_of_the_runbook_is_understood() {
+    let commands = commands(&read("docs/OPERATIONS.md"));
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands {
+        match Cli::try_parse_from(command.split_whitespace()) {
+            // Named, not typed: `darkroom dlq`.
+            Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {}
+            parsed => assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err()),
+        }
+    }
 }
 
 fn documents() -> Vec<PathBuf> {

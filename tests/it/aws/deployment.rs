@@ -90,6 +90,21 @@ impl Deployment {
         command
     }
 
+    /// One of the deployment's own settings.
+    pub(crate) fn setting(&self, name: &str) -> &str {
+        &self.settings.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// A line as an operator types it, beside the processes' logs.
+    pub(crate) fn shell(&self, line: &str, settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new("bash");
+        let binaries = std::path::Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap().display().to_string();
+        command.args(["-c", line]).current_dir(self.dir.path());
+        command.env("PATH", format!("{binaries}:{}", std::env::var("PATH").unwrap()));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).envs(settings.iter().copied());
+        command
+    }
+
     /// Starts `darkroom {role}` with further settings, and waits until it is ready.
     pub(crate) async fn start(&self, role: &str, settings: &[(&str, &str)]) -> Process {
         let (port, admin_port) = (process::free_port(), process::free_port());
