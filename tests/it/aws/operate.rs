@@ -1,16 +1,23 @@
 //! The operator's commands against the whole protocol, as they are typed.
 
 use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
 
-use darkroom::clock::Timestamp;
+use darkroom::backends::aws::{DynamoCatalog, S3Store, SqsQueue};
+use darkroom::clock::{Clock, SystemClock, Timestamp};
 use darkroom::event;
-use darkroom::ports::{Catalog as _, Queue as _};
+use darkroom::operate::Site;
+use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
+use darkroom::ports::{Catalog as _, ObjectStore, Ports, Queue as _};
+use darkroom::recipe::Recipe;
 use darkroom::record::{ImageId, ImageRecord, Status};
 use serde_json::Value;
 
 use super::account::ministack;
 use super::deployment::{Deployment, PREFIX, Plan};
 use crate::images;
+use crate::process;
 
 async fn run(deployment: &Deployment, arguments: &[&str]) -> Output {
     deployment.command(arguments, &[]).output().await.unwrap()
@@ -95,6 +102,65 @@ async fn a_sweep_repairs_what_got_lost() {
     deployment.expect(&dead, Status::Published).await;
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
+}
+
+/// A clock that is ahead of everybody else's: objects of an emulator are always new.
+#[derive(Debug)]
+struct Ahead(Duration);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0)
+    }
+}
+
+#[tokio::test]
+async fn thumbnails_of_superseded_versions_are_removed_with_all_their_versions() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
+    let worker = deployment.start("worker", &[]).await;
+    let cat = deployment.put("cat", &images::jpeg(64, 48)).await;
+    let first = deployment.expect(&cat, Status::Published).await.published.unwrap().version;
+    deployment.put("cat", &images::jpeg(48, 64)).await;
+    process::until("the second upload is published", async || {
+        let published = deployment.record(&cat).await.unwrap().published.unwrap();
+        published.version != first
+    })
+    .await;
+    let dog = deployment.put("dog", &images::jpeg(64, 48)).await;
+    deployment.expect(&dog, Status::Published).await;
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0);
+    worker.stop().await;
+
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(S3Store::new(deployment.account.clients.s3.clone(), deployment.bucket.clone()));
+    let queue = |setting| SqsQueue::new(deployment.account.clients.sqs.clone(), deployment.setting(setting).to_owned());
+    let table = deployment.setting("DARKROOM_TABLE").to_owned();
+    let ports = Ports {
+        queue: Arc::new(queue("DARKROOM_QUEUE_URL")),
+        dead_letters: Arc::new(queue("DARKROOM_DLQ_URL")),
+        uploads: store.clone(),
+        thumbnails: store.clone(),
+        catalog: Arc::new(DynamoCatalog::new(deployment.account.clients.dynamodb.clone(), table)),
+    };
+    let site_at = |ahead| Site {
+        ports: ports.clone(),
+        clock: Arc::new(Ahead(ahead)),
+        bucket: deployment.bucket.clone(),
+        prefix: PREFIX.to_owned(),
+        recipe: Recipe::default(),
+    };
+    for (ahead, removed) in [(Duration::ZERO, 0), (Duration::from_hours(25), 3), (Duration::from_hours(25), 0)] {
+        let mut report = SweepReport::default();
+        sweep::sweep(&site_at(ahead), SweepTerms::default(), &mut report).await.unwrap();
+        assert_eq!((report.records, report.thumbnails_removed), (2, removed), "{ahead:?}");
+    }
+    let left = store.list("thumbnails/", None).await.unwrap();
+    assert_eq!(left.len(), 6);
+    assert!(left.iter().all(|object| !object.key.contains(&first)), "{left:?}");
+    let versions = deployment.account.clients.s3.list_object_versions().bucket(&deployment.bucket);
+    let versions = versions.prefix(format!("thumbnails/cat/{first}/")).send().await.unwrap();
+    assert!(versions.versions().is_empty() && versions.delete_markers().is_empty(), "{versions:?}");
 }
 
 /// A bucket that was there before darkroom was.

@@ -303,6 +303,55 @@ async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
     }
 }
 
+/// Killed at any call, then two at once: what one began the others end, and nothing is repaired wrongly.
+#[tokio::test(start_paused = true)]
+async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
+    for (call, when) in [
+        ("uploads.head", When::KilledBefore),
+        ("queue.send", When::KilledBefore),
+        ("queue.send", When::KilledAfter),
+        ("catalog.apply", When::KilledAfter),
+        ("thumbnails.delete", When::KilledBefore),
+        ("thumbnails.delete", When::KilledAfter),
+    ] {
+        let mut world = World::new().await;
+        let old = world.upload("old", &images::jpeg(64, 48)).await;
+        world.run_until_idle().await;
+        world.upload("old", &images::jpeg(48, 64)).await;
+        world.run_until_idle().await;
+        world.stop_worker(0).await;
+        let lost = invite(&world, "lost").await;
+        let never = invite(&world, "never").await;
+        world.upload("lost", &images::jpeg(64, 48)).await;
+        let dead = world.upload_event("dead", &images::jpeg(64, 48)).await;
+        lose_events(&world).await;
+        world.ports.dead_letters.send(&event::notification(&dead, "")).await.unwrap();
+        tokio::time::sleep(DAY + 3 * HOUR).await;
+
+        let faults = Faults::default();
+        faults.fail(call, 1, ErrorKind::Unavailable, when);
+        let (site, mut report) = (world.site(&faults), SweepReport::default());
+        tokio::select! {
+            ended = sweep::sweep(&site, SweepTerms::default(), &mut report) => panic!("{call}: {ended:?}"),
+            () = faults.severed() => {}
+        }
+        tokio::join!(world.sweep(), world.sweep());
+        // What the killed one had looked at comes back.
+        tokio::time::sleep(HIDDEN).await;
+        world.sweep().await;
+        assert_eq!(thumbnails(&world).await, 3, "{call}, {when:?}: the superseded ones are gone");
+        assert_eq!(look(&world, &never).await, None);
+        world.expect_failed(&ImageId::parse("dead").unwrap(), Reason::Killed).await;
+        world.start_worker();
+        world.redrive().await;
+        world.run_until_idle().await;
+        for id in [&old, &lost, &ImageId::parse("dead").unwrap()] {
+            world.expect_published(id).await;
+        }
+        world.finish().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_machine_sweeps_every_hour() {
     let world = World::idle(Options::default());
