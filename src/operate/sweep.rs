@@ -24,9 +24,12 @@ pub struct SweepTerms {
 }
 
 impl SweepTerms {
-    /// Longer than a retry's longest delay, the breaker's longest pause and a lease, one after the other. An image that
-    /// waits longer because its queue is long is enqueued twice, which changes nothing.
+    /// Longer than a retry's longest delay, the breaker's longest pause and a lease, one after the other.
     pub const STUCK_AFTER: Duration = Duration::from_hours(1);
+
+    /// Messages with which a queue is long: the event that seems to be lost may be among them, and would be sent again
+    /// by every sweep. Twice would change nothing; it would only make the queue longer.
+    pub const LONG_QUEUE: u64 = 1000;
 }
 
 impl Default for SweepTerms {
@@ -46,6 +49,8 @@ pub struct SweepReport {
     pub uploads_enqueued: u64,
     /// Images that nobody was at work on: enqueued.
     pub images_enqueued: u64,
+    /// Those of both kinds that were left for a later sweep, since the queue is long.
+    pub left_for_later: u64,
     /// Dead letters whose images had no verdict: `failed` now.
     pub verdicts_written: u64,
     /// Records of deleted images that no late event can bring back any more: gone.
@@ -73,6 +78,7 @@ impl fmt::Display for SweepReport {
         writeln!(f, "uploads that never came, forgotten       {}", self.uploads_forgotten)?;
         writeln!(f, "uploads whose event got lost, enqueued   {}", self.uploads_enqueued)?;
         writeln!(f, "images left alone by workers, enqueued   {}", self.images_enqueued)?;
+        writeln!(f, "left for later, since the queue is long  {}", self.left_for_later)?;
         writeln!(f, "dead letters without verdict, failed     {}", self.verdicts_written)?;
         writeln!(f, "deleted images, forgotten                {}", self.deletions_forgotten)?;
         writeln!(f, "superseded thumbnails, removed           {}", self.thumbnails_removed)?;
@@ -87,7 +93,8 @@ impl fmt::Display for SweepReport {
 /// # Errors
 /// When a call fails: the next sweep finds what this one did not get to.
 pub async fn sweep(site: &Site, terms: SweepTerms, report: &mut SweepReport) -> Result<(), OperateError> {
-    let mut sweep = Sweep { site, terms, now: site.clock.now(), report, published: HashSet::new() };
+    let is_queue_long = site.ports.queue.attributes().await?.visible > SweepTerms::LONG_QUEUE;
+    let mut sweep = Sweep { site, terms, now: site.clock.now(), is_queue_long, report, published: HashSet::new() };
     sweep.records().await?;
     sweep.verdicts().await?;
     sweep.leftovers().await
@@ -118,6 +125,7 @@ struct Sweep<'a> {
     site: &'a Site,
     terms: SweepTerms,
     now: Timestamp,
+    is_queue_long: bool,
     report: &'a mut SweepReport,
     /// Hashes of image and published version: enough to pass over nearly every thumbnail without asking the catalog,
     /// in eight bytes an image. A collision keeps a thumbnail that might have gone.

@@ -32,6 +32,10 @@ impl Sweep<'_> {
         let is_past_its_ttl = record.ttl.is_some_and(|ttl| ttl < self.now);
         match record.status {
             Status::WaitingForUpload if is_past_its_ttl => self.expired(record).await,
+            Status::WaitingForThumbnails if self.is_stuck(record) && self.is_queue_long => {
+                self.report.left_for_later += 1;
+                Ok(())
+            }
             Status::WaitingForThumbnails if self.is_stuck(record) => {
                 tracing::info!(image.id = %record.id, since = %record.updated_at, "nobody is at work on it: enqueued");
                 self.report.images_enqueued += 1;
@@ -55,6 +59,10 @@ impl Sweep<'_> {
     /// An upload that nobody may make any more: it never came, or its event got lost.
     async fn expired(&mut self, record: &ImageRecord) -> Result<(), OperateError> {
         match self.site.ports.uploads.head(&record.key).await {
+            Ok(_) if self.is_queue_long => {
+                self.report.left_for_later += 1;
+                Ok(())
+            }
             Ok(_) => {
                 tracing::info!(image.id = %record.id, "its event got lost: enqueued");
                 self.report.uploads_enqueued += 1;

@@ -92,7 +92,7 @@ async fn a_sweep_repairs_what_got_lost() {
     let done = printed(&deployment, &["sweep"]).await;
     assert_eq!(would, format!("dry run: nothing is changed\n{done}"));
     let counts: Vec<&str> = done.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(counts, ["2", "1", "1", "0", "1", "0", "0", "0", "0", "0"], "{done}");
+    assert_eq!(counts, ["2", "1", "1", "0", "0", "1", "0", "0", "0", "0", "0"], "{done}");
     assert_eq!(deployment.record(&ImageId::parse("never").unwrap()).await, None);
     deployment.expect(&dead, Status::Failed).await;
 

@@ -104,6 +104,34 @@ async fn an_image_that_nobody_is_at_work_on_is_published() {
     world.finish().await;
 }
 
+/// Its own event may be among those that wait.
+#[tokio::test(start_paused = true)]
+async fn while_the_queue_is_long_nothing_is_added_to_it() {
+    let mut world = World::idle(Options::default());
+    let stuck = world.upload("stuck", &images::jpeg(64, 48)).await;
+    world.faults.fail("thumbnails.put", 1, ErrorKind::Unavailable, When::KilledBefore);
+    let worker = world.start_worker();
+    world.wait_for_death(worker).await;
+    let lost = invite(&world, "lost").await;
+    world.upload("lost", &images::jpeg(64, 48)).await;
+    lose_events(&world).await;
+    tokio::time::sleep(DAY + HOUR).await;
+    for _ in 0..=SweepTerms::LONG_QUEUE {
+        world.send("{\"Event\": \"s3:TestEvent\"}").await;
+    }
+    let later = world.sweep().await;
+    assert_eq!((later.left_for_later, later.uploads_enqueued, later.images_enqueued), (2, 0, 0));
+    assert_eq!(world.ports.queue.attributes().await.unwrap().visible, SweepTerms::LONG_QUEUE + 1);
+    world.start_worker();
+    world.run_until_idle().await;
+    let now = world.sweep().await;
+    assert_eq!((now.left_for_later, now.uploads_enqueued + now.images_enqueued), (0, 2));
+    world.run_until_idle().await;
+    world.expect_published(&lost).await;
+    world.expect_published(&stuck).await;
+    world.finish().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_without_a_verdict_fails_as_killed_until_it_is_redriven() {
     let mut world = World::idle(Options::default());
