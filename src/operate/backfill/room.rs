@@ -25,16 +25,11 @@ impl<'a> Room<'a> {
 
     /// Waits until there is room for one more message. What workers hold counts too: it may come back.
     pub(super) async fn wait(&mut self) -> Result<(), PortError> {
-        let mut was_full = false;
         while self.left == 0 {
             let depth = self.queue.attributes().await?;
             let held = depth.visible + depth.in_flight + depth.delayed;
             self.left = self.most.saturating_sub(held).min(BETWEEN_LOOKS);
             if self.left == 0 {
-                if !was_full {
-                    tracing::debug!(messages = held, "the queue is full: waiting");
-                }
-                was_full = true;
                 tokio::time::sleep(FULL_FOR).await;
             }
         }

@@ -243,7 +243,7 @@ async fn the_table_answers_again(day: &mut Day, ids: &[ImageId]) {
         .collect();
     assert_eq!(counts.iter().map(|(images, _)| images).sum::<usize>(), UPLOADS + 1, "{receives}");
     assert!(counts.iter().all(|(_, receives)| *receives < 10), "{receives}");
-    day.say("Ten receives make a dead letter. The breaker let one message at a time find out, so none came near that.");
+    day.say("Ten receives make a dead letter. The breaker let one message at a time find out, so none got that far.");
 }
 
 async fn the_dead_letters(day: &mut Day) {
