@@ -257,6 +257,7 @@ async fn sample(ports: Ports, pipeline: Arc<Pipeline>) {
         metrics::source_bytes_in_flight(source_bytes);
         metrics::memory_in_use(source_bytes + decode_bytes);
         metrics::render_slots_in_use(pipeline.admission.used_slots());
+        metrics::sample_received_age();
         match tokio::try_join!(ports.queue.attributes(), ports.dead_letters.attributes()) {
             Ok((work, dead_letters)) => metrics::queue_depth(&work, &dead_letters),
             Err(error) => metrics::port_error(&error),

@@ -4,6 +4,7 @@ pub mod definitions;
 pub mod process;
 mod recorder;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::ports::PortError;
@@ -17,6 +18,9 @@ const BUILD: [&str; 2] = [env!("CARGO_PKG_VERSION"), RENDER_REVISION];
 
 /// [`crate::recipe::RENDER_REVISION`] as a label.
 const RENDER_REVISION: &str = "4";
+
+/// The highest age of [`received_age`] since it was last sampled.
+static OLDEST_RECEIVED_MILLIS: AtomicU64 = AtomicU64::new(0);
 
 /// Declares an enum whose variants are the values of a label.
 macro_rules! label_values {
@@ -165,6 +169,17 @@ pub fn queue_lag(lag: Duration) {
     definitions::QUEUE_LAG.histogram(&[]).record(lag);
 }
 
+/// A message was received `age` after it was sent, for the first time or again.
+pub fn received_age(age: Duration) {
+    OLDEST_RECEIVED_MILLIS.fetch_max(u64::try_from(age.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// The oldest message that was received since the last call becomes what a scrape shows.
+pub fn sample_received_age() {
+    let oldest = Duration::from_millis(OLDEST_RECEIVED_MILLIS.swap(0, Ordering::Relaxed));
+    definitions::RECEIVED_OLDEST_AGE.gauge(&[]).set(oldest.as_secs_f64());
+}
+
 /// A message was received for the `count`-th time.
 pub fn receive_count(count: u32) {
     definitions::MESSAGE_RECEIVES.histogram(&[]).record(f64::from(count));
@@ -277,7 +292,7 @@ pub fn drained(elapsed: Duration) {
     definitions::DRAIN_DURATION.histogram(&[]).record(elapsed);
 }
 
-/// How full the queue and the dead letters are.
+/// How full the queue and the dead letters are, and how old.
 pub fn queue_depth(work: &QueueAttributes, dead_letters: &QueueAttributes) {
     for (queue, depth) in [(QueueName::Work, work), (QueueName::DeadLetters, dead_letters)] {
         for (state, count) in [
@@ -287,6 +302,8 @@ pub fn queue_depth(work: &QueueAttributes, dead_letters: &QueueAttributes) {
         ] {
             definitions::QUEUE_MESSAGES.gauge(&[queue.as_str(), state.as_str()]).set(count as f64);
         }
+        let age = depth.oldest_age.map_or(f64::NAN, |age| age.as_secs_f64());
+        definitions::QUEUE_OLDEST_AGE.gauge(&[queue.as_str()]).set(age);
     }
 }
 

@@ -180,6 +180,10 @@ metrics_table! {
         "Time from the signal to stop until nothing was in hand any more.";
     QUEUE_MESSAGES = "darkroom_queue_messages", Kind::Gauge, One, ["queue", "state"], queue_states,
         "Messages in the queue and among the dead letters, by state. Approximate on SQS.";
+    QUEUE_OLDEST_AGE = "darkroom_queue_oldest_age_seconds", Kind::Gauge, Seconds, ["queue"], queues,
+        "Age of the oldest message in the queue and among the dead letters; NaN where it is not known, as on SQS.";
+    RECEIVED_OLDEST_AGE = "darkroom_received_oldest_age_seconds", Kind::Gauge, Seconds, [], single,
+        "Age of the oldest message among those received in the last 15 seconds, redeliveries included; 0 without any.";
     BUILD_INFO = "darkroom_build_info", Kind::Gauge, One, ["version", "render_revision"], build,
         "Always 1; the labels tell which build runs and which revision of the renderer.";
 }
@@ -218,9 +222,12 @@ fn requests() -> Vec<Vec<&'static str>> {
     Request::ALL.into_iter().flat_map(classes).collect()
 }
 
+fn queues() -> Vec<Vec<&'static str>> {
+    one_label(QueueName::ALL.map(QueueName::as_str))
+}
+
 fn queue_states() -> Vec<Vec<&'static str>> {
-    let queues = [QueueName::Work, QueueName::DeadLetters];
-    queues.iter().flat_map(|queue| QueueState::ALL.map(|state| vec![queue.as_str(), state.as_str()])).collect()
+    QueueName::ALL.iter().flat_map(|queue| QueueState::ALL.map(|state| vec![queue.as_str(), state.as_str()])).collect()
 }
 
 fn build() -> Vec<Vec<&'static str>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::definitions::{self, Definition, Kind};
-use super::process;
+use super::{QueueName, process};
 
 /// The `Content-Type` of a scrape.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -86,6 +86,10 @@ fn describe_and_zero() {
             }
         }
     }
+    for queue in QueueName::ALL {
+        // Zero would say that there is none, before anybody has looked.
+        definitions::QUEUE_OLDEST_AGE.gauge(&[queue.as_str()]).set(f64::NAN);
+    }
     definitions::BUILD_INFO.gauge(&super::BUILD).set(1.0);
 }
 
@@ -114,6 +118,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::{self, Outcome, Stage};
+    use crate::ports::queue::QueueAttributes;
     use crate::ports::{ErrorKind, PortError};
     use crate::record::Reason;
 
@@ -133,11 +138,19 @@ mod tests {
         scrape.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect()
     }
 
+    fn depth(visible: u64, oldest_age: Option<std::time::Duration>) -> QueueAttributes {
+        QueueAttributes { visible, in_flight: 0, delayed: 0, oldest_age, max_receives: None }
+    }
+
     fn everything() {
         use std::time::Duration as D;
         metrics::messages_received(3);
         metrics::queue_lag(D::from_millis(20));
         metrics::receive_count(2);
+        metrics::received_age(D::from_secs(90));
+        metrics::received_age(D::from_secs(7));
+        metrics::sample_received_age();
+        metrics::queue_depth(&depth(4, Some(D::from_secs(30))), &depth(2, None));
         Outcome::ALL.into_iter().for_each(metrics::settled);
         Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
         metrics::rejected(Reason::Corrupt);
@@ -157,6 +170,7 @@ mod tests {
         }
         assert!(scrape.contains("darkroom_messages_settled_total{outcome=\"published\"} 0\n"));
         assert!(scrape.contains("darkroom_queue_lag_seconds_count 0\n"));
+        assert!(scrape.contains("darkroom_queue_oldest_age_seconds{queue=\"work\"} NaN\n"));
     }
 
     #[test]
@@ -179,6 +193,10 @@ mod tests {
             "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.005\"} 1\n",
             "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.0025\"} 0\n",
             "darkroom_source_pixels_sum 12000000\n",
+            "darkroom_queue_messages{queue=\"work\",state=\"visible\"} 4\n",
+            "darkroom_queue_oldest_age_seconds{queue=\"work\"} 30\n",
+            "darkroom_queue_oldest_age_seconds{queue=\"dead_letters\"} NaN\n",
+            "darkroom_received_oldest_age_seconds 90\n",
         ] {
             assert!(scrape.contains(line), "{line:?} is not in\n{scrape}");
         }

@@ -37,6 +37,9 @@ pub struct QueueAttributes {
     pub in_flight: u64,
     /// Messages sent with a delay that has not passed.
     pub delayed: u64,
+    /// How long ago the oldest of all these was sent, zero if there is none. `None` where the queue does not tell: SQS
+    /// tells it to CloudWatch alone.
+    pub oldest_age: Option<Duration>,
     /// Receives after which the next poll moves a message to the dead letters; `None` where it never is.
     pub max_receives: Option<u32>,
 }

@@ -43,8 +43,10 @@ impl Run {
 
     fn measure(&self, message: &Message) {
         metrics::receive_count(message.receive_count);
+        let age = self.worker.clock.now().since(message.sent_at);
+        metrics::received_age(age);
         if message.receive_count == 1 {
-            metrics::queue_lag(self.worker.clock.now().since(message.sent_at));
+            metrics::queue_lag(age);
         }
     }
 

@@ -124,6 +124,7 @@ impl Queue for SqsQueue {
             visible: depth(QueueAttributeName::ApproximateNumberOfMessages),
             in_flight: depth(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
             delayed: depth(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+            oldest_age: None,
             max_receives: attributes.get(&QueueAttributeName::RedrivePolicy).and_then(|policy| max_receives(policy)),
         })
     }
@@ -302,6 +303,6 @@ impl Queue for Unset {
 
     /// Nobody can tell what is in there; whoever samples depths need not know why.
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
-        Ok(QueueAttributes { visible: 0, in_flight: 0, delayed: 0, max_receives: None })
+        Ok(QueueAttributes { visible: 0, in_flight: 0, delayed: 0, oldest_age: None, max_receives: None })
     }
 }

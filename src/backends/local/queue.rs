@@ -113,10 +113,12 @@ impl Queue for LocalQueue {
             .read("queue.attributes", move |connection| {
                 let count =
                     |sql| connection.prepare_cached(sql)?.query_row((half as i64, now.as_millis()), |row| row.get(0));
+                let oldest = oldest_sent_at(connection, half)?;
                 Ok(QueueAttributes {
                     visible: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at <= ?2")?,
                     in_flight: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at > ?2")?,
                     delayed: 0,
+                    oldest_age: Some(oldest.map_or(Duration::ZERO, |sent_at| now.since(sent_at))),
                     max_receives,
                 })
             })
@@ -201,6 +203,18 @@ fn next_visible(connection: &Connection, half: Half, now: Timestamp) -> rusqlite
             "SELECT id, receive_count FROM messages WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at LIMIT 1",
         )?
         .query_row((half as i64, now.as_millis()), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// When the oldest message was sent. Row numbers grow in the order of sending, and each entry of an index holds one: so
+/// this reads the index by visibility, as counting does, and a single row.
+fn oldest_sent_at(connection: &Connection, half: Half) -> rusqlite::Result<Option<Timestamp>> {
+    connection
+        .prepare_cached(
+            "SELECT sent_at FROM messages WHERE rowid =
+                 (SELECT min(rowid) FROM messages WHERE queue = ?1)",
+        )?
+        .query_row([half as i64], |row| row.get(0).map(Timestamp::from_millis))
         .optional()
 }
 

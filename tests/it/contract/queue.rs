@@ -1,6 +1,7 @@
 //! The contract of `Queue`: redelivery, receive counts, dead letters, and what becomes of old receipts.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom::ports::queue::{Message, Queue, Receipt};
@@ -36,6 +37,7 @@ macro_rules! for_each_queue_case {
             delete_of_a_replaced_receipt_is_ok_and_deletes_nothing,
             batches_of_any_size_answer_each_receipt_in_order,
             attributes_tell_depths_and_rules,
+            attributes_tell_the_age_of_the_oldest_message_or_nothing,
         }
     };
 }
@@ -364,4 +366,37 @@ pub(crate) async fn attributes_tell_depths_and_rules(fixture: &dyn Fixture) {
     assert_eq!((attributes.visible, attributes.in_flight, attributes.delayed), (2, 1, 0));
     assert_eq!(attributes.max_receives, Some(7));
     assert_eq!(dead_letters.attributes().await.unwrap().max_receives, None);
+}
+
+/// A backend that does not know the age must say so, and not that it is zero.
+pub(crate) async fn attributes_tell_the_age_of_the_oldest_message_or_nothing(fixture: &dyn Fixture) {
+    let Queues { queue, dead_letters } = fixture.queue(1).await;
+    let age_of = async |queue: &Arc<dyn Queue>| queue.attributes().await.unwrap().oldest_age;
+    let Some(of_nothing) = age_of(&queue).await else {
+        queue.send("old").await.unwrap();
+        assert_eq!(age_of(&queue).await, None);
+        return;
+    };
+    assert_eq!(of_nothing, Duration::ZERO);
+    queue.send("old").await.unwrap();
+    fixture.let_time_pass(10 * ONE_SECOND).await;
+    queue.send("new").await.unwrap();
+    let is_about =
+        |age: Option<Duration>, seconds: u32| age.is_some_and(|age| age.abs_diff(ONE_SECOND * seconds) < ONE_SECOND);
+    assert!(is_about(age_of(&queue).await, 10));
+    // Held by somebody it only grows older.
+    let old = receive_one(&*queue, LEASE).await;
+    assert_eq!(old.body, "old");
+    assert!(is_about(age_of(&queue).await, 10));
+    // A dead letter is as old as it was as a message, and what stays behind is all the younger.
+    release(&*queue, &old, 60 * ONE_SECOND).await.unwrap();
+    fixture.let_time_pass(2 * LEASE).await;
+    let new = receive_one(&*queue, LEASE).await;
+    assert_eq!(new.body, "new");
+    delete(&*queue, &new).await.unwrap();
+    fixture.let_time_pass(60 * ONE_SECOND).await;
+    assert!(is_empty(&*queue).await);
+    assert_eq!(age_of(&queue).await, Some(Duration::ZERO));
+    let age = age_of(&dead_letters).await.unwrap();
+    assert!(age > 70 * ONE_SECOND && age < 90 * ONE_SECOND, "{age:?}");
 }
