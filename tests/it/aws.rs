@@ -12,6 +12,7 @@ mod deployment;
 mod end_to_end;
 mod faults;
 mod incident;
+mod model;
 mod operate;
 mod outcomes;
 mod rules;

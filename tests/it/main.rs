@@ -26,4 +26,5 @@ mod operate;
 mod peers;
 mod process;
 mod render;
+mod soak;
 mod world;

@@ -30,7 +30,28 @@ const CALLS: [&str; 7] = [
 ];
 
 const STEPS: usize = 30;
-const VISIBILITY: Duration = Duration::from_secs(30);
+
+/// How fast a history goes: a paused clock jumps over hours, before an emulator every second is one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) visibility: Duration,
+    /// Times between two steps.
+    pub(crate) pauses: [Duration; 4],
+    /// A message that is held back is hidden for one to ten of these.
+    pub(crate) held_back: Duration,
+    /// How often in a row a call may fail.
+    pub(crate) failures: [usize; 4],
+    /// How long a worker that was asked to stop is waited for.
+    pub(crate) stop: Duration,
+}
+
+const PAUSED: Pace = Pace {
+    visibility: Duration::from_secs(30),
+    pauses: [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(15), Duration::from_secs(150)],
+    held_back: Duration::from_secs(60),
+    failures: [1, 2, 5, 40],
+    stop: Duration::from_secs(300),
+};
 
 /// What must become of an upload that is not replaced by a newer one.
 type Verdict = (Status, Option<Reason>);
@@ -47,24 +68,36 @@ struct Key {
     is_deleted: bool,
 }
 
-struct History {
+pub(crate) struct History {
     world: World,
     dice: Dice,
+    pace: Pace,
     keys: BTreeMap<&'static str, Key>,
     events: Vec<ObjectCreated>,
     poison: u64,
 }
 
 impl History {
-    fn new(seed: u64) -> Self {
+    /// A history in a world that has no worker yet.
+    pub(crate) fn of(mut world: World, seed: u64, pace: Pace) -> Self {
         let mut dice = Dice::new(seed);
-        let options = Options { visibility: VISIBILITY, ..Options::default() };
-        let mut world = World::idle(options);
         for _ in 0..2 + dice.roll(3) {
             world.start_worker();
         }
         let keys = NAMES.map(|name| (name, Key::default())).into();
-        Self { world, dice, keys, events: Vec::new(), poison: 0 }
+        Self { world, dice, pace, keys, events: Vec::new(), poison: 0 }
+    }
+
+    /// Lets so much happen, and expects the end that the model says.
+    pub(crate) async fn live_through(mut self, steps: usize) {
+        for _ in 0..steps {
+            self.step().await;
+        }
+        self.settle().await;
+        self.expect_what_the_model_says().await;
+        self.expect_only_progress();
+        let poison = self.poison;
+        self.world.finish_with_dead_letters(poison).await;
     }
 
     async fn step(&mut self) {
@@ -83,8 +116,7 @@ impl History {
             15 => drop(self.world.sweep().await),
             _ => drop(self.world.redrive().await),
         }
-        let seconds = self.dice.pick(&[0, 0, 1, 5, 40, 200]);
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        tokio::time::sleep(self.dice.pick(&self.pace.pauses)).await;
         self.world.replace_the_dead();
     }
 
@@ -138,7 +170,7 @@ impl History {
 
     /// Somebody else receives what is there and never says a word: it comes back late, behind others.
     async fn hold_messages_back(&mut self) {
-        let hidden = Duration::from_secs(60 * (1 + self.dice.roll(10) as u64));
+        let hidden = self.pace.held_back * (1 + self.dice.roll(10) as u32);
         let queue = &self.world.ports.queue;
         drop(queue.receive(1 + self.dice.roll(3), Duration::ZERO, hidden).await.unwrap());
     }
@@ -152,7 +184,7 @@ impl History {
     fn fail_calls(&mut self) {
         let kind = self.dice.pick(&[ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied]);
         let when = self.dice.pick(&[When::Before, When::After]);
-        let (n, times) = (1 + self.dice.roll(4), self.dice.pick(&[1, 1, 2, 5, 40]));
+        let (n, times) = (1 + self.dice.roll(4), self.dice.pick(&self.pace.failures));
         self.world.faults.fail_many(self.dice.pick(&CALLS), n, times, kind, when);
     }
 
@@ -164,7 +196,7 @@ impl History {
     /// Calls that take longer than a lease, while nobody can extend it.
     fn lose_leases(&mut self) {
         let call = self.dice.pick(&["uploads.get", "catalog.apply", "thumbnails.put"]);
-        self.world.faults.fail(call, 1, ErrorKind::Unavailable, When::Late(3 * VISIBILITY));
+        self.world.faults.fail(call, 1, ErrorKind::Unavailable, When::Late(3 * self.pace.visibility));
         self.world.faults.fail_many("queue.extend", 1, 8, ErrorKind::Unavailable, When::Before);
     }
 
@@ -172,7 +204,7 @@ impl History {
         let running = self.world.running();
         let number = self.dice.pick(&running);
         // It may be killed before it has drained.
-        let _ = tokio::time::timeout(Duration::from_secs(300), self.world.stop_worker(number)).await;
+        let _ = tokio::time::timeout(self.pace.stop, self.world.stop_worker(number)).await;
         self.world.start_worker();
     }
 
@@ -220,24 +252,15 @@ impl History {
     }
 }
 
-async fn live_through(seed: u64) {
-    let mut history = History::new(seed);
-    for _ in 0..STEPS {
-        history.step().await;
-    }
-    history.settle().await;
-    history.expect_what_the_model_says().await;
-    history.expect_only_progress();
-    let poison = history.poison;
-    history.world.finish_with_dead_letters(poison).await;
-}
-
 /// Each on a clock of its own.
 fn live_through_all(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         eprintln!("seed {seed}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(live_through(seed));
+        runtime.block_on(async {
+            let world = World::idle(Options { visibility: PAUSED.visibility, ..Options::default() });
+            History::of(world, seed, PAUSED).live_through(STEPS).await;
+        });
     }
 }
 

@@ -3,8 +3,10 @@
 mod kills;
 mod load;
 mod readme;
+mod scrapes;
 mod sharing;
 mod soak;
+mod stuck;
 mod trouble;
 
 use std::path::{Path, PathBuf};

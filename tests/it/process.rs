@@ -99,10 +99,16 @@ impl Process {
     }
 
     /// Asks it to stop, and expects that it ends with 0.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         let pid = self.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        let (code, printed) = self.ended().await;
+        assert_eq!(code, Some(0), "{printed}");
+    }
+
+    /// Waits until it ends by itself: its exit code, and everything that it printed.
+    pub(crate) async fn ended(mut self) -> (Option<i32>, String) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
-        assert!(status.success(), "{status}: {}", self.printed());
+        (status.code(), self.printed())
     }
 }

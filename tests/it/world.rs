@@ -7,6 +7,7 @@ mod faults;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,6 +76,8 @@ pub struct World {
     dir: TempDir,
     /// The store puts the events of its objects on the queue by itself.
     has_notifications: bool,
+    /// Uploads so far, where it does not.
+    uploads: AtomicUsize,
     workers: Vec<Option<RunningWorker>>,
     is_finished: bool,
 }
@@ -114,6 +117,7 @@ impl World {
             clock,
             dir: tempfile::tempdir().unwrap(),
             has_notifications: false,
+            uploads: AtomicUsize::new(0),
             workers: Vec::new(),
             is_finished: false,
         }
@@ -198,14 +202,23 @@ impl World {
         let bytes = Bytes::copy_from_slice(bytes);
         self.ports.uploads.put(&key, bytes, "application/octet-stream", "no-store").await.unwrap();
         if !self.has_notifications {
-            self.send_event(&self.event_of(name, Some("01")).await).await;
+            self.uploads.fetch_add(1, Ordering::Relaxed);
+            self.send_event(&self.event_of(name, Some(&self.last_sequencer())).await).await;
         }
         ImageId::of_key(PREFIX, &key).unwrap()
+    }
+
+    /// What the newest upload's event has, where it is this world that writes the events.
+    fn last_sequencer(&self) -> String {
+        format!("{:016X}", self.uploads.load(Ordering::Relaxed))
     }
 
     /// As [`World::upload`]; the event that went to the queue.
     pub async fn upload_event(&self, name: &str, bytes: &[u8]) -> ObjectCreated {
         self.upload(name, bytes).await;
+        if !self.has_notifications {
+            return self.event_of(name, Some(&self.last_sequencer())).await;
+        }
         let version = self.ports.uploads.head(&format!("{PREFIX}{name}")).await.unwrap().src;
         let database = rusqlite::Connection::open(self.dir.path().join("darkroom.db")).unwrap();
         let query = "SELECT printf('%016X', number) FROM objects WHERE version = ?1";

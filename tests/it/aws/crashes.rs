@@ -15,7 +15,8 @@ use crate::world::{Options, When, World};
 /// Worlds at once: each has a queue, a bucket and a table of its own, and mostly waits.
 const AT_ONCE: usize = 12;
 
-async fn world(account: &Account, options: Options) -> World {
+/// A world in an account.
+pub(super) async fn world(account: &Account, options: Options) -> World {
     let (queue_url, dlq_url) = account.queue(options.max_receives).await;
     let (bucket, table) = (account.bucket(true).await, account.table().await);
     let queue = |url| Arc::new(SqsQueue::new(account.clients.sqs.clone(), url));

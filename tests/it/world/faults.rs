@@ -1,5 +1,6 @@
 //! Ports that fail when a test says so: each wrapper is itself a port.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use darkroom::ports::queue::{Message, QueueAttributes, Receipt};
 use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError, Ports, Queue};
 use darkroom::record::{Applied, ImageId, ImageRecord, Status, Transition};
 use tokio_util::sync::CancellationToken;
+
+use crate::dice::Dice;
 
 /// What befalls a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +53,23 @@ pub struct Faults {
 #[derive(Default)]
 struct State {
     faults: Vec<Fault>,
-    calls: Vec<&'static str>,
+    /// Of so many calls one fails, as these dice will have it.
+    share: Option<(usize, Dice)>,
+    calls: BTreeMap<&'static str, usize>,
     writes: Vec<ImageRecord>,
     fired: usize,
     watches: Vec<(&'static str, usize, CancellationToken)>,
+}
+
+impl State {
+    fn by_chance(&mut self, operation: &'static str) -> Option<(When, PortError)> {
+        let (each, dice) = self.share.as_mut()?;
+        (dice.roll(*each) == 0).then(|| {
+            let kind =
+                dice.pick(&[ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied, ErrorKind::Damaged]);
+            (dice.pick(&[When::Before, When::After]), PortError::new(kind, operation))
+        })
+    }
 }
 
 impl Faults {
@@ -65,6 +81,11 @@ impl Faults {
     /// Makes `times` calls of `operation` fail, from the `n`-th on.
     pub fn fail_many(&self, operation: &'static str, n: usize, times: usize, kind: ErrorKind, when: When) {
         self.state.lock().unwrap().faults.push(Fault { operation, skip: n - 1, times, kind, when });
+    }
+
+    /// Makes one of `each` calls fail, whichever it is, before or after it did everything, in all the ways there are.
+    pub fn fail_one_of(&self, each: usize, dice: Dice) {
+        self.state.lock().unwrap().share = Some((each, dice));
     }
 
     /// The same faults for one more worker, which can be killed by itself.
@@ -96,7 +117,9 @@ impl Faults {
 
     /// Lets everything go through again.
     pub fn heal(&self) {
-        self.state.lock().unwrap().faults.clear();
+        let mut state = self.state.lock().unwrap();
+        state.faults.clear();
+        state.share = None;
     }
 
     /// How many calls have failed by a fault.
@@ -106,7 +129,12 @@ impl Faults {
 
     /// Calls of an operation so far.
     pub fn calls(&self, operation: &str) -> usize {
-        self.state.lock().unwrap().calls.iter().filter(|call| **call == operation).count()
+        self.state.lock().unwrap().calls.get(operation).copied().unwrap_or_default()
+    }
+
+    /// Calls of all operations so far.
+    pub fn all_calls(&self) -> usize {
+        self.state.lock().unwrap().calls.values().sum()
     }
 
     /// Every status that an image was given, in order, short-lived ones included.
@@ -134,8 +162,11 @@ impl Faults {
 
     fn enter(&self, operation: &'static str) -> Option<(When, PortError)> {
         let mut state = self.state.lock().unwrap();
-        state.calls.push(operation);
-        let count = state.calls.iter().filter(|call| **call == operation).count();
+        let count = {
+            let calls = state.calls.entry(operation).or_default();
+            *calls += 1;
+            *calls
+        };
         for (_, _, token) in state.watches.iter().filter(|(watched, n, _)| *watched == operation && *n == count) {
             token.cancel();
         }
@@ -149,6 +180,7 @@ impl Faults {
                 (fault.when, PortError::new(fault.kind, operation))
             })
         });
+        let fault = fault.or_else(|| state.by_chance(operation));
         state.fired += usize::from(fault.is_some());
         fault
     }
