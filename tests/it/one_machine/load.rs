@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use png::{BitDepth, ColorType};
 use turbojpeg::Subsamp;
 
@@ -72,17 +73,28 @@ async fn small_images_are_not_starved_by_large_ones() {
         }
         rounds.push((large, ids));
     }
-    let published_at = async |id: &str| site.expect_published(id).await["publishedAt"].as_str().unwrap().to_owned();
-    let mut ends = Vec::new();
+    let times = async |id: &str| {
+        let image = site.expect_published(id).await;
+        ["createdAt", "publishedAt"].map(|field| image[field].as_str().unwrap().parse::<Timestamp>().unwrap())
+    };
+    let (mut ends, mut waits) = (Vec::new(), [Vec::new(), Vec::new()]);
     for (large, small) in &rounds {
-        let mut last_small = String::new();
+        let mut last_small = Timestamp::MIN;
         for id in small {
-            last_small = last_small.max(published_at(id).await);
+            let [created, published] = times(id).await;
+            last_small = last_small.max(published);
+            waits[0].push(published.duration_since(created).as_millis_f64());
         }
-        ends.push((published_at(large).await, last_small));
+        let [created, published] = times(large).await;
+        ends.push((published, last_small));
+        waits[1].push(published.duration_since(created).as_millis_f64());
     }
     println!("{LARGE} x 100 MP and {} small images in {:?}", LARGE * SMALL_BETWEEN, begun.elapsed());
-    println!("published, large and the last small one behind it: {ends:#?}");
+    for (size, waits) in ["small", "100 MP"].iter().zip(&mut waits) {
+        waits.sort_by(f64::total_cmp);
+        let (half, all) = (waits[waits.len() / 2], waits[waits.len() - 1]);
+        println!("{size}: half are published {half:.0} ms after their upload began, all of them {all:.0} ms");
+    }
     for (number, (_, last_small)) in ends.iter().enumerate() {
         // Two slots, and up to ten messages that may be received out of order: two large ones may overtake.
         if let Some((later_large, _)) = ends.get(number + 3) {

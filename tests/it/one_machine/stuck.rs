@@ -45,6 +45,7 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     let darkroom = site.run(command).await;
     site.expect_published(&id).await;
     assert_eq!(darkroom.metric("darkroom_dead_claims_total", "").await, 0.0);
+    println!("decoded in {} s", darkroom.metric("darkroom_stage_duration_seconds_sum", "\"decode\"").await);
     darkroom.stop().await;
     site.expect_nothing_but(1);
 }
