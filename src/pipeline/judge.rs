@@ -4,7 +4,7 @@ use super::attempt::{Job, Way};
 use super::{Attempted, Fate};
 use crate::clock::Timestamp;
 use crate::metrics::Outcome;
-use crate::record::{Guard, ImageRecord, SourceId, Status};
+use crate::record::{Guard, ImageRecord, Reason, SourceId, Status};
 
 /// Dead claims after which an image is given up.
 pub(super) const MAX_DEATHS: u32 = 5;
@@ -30,10 +30,8 @@ pub(super) fn of_sequenced(record: &ImageRecord, way: &Way, job: &Job<'_>, now: 
     // Without a version id, what the sequencer stands for may have been overwritten: only reading tells.
     if let Some(version) = &job.event.version_id {
         of_same_source(record, &SourceId::new(Some(version), ""), job, now)
-    } else if is_failed_by(record, job) {
-        Err(Fate::DEAD)
     } else {
-        Ok(past(record, job))
+        own_failure(record, job).map_or_else(|| Ok(past(record, job)), Err)
     }
 }
 
@@ -50,8 +48,8 @@ fn of_same_source(record: &ImageRecord, src: &SourceId, job: &Job<'_>, now: Time
     if !is_same {
         return Ok(Past::default());
     }
-    if is_failed_by(record, job) {
-        return Err(Fate::DEAD);
+    if let Some(fate) = own_failure(record, job) {
+        return Err(fate);
     }
     let is_settled = matches!(record.status, Status::Published | Status::InvalidContentType);
     let is_held_by_another = record.has_live_lease(now) && !is_of_message(record, job);
@@ -92,7 +90,7 @@ pub(super) fn of_refusal(
     if is_other_source {
         return Attempted::SourceChanged;
     }
-    Attempted::Settled(if is_failed_by(current, job) { Fate::DEAD } else { Fate::Done(Outcome::Duplicate) })
+    Attempted::Settled(own_failure(current, job).unwrap_or(Fate::Done(Outcome::Duplicate)))
 }
 
 /// What the refusal of a write that holds a claim means: it was replaced, or this attempt had decided already and the
@@ -110,6 +108,10 @@ fn is_of_message(record: &ImageRecord, job: &Job<'_>) -> bool {
     record.message.as_deref() == Some(&*job.attempt.message)
 }
 
-fn is_failed_by(record: &ImageRecord, job: &Job<'_>) -> bool {
-    record.status == Status::Failed && is_of_message(record, job)
+/// What an earlier delivery of this message has come to, or an earlier record in it, if it has failed for good: the
+/// message is on its way to the dead letters, or to its end if the object is gone.
+fn own_failure(record: &ImageRecord, job: &Job<'_>) -> Option<Fate> {
+    let has_failed = record.status == Status::Failed && is_of_message(record, job);
+    let is_gone = record.reason == Some(Reason::SourceMissing);
+    has_failed.then_some(if is_gone { Fate::Done(Outcome::SourceMissing) } else { Fate::DEAD })
 }

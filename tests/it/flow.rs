@@ -1,10 +1,12 @@
 //! The way of uploads through workers: to published, in whatever order their events arrive.
 
-use darkroom::record::{Reason, Status};
+use darkroom::event;
+use darkroom::ports::ErrorKind;
+use darkroom::record::{ImageId, Reason, Status};
 use darkroom::worker::Ended;
 
 use crate::images;
-use crate::world::{BUCKET, Options, PREFIX, World};
+use crate::world::{BUCKET, Options, PREFIX, When, World};
 
 #[tokio::test(start_paused = true)]
 async fn an_upload_is_published() {
@@ -198,6 +200,29 @@ async fn a_vanished_object_fails_without_a_dead_letter() {
     world.run_until_idle().await;
     world.expect_failed(&id, Reason::SourceMissing).await;
     world.finish().await;
+}
+
+/// The same event again in the same message, or the message again since its deletion failed.
+#[tokio::test(start_paused = true)]
+async fn a_vanished_object_is_no_dead_letter_however_often_its_message_tells_of_it() {
+    for is_in_one_message in [true, false] {
+        let mut world = World::idle(Options::default());
+        let created = world.upload_event("cat", &images::jpeg(64, 64)).await;
+        world.ports.uploads.delete("uploads/cat").await.unwrap();
+        if is_in_one_message {
+            let text = event::notification(&created, "etag");
+            let mut message: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let record = message["Records"][0].clone();
+            message["Records"].as_array_mut().unwrap().push(record);
+            world.send(&message.to_string()).await;
+        } else {
+            world.faults.fail("queue.delete", 1, ErrorKind::Unavailable, When::Before);
+        }
+        world.start_worker();
+        world.run_until_idle().await;
+        world.expect_failed(&ImageId::of_key(PREFIX, "uploads/cat").unwrap(), Reason::SourceMissing).await;
+        world.finish().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
