@@ -25,7 +25,11 @@ async fn three_hundred_uploads_outlive_faults_kills_and_stops() {
     let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
     let settings = [("AWS_ENDPOINT_URL", proxy.endpoint()), ("DARKROOM_VISIBILITY_TIMEOUT", "5s")];
     let mut workers = [deployment.start("worker", &settings).await, deployment.start("worker", &settings).await];
-    proxy.set(&on_every_call(0.1)).await;
+    let mut rules = on_every_call(0.1);
+    // A worker that cannot read the queue's rules at its start ends at once, and whoever runs it starts it again: this
+    // test starts each but once.
+    rules.retain(|rule| rule["operation"] != "GetQueueAttributes");
+    proxy.set(&rules).await;
     let photograph = images::jpeg(64, 48);
     let mut dice = Dice::unforeseen();
     let (mut ids, mut kills, mut stops) = (Vec::new(), 0, 0);
