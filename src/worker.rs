@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::clock::SharedClock;
 use crate::metrics;
 use crate::pipeline::Pipeline;
-use crate::ports::queue::Message;
-use crate::ports::{PortError, Queue};
+use crate::ports::queue::{Message, QueueAttributes};
+use crate::ports::{ErrorKind, PortError, Queue};
 use breaker::Breaker;
 use keeper::Keeper;
 
@@ -73,14 +73,17 @@ impl Worker {
     /// Works until `shutdown` is cancelled, then drains: waiting work is given back at once, work in hand is finished.
     ///
     /// # Errors
-    /// When the queue's rules cannot be read at the start.
+    /// When there is no such queue, or it does not take the question.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, PortError> {
-        let max_receives = self.queue.attributes().await?.max_receives;
+        let breaker = Breaker::new();
+        let Some(QueueAttributes { max_receives, .. }) = self.queue_rules(&breaker, &shutdown).await? else {
+            return Ok(Ended::Drained);
+        };
         let keeper = Keeper::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
         let run = Arc::new(Run {
             worker: self,
             keeper,
-            breaker: Breaker::new(),
+            breaker,
             max_receives,
             draining: shutdown,
             abandoned: CancellationToken::new(),
@@ -88,6 +91,34 @@ impl Worker {
         let tasks = TaskTracker::new();
         run.receive_until_shutdown(&tasks).await;
         Ok(run.drain(&tasks).await)
+    }
+
+    /// Asks for the queue's rules until it answers: a worker that begins during an outage waits like the others. `None`
+    /// on shutdown.
+    async fn queue_rules(
+        &self,
+        breaker: &Breaker,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<QueueAttributes>, PortError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(None),
+                _ = breaker.allowed(1) => {}
+            }
+            match self.queue.attributes().await {
+                Ok(attributes) => {
+                    breaker.succeeded();
+                    return Ok(Some(attributes));
+                }
+                Err(error) if error.kind.is_outage() || error.kind == ErrorKind::Damaged => {
+                    metrics::port_error(&error);
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the queue does not tell its rules");
+                    breaker.failed();
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -154,6 +154,19 @@ async fn a_twenty_minute_outage_dead_letters_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_begins_during_an_outage_waits_for_its_end() {
+    for kind in [ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied, ErrorKind::Damaged] {
+        let mut world = World::idle(Options::default());
+        let id = world.upload("cat", &images::jpeg(64, 48)).await;
+        world.faults.fail_many("queue.attributes", 1, 4, kind, When::Before);
+        world.start_worker();
+        world.run_until_idle().await;
+        world.expect_published(&id).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn killed_five_times_an_image_is_given_up() {
     let mut world = World::idle(Options::default());
     let id = world.upload("cat", &images::jpeg(64, 48)).await;

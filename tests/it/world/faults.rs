@@ -284,7 +284,7 @@ impl Queue for FaultyQueue {
     }
 
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
-        self.inner.attributes().await
+        self.faults.call("queue.attributes", self.inner.attributes()).await
     }
 }
 
