@@ -78,7 +78,6 @@ fn decode_square<const N: usize, const K: usize>(bytes: &[u8], planes: &mut Plan
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     let mut blocks: Vec<Blocks<K>> = Vec::new();
-    let mut is_painted = false;
     loop {
         let (marker, body) = segments.next()?;
         match marker {
@@ -96,7 +95,6 @@ fn decode_square<const N: usize, const K: usize>(bytes: &[u8], planes: &mut Plan
                 let scan = Sequential::read(body, frame, &tables)?;
                 segments.at = scan.run::<N, K>(bytes, segments.at, frame, planes, stop)?;
                 planes.fill_up();
-                is_painted = true;
             }
             0xda => {
                 let frame = frame.as_mut().ok_or(Unusual)?;
@@ -109,7 +107,8 @@ fn decode_square<const N: usize, const K: usize>(bytes: &[u8], planes: &mut Plan
         }
     }
     let frame = frame.filter(Frame::is_complete).ok_or(Unusual)?;
-    if is_painted {
+    if blocks.is_empty() {
+        // One scan was painted as it came.
         return Ok(());
     }
     paint::<N, K>(&frame.components, &blocks, planes, stop)

@@ -112,6 +112,12 @@ impl<'a> Bits<'a> {
             self.data.get(self.at) == Some(&0xff) && self.data.get(self.at + 1).is_some_and(|&next| next != 0);
         (left < 8 && is_marker).then_some(self.at)
     }
+
+    /// What stands behind the restart marker of this number, if that is what comes next.
+    pub(super) fn behind_restart(&self, number: u8) -> Option<Self> {
+        let at = self.end()?;
+        (self.data.get(at + 1) == Some(&(0xd0 + number))).then(|| Self::new(self.data, at + 2))
+    }
 }
 
 /// Whether any byte is 255.

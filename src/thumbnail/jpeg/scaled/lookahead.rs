@@ -1,4 +1,4 @@
-//! What the next bits of a sequential scan's block say: a whole coefficient at once, or several that are not shown.
+//! What the next bits of a sequential scan's block say: one or two coefficients at once, or several that are not shown.
 
 use super::Unusual;
 use super::bits::Bits;
@@ -6,7 +6,7 @@ use super::blocks::{of_sign, signed};
 use super::huffman::Huffman;
 use super::transform::Batch;
 
-/// So many bits are looked at for a coefficient that is shown.
+/// So many bits are looked at for one or two coefficients that are shown.
 const SHOWN_BITS: u32 = 11;
 /// So many are looked at for several that are not.
 const PASSED_BITS: u32 = 12;

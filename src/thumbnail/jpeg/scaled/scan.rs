@@ -28,7 +28,6 @@ pub(super) struct Scan {
 
 /// Where the bits of a scan are, and what is carried from block to block.
 struct State<'a> {
-    bytes: &'a [u8],
     bits: Bits<'a>,
     /// The last DC coefficient of each component.
     last: [i32; 3],
@@ -80,8 +79,7 @@ impl Scan {
         stop: &Stop,
     ) -> Result<usize, Halt> {
         let interval = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval };
-        let mut state =
-            State { bytes, bits: Bits::new(bytes, at), last: [0; 3], empty: 0, left: interval, restarts: 0 };
+        let mut state = State { bits: Bits::new(bytes, at), last: [0; 3], empty: 0, left: interval, restarts: 0 };
         let rows = match self.components.as_slice() {
             [only] => frame.components[*only].blocks.1,
             _ => frame.components[0].units.1,
@@ -168,12 +166,8 @@ impl Scan {
 impl State<'_> {
     /// Goes over the restart marker that must stand here.
     fn restart(&mut self, interval: usize) -> Result<(), Unusual> {
-        let at = self.bits.end().filter(|_| self.empty == 0).ok_or(Unusual)?;
-        if self.bytes.get(at + 1) != Some(&(0xd0 + self.restarts)) {
-            return Err(Unusual);
-        }
+        self.bits = self.bits.behind_restart(self.restarts).filter(|_| self.empty == 0).ok_or(Unusual)?;
         self.restarts = (self.restarts + 1) % 8;
-        self.bits = Bits::new(self.bytes, at + 2);
         self.last = [0; 3];
         self.left = interval;
         Ok(())

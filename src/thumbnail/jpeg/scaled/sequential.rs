@@ -39,7 +39,6 @@ struct Part<'a, const N: usize, const K: usize> {
 
 /// Where in the file the scan is.
 struct Place<'a> {
-    bytes: &'a [u8],
     bits: Bits<'a>,
     /// Units until the next restart marker.
     left: usize,
@@ -87,7 +86,7 @@ impl Sequential {
             [only] => only.blocks,
             all => all.first().ok_or(Unusual)?.units,
         };
-        let mut place = Place { bytes, bits: Bits::new(bytes, at), left: self.interval(), restarts: 0 };
+        let mut place = Place { bits: Bits::new(bytes, at), left: self.interval(), restarts: 0 };
         for _ in 0..units.1 {
             stop.check()?;
             self.row_of_units(units.0, &mut parts, &mut place)?;
@@ -189,12 +188,9 @@ impl<'a> Place<'a> {
     /// Goes over the restart marker that must stand here; returns what stands behind it.
     #[inline(never)]
     fn restart(&mut self, bits: Bits<'a>, interval: usize) -> Result<Bits<'a>, Unusual> {
-        let at = bits.end().ok_or(Unusual)?;
-        if self.bytes.get(at + 1) != Some(&(0xd0 + self.restarts)) {
-            return Err(Unusual);
-        }
+        let behind = bits.behind_restart(self.restarts).ok_or(Unusual)?;
         self.restarts = (self.restarts + 1) % 8;
         self.left = interval;
-        Ok(Bits::new(self.bytes, at + 2))
+        Ok(behind)
     }
 }
