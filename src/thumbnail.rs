@@ -2,6 +2,7 @@
 
 mod coarse;
 mod colour;
+mod dispatch;
 mod exif;
 mod geometry;
 mod jpeg;

@@ -17,6 +17,7 @@ mod scan;
 mod sequential;
 mod transform;
 
+use super::super::dispatch::dispatched;
 use super::super::planes::Planes;
 use super::super::{Stop, Stopped};
 
@@ -127,7 +128,11 @@ fn paint<const N: usize, const K: usize>(
         if width > blocks.stride * N || plane.len() > width * N * component.rows() {
             return Err(Halt::Unusual);
         }
-        Transform::<N, K>::new(quantisation).apply(blocks, plane, width);
+        let transform = Transform::<N, K>::new(quantisation);
+        dispatched(
+            #[inline(always)]
+            || transform.apply(blocks, plane, width),
+        );
         count += 1;
     }
     planes.fill_up();

@@ -44,6 +44,7 @@ impl<const K: usize> Blocks<K> {
     }
 
     /// The first scan of a band of AC coefficients in some blocks of a row.
+    #[inline(always)]
     pub(super) fn first_ac(
         &mut self,
         blocks: std::ops::Range<usize>,
@@ -88,6 +89,7 @@ impl<const K: usize> Blocks<K> {
     }
 
     /// One more bit of a band of AC coefficients in some blocks of a row, and those that are new with this bit.
+    #[inline(always)]
     pub(super) fn refine_ac(
         &mut self,
         blocks: std::ops::Range<usize>,

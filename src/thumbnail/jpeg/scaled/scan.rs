@@ -8,6 +8,7 @@ use super::frame::{Component, Frame, Tables};
 use super::huffman::Huffman;
 use super::{Band, Halt, Unusual};
 use crate::thumbnail::Stop;
+use crate::thumbnail::dispatch::dispatched;
 
 /// What a scan brings.
 enum Kind {
@@ -86,10 +87,13 @@ impl Scan {
         };
         for row in 0..rows {
             stop.check()?;
-            match self.components.as_slice() {
-                [only] => self.row_of_blocks(row, &frame.components[*only], &mut blocks[*only], &mut state)?,
-                _ => self.row_of_units(row, frame, blocks, &mut state)?,
-            }
+            dispatched(
+                #[inline(always)]
+                || match self.components.as_slice() {
+                    [only] => self.row_of_blocks(row, &frame.components[*only], &mut blocks[*only], &mut state),
+                    _ => self.row_of_units(row, frame, blocks, &mut state),
+                },
+            )?;
             if state.bits.is_overrun() {
                 return Err(Halt::Unusual);
             }
@@ -98,6 +102,7 @@ impl Scan {
     }
 
     /// A row of a scan of one component alone, in runs between restart markers.
+    #[inline(always)]
     fn row_of_blocks<const K: usize>(
         &self,
         row: usize,
@@ -130,6 +135,7 @@ impl Scan {
     }
 
     /// A row of units, each of which holds some blocks of every component: DC coefficients only.
+    #[inline(always)]
     fn row_of_units<const K: usize>(
         &self,
         row: usize,

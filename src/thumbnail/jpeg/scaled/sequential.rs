@@ -12,6 +12,7 @@ use super::lookahead::Lookahead;
 use super::transform::{Batch, LANES, Transform};
 use super::{Halt, Unusual};
 use crate::thumbnail::Stop;
+use crate::thumbnail::dispatch::dispatched;
 use crate::thumbnail::planes::Planes;
 
 /// The scan's header and the tables that it is read by.
@@ -89,7 +90,10 @@ impl Sequential {
         let mut place = Place { bits: Bits::new(bytes, at), left: self.interval(), restarts: 0 };
         for _ in 0..units.1 {
             stop.check()?;
-            self.row_of_units(units.0, &mut parts, &mut place)?;
+            dispatched(
+                #[inline(always)]
+                || self.row_of_units(units.0, &mut parts, &mut place),
+            )?;
             if place.bits.is_overrun() {
                 return Err(Halt::Unusual);
             }
@@ -121,6 +125,7 @@ impl Sequential {
         if self.restart_interval == 0 { usize::MAX } else { self.restart_interval }
     }
 
+    #[inline(always)]
     fn row_of_units<const N: usize, const K: usize>(
         &self,
         units: usize,
@@ -165,6 +170,7 @@ impl<const N: usize, const K: usize> Part<'_, N, K> {
     }
 
     /// Paints the blocks that were read last, which begin at a column.
+    #[inline(always)]
     fn paint(&mut self, y: usize, column: usize) {
         let rows = self.plane.get_mut(y * N * self.width..).unwrap_or_default();
         let strip = rows.len().min(N * self.width);
@@ -173,6 +179,7 @@ impl<const N: usize, const K: usize> Part<'_, N, K> {
     }
 
     /// Paints what is left of a row of units, and goes to the next.
+    #[inline(always)]
     fn end_row(&mut self, units: usize) {
         let (across, down) = self.sampling;
         let columns = units * across;

@@ -73,6 +73,7 @@ impl<const N: usize, const K: usize> Transform<N, K> {
     }
 
     /// Fills a plane of so many samples a row.
+    #[inline(always)]
     pub(super) fn apply(&self, blocks: &Blocks<K>, plane: &mut [u8], width: usize) {
         let mut batch = [[0; LANES]; 64];
         for (strip, row) in plane.chunks_mut(N * width).zip(blocks.values.chunks_exact(blocks.stride)) {
