@@ -3,6 +3,7 @@
 mod chunks;
 mod decode;
 mod encode;
+mod inflate;
 mod plain;
 mod unfilter;
 

@@ -1,14 +1,15 @@
 //! Reading the rows of a plain PNG fast: eight bits a sample, no palette, not interlaced, which most large ones are.
 //!
-//! Inflating is most of what a PNG costs; zlib-rs does it in three quarters of the time that the `png` crate takes. It
-//! takes flawless files alone. Whatever is out of the ordinary, damage above all, is [`Halt::Unusual`] and left to the
+//! It takes flawless files alone. Whatever is out of the ordinary, damage above all, is [`Halt::Unusual`] and left to the
 //! `png` crate, which then decides what it is.
 
-use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
+use zlib_rs::crc32::crc32;
 
+use super::super::dispatch::dispatched;
 use super::super::probe::PNG_SIGNATURE;
 use super::super::probe::png::PngProbe;
 use super::super::{RenderError, Stopped};
+use super::inflate::{Bits, Inflate, ROOM, Unusual, WINDOW};
 use super::unfilter::unfilter;
 
 /// Bytes that are inflated at once, at least: several windows of deflate, and few enough for the second cache.
@@ -27,6 +28,12 @@ impl From<RenderError> for Halt {
     }
 }
 
+impl From<Unusual> for Halt {
+    fn from(_: Unusual) -> Self {
+        Self::Unusual
+    }
+}
+
 impl From<Stopped> for Halt {
     fn from(stopped: Stopped) -> Self {
         Self::Failed(stopped.into())
@@ -38,14 +45,16 @@ pub(super) struct PlainRows<'a> {
     chunks: Chunks<'a>,
     /// What is left of the data of the chunk.
     data: &'a [u8],
+    input: Bits,
     inflate: Inflate,
-    has_ended: bool,
-    /// Inflated bytes: the row before, decoded, then rows to come, each behind the number of its filter.
+    /// Inflated bytes: what a copy may reach back to, then rows to come, each behind the number of its filter.
     buffer: Vec<u8>,
     /// Where the next row's filter stands.
     at: usize,
     /// Where the inflated bytes end.
     end: usize,
+    /// The row before.
+    above: Vec<u8>,
     row_bytes: usize,
     channels: u8,
 }
@@ -68,11 +77,12 @@ impl<'a> PlainRows<'a> {
         Some(Self {
             chunks,
             data,
-            inflate: Inflate::new(true, 15),
-            has_ended: false,
-            buffer: vec![0; BUFFER_BYTES.max(row_bytes) + 2 * (row_bytes + 1)],
-            at: row_bytes,
-            end: row_bytes,
+            input: Bits::new(),
+            inflate: Inflate::new(),
+            buffer: vec![0; WINDOW + BUFFER_BYTES.max(2 * row_bytes) + ROOM],
+            at: 0,
+            end: 0,
+            above: vec![0; row_bytes],
             row_bytes,
             channels: probe.channels,
         })
@@ -80,55 +90,67 @@ impl<'a> PlainRows<'a> {
 
     /// Decodes the next row.
     pub(super) fn next(&mut self, row: &mut [u8]) -> Result<(), Halt> {
-        if self.end - self.at <= self.row_bytes {
-            self.fill()?;
+        while self.end - self.at <= self.row_bytes {
+            self.inflate()?;
         }
-        let (decoded, raw) = self.buffer.split_at_mut(self.at);
-        let above = &decoded[decoded.len() - self.row_bytes..];
-        let (filter, raw) = raw.split_first_mut().ok_or(Halt::Unusual)?;
-        let raw = &mut raw[..self.row_bytes];
-        unfilter(*filter, self.channels, above, raw).ok_or(Halt::Unusual)?;
-        row.copy_from_slice(raw);
+        let stored = &self.buffer[self.at..=self.at + self.row_bytes];
+        row.copy_from_slice(&stored[1..]);
+        let (above, channels) = (&self.above, self.channels);
+        dispatched(
+            #[inline(always)]
+            || unfilter(stored[0], channels, above, row),
+        )
+        .ok_or(Halt::Unusual)?;
+        self.above.copy_from_slice(row);
         self.at += 1 + self.row_bytes;
         Ok(())
     }
 
-    /// Inflates until a whole row is there, and as much more as there is room for.
-    fn fill(&mut self) -> Result<(), Halt> {
-        self.buffer.copy_within(self.at - self.row_bytes..self.end, 0);
-        self.end -= self.at - self.row_bytes;
-        self.at = self.row_bytes;
-        while !self.has_ended && self.end < self.buffer.len() {
-            if self.data.is_empty() {
-                // A row may have come before this chunk; the end of the data may also come without another.
-                self.data = self.chunks.next_data()?;
-            }
-            self.end += self.inflate_into(self.end)?;
+    /// Inflates as much as there is room for, or input.
+    fn inflate(&mut self) -> Result<(), Halt> {
+        if self.inflate.has_ended() {
+            return Err(Halt::Unusual);
         }
-        if self.end - self.at > self.row_bytes { Ok(()) } else { Err(Halt::Unusual) }
+        let kept = self.at.min(self.end.saturating_sub(WINDOW));
+        self.buffer.copy_within(kept..self.end, 0);
+        self.at -= kept;
+        self.end -= kept;
+        while !self.inflate.has_ended() && self.end + ROOM <= self.buffer.len() {
+            self.feed()?;
+            let (inflate, input, buffer, end) = (&mut self.inflate, &mut self.input, &mut self.buffer, self.end);
+            self.end = dispatched(
+                #[inline(always)]
+                || inflate.inflate(input, buffer, end),
+            )?;
+        }
+        Ok(())
     }
 
-    /// Inflates what fits behind `from`; returns how much it was.
-    fn inflate_into(&mut self, from: usize) -> Result<usize, Halt> {
-        let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
-        let room = &mut self.buffer[from..];
-        let status = self.inflate.decompress(self.data, room, InflateFlush::NoFlush).map_err(|_| Halt::Unusual)?;
-        self.data = &self.data[(self.inflate.total_in() - taken) as usize..];
-        self.has_ended = status == Status::StreamEnd;
-        Ok((self.inflate.total_out() - given) as usize)
+    /// Makes more input ready, or sure that there is none.
+    fn feed(&mut self) -> Result<(), Halt> {
+        while !self.input.is_ready() {
+            if self.data.is_empty() {
+                match self.chunks.next_data()? {
+                    Some(data) => self.data = data,
+                    None => self.input.close()?,
+                }
+            }
+            let (input, data) = (&mut self.input, self.data);
+            let count = dispatched(
+                #[inline(always)]
+                || input.feed(data),
+            );
+            self.data = &self.data[count..];
+        }
+        Ok(())
     }
 
     /// Makes sure that nothing but the end stands behind the last row.
     pub(super) fn finish(mut self) -> Result<(), Halt> {
-        while !self.has_ended {
-            if self.data.is_empty() {
-                self.data = self.chunks.next_data()?;
-            }
-            if self.inflate_into(0)? > 0 {
-                return Err(Halt::Unusual);
-            }
+        while self.at == self.end && !self.inflate.has_ended() {
+            self.inflate()?;
         }
-        if self.at != self.end || !self.data.is_empty() {
+        if self.at != self.end || !self.input.is_drained() || !self.data.is_empty() {
             return Err(Halt::Unusual);
         }
         loop {
@@ -169,10 +191,15 @@ impl<'a> Chunks<'a> {
         Ok(Chunk { kind, body, checksum })
     }
 
-    /// The data of the next chunk, which must be one of the picture.
-    fn next_data(&mut self) -> Result<&'a [u8], Halt> {
+    /// The data of the next chunk, if it is one of the picture.
+    fn next_data(&mut self) -> Result<Option<&'a [u8]>, Halt> {
+        let before = self.at;
         let chunk = self.next()?;
-        if chunk.kind == b"IDAT" { chunk.checked() } else { Err(Halt::Unusual) }
+        if chunk.kind == b"IDAT" {
+            return chunk.checked().map(Some);
+        }
+        self.at = before;
+        Ok(None)
     }
 }
 

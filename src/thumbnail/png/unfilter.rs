@@ -1,6 +1,7 @@
 //! PNG's filters undone: each byte of a row was stored as its difference from a guess.
 
 /// Decodes a row of eight-bit samples in place, `above` being the one before; nothing where there is no such filter.
+#[inline(always)]
 pub(super) fn unfilter(filter: u8, channels: u8, above: &[u8], row: &mut [u8]) -> Option<()> {
     match channels {
         1 => unfilter_pixels::<1>(filter, above, row),
@@ -11,6 +12,7 @@ pub(super) fn unfilter(filter: u8, channels: u8, above: &[u8], row: &mut [u8]) -
     }
 }
 
+#[inline(always)]
 fn unfilter_pixels<const N: usize>(filter: u8, above: &[u8], row: &mut [u8]) -> Option<()> {
     let above_pixels = above.as_chunks::<N>().0;
     let pixels = row.as_chunks_mut::<N>().0;
