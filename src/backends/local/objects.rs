@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::database::Database;
 use super::directory::{Directory, remove};
 use super::failure::file_error;
-use super::incoming::{Arrived, Incoming, etag_of};
+use super::incoming::{Arrived, Incoming, is_intact};
 use super::rows::{self, NewObject, ObjectRow};
 use super::signature::{Grant, Signer};
 use crate::clock::{SharedClock, Timestamp};
 use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
 use crate::ports::{ErrorKind, ObjectStore, PortError};
 
-/// How often a body that does not have its length and hash is read again.
+/// How often a body that does not have its length and checksum is read again.
 const READS: u32 = 3;
 
 /// One bucket of the local backend.
@@ -53,10 +52,8 @@ impl ObjectStore for LocalBucket {
                 return Ok(Fetched::TooLarge(row.info()));
             }
             match self.read_whole(&row).await {
-                Ok(bytes) if row.bytes == bytes.0.len() as u64 && row.etag == bytes.1 => {
-                    return Ok(Fetched::Whole(row.info(), bytes.0));
-                }
-                Ok(_) => {}
+                Ok(Some(bytes)) => return Ok(Fetched::Whole(row.info(), bytes)),
+                Ok(None) => {}
                 // The row was replaced or deleted between the two looks.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(file_error(OPERATION, error)),
@@ -149,15 +146,15 @@ impl LocalBucket {
             .ok_or_else(|| PortError::new(ErrorKind::NotFound, operation))
     }
 
-    /// The whole file and its hash.
-    async fn read_whole(&self, row: &ObjectRow) -> io::Result<(Bytes, String)> {
-        let (path, expected) = (self.directory.object(&row.file), row.bytes);
+    /// The whole file, if it is as long as it was and undamaged.
+    async fn read_whole(&self, row: &ObjectRow) -> io::Result<Option<Bytes>> {
+        let (path, expected, etag) = (self.directory.object(&row.file), row.bytes, row.etag.clone());
         blocking(move || {
             let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
             // One byte more than expected shows a file that is too long.
             std::fs::File::open(path)?.take(expected.saturating_add(1)).read_to_end(&mut bytes)?;
-            let etag = etag_of(Sha256::new_with_prefix(&bytes));
-            Ok((Bytes::from(bytes), etag))
+            let is_whole = bytes.len() as u64 == expected && is_intact(&etag, &bytes);
+            Ok(is_whole.then(|| Bytes::from(bytes)))
         })
         .await
     }
