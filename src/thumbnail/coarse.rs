@@ -12,30 +12,33 @@ const LEFT_FOR_THE_FILTER: u32 = 2;
 /// The sum of a square of samples fits sixteen bits.
 const MAX_FACTOR: u32 = 16;
 
-/// How many pixels of `source` on each side become one before it is resized to `target`.
-pub(super) fn factor(source: Dimensions, target: Dimensions) -> u32 {
+/// How many pixels of `source` on each side become one before it is resized to `target`. None with alpha: a large
+/// thumbnail would be two decibels off, and worse than what others make.
+pub(super) fn factor(source: Dimensions, target: Dimensions, channels: Channels) -> u32 {
+    if matches!(channels, Channels::GrayAlpha | Channels::Rgba) {
+        return 1;
+    }
     let fits = |source: u32, target: u32| source / (target * LEFT_FOR_THE_FILTER);
     fits(source.width, target.width).min(fits(source.height, target.height)).clamp(1, MAX_FACTOR)
 }
 
-/// Makes coarse rows of fine ones.
+/// Makes coarse rows of fine ones, gray or RGB.
 pub(super) struct Coarse {
     factor: usize,
     channels: Channels,
     fine: Dimensions,
     /// Fine rows that were read.
     read: u32,
-    /// Those that the coarse row is made of, or without alpha the last of them; filled up to whole squares.
-    rows: Vec<u8>,
-    /// Sums over the rows of a square, without alpha.
+    row: Vec<u8>,
+    /// Sums over the rows of a square.
     sums: Vec<u16>,
 }
 
 impl Coarse {
     pub(super) fn new(fine: Dimensions, factor: u32, channels: Channels) -> Self {
-        let filled = fine.width.next_multiple_of(factor) as usize * channels.count();
-        let (rows, sums) = if channels.has_alpha() { (filled * factor as usize, 0) } else { (filled, filled) };
-        Self { factor: factor as usize, channels, fine, read: 0, rows: vec![0; rows], sums: vec![0; sums] }
+        let (factor, width) = (factor as usize, fine.width as usize);
+        let filled = width.next_multiple_of(factor) * channels.count();
+        Self { factor, channels, fine, read: 0, row: vec![0; width * channels.count()], sums: vec![0; filled] }
     }
 
     /// Fills a coarse row from as many fine ones as it stands for; the last stands for those that are left.
@@ -44,45 +47,29 @@ impl Coarse {
         coarse: &mut [u8],
         fine: &mut impl FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let filled = self.rows.len() / if self.channels.has_alpha() { self.factor } else { 1 };
         self.sums.fill(0);
-        for place in 0..self.factor {
-            let from = if self.channels.has_alpha() { place * filled } else { 0 };
+        for _ in 0..self.factor {
             // Below the last row of the picture it is repeated.
             if self.read < self.fine.height {
-                self.read_row(from, filled, fine)?;
-            } else if from > 0 {
-                self.rows.copy_within(from - filled..from, from);
+                fine(&mut self.row)?;
+                self.read += 1;
             }
-            self.sums.iter_mut().zip(&self.rows).for_each(|(sum, sample)| *sum += u16::from(*sample));
+            self.sums.iter_mut().zip(&self.row).for_each(|(sum, sample)| *sum += u16::from(*sample));
         }
+        self.repeat_last_pixel();
         dispatched(
             #[inline(always)]
-            || match self.channels {
-                Channels::Gray => self.mean::<1>(coarse),
-                Channels::Rgb => self.mean::<3>(coarse),
-                Channels::GrayAlpha => self.weighted_mean::<2>(coarse),
-                Channels::Rgba if self.factor == 2 => self.mean_of_four(coarse),
-                Channels::Rgba => self.weighted_mean::<4>(coarse),
-            },
+            || if self.channels == Channels::Gray { self.mean::<1>(coarse) } else { self.mean::<3>(coarse) },
         );
         Ok(())
     }
 
-    /// Reads a fine row, and fills up the last square to the right.
-    fn read_row<E>(
-        &mut self,
-        from: usize,
-        filled: usize,
-        fine: &mut impl FnMut(&mut [u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let count = self.channels.count();
-        let (row, rest) = self.rows[from..from + filled].split_at_mut(self.fine.width as usize * count);
-        fine(row)?;
-        self.read += 1;
-        let last = &row[row.len() - count..];
-        rest.chunks_exact_mut(count).for_each(|pixel| pixel.copy_from_slice(last));
-        Ok(())
+    /// Fills up the last square to the right.
+    fn repeat_last_pixel(&mut self) {
+        let (count, width) = (self.channels.count(), self.row.len());
+        for at in width..self.sums.len() {
+            self.sums[at] = self.sums[at - count];
+        }
     }
 
     #[inline(always)]
@@ -101,53 +88,6 @@ impl Coarse {
             *pixel = std::array::from_fn(|i| ((sum(i) + area / 2) / area) as u8);
         }
     }
-
-    /// Means of squares of four pixels, which mostly have one alpha.
-    #[inline(always)]
-    fn mean_of_four(&self, coarse: &mut [u8]) {
-        const EVEN: u32 = 0x00ff_00ff;
-        let pairs = self.rows.as_chunks::<4>().0.as_chunks::<2>().0;
-        let (upper, lower) = pairs.split_at(pairs.len() / 2);
-        for (pixel, (above, below)) in coarse.as_chunks_mut::<4>().0.iter_mut().zip(upper.iter().zip(lower)) {
-            let square = [above[0], above[1], below[0], below[1]];
-            let [a, b, c, d] = square.map(u32::from_le_bytes);
-            if ((a ^ b) | (a ^ c) | (a ^ d)) >> 24 != 0 {
-                *pixel = weighted(square);
-                continue;
-            }
-            // Every other sample at once, each with room for its sum.
-            let mean =
-                |shift: u32| ([a, b, c, d].map(|pixel| pixel >> shift & EVEN).iter().sum::<u32>() + 0x0002_0002) >> 2;
-            *pixel = (mean(0) & EVEN | (mean(8) & EVEN) << 8).to_le_bytes();
-        }
-    }
-
-    #[inline(always)]
-    fn weighted_mean<const N: usize>(&self, coarse: &mut [u8]) {
-        let across = self.factor * N;
-        for (x, pixel) in coarse.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-            let rows = self.rows.chunks_exact(self.rows.len() / self.factor);
-            *pixel = weighted(rows.flat_map(|row| row[x * across..][..across].as_chunks().0.iter().copied()));
-        }
-    }
-}
-
-/// The mean of pixels whose last sample is alpha, by which their colours weigh.
-fn weighted<const N: usize>(pixels: impl IntoIterator<Item = [u8; N]>) -> [u8; N] {
-    let mut sums = [0; N];
-    let mut count = 0;
-    for pixel in pixels {
-        let alpha = u32::from(pixel[N - 1]);
-        let weighed = pixel.map(|sample| u32::from(sample) * alpha);
-        sums.iter_mut().zip(weighed).take(N - 1).for_each(|(sum, sample)| *sum += sample);
-        sums[N - 1] += alpha;
-        count += 1;
-    }
-    let alpha = sums[N - 1].max(1);
-    std::array::from_fn(|i| {
-        let weight = if i == N - 1 { count } else { alpha };
-        ((sums[i] + weight / 2) / weight) as u8
-    })
 }
 
 #[cfg(test)]
@@ -181,39 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn colours_weigh_by_their_alpha() {
-        let opaque: [&[u8]; 2] = [&[10, 20, 30, 255, 20, 20, 30, 255], &[30, 20, 33, 255, 40, 20, 30, 255]];
-        assert_eq!(coarse(2, 2, Channels::Rgba, &opaque), [[25, 20, 31, 255]]);
-        let clear: [&[u8]; 2] = [&[200, 0, 0, 0, 20, 20, 30, 100], &[200, 0, 0, 0, 40, 20, 30, 50]];
-        assert_eq!(coarse(2, 2, Channels::Rgba, &clear), [[27, 20, 30, 38]]);
-        let three: [&[u8]; 1] = [&[9, 9, 9, 0, 9, 9, 9, 0, 90, 10, 0, 90]];
-        assert_eq!(coarse(3, 3, Channels::Rgba, &three), [[90, 10, 0, 30]]);
-        let gray: [&[u8]; 2] = [&[200, 0, 20, 100, 60, 80], &[200, 0, 40, 50, 60, 80]];
-        assert_eq!(coarse(3, 2, Channels::GrayAlpha, &gray), [[27, 38, 60, 80]]);
-        let nothing: [&[u8]; 1] = [&[200, 0]];
-        assert_eq!(coarse(1, 2, Channels::GrayAlpha, &nothing), [[0, 0]]);
-    }
-
-    #[test]
-    fn a_square_of_one_alpha_is_what_the_weights_make_of_it() {
-        let samples: Vec<u8> = (0..8 * 4 * 500_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
-        for (round, square) in samples.as_chunks::<16>().0.iter().enumerate() {
-            let mut square = *square;
-            square.iter_mut().skip(3).step_by(4).for_each(|alpha| *alpha = 1 + (round % 255) as u8);
-            let own = coarse(2, 2, Channels::Rgba, &[&square[..8], &square[8..]]);
-            assert_eq!(own, [weighted(square.as_chunks::<4>().0.iter().copied())]);
-        }
-    }
-
-    #[test]
     fn the_filter_keeps_two_pixels_for_one() {
-        let factor_of = |side, target| factor(Dimensions::new(side, side), Dimensions::new(target, target));
+        let factor_of =
+            |side, target| factor(Dimensions::new(side, side), Dimensions::new(target, target), Channels::Rgb);
         assert_eq!(
             [999, 2304, 3999, 4000, 4032, 6000, 65_000].map(|side| factor_of(side, 1000)),
             [1, 1, 1, 2, 2, 3, 16]
         );
         let (source, target) = (Dimensions::new(8000, 8000), Dimensions::new(1000, 1000));
-        assert_eq!(factor(source, target), 4);
-        assert_eq!(factor(Dimensions::new(65_000, 3), Dimensions::new(1000, 1)), 1);
+        assert_eq!([Channels::Gray, Channels::Rgba].map(|channels| factor(source, target, channels)), [4, 1]);
+        assert_eq!(factor(Dimensions::new(65_000, 3), Dimensions::new(1000, 1), Channels::Gray), 1);
     }
 }

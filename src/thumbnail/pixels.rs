@@ -24,10 +24,6 @@ impl Channels {
     pub(super) const fn count(self) -> usize {
         self as usize
     }
-
-    pub(super) const fn has_alpha(self) -> bool {
-        matches!(self, Self::GrayAlpha | Self::Rgba)
-    }
 }
 
 /// Rows of pixels without gaps, eight bits a sample.

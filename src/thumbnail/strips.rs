@@ -52,7 +52,7 @@ impl Shrinking {
     /// From `source` to `target`; the rows are kept in `buffer`.
     pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        let factor = coarse::factor(source, target);
+        let factor = coarse::factor(source, target, channels);
         let part = |side: u32| f64::from(side) / f64::from(factor);
         Self {
             source: Dimensions::new(source.width.div_ceil(factor), source.height.div_ceil(factor)),
@@ -185,7 +185,7 @@ mod tests {
         let samples = (0..size.pixels() as usize * 3).map(wave).collect();
         let picture = Pixels { size, channels: Channels::Rgb, samples };
         let target = Dimensions::new(53, 64);
-        assert_eq!(coarse::factor(size, target), 3);
+        assert_eq!(coarse::factor(size, target, picture.channels), 3);
         let whole = picture.resized(&mut Resizer::new(), target).unwrap();
         let coarse = in_strips(&picture, target);
         let off = whole.samples.iter().zip(&coarse.samples).map(|(a, b)| a.abs_diff(*b)).max();
