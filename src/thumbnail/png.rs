@@ -61,7 +61,8 @@ pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &PngProbe) -> Resul
 
 /// An interlaced picture comes in seven passes over all of it.
 fn whole(job: &mut Job<'_>, rows: &mut Rows<'_>, stored: Dimensions, large: Dimensions) -> Result<Pixels, RenderError> {
-    let decoded = job.step(Stage::Decode, |_| rows.whole(stored))?;
+    let stop = job.stop;
+    let decoded = job.step(Stage::Decode, |_| rows.whole(stored, stop))?;
     job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))
 }
 

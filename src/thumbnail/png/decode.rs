@@ -2,12 +2,15 @@
 
 use std::io::Cursor;
 
-use png::{ColorType, DecodeOptions, Decoder, DecodingError, Info, Limits, Reader, Transformations};
+use png::{
+    ColorType, DecodeOptions, Decoder, DecodingError, Info, InterlaceInfo, Limits, Reader, Transformations,
+    expand_interlaced_row,
+};
 
-use super::super::RenderError;
 use super::super::geometry::Dimensions;
 use super::super::pixels::{Channels, Pixels};
 use super::super::probe::corrupt;
+use super::super::{RenderError, Stop};
 
 /// What the decoder may allocate for chunks and rows: a row of a million deep pixels takes eight megabytes.
 const CHUNK_BYTES: usize = 32 << 20;
@@ -54,10 +57,17 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Decodes all rows at once.
-    pub(super) fn whole(&mut self, size: Dimensions) -> Result<Pixels, RenderError> {
+    /// Decodes an interlaced picture, whose rows come in seven passes over all of it.
+    pub(super) fn whole(&mut self, size: Dimensions, stop: &Stop) -> Result<Pixels, RenderError> {
         let mut pixels = Pixels::blank(size, self.channels);
-        self.reader.next_frame(&mut pixels.samples).map_err(damaged)?;
+        let (count, bits) = (self.channels.count(), 8 * self.channels.count() as u8);
+        while let Some(row) = self.reader.next_interlaced_row().map_err(damaged)? {
+            stop.check()?;
+            let InterlaceInfo::Adam7(place) = row.interlace() else {
+                return Err(RenderError::Internal("a picture is not interlaced".to_owned()));
+            };
+            expand_interlaced_row(&mut pixels.samples, size.width as usize * count, row.data(), place, bits);
+        }
         Ok(pixels)
     }
 
@@ -71,5 +81,24 @@ fn damaged(error: DecodingError) -> RenderError {
     match error {
         DecodingError::Parameter(error) => RenderError::Internal(format!("png: {error}")),
         other => corrupt(format!("png: {other}")).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Stopped;
+    use super::*;
+
+    #[test]
+    fn an_interlaced_picture_stops_between_rows() {
+        let file = format!("{}/tests/golden/sources/gray_16_interlaced.png", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(file).unwrap();
+        let rows = || Rows::open(&bytes).unwrap();
+        let info = rows().info().clone();
+        let size = Dimensions::new(info.width, info.height);
+        assert!(rows().whole(size, &Stop::default()).is_ok());
+        let stop = Stop::default();
+        stop.cancel();
+        assert_eq!(rows().whole(size, &stop).unwrap_err(), RenderError::Stopped(Stopped::Cancelled));
     }
 }
