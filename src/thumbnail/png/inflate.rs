@@ -15,7 +15,7 @@ use codes::{Codes, Entry};
 pub(super) const WINDOW: usize = 32 << 10;
 /// What one turn of the loop writes at most: literals and a copy of 258 bytes in whole steps.
 pub(super) const ROOM: usize = LITERALS + 258 + STEP;
-/// Literals that are surely there when the input was refilled.
+/// Literals of a turn: with a length behind them they take 53 of the bits that are there after refilling.
 const LITERALS: usize = 3;
 /// Bytes that are copied at once.
 const STEP: usize = 16;
@@ -145,7 +145,7 @@ impl Codes {
         bits.refill(bytes);
         // Each look is taken before the input is refilled, so that nothing waits for that.
         let mut entry = self.length(bits.word);
-        let has_ended = 'turns: loop {
+        let has_ended = loop {
             if bits.at >= limit || end > full {
                 break false;
             }
@@ -179,11 +179,11 @@ impl Codes {
                     out[end] = entry.literal();
                     end += 1;
                     entry = self.length(bits.word);
-                    continue 'turns;
+                    continue;
                 }
                 if entry.is_end() {
                     bits.skip(entry.bits());
-                    break 'turns true;
+                    break true;
                 }
                 if entry.is_special() {
                     return Err(Unusual);
