@@ -144,6 +144,23 @@ fn every_kind_of_damage_to_a_png_is_named() {
     }
 }
 
+#[test]
+fn the_pictures_of_pngsuite_are_what_libvips_shows_to_the_bit() {
+    let folder = golden("pngsuite");
+    let shown = std::fs::read_to_string(folder.join("shown.txt")).unwrap();
+    let mut made = String::new();
+    for name in shown.lines().map(|line| line.split(' ').next().unwrap()) {
+        let thumbnail = rendered_inside(&std::fs::read(folder.join(name)).unwrap(), 128);
+        let thumbnail = thumbnail.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut picture = image::load_from_memory(&thumbnail.bytes).unwrap().into_rgba8();
+        picture.pixels_mut().filter(|pixel| pixel.0[3] == 0).for_each(|pixel| pixel.0 = [0; 4]);
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(picture.as_raw())[..8]);
+        made += &format!("{name} {} {} {digest}\n", picture.width(), picture.height());
+    }
+    assert_eq!(made, shown);
+    assert_eq!(shown.lines().count(), 60);
+}
+
 /// What the encoder gave when `RENDER_REVISION` was last raised. Thumbnails are immutable under their keys: when this
 /// fails because rendering was changed, raise the revision and put the new values here.
 const BYTES_OF_REVISION_4: [(&str, &str); 5] = [

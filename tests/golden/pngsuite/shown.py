@@ -1,0 +1,31 @@
+"""Writes down what libvips shows of each picture here: `pip install 'pyvips[binary]' numpy`, then this, into shown.txt.
+
+A line is a name, the sides, and the first eight bytes of the SHA-256 of all pixels as RGBA of eight bits: the upper half of
+sixteen, gray as three equal samples, and zeros where nothing can be seen.
+"""
+import hashlib
+from pathlib import Path
+
+import numpy
+import pyvips
+
+HERE = Path(__file__).parent
+
+
+def shown(file):
+    picture = pyvips.Image.new_from_file(str(file))
+    if picture.format == "ushort":
+        picture = picture >> 8
+    picture = picture.cast("uchar")
+    if picture.bands < 3:
+        gray = picture[0]
+        picture = gray.bandjoin([gray, gray] + ([picture[1]] if picture.bands == 2 else []))
+    if picture.bands == 3:
+        picture = picture.bandjoin(255)
+    pixels = picture.numpy().copy()
+    pixels[pixels[..., 3] == 0] = 0
+    return picture.width, picture.height, hashlib.sha256(numpy.ascontiguousarray(pixels)).hexdigest()[:16]
+
+
+lines = [f"{file.name} {width} {height} {digest}\n" for file in sorted(HERE.glob("*.png")) for width, height, digest in [shown(file)]]
+(HERE / "shown.txt").write_text("".join(lines))
