@@ -346,8 +346,13 @@ impl World {
     /// As [`World::finish`], where that many dead letters are right.
     pub async fn finish_with_dead_letters(mut self, expected: u64) {
         for number in 0..self.workers.len() {
-            if self.workers[number].is_some() {
-                self.stop_worker(number).await;
+            if let Some(worker) = &self.workers[number] {
+                // A fault from before may kill it while its last poll ends: then it never answers.
+                let faults = worker.faults.clone();
+                tokio::select! {
+                    _ = self.stop_worker(number) => {}
+                    () = faults.severed() => {}
+                }
             }
         }
         self.is_finished = true;
