@@ -139,7 +139,7 @@ impl Codes {
         out: &mut [u8],
         from: usize,
     ) -> Result<(usize, bool), Unusual> {
-        let (bytes, limit, mut bits) = input.open();
+        let (bytes, limit, mut bits) = input.reader();
         let full = out.len() - ROOM;
         let mut end = from;
         bits.refill(bytes);
@@ -209,7 +209,7 @@ impl Codes {
             copy_back(out, end, distance, length)?;
             end += length;
         };
-        input.close_at(bits);
+        input.went_on_to(bits);
         Ok((end, has_ended))
     }
 }

@@ -124,12 +124,12 @@ impl Bits {
 
     /// The bytes, how far they may be read, and from where.
     #[inline(always)]
-    pub(super) fn open(&self) -> (&Buffer, usize, Reader) {
+    pub(super) fn reader(&self) -> (&Buffer, usize, Reader) {
         (&self.buffer, self.limit(), self.reader)
     }
 
-    /// They were read up to here.
-    pub(super) const fn close_at(&mut self, reader: Reader) {
+    /// The bits were read up to where this reader is.
+    pub(super) const fn went_on_to(&mut self, reader: Reader) {
         self.reader = reader;
     }
 
