@@ -59,6 +59,8 @@ pub(super) struct Entry {
     /// What was read.
     pub(super) src: Option<SourceId>,
     pub(super) past: Past,
+    /// A claim was asked for: should it fail, it may have been written and only the answer lost.
+    pub(super) asked_for_claim: bool,
 }
 
 /// The object's bytes, and the memory reserved for them.
@@ -96,6 +98,7 @@ impl Pipeline {
         let source = self.fetch(job, way, entry).await?;
         let header = self.inspect(job, entry, &source).await?;
         let (decode_memory, slot) = self.admit(job, &header).await?;
+        entry.asked_for_claim = true;
         let past = self.claim(job, entry, &source.info, &header).await?;
         Ok(Claim { source, decode_memory, slot, past })
     }

@@ -72,9 +72,13 @@ fn in_words(error: &dyn Error) -> String {
 }
 
 impl Pipeline {
-    /// A counted failure before the claim: nothing is written unless no receive is left.
+    /// A counted failure before the claim: nothing is written unless no receive is left, or the claim may be there.
     pub(super) async fn failed_before_claim(&self, job: &Job<'_>, entry: &Entry, failure: &Failure) -> Attempted {
         if !job.delivery.is_last {
+            if entry.asked_for_claim {
+                // A lease that nobody releases would be counted as a death, and the image given up for it.
+                self.release(job, failure.error.clone()).await;
+            }
             return Attempted::Settled(again(failure));
         }
         // Without having read the object, a final record may well be of this very object.
@@ -128,6 +132,13 @@ impl Pipeline {
                 log_unwritten(&unwritten);
                 if job.delivery.is_last { dead(failure) } else { again(failure) }
             }
+        }
+    }
+
+    /// Takes the lease off a claim that is still ours: the next attempt may begin at once.
+    pub(super) async fn release(&self, job: &Job<'_>, error: String) {
+        if let Err(failure) = self.write(job, Guard::Hold, Change::Release { error }).await {
+            tracing::warn!(error = failure.error, "the claim could not be released");
         }
     }
 

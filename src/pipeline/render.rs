@@ -102,10 +102,7 @@ impl Pipeline {
 
     /// The drain's deadline came before the end: the next worker may begin at once.
     async fn abandon(&self, job: &Job<'_>) -> Fate {
-        let change = Change::Release { error: "the worker ended before the work did".to_owned() };
-        if let Err(failure) = self.write(job, Guard::Hold, change).await {
-            tracing::warn!(error = failure.error, "the claim could not be released");
-        }
+        self.release(job, "the worker ended before the work did".to_owned()).await;
         Fate::GivenBack
     }
 }

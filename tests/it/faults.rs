@@ -183,6 +183,23 @@ async fn killed_five_times_an_image_is_given_up() {
     world.finish_with_dead_letters(1).await;
 }
 
+/// The worker lives and says so: what looks like a dead claim is none.
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_answer_is_lost_is_no_death() {
+    let mut world = World::idle(Options::default());
+    let id = world.upload("cat", &images::jpeg(64, 48)).await;
+    // Every other write: between two claims stands the release of the first.
+    for n in 1..=7 {
+        world.faults.fail("catalog.apply", n, ErrorKind::Unavailable, When::After);
+    }
+    world.start_worker();
+    world.run_until_idle().await;
+    assert_eq!(world.faults.fired(), 7);
+    world.expect_published(&id).await;
+    assert!(world.faults.writes().iter().all(|record| record.deaths == 0));
+    world.finish().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn killed_on_last_receive() {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
