@@ -98,10 +98,15 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
+    /// Sends it a signal, such as `-STOP`.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let pid = self.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+    }
+
     /// Asks it to stop, and expects that it ends with 0.
     pub(crate) async fn stop(self) {
-        let pid = self.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        self.signal("-TERM").await;
         let (code, printed) = self.ended().await;
         assert_eq!(code, Some(0), "{printed}");
     }
