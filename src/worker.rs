@@ -27,7 +27,7 @@ const BATCH: usize = 10;
 /// How the worker behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerSettings {
-    /// Images rendered at once; messages held at once are ten more.
+    /// Images rendered at once; messages held at once are twice as many and ten more.
     pub render_slots: usize,
     /// How long a received message is hidden from others; kept up while it is held.
     pub visibility_timeout: Duration,
@@ -125,7 +125,8 @@ impl Worker {
 impl Run {
     /// The receive loop: a permit before a receive, moved into the message's task.
     async fn receive_until_shutdown(self: &Arc<Self>, tasks: &TaskTracker) {
-        let permits = Arc::new(Semaphore::new(self.worker.settings.render_slots + BATCH));
+        // A batch, and while it is waited for, as many as are rendered and as many that come next or are delivered.
+        let permits = Arc::new(Semaphore::new(2 * self.worker.settings.render_slots + BATCH));
         while let Some((free, max)) = self.ready_to_receive(&permits).await {
             // A receive in flight is never dropped: its messages would stay hidden for the whole timeout. It ends by
             // itself within the poll's wait, and what it brings is given back.

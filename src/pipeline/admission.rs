@@ -1,4 +1,4 @@
-//! Who may begin: memory for sources, memory for decodes, render slots; each first come, first served.
+//! Who may begin: memory for sources, memory for decodes, claims, render slots; each first come, first served.
 //!
 //! The pools are taken in this order and nobody who holds a later one waits for an earlier one, so they cannot lock
 //! each other out.
@@ -10,11 +10,15 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePer
 /// Memory is counted in blocks of this many bytes.
 const BLOCK_BYTES: u64 = 64 * 1024;
 
+/// Images that are claimed while every slot renders, so that no slot waits for the catalog's answer.
+const CLAIMS_AHEAD: usize = 1;
+
 /// The pools of one process.
 #[derive(Debug)]
 pub struct Admission {
     sources: Pool,
     decodes: Pool,
+    places: Arc<Semaphore>,
     slots: Arc<Semaphore>,
     total_slots: usize,
     render: Arc<RwLock<()>>,
@@ -31,6 +35,12 @@ struct Pool {
 #[derive(Debug)]
 pub struct Memory {
     _blocks: OwnedSemaphorePermit,
+}
+
+/// The right to claim an image: soon there will be a slot. Returned when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// A render slot; returned when this is dropped.
@@ -73,6 +83,7 @@ impl Admission {
         Self {
             sources: Pool::new(source_bytes),
             decodes: Pool::new(decode_bytes),
+            places: Arc::new(Semaphore::new(slots + CLAIMS_AHEAD)),
             slots: Arc::new(Semaphore::new(slots)),
             total_slots: slots,
             render: Arc::new(RwLock::new(())),
@@ -87,6 +98,12 @@ impl Admission {
     /// Waits for the memory that decoding will take.
     pub async fn decode(&self, bytes: u64) -> Memory {
         self.decodes.reserve(bytes).await
+    }
+
+    /// Waits for a place among those that may claim.
+    #[expect(clippy::expect_used, reason = "the places are never closed")]
+    pub async fn place(&self) -> Place {
+        Place { _permit: self.places.clone().acquire_owned().await.expect("the places are never closed") }
     }
 
     /// Waits for a render slot.
@@ -148,6 +165,17 @@ mod tests {
         let admission = Admission::new(MIB, MIB, 1);
         let _all = admission.decode(5 * MIB).await;
         assert_eq!(admission.used_bytes(), (0, MIB));
+    }
+
+    #[tokio::test]
+    async fn one_image_more_is_claimed_than_rendered() {
+        let admission = Admission::new(MIB, MIB, 2);
+        let places = [admission.place().await, admission.place().await, admission.place().await];
+        assert!(admission.place().now_or_never().is_none());
+        let _slots = [admission.slot().await, admission.slot().await];
+        assert!(admission.slot().now_or_never().is_none());
+        drop(places);
+        assert!(admission.place().now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::admission::{Memory, Slot};
+use super::admission::{Memory, Place};
 use super::failure::{Failure, Halt};
 use super::judge::{self, MAX_DEATHS, Past};
 use super::{Delivery, Fate, LEASE, Pipeline};
@@ -74,7 +74,7 @@ pub(super) struct Source {
 pub(super) struct Claim {
     pub(super) source: Source,
     pub(super) decode_memory: Memory,
-    pub(super) slot: Slot,
+    pub(super) place: Place,
     pub(super) past: Past,
 }
 
@@ -97,10 +97,10 @@ impl Pipeline {
         self.look(job, way, entry).await?;
         let source = self.fetch(job, way, entry).await?;
         let header = self.inspect(job, entry, &source).await?;
-        let (decode_memory, slot) = self.admit(job, &header).await?;
+        let (decode_memory, place) = self.admit(job, &header).await?;
         entry.asked_for_claim = true;
         let past = self.claim(job, entry, &source.info, &header).await?;
-        Ok(Claim { source, decode_memory, slot, past })
+        Ok(Claim { source, decode_memory, place, past })
     }
 
     /// Reads the record where it may already say how this ends: on a repeated receive, or without a sequencer.
@@ -161,16 +161,16 @@ impl Pipeline {
         })
     }
 
-    /// Waits for memory and a slot, unless the process drains: what waits has not begun.
-    async fn admit(&self, job: &Job<'_>, header: &Header) -> Result<(Memory, Slot), Halt> {
+    /// Waits for memory and a place before the slots, unless the process drains: what waits has not begun.
+    async fn admit(&self, job: &Job<'_>, header: &Header) -> Result<(Memory, Place), Halt> {
         let admitted = async {
             let started = tokio::time::Instant::now();
             let memory = self.admission.decode(header.decode_bytes).await;
             metrics::stage(Stage::WaitMemory, started.elapsed());
             let started = tokio::time::Instant::now();
-            let slot = self.admission.slot().await;
+            let place = self.admission.place().await;
             metrics::stage(Stage::WaitSlot, started.elapsed());
-            (memory, slot)
+            (memory, place)
         };
         tokio::select! {
             biased;

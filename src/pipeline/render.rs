@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::admission::Turn;
+use super::admission::{Slot, Turn};
 use super::attempt::{Claim, Job};
 use super::failure::Failure;
 use super::{Fate, Pipeline};
@@ -50,6 +50,7 @@ impl Pipeline {
 
     /// Renders on a blocking thread. Slot and memory return with that thread, not with whoever waits for it.
     async fn render(&self, claim: Claim) -> Result<Rendered, Unrendered> {
+        let slot = self.admission.slot().await;
         let turn = self.admission.turn(claim.past.is_dead_claim).await;
         let timeout = self.limits.render_timeout;
         let bytes = claim.source.info.bytes;
@@ -61,9 +62,9 @@ impl Pipeline {
         let span = tracing::Span::current();
         let thread = tokio::task::spawn_blocking(move || {
             let _span = span.entered();
-            let Claim { source, decode_memory, slot, .. } = claim;
+            let Claim { source, decode_memory, place, .. } = claim;
             let rendered = thumbnail::render(&source.bytes, &recipe, &limits);
-            drop::<(Turn, _, _, _)>((turn, slot, decode_memory, source.memory));
+            drop::<(Turn, Slot, _, _, _)>((turn, slot, place, decode_memory, source.memory));
             rendered
         });
         let joined = tokio::time::timeout(timeout * 2, thread).await;
