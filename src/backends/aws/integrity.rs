@@ -37,7 +37,7 @@ impl Intercept for VerifyAnswers {
 
 fn verify(body: Option<&[u8]>, stated: Option<u32>) -> Result<(), Harmed> {
     let (Some(body), Some(stated)) = (body, stated) else { return Ok(()) };
-    let found = crc32fast::hash(body);
+    let found = crc_fast::crc32_iso_hdlc(body);
     if found == stated { Ok(()) } else { Err(Harmed { found, stated }) }
 }
 

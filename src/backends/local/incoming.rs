@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
+use crc_fast::CrcAlgorithm::Crc32IsoHdlc;
 use sha2::{Digest, Sha256};
-use zlib_rs::crc32::crc32;
 
 use super::directory::{Directory, random_name, remove};
 
@@ -16,7 +16,7 @@ pub(super) struct Incoming {
     name: String,
     file: File,
     hash: Sha256,
-    crc: u32,
+    crc: crc_fast::Digest,
     bytes: u64,
     is_finished: bool,
 }
@@ -41,14 +41,22 @@ impl Incoming {
     pub(super) fn begin(directory: Arc<Directory>) -> io::Result<Self> {
         let name = random_name();
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(directory.incoming(&name))?;
-        Ok(Self { directory, name, file, hash: Sha256::new(), crc: 0, bytes: 0, is_finished: false })
+        Ok(Self {
+            directory,
+            name,
+            file,
+            hash: Sha256::new(),
+            crc: crc_fast::Digest::new(Crc32IsoHdlc),
+            bytes: 0,
+            is_finished: false,
+        })
     }
 
     /// Appends.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.hash.update(bytes);
-        self.crc = crc32(self.crc, bytes);
+        self.crc.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
     }
@@ -61,7 +69,7 @@ impl Incoming {
         let arrived = Arrived {
             directory: self.directory.clone(),
             name: self.name.clone(),
-            etag: etag_of(std::mem::take(&mut self.hash), self.crc),
+            etag: etag_of(std::mem::take(&mut self.hash), self.crc.finalize()),
             bytes: self.bytes,
         };
         if let Err(error) = self.directory.sync_objects() {
@@ -96,14 +104,14 @@ impl Arrived {
 }
 
 /// SHA-256, which tells content from other content, and CRC-32, which tells whether it was damaged in a tenth of the time.
-fn etag_of(hash: Sha256, crc: u32) -> String {
+fn etag_of(hash: Sha256, crc: u64) -> String {
     format!("{}-{crc:08x}", data_encoding::HEXLOWER.encode(&hash.finalize()))
 }
 
 /// Whether these are the bytes that the ETag was made of.
 pub(super) fn is_intact(etag: &str, bytes: &[u8]) -> bool {
     match etag.split_once('-') {
-        Some((_, crc)) => u32::from_str_radix(crc, 16) == Ok(crc32(0, bytes)),
+        Some((_, crc)) => u32::from_str_radix(crc, 16) == Ok(crc_fast::crc32_iso_hdlc(bytes)),
         // Written before there was a CRC.
         None => etag == data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)),
     }
@@ -116,7 +124,7 @@ mod tests {
     #[test]
     fn damage_shows_under_each_kind_of_etag() {
         let hash = Sha256::new_with_prefix(b"123456789");
-        let etag = etag_of(hash, crc32(0, b"123456789"));
+        let etag = etag_of(hash, crc_fast::crc32_iso_hdlc(b"123456789").into());
         assert_eq!(etag.split_once('-').unwrap().1, "cbf43926");
         for etag in [etag.as_str(), etag.split_once('-').unwrap().0] {
             assert!(is_intact(etag, b"123456789"), "{etag}");

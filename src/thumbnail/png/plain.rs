@@ -3,7 +3,7 @@
 //! It takes flawless files alone. Whatever is out of the ordinary, damage above all, is [`Halt::Unusual`] and left to the
 //! `png` crate, which then decides what it is.
 
-use zlib_rs::crc32::crc32;
+use crc_fast::crc32_iso_hdlc;
 
 use super::super::dispatch::dispatched;
 use super::super::probe::PNG_SIGNATURE;
@@ -206,7 +206,7 @@ impl<'a> Chunks<'a> {
 impl<'a> Chunk<'a> {
     /// The data, if it is what the checksum is of.
     fn checked(&self) -> Result<&'a [u8], Halt> {
-        let is_intact = crc32(0, self.body).to_be_bytes() == self.checksum;
+        let is_intact = crc32_iso_hdlc(self.body).to_be_bytes() == self.checksum;
         if is_intact { Ok(&self.body[4..]) } else { Err(Halt::Unusual) }
     }
 }

@@ -1,5 +1,7 @@
 //! The header of a PNG: IHDR, and a walk over the other chunks without looking into the picture.
 
+use crc_fast::crc32_iso_hdlc;
+
 use super::super::{FIXED_BYTES, Header, Refusal, exif, png};
 use super::{PNG_SIGNATURE, corrupt, largest, refuse};
 use crate::recipe::{Format, Recipe};
@@ -44,7 +46,7 @@ impl PngProbe {
         if !head.starts_with(b"\0\0\0\x0dIHDR") {
             return Err(corrupt("the first chunk is not IHDR"));
         }
-        if crc32(&head[4..]).to_be_bytes() != crc {
+        if crc32_iso_hdlc(&head[4..]).to_be_bytes() != crc {
             return Err(corrupt("the checksum of IHDR does not match"));
         }
         let [w0, w1, w2, w3, h0, h1, h2, h3, depth, colour, compression, filter, interlace] = whole[IHDR] else {
@@ -121,20 +123,13 @@ impl PngProbe {
     }
 }
 
-/// The checksum of PNG's chunks; IHDR's 17 bytes need no table.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let named = [&kind[..], body].concat();
-        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &named, &crc32(&named).to_be_bytes()].concat()
+        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &named, &crc32_iso_hdlc(&named).to_be_bytes()].concat()
     }
 
     fn ihdr(width: u32, height: u32, rest: [u8; 5]) -> Vec<u8> {
@@ -147,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_png() {
-        assert_eq!(crc32(b"IEND"), 0xae42_6082);
+        assert_eq!(crc32_iso_hdlc(b"IEND"), 0xae42_6082);
     }
 
     #[test]
