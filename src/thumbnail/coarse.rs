@@ -54,7 +54,11 @@ impl Coarse {
                 fine(&mut self.row)?;
                 self.read += 1;
             }
-            self.sums.iter_mut().zip(&self.row).for_each(|(sum, sample)| *sum += u16::from(*sample));
+            let (sums, row) = (self.sums.iter_mut(), &self.row);
+            dispatched(
+                #[inline(always)]
+                || sums.zip(row).for_each(|(sum, sample)| *sum += u16::from(*sample)),
+            );
         }
         self.repeat_last_pixel();
         dispatched(

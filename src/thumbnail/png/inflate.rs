@@ -10,6 +10,7 @@ use zlib_rs::adler32::adler32;
 
 pub(super) use bits::Bits;
 use codes::{Codes, Entry};
+pub(super) use codes::{LENGTHS, ORDER};
 
 /// How far back a copy can reach: so many bytes of the output stay in front of what is inflated next.
 pub(super) const WINDOW: usize = 32 << 10;
@@ -235,17 +236,42 @@ fn copy_back(out: &mut [u8], at: usize, distance: usize, length: usize) -> Resul
 #[inline(never)]
 fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unusual> {
     let bytes = *out.get(at - distance..).and_then(|bytes| bytes.first_chunk::<STEP>()).ok_or(Unusual)?;
-    let mut step = u128::from_le_bytes(bytes) & ((1 << (8 * distance)) - 1);
-    let mut filled = distance;
-    while filled < STEP {
-        step |= step << (8 * filled);
-        filled *= 2;
-    }
-    for to in (at..at + length).step_by(STEP - STEP % distance) {
-        *out.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut()).ok_or(Unusual)? = step.to_le_bytes();
+    let Some(Repeated { mask, copies, whole }) = REPEATED.get(distance) else { return Err(Unusual) };
+    let step = (u128::from_le_bytes(bytes) & mask).wrapping_mul(*copies).to_le_bytes();
+    let mut to = at;
+    while to < at + length {
+        *out.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut()).ok_or(Unusual)? = step;
+        to += whole;
     }
     Ok(())
 }
+
+/// How some bytes are repeated.
+struct Repeated {
+    /// Which of a step's bytes they are.
+    mask: u128,
+    /// They fill a step when they are multiplied by it.
+    copies: u128,
+    /// How many bytes of a step are whole repetitions.
+    whole: usize,
+}
+
+/// By distance.
+const REPEATED: [Repeated; STEP] = {
+    let mut repeated = [const { Repeated { mask: 0, copies: 0, whole: STEP } }; STEP];
+    let mut distance = 1;
+    while distance < STEP {
+        let mut at = 0;
+        while at < STEP {
+            repeated[distance].copies |= 1 << (8 * at);
+            at += distance;
+        }
+        repeated[distance].mask = (1 << (8 * distance)) - 1;
+        repeated[distance].whole = STEP - STEP % distance;
+        distance += 1;
+    }
+    repeated
+};
 
 #[inline(always)]
 fn copy_step(out: &mut [u8], from: usize, to: usize) -> Result<(), Unusual> {
@@ -258,7 +284,7 @@ fn copy_step(out: &mut [u8], from: usize, to: usize) -> Result<(), Unusual> {
 mod tests {
     use zlib_rs::{Deflate, DeflateFlush, Inflate as Reference, InflateFlush, Status};
 
-    use super::codes::{DISTANCES, LENGTHS};
+    use super::codes::DISTANCES;
     use super::*;
 
     /// Bytes that look random.

@@ -7,8 +7,10 @@ use super::bits::Bits;
 const LENGTH_BITS: usize = 11;
 const DISTANCE_BITS: usize = 8;
 const MAX_CODE: usize = 15;
+/// Symbols of the larger of the two codes.
+const MAX_SYMBOLS: usize = 288;
 /// A look takes each of its bits' values, a second one that for each two codes at most.
-const LENGTH_ENTRIES: usize = (1 << LENGTH_BITS) + ((288 / 2) << (MAX_CODE - LENGTH_BITS));
+const LENGTH_ENTRIES: usize = (1 << LENGTH_BITS) + ((MAX_SYMBOLS / 2) << (MAX_CODE - LENGTH_BITS));
 const DISTANCE_ENTRIES: usize = (1 << DISTANCE_BITS) + ((32 / 2) << (MAX_CODE - DISTANCE_BITS));
 
 /// What some bits stand for: a value in the upper half, how many bits its code has in the second byte, and how many with
@@ -105,13 +107,16 @@ impl Entry {
 }
 
 /// From which value on a symbol counts, and how many bits are added.
-pub(super) const LENGTHS: [(u32, u32); 29] = {
+pub(in super::super) const LENGTHS: [(u32, u32); 29] = {
     let mut ranges = ranges(3, 2);
     // The greatest has a symbol of its own.
     ranges[28] = (258, 0);
     ranges
 };
 pub(super) const DISTANCES: [(u32, u32); 30] = ranges(1, 1);
+
+/// In which order the lengths of the codes for lengths come.
+pub(in super::super) const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// The values behind symbols: two to the power of `shared` symbols have as many bits each, and twice as many have none.
 const fn ranges<const N: usize>(first: u32, shared: u32) -> [(u32, u32); N] {
@@ -130,7 +135,7 @@ const fn ranges<const N: usize>(first: u32, shared: u32) -> [(u32, u32); N] {
 /// Codes of so many lengths more than one are told apart by comparing.
 const BOUNDS: usize = 3;
 /// Fewer than one literal in so many may have a code of another length.
-const PART: u32 = 16;
+const PART: usize = 16;
 
 /// Most literals of a picture without filters have codes of nearly the same length. How long one is follows from comparing
 /// it with some bounds, which takes less time than to look it up; what it stands for can be looked up meanwhile.
@@ -154,18 +159,14 @@ impl Alike {
     }
 
     /// Codes of so many lengths, if they are most of the literals by how often they come.
-    fn of(lengths: &[u8], ends: &[usize; MAX_CODE + 1]) -> Option<Self> {
-        let mut often = [0; MAX_CODE + 1];
-        for length in &lengths[..256] {
-            often[usize::from(*length)] += 1 << MAX_CODE >> length;
-        }
-        often[0] = 0;
-        let all: u32 = often.iter().sum();
+    fn of(literals: &Counts, ends: &Counts) -> Option<Self> {
+        let often: Counts = std::array::from_fn(|length| literals[length] << (MAX_CODE - length));
+        let all: usize = often[1..].iter().sum();
         let is_there = |length: &usize| ends[length - 1] < 1 << MAX_CODE;
         let longest = (BOUNDS + 1..=LENGTH_BITS)
             .filter(is_there)
-            .max_by_key(|length| often[length - BOUNDS..=*length].iter().sum::<u32>())?;
-        let these: u32 = often[longest - BOUNDS..=longest].iter().sum();
+            .max_by_key(|length| often[length - BOUNDS..=*length].iter().sum::<usize>())?;
+        let these: usize = often[longest - BOUNDS..=longest].iter().sum();
         let bounds = std::array::from_fn(|less| (ends[longest - 1 - less] as u64) << (64 - MAX_CODE));
         (all - these < all / PART).then_some(Self { longest: longest as u32, bounds })
     }
@@ -223,8 +224,6 @@ impl Codes {
 
     /// Reads the codes of a block.
     pub(super) fn read(&mut self, input: &mut Bits) -> Result<(), Unusual> {
-        /// In which order the lengths of the codes for lengths come.
-        const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
         let (lengths, distances, count) = (257 + input.take(5), 1 + input.take(5), 4 + input.take(4));
         if lengths > 286 || distances > 30 {
             return Err(Unusual);
@@ -234,7 +233,7 @@ impl Codes {
             of_lengths[*place] = input.take(3) as u8;
         }
         let mut table = [INVALID; 128];
-        fill(&mut table, 7, &of_lengths, |symbol, _| Entry((symbol as u32) << 16))?;
+        fill(&mut table, 7, &of_lengths, &counts(&of_lengths), |symbol, _| Entry((symbol as u32) << 16))?;
 
         let mut bits = [0; 286 + 30];
         let mut at = 0;
@@ -258,15 +257,19 @@ impl Codes {
         if lengths[256] == 0 {
             return Err(Unusual);
         }
-        let alike = Alike::of(lengths, &ends(&counts(lengths)));
-        fill(&mut self.lengths, LENGTH_BITS, lengths, |symbol, length| match symbol {
+        let (literals, others) = lengths.split_at(256);
+        let (literals, others) = (counts(literals), counts(others));
+        let of_lengths = std::array::from_fn(|length| literals[length] + others[length]);
+        let alike = Alike::of(&literals, &ends(&of_lengths));
+        fill(&mut self.lengths, LENGTH_BITS, lengths, &of_lengths, |symbol, length| match symbol {
             0..256 if alike.is_some_and(|alike| !alike.is_so(length)) => Entry(RARE | (symbol as u32) << 16),
             0..256 => Entry(LITERAL | (symbol as u32) << 16),
             256 => Entry(SPECIAL),
             _ => ranged(LENGTHS.get(symbol - 257)),
         })?;
         self.alike = alike;
-        fill(&mut self.distances, DISTANCE_BITS, distances, |symbol, _| ranged(DISTANCES.get(symbol)))
+        let of_distances = counts(distances);
+        fill(&mut self.distances, DISTANCE_BITS, distances, &of_distances, |symbol, _| ranged(DISTANCES.get(symbol)))
     }
 }
 
@@ -277,21 +280,24 @@ const fn ranged(range: Option<&(u32, u32)>) -> Entry {
     }
 }
 
-/// How many codes have so many bits.
-fn counts(lengths: &[u8]) -> [usize; MAX_CODE + 1] {
-    let mut counts = [0; MAX_CODE + 1];
-    for length in lengths {
-        counts[usize::from(*length)] += 1;
+/// A number for each length of a code.
+type Counts = [usize; MAX_CODE + 1];
+
+/// How many codes have no bit, one, two, and so on.
+fn counts(lengths: &[u8]) -> Counts {
+    // Two counters each: neighbours are often the same and would wait for each other.
+    let mut counts = [[0; 2]; MAX_CODE + 1];
+    for (place, length) in lengths.iter().enumerate() {
+        counts[usize::from(length & 15)][place & 1] += 1;
     }
-    counts[0] = 0;
-    counts
+    counts.map(|[a, b]| a + b)
 }
 
 /// The codes in order take up parts of all that fifteen bits can be: where the parts of those of so many bits end.
-fn ends(counts: &[usize; MAX_CODE + 1]) -> [usize; MAX_CODE + 1] {
+fn ends(counts: &Counts) -> Counts {
     let mut end = 0;
     std::array::from_fn(|length| {
-        end += counts[length] << (MAX_CODE - length);
+        end += if length == 0 { 0 } else { counts[length] << (MAX_CODE - length) };
         end
     })
 }
@@ -301,10 +307,10 @@ fn fill(
     table: &mut [Entry],
     bits: usize,
     lengths: &[u8],
+    counts: &Counts,
     entry: impl Fn(usize, usize) -> Entry,
 ) -> Result<(), Unusual> {
-    let counts = counts(lengths);
-    let ends = ends(&counts);
+    let ends = ends(counts);
     let all = ends[MAX_CODE];
     // One code alone may have one bit, of which one value stays unused; there need not be a distance.
     if all > 1 << MAX_CODE || all < 1 << MAX_CODE && counts[2..].iter().any(|count| *count > 0) {
@@ -319,20 +325,45 @@ fn fill(
             *long = Entry(LONG | (((1 << bits) + (place << rest)) << 16) as u32).coded(bits);
         }
     }
-    let mut places: [usize; MAX_CODE + 1] = std::array::from_fn(|length| ends[length.saturating_sub(1)]);
-    for (symbol, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
-        let length = usize::from(*length);
+    let mut order = [0; MAX_SYMBOLS];
+    let mut place = 0;
+    for (length, symbols) in by_length(lengths, counts, &mut order).enumerate().skip(1) {
         let span = 1 << (MAX_CODE - length);
-        let place = places[length];
-        places[length] += span;
-        let entry = entry(symbol, length);
+        let entry = |symbol: u16| entry(symbol.into(), length);
         if length <= bits {
-            fill_short(&mut first[place >> rest..][..span >> rest], entry.coded(length), bits);
+            let parts = first[place >> rest..].chunks_exact_mut(span >> rest);
+            symbols.iter().zip(parts).for_each(|(symbol, part)| fill_short(part, entry(*symbol).coded(length), bits));
         } else {
-            second[place - ends[bits]..][..span].fill(entry.coded(length - bits));
+            let parts = second[place - ends[bits]..].chunks_exact_mut(span);
+            symbols.iter().zip(parts).for_each(|(symbol, part)| part.fill(entry(*symbol).coded(length - bits)));
         }
+        place = ends[length];
     }
     Ok(())
+}
+
+/// The symbols whose codes have no bit, one, two, and so on. Codes of one length after another are filled in without a
+/// branch that would be guessed wrong.
+fn by_length<'a>(
+    lengths: &[u8],
+    counts: &Counts,
+    order: &'a mut [u16; MAX_SYMBOLS],
+) -> impl Iterator<Item = &'a [u16]> {
+    let mut place = 0;
+    let starts = counts.map(|count| {
+        place += count;
+        place - count
+    });
+    let mut places = starts;
+    for (symbol, length) in lengths.iter().enumerate() {
+        let place = &mut places[usize::from(length & 15)];
+        if let Some(space) = order.get_mut(*place) {
+            *space = symbol as u16;
+        }
+        *place += 1;
+    }
+    let order: &[u16] = order;
+    std::iter::zip(starts, places).map(|(start, end)| order.get(start..end).unwrap_or_default())
 }
 
 /// Fills the part of the first look that belongs to a code. Where the bits that are added are in the index as well, their
@@ -340,7 +371,9 @@ fn fill(
 fn fill_short(part: &mut [Entry], entry: Entry, bits: usize) {
     let added = entry.all_bits() - entry.bits();
     if added == 0 || entry.all_bits() > bits as u32 {
-        part.fill(entry);
+        let (eights, rest) = part.as_chunks_mut::<8>();
+        eights.iter_mut().for_each(|eight| *eight = [entry; 8]);
+        rest.iter_mut().for_each(|one| *one = entry);
         return;
     }
     let step = part.len() >> added;
