@@ -2,7 +2,9 @@
 
 mod chunks;
 mod decode;
+mod deflate;
 mod encode;
+mod filter;
 mod inflate;
 mod plain;
 mod unfilter;
@@ -12,7 +14,7 @@ use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
 use super::stages::{Job, Stage};
-use super::strips::{STRIP_BYTES, Shrinking};
+use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
 use super::{RenderError, Stopped, Thumbnail};
 
 use chunks::ColourChunks;
@@ -98,13 +100,13 @@ fn in_strips<E: From<Stopped> + From<RenderError>>(
         stop.check()?;
         next(row)
     };
-    let mut shrinking = Shrinking::new(stored, large, channels, job.slot.buffer());
+    let mut shrinking = Shrinking::new(stored, large, channels, [job.slot.buffer(), job.slot.buffer()]);
     for strip in shrinking.strips(STRIP_BYTES) {
         job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
         job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
     }
-    let (pixels, buffer) = shrinking.finish();
-    job.slot.reclaim(buffer);
+    let (pixels, buffers) = shrinking.finish();
+    buffers.into_iter().for_each(|buffer| job.slot.reclaim(buffer));
     Ok(pixels)
 }
 
@@ -114,8 +116,8 @@ impl Channels {
     }
 }
 
-/// Upper bound of the memory that rendering takes beside the largest thumbnail: a strip of rows, or all of them where
-/// the file is interlaced, and the same once more with alpha multiplied in.
+/// Upper bound of the memory that rendering takes beside the largest thumbnail: a strip of rows and what is halfway, or
+/// all rows where the file is interlaced, and the same once more with alpha multiplied in.
 pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     let channels = u64::from(probe.channels);
     let row = u64::from(probe.width) * channels;
@@ -124,10 +126,11 @@ pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     // A header can claim any sides: one beyond the limits is refused by them, not by what it would cost.
     let all = row.saturating_mul(probe.height.into());
     let strip = all.min(row.saturating_mul(8 * scale + 4).saturating_add(STRIP_BYTES as u64));
-    let held = if probe.is_interlaced { all } else { strip };
+    let halfway = all.min(row.saturating_add((STRIP_BYTES + HALFWAY_BYTES) as u64));
     let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
+    let held = if probe.is_interlaced { all.saturating_mul(copies) } else { strip.saturating_add(halfway) };
     // A few rows lie raw, inflated ahead, and in sums of squares; the thumbnail lives next to its copy and its files.
-    held.saturating_mul(copies).saturating_add(ROWS_IN_HAND * row + large.pixels() * channels * 6)
+    held.saturating_add(ROWS_IN_HAND * row + large.pixels() * channels * 6)
 }
 
 /// Rows that are held beside the strip, of eight bits a sample.

@@ -11,7 +11,7 @@ use super::RenderError;
 static IDLE: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
 
 /// A buffer that an idle slot keeps is at most so large: what a photograph needs, not what the largest image does.
-const MAX_KEPT_BYTES: usize = 6 << 20;
+const MAX_KEPT_BYTES: usize = 8 << 20;
 /// Buffers that an idle slot keeps.
 const MAX_KEPT_BUFFERS: usize = 2;
 

@@ -1,8 +1,13 @@
 //! Resizing a picture while it is decoded: rows come in, and only a strip of them is held at a time.
+//!
+//! A strip is made lower as soon as it is there; several of them are made narrower together, since the weights for that
+//! are computed anew each time.
+
+use std::error::Error;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{PixelTrait, Resizer};
+use fast_image_resize::{MulDiv, PixelTrait, Resizer};
 
 use super::RenderError;
 use super::coarse::{self, Coarse};
@@ -10,8 +15,10 @@ use super::geometry::Dimensions;
 use super::lanczos::{self, REACH};
 use super::pixels::{Channels, Pixels};
 
-/// Bytes of source rows that a strip aims at: little memory, and few strips, since each computes the filter anew.
-pub(super) const STRIP_BYTES: usize = 3 << 20;
+/// Bytes of source rows that a strip aims at: few enough for the second cache.
+pub(super) const STRIP_BYTES: usize = 1 << 20;
+/// Bytes of rows that are made narrower at once, at least.
+pub(super) const HALFWAY_BYTES: usize = 1 << 20;
 
 /// Rows of the larger picture that some rows of the smaller one are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,22 +52,34 @@ pub(super) struct Shrinking {
     first: u32,
     /// One behind the last row that is held.
     end: u32,
+    /// Where the rows begin that were read for this strip.
+    fresh: usize,
+    /// Rows of the smaller picture that are still as wide as those of the larger one.
+    halfway: Vec<u8>,
+    /// The first of them.
+    halfway_from: u32,
     pub(super) smaller: Pixels,
 }
 
 impl Shrinking {
-    /// From `source` to `target`; the rows are kept in `buffer`.
-    pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
+    /// From `source` to `target`; the rows are kept in `buffers`.
+    pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, buffers: [Vec<u8>; 2]) -> Self {
+        let [rows, halfway] = buffers.map(|mut buffer| {
+            buffer.clear();
+            buffer
+        });
         let factor = coarse::factor(source, target, channels);
         let part = |side: u32| f64::from(side) / f64::from(factor);
         Self {
             source: Dimensions::new(source.width.div_ceil(factor), source.height.div_ceil(factor)),
             visible: (part(source.width), part(source.height)),
             coarse: (factor > 1).then(|| Coarse::new(source, factor, channels)),
-            rows: buffer,
+            rows,
             first: 0,
             end: 0,
+            fresh: 0,
+            halfway,
+            halfway_from: 0,
             smaller: Pixels::blank(target, channels),
         }
     }
@@ -85,7 +104,11 @@ impl Shrinking {
         self.rows.copy_within(done.., 0);
         self.first = strip.read.0.min(self.end);
         let kept = (self.end - self.first) as usize * row_bytes;
-        self.rows.resize((strip.read.1.max(self.end) - self.first) as usize * row_bytes, 0);
+        let held = (strip.read.1.max(self.end) - self.first) as usize * row_bytes;
+        // To the byte: a vector that grows by itself takes twice what it needs.
+        self.rows.reserve_exact(held.saturating_sub(self.rows.len()));
+        self.rows.resize(held, 0);
+        self.fresh = kept;
         for space in self.rows[kept..].chunks_exact_mut(row_bytes) {
             match &mut self.coarse {
                 Some(coarse) => coarse.next(space, &mut row)?,
@@ -107,28 +130,62 @@ impl Shrinking {
         .map_err(|error| RenderError::Internal(format!("resizing a strip: {error}")))
     }
 
-    fn shrink_typed<P: PixelTrait>(
-        &mut self,
-        resizer: &mut Resizer,
-        strip: Strip,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let (from, to) = strip.made;
-        let scale = self.scale();
-        let size = self.smaller.size;
-        let row_bytes = size.width as usize * self.smaller.channels.count();
-        let made = &mut self.smaller.samples[from as usize * row_bytes..to as usize * row_bytes];
-        let source = TypedImageRef::<P>::from_buffer(self.source.width, self.end - self.first, &self.rows)?;
-        let mut target = TypedImage::<P>::from_buffer(size.width, to - from, made)?;
-        let top = f64::from(from) * scale - f64::from(self.first);
-        let height = (f64::from(to - from) * scale).min(f64::from(self.end - self.first) - top);
-        let options = lanczos::options().crop(0.0, top, self.visible.0, height);
-        resizer.resize_typed(&source, &mut target, &options)?;
+    fn shrink_typed<P: PixelTrait>(&mut self, resizer: &mut Resizer, strip: Strip) -> Result<(), Box<dyn Error>> {
+        // What cannot be seen must not bleed: alpha is multiplied in before, and taken out behind.
+        if self.is_multiplied() {
+            let height = self.end - self.first - (self.fresh / self.row_bytes()) as u32;
+            let mut fresh = TypedImage::<P>::from_buffer(self.source.width, height, &mut self.rows[self.fresh..])?;
+            MulDiv::new().multiply_alpha_inplace_typed(&mut fresh)?;
+        }
+        self.make_lower::<P>(resizer, strip)?;
+        if self.halfway.len() >= HALFWAY_BYTES || strip.made.1 == self.smaller.size.height {
+            self.make_narrower::<P>(resizer, strip.made.1)?;
+        }
         Ok(())
     }
 
-    /// The smaller picture, and the buffer.
-    pub(super) fn finish(self) -> (Pixels, Vec<u8>) {
-        (self.smaller, self.rows)
+    /// Whether alpha is multiplied in. A picture that keeps its size keeps its bytes too.
+    fn is_multiplied(&self) -> bool {
+        matches!(self.smaller.channels, Channels::GrayAlpha | Channels::Rgba) && self.source != self.smaller.size
+    }
+
+    /// The strip, as high as it is in the smaller picture, behind what is halfway.
+    fn make_lower<P: PixelTrait>(&mut self, resizer: &mut Resizer, strip: Strip) -> Result<(), Box<dyn Error>> {
+        let (from, to) = strip.made;
+        let (width, scale) = (self.source.width, self.scale());
+        let start = self.halfway.len();
+        let added = (to - from) as usize * self.row_bytes();
+        self.halfway.reserve_exact(added);
+        self.halfway.resize(start + added, 0);
+        let source = TypedImageRef::<P>::from_buffer(width, self.end - self.first, &self.rows)?;
+        let mut lower = TypedImage::<P>::from_buffer(width, to - from, &mut self.halfway[start..])?;
+        let top = f64::from(from) * scale - f64::from(self.first);
+        let height = (f64::from(to - from) * scale).min(f64::from(self.end - self.first) - top);
+        let options = lanczos::options().use_alpha(false).crop(0.0, top, f64::from(width), height);
+        Ok(resizer.resize_typed(&source, &mut lower, &options)?)
+    }
+
+    /// What is halfway becomes rows of the smaller picture, the last one before `to`.
+    fn make_narrower<P: PixelTrait>(&mut self, resizer: &mut Resizer, to: u32) -> Result<(), Box<dyn Error>> {
+        let from = std::mem::replace(&mut self.halfway_from, to);
+        let (width, height) = (self.smaller.size.width, to - from);
+        let row_bytes = width as usize * self.smaller.channels.count();
+        let is_multiplied = self.is_multiplied();
+        let rows = &mut self.smaller.samples[from as usize * row_bytes..to as usize * row_bytes];
+        let lower = TypedImageRef::<P>::from_buffer(self.source.width, height, &self.halfway)?;
+        let mut made = TypedImage::<P>::from_buffer(width, height, rows)?;
+        let options = lanczos::options().use_alpha(false).crop(0.0, 0.0, self.visible.0, f64::from(height));
+        resizer.resize_typed(&lower, &mut made, &options)?;
+        if is_multiplied {
+            MulDiv::new().divide_alpha_inplace_typed(&mut made)?;
+        }
+        self.halfway.clear();
+        Ok(())
+    }
+
+    /// The smaller picture, and the buffers.
+    pub(super) fn finish(self) -> (Pixels, [Vec<u8>; 2]) {
+        (self.smaller, [self.rows, self.halfway])
     }
 }
 
@@ -142,7 +199,7 @@ mod tests {
     const STRIP_BYTES_HERE: usize = 32 << 10;
 
     fn in_strips(picture: &Pixels, target: Dimensions) -> Pixels {
-        let mut shrinking = Shrinking::new(picture.size, target, picture.channels, Vec::new());
+        let mut shrinking = Shrinking::new(picture.size, target, picture.channels, [Vec::new(), Vec::new()]);
         let mut rows = picture.samples.chunks_exact(picture.size.width as usize * picture.channels.count());
         let mut resizer = Resizer::new();
         for strip in shrinking.strips(STRIP_BYTES_HERE).collect::<Vec<_>>() {
@@ -165,7 +222,8 @@ mod tests {
             let samples = (0..size.pixels() as usize * channels.count()).map(wave).collect();
             let picture = Pixels { size, channels, samples };
             let target = Dimensions::new(84, 112);
-            let count = Shrinking::new(size, target, channels, Vec::new()).strips(STRIP_BYTES_HERE).count();
+            let count =
+                Shrinking::new(size, target, channels, [Vec::new(), Vec::new()]).strips(STRIP_BYTES_HERE).count();
             assert!(count > 5, "{count} strips");
             let whole = picture.resized(&mut Resizer::new(), target).unwrap();
             let pieces = in_strips(&picture, target);

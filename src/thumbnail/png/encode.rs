@@ -2,16 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Write;
 
-use png::chunk::ChunkType;
-use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter, Info};
+use png::chunk::{self, ChunkType};
+use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter, Info, Writer};
 
 use super::super::RenderError;
 use super::super::pixels::{Channels, Pixels};
 use super::chunks::ColourChunks;
+use super::deflate::Deflate;
+use super::filter::Filters;
 
 /// The chunk of coding-independent code points.
 const CICP: ChunkType = ChunkType(*b"cICP");
+
+/// Bytes of rows that become one block, with codes of its own, and one chunk.
+const BLOCK_BYTES: usize = 128 << 10;
 
 /// Encodes a picture. One that came from a palette gets one again where it still has few enough colours.
 pub(super) fn encode(pixels: &Pixels, chunks: &ColourChunks, had_palette: bool) -> Result<Vec<u8>, RenderError> {
@@ -118,13 +124,13 @@ fn write(picture: Picture<'_>, chunks: &ColourChunks) -> Result<Vec<u8>, Encodin
     info.trns = picture.transparency.map(Cow::Owned);
     info.icc_profile = chunks.profile.as_deref().map(Cow::Borrowed);
     let is_indexed = picture.color == ColorType::Indexed;
+    let row_bytes = info.raw_row_length() - 1;
 
-    let mut out = Vec::new();
+    // Most files are less than half as large as their samples. A vector that grows by itself is there twice.
+    let mut out = Vec::with_capacity(picture.samples.len() / 2);
     let mut encoder = Encoder::with_info(&mut out, info)?;
-    encoder.set_compression(if is_indexed { Compression::Balanced } else { Compression::Fast });
-    if is_indexed {
-        encoder.set_filter(Filter::NoFilter);
-    }
+    encoder.set_compression(Compression::Balanced);
+    encoder.set_filter(Filter::NoFilter);
     if let Some(gamma) = chunks.gamma {
         encoder.set_source_gamma(gamma);
     }
@@ -135,9 +141,32 @@ fn write(picture: Picture<'_>, chunks: &ColourChunks) -> Result<Vec<u8>, Encodin
     if let Some(points) = chunks.code_points {
         writer.write_chunk(CICP, &points)?;
     }
-    writer.write_image_data(&picture.samples)?;
+    if is_indexed {
+        writer.write_image_data(&picture.samples)?;
+    } else {
+        write_rows(&mut writer, picture.color.samples(), &picture.samples, row_bytes)?;
+    }
     writer.finish()?;
     Ok(out)
+}
+
+/// Writes the rows, filtered and deflated some at a time.
+fn write_rows(
+    writer: &mut Writer<impl Write>,
+    channels: usize,
+    samples: &[u8],
+    row_bytes: usize,
+) -> Result<(), EncodingError> {
+    let (mut filters, mut deflate) = (Filters::new(channels, row_bytes), Deflate::new());
+    let block_bytes = row_bytes * (BLOCK_BYTES / row_bytes).max(1);
+    let mut blocks = samples.chunks(block_bytes).peekable();
+    let mut filtered = Vec::new();
+    while let Some(block) = blocks.next() {
+        filtered.clear();
+        block.chunks_exact(row_bytes).for_each(|row| filters.append(row, &mut filtered));
+        writer.write_chunk(chunk::IDAT, deflate.block(&filtered, blocks.peek().is_none()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

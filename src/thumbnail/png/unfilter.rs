@@ -51,13 +51,13 @@ fn each<const N: usize>(sample: impl Fn(usize) -> u8) -> [u8; N] {
 }
 
 #[inline(always)]
-const fn mean(left: u8, above: u8) -> u8 {
+pub(super) const fn mean(left: u8, above: u8) -> u8 {
     (left & above) + ((left ^ above) >> 1)
 }
 
 /// Paeth's guess: which of the three is nearest to left plus above minus corner.
 #[inline(always)]
-fn nearest(left: u8, above: u8, corner: u8) -> u8 {
+pub(super) fn nearest(left: u8, above: u8, corner: u8) -> u8 {
     let (a, b, c) = (i16::from(left), i16::from(above), i16::from(corner));
     let (to_a, to_b) = ((b - c).abs(), (a - c).abs());
     let to_c = (a + b - 2 * c).abs();
