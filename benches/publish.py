@@ -3,7 +3,8 @@
     python publish.py DARKROOM BENCH_BINARY UPLOADS FILE...
 
 Twice on the local backend. First a worker drains a full queue: fetching, checking, queue, catalog and delivery are in its
-rate. Then uploads go through the API of `darkroom local` while they are published: receiving and storing them is in that
+rate, which is taken between the first look at it and the last, twice a second, so that looking costs next to nothing. Use a
+directory (TMPDIR) in which few files were deleted within the last minutes: ext4 looks at each of their inodes again. Then uploads go through the API of `darkroom local` while they are published: receiving and storing them is in that
 rate too, and so is this client, on the same cores.
 """
 import json
@@ -98,10 +99,15 @@ def drained(binary, uploads, contents):
     with tempfile.TemporaryDirectory() as directory:
         with Darkroom(binary, ["api"], directory) as api:
             api.upload_all(contents, uploads)
-        begun = time.monotonic()
         with Darkroom(binary, ["worker"], directory) as worker:
-            worker.wait_until_published(uploads)
-            return uploads / (time.monotonic() - begun)
+            looks = [(time.monotonic(), published(worker.admin))]
+            while looks[-1][1] < 0.85 * uploads:
+                time.sleep(0.5)
+                if worker.process.poll() is not None:
+                    sys.exit("darkroom ended")
+                looks.append((time.monotonic(), published(worker.admin)))
+            (begun, before), (ended, after) = looks[0], looks[-1]
+            return (after - before) / (ended - begun)
 
 
 def through_the_api(binary, uploads, contents):
