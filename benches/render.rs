@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use darkroom::recipe::Recipe;
-use darkroom::thumbnail::{Limits, Rendered, Stop, render};
+use darkroom::thumbnail::{Limits, Rendered, Stop, Timings, render};
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 fn main() {
@@ -40,8 +40,7 @@ fn made(bytes: &[u8]) -> Rendered {
 
 /// The time that this thread has spent on a processor.
 fn cpu_time() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(statistics.split_whitespace().next().unwrap().parse().unwrap())
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
@@ -54,6 +53,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
 fn cpu(rounds: usize, files: &[&str]) {
     let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     let mut times = vec![Vec::new(); files.len()];
+    let mut stages = vec![[(); 3].map(|()| Vec::new()); files.len()];
     let mut floors = vec![Vec::new(); files.len()];
     let mut results = vec![None; files.len()];
     for round in 0..=rounds {
@@ -62,6 +62,9 @@ fn cpu(rounds: usize, files: &[&str]) {
             // The first round warms up.
             if round > 0 {
                 times[index].push(took);
+                let Timings { decode, resize, encode } = rendered.timings;
+                let these = [decode, resize, encode].map(|stage| stage.as_secs_f64() * 1e3);
+                stages[index].iter_mut().zip(these).for_each(|(all, took)| all.push(took));
                 floors[index].extend(floor(bytes));
             }
             results[index] = Some(rendered);
@@ -71,10 +74,11 @@ fn cpu(rounds: usize, files: &[&str]) {
         let rendered = results[index].as_ref().unwrap();
         let bytes: Vec<usize> = rendered.thumbnails.iter().map(|thumbnail| thumbnail.bytes.len()).collect();
         let (low, median, high) = spread(&mut times[index]);
+        let [decode, resize, encode] = stages[index].each_mut().map(|times| spread(times).1);
         let (_, floor, _) = spread(&mut floors[index]);
         println!(
             "{{\"file\":{:?},\"cpu_ms\":{median:.2},\"lowest\":{low:.2},\"highest\":{high:.2},\"floor_ms\":{floor:.2},\
-             \"bytes\":{bytes:?}}}",
+             \"decode_ms\":{decode:.2},\"resize_ms\":{resize:.2},\"encode_ms\":{encode:.2},\"bytes\":{bytes:?}}}",
             Path::new(file).file_name().unwrap()
         );
     }
