@@ -47,6 +47,7 @@ def main(binary, corpus, node, rounds=3):
     print("| files | darkroom | sharp, cascade | sharp, per size | floor | cascade / darkroom | per size / darkroom |"
           " darkroom / floor | bytes to sharp's |")
     print("|---|---|---|---|---|---|---|---|---|")
+    stages = {}
     for group, pattern in GROUPS.items():
         files = sorted(corpus.glob(pattern))
         if not files:
@@ -56,6 +57,11 @@ def main(binary, corpus, node, rounds=3):
             for name, measure in contestants.items():
                 results[name].append(measure(files))
         row(group, results)
+        stages[group] = [file for one in results["darkroom"] for file in one]
+    print("\n| files | decode, ms | resize | encode |\n|---|---|---|---|")
+    for group, measured in stages.items():
+        means = [statistics.mean(file[f"{stage}_ms"] for file in measured) for stage in ("decode", "resize", "encode")]
+        print(f"| {group} | {' | '.join(f'{mean:.1f}' for mean in means)} |")
     quality(binary, corpus, node)
 
 

@@ -33,8 +33,8 @@ impl<const N: usize> Codes<N> {
         let lengths = lengths(counts, limit);
         let mut next = [0; 16];
         let mut code = 0;
-        for length in 1..=limit {
-            next[length] = code;
+        for (length, next) in next.iter_mut().enumerate().take(limit + 1).skip(1) {
+            *next = code;
             code = (code + lengths.iter().filter(|of| usize::from(**of) == length).count() as u16) << 1;
         }
         let codes = lengths.map(|count| {
