@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::commits::Outlives::{Kill, PowerLoss};
 use super::database::Database;
 use super::failure::Failure;
 use super::outcomes::Outcomes;
 use crate::ports::catalog::Page;
 use crate::ports::{Catalog, ErrorKind, PortError};
-use crate::record::{Applied, ImageId, ImageRecord, SCHEMA, Transition};
+use crate::record::{Applied, Change, ImageId, ImageRecord, SCHEMA, Transition};
 
 /// Records on one page of a scan.
 const PAGE: usize = 1000;
@@ -42,9 +43,11 @@ impl Catalog for LocalCatalog {
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
         let transition = transition.clone();
         let is_told = self.outcomes.is_some();
+        // A claim that is lost is claimed again; anything else was told to somebody.
+        let outlives = if matches!(transition.change, Change::Claim { .. }) { Kill } else { PowerLoss };
         let (applied, is_noted) = self
             .database
-            .write("catalog.apply", move |connection| {
+            .write_to_outlive(outlives, "catalog.apply", move |connection| {
                 let before = find(connection, &transition.id)?;
                 if !transition.is_admitted_by(before.as_ref()) {
                     return Ok((Applied::Refused { current: before }, false));

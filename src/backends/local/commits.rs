@@ -3,6 +3,9 @@
 //! A write is a job. The first to find nobody at work becomes the leader on a blocking thread: it takes every job
 //! that waits, runs each inside its own savepoint, commits once, and answers; then it takes those that came
 //! meanwhile. There is one writer per process; other processes are waited for in `BEGIN IMMEDIATE`.
+//!
+//! What a loss of power may take back, since it is simply done again, does not wait for the disk. Transactions are
+//! lost from the end: one that was synced has all before it on the disk as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +14,15 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::failure::Failure;
+
+/// What a write outlives, once it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlives {
+    /// A kill: it is written. A loss of power may take it back, and what came after it.
+    Kill,
+    /// A loss of power: it is on the disk.
+    PowerLoss,
+}
 
 /// The one writer of this process.
 pub(super) struct Commits {
@@ -30,21 +42,27 @@ impl Commits {
         Arc::new(Self { connection: Mutex::new(connection), waiting: Mutex::default(), count: watch::Sender::new(0) })
     }
 
+    /// Whether the last transaction was synced.
+    #[cfg(test)]
+    pub(super) fn was_synced(&self) -> bool {
+        is_synced(&lock(&self.connection))
+    }
+
     /// Tells of every transaction that this process commits.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.count.subscribe()
     }
 
-    /// Runs `job` in a transaction; `Ok` means that it is on the disk. When `job` fails, what it wrote is taken back.
+    /// Runs `job` in a transaction; `Ok` means that it is committed. When `job` fails, what it wrote is taken back.
     ///
     /// The job runs even when the returned future is dropped.
-    pub(super) async fn write<T, F>(self: &Arc<Self>, job: F) -> Result<T, Failure>
+    pub(super) async fn write<T, F>(self: &Arc<Self>, outlives: Outlives, job: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        if self.enqueue(Box::new(Write { job: Some(job), outcome: None, reply })) {
+        if self.enqueue(Box::new(Write { outlives, job: Some(job), outcome: None, reply })) {
             let leader = Leader { commits: self.clone(), is_done: false };
             // A blocking task, not a thread of our own: a paused clock stands still while one runs.
             tokio::task::spawn_blocking(move || leader.drain());
@@ -102,6 +120,9 @@ fn commit_together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusql
     if !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }
+    let is_synced = batch.iter().any(|job| job.outlives() == Outlives::PowerLoss);
+    // NORMAL syncs before the log is copied into the database, and not at each commit.
+    connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let committed = run_all(connection, batch);
     if committed.is_err() && !connection.is_autocommit() {
@@ -129,6 +150,8 @@ fn run_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Res
 
 /// One write that waits for its turn and for its answer.
 trait Job: Send {
+    /// What it must outlive when it is answered.
+    fn outlives(&self) -> Outlives;
     /// Does the work; whether what it wrote shall stay.
     fn run(&mut self, connection: &Connection) -> bool;
     /// Tells the caller what came of it.
@@ -136,6 +159,7 @@ trait Job: Send {
 }
 
 struct Write<T, F> {
+    outlives: Outlives,
     job: Option<F>,
     outcome: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, Failure>>,
@@ -146,6 +170,10 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, Failure> + Send,
 {
+    fn outlives(&self) -> Outlives {
+        self.outlives
+    }
+
     fn run(&mut self, connection: &Connection) -> bool {
         let job = self.job.take();
         // A fault of our own costs this write, not its neighbours in the transaction.
@@ -172,9 +200,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+fn is_synced(connection: &Connection) -> bool {
+    const FULL: u8 = 2;
+    connection.query_row("PRAGMA synchronous", [], |row| row.get(0)) == Ok(FULL)
+}
+
+#[cfg(test)]
 mod tests {
     use futures_util::future::join_all;
 
+    use super::Outlives::{Kill, PowerLoss};
     use super::*;
     use crate::ports::ErrorKind;
 
@@ -200,7 +235,7 @@ mod tests {
             let notes = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             Ok(notes)
         };
-        commits.write(read).await.unwrap()
+        commits.write(PowerLoss, read).await.unwrap()
     }
 
     #[tokio::test]
@@ -208,8 +243,8 @@ mod tests {
         let commits = commits();
         let mut count = commits.subscribe();
         let (open, gate) = std::sync::mpsc::channel();
-        let first = commits.write(move |_| gate.recv().map_err(|_| Failure::ShuttingDown));
-        let others = join_all((0..100).map(|number| commits.write(note(&format!("{number:02}")))));
+        let first = commits.write(PowerLoss, move |_| gate.recv().map_err(|_| Failure::ShuttingDown));
+        let others = join_all((0..100).map(|number| commits.write(PowerLoss, note(&format!("{number:02}")))));
         let opened = async { open.send(()).unwrap() };
         let (first, others, ()) = tokio::join!(first, others, opened);
         assert!(first.is_ok() && others.iter().all(Result::is_ok));
@@ -219,12 +254,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_transaction_is_synced_when_one_of_its_writes_must_outlive_a_loss_of_power() {
+        let commits = commits();
+        let in_turn = |outlives| commits.write(outlives, |connection| Ok(is_synced(connection)));
+        assert!(!in_turn(Kill).await.unwrap());
+        assert!(in_turn(PowerLoss).await.unwrap());
+        assert!(!in_turn(Kill).await.unwrap());
+        // They wait behind the gate for one transaction.
+        let (open, gate) = std::sync::mpsc::channel();
+        let first = commits.write(Kill, move |_| gate.recv().map_err(|_| Failure::ShuttingDown));
+        let opened = async { open.send(()).unwrap() };
+        let (_, one, two, three, ()) = tokio::join!(first, in_turn(Kill), in_turn(PowerLoss), in_turn(Kill), opened);
+        assert_eq!([one.unwrap(), two.unwrap(), three.unwrap()], [true; 3]);
+    }
+
+    #[tokio::test]
     async fn a_write_that_fails_takes_back_its_own_and_leaves_its_neighbours() {
         let commits = commits();
         let (one, two, three) = tokio::join!(
-            commits.write(note("one")),
-            commits.write(note_then_fail("two")),
-            commits.write(note("three"))
+            commits.write(PowerLoss, note("one")),
+            commits.write(PowerLoss, note_then_fail("two")),
+            commits.write(PowerLoss, note("three"))
         );
         assert!(one.is_ok() && three.is_ok());
         assert!(matches!(two, Err(Failure::Refused(ErrorKind::Precondition))));
@@ -236,8 +286,11 @@ mod tests {
         let commits = commits();
         lock(&commits.connection).pragma_update(None, "max_page_count", 3).unwrap();
         let large = "x".repeat(100_000);
-        let (small, large, late) =
-            tokio::join!(commits.write(note("small")), commits.write(note(&large)), commits.write(note("late")));
+        let (small, large, late) = tokio::join!(
+            commits.write(PowerLoss, note("small")),
+            commits.write(PowerLoss, note(&large)),
+            commits.write(PowerLoss, note("late"))
+        );
         let told = [small, large, late].map(|outcome| outcome.map_err(|failure| failure.into_port_error("test").kind));
         let stored = notes(&commits).await;
         assert_eq!(told[1], Err(ErrorKind::Unavailable));
@@ -246,7 +299,7 @@ mod tests {
             assert_eq!(outcome.is_ok(), stored.iter().any(|note| note == text), "{text}: {told:?}, {stored:?}");
         }
         lock(&commits.connection).pragma_update(None, "max_page_count", 1000).unwrap();
-        commits.write(note("there is space again")).await.unwrap();
+        commits.write(PowerLoss, note("there is space again")).await.unwrap();
         assert!(notes(&commits).await.contains(&"there is space again".to_owned()));
     }
 
@@ -254,8 +307,11 @@ mod tests {
     async fn when_the_database_takes_everything_back_nobody_is_told_that_it_was_stored() {
         let commits = commits();
         let rolls_back = |connection: &Connection| Ok(connection.execute_batch("ROLLBACK")?);
-        let (one, two, three) =
-            tokio::join!(commits.write(note("one")), commits.write(rolls_back), commits.write(note("three")));
+        let (one, two, three) = tokio::join!(
+            commits.write(PowerLoss, note("one")),
+            commits.write(PowerLoss, rolls_back),
+            commits.write(PowerLoss, note("three"))
+        );
         let stored = notes(&commits).await;
         assert!(two.is_err());
         for (outcome, text) in [(one, "one"), (three, "three")] {
@@ -268,7 +324,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_goes_on_when_its_caller_is_gone() {
         let commits = commits();
-        let mut write = Box::pin(commits.write(note("orphan")));
+        let mut write = Box::pin(commits.write(PowerLoss, note("orphan")));
         assert!(futures_util::poll!(&mut write).is_pending());
         drop(write);
         assert_eq!(notes(&commits).await, ["orphan"]);
@@ -281,8 +337,11 @@ mod tests {
             connection.execute("INSERT INTO notes VALUES ('lost')", [])?;
             panic!("a fault of our own")
         };
-        let (one, two, three) =
-            tokio::join!(commits.write(note("one")), commits.write(panics), commits.write(note("three")));
+        let (one, two, three) = tokio::join!(
+            commits.write(PowerLoss, note("one")),
+            commits.write(PowerLoss, panics),
+            commits.write(PowerLoss, note("three"))
+        );
         assert!(matches!(two, Err(Failure::Panicked)));
         assert!(one.is_ok() && three.is_ok());
         assert_eq!(notes(&commits).await, ["one", "three"]);

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::OpenError;
-use super::commits::Commits;
+use super::commits::{Commits, Outlives};
 use super::failure::Failure;
 use super::schema;
 use crate::ports::PortError;
@@ -59,7 +59,27 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.commits.write(job).await.map_err(|failure| failure.into_port_error(operation))
+        self.write_to_outlive(Outlives::PowerLoss, operation, job).await
+    }
+
+    /// Runs `job` in a transaction and answers when it outlives that. See [`Commits::write`].
+    pub(super) async fn write_to_outlive<T, F>(
+        &self,
+        outlives: Outlives,
+        operation: &'static str,
+        job: F,
+    ) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.commits.write(outlives, job).await.map_err(|failure| failure.into_port_error(operation))
+    }
+
+    /// Whether the last transaction was synced.
+    #[cfg(test)]
+    pub(super) fn was_synced(&self) -> bool {
+        self.commits.was_synced()
     }
 
     /// Runs `job` on the reading connection: it sees everything that was committed before.
@@ -113,7 +133,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
-    // FULL: what was committed survives a loss of power.
+    // FULL: what is committed outlives a loss of power. The writer chooses for each transaction.
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }

@@ -1,4 +1,6 @@
 //! The queue and its dead letters: two halves of one table.
+//!
+//! A message that is sent outlives a loss of power. What is done with it afterwards need not: it only comes again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use tokio::time::Instant;
 
+use super::commits::Outlives::Kill;
 use super::database::Database;
 use super::directory::random_name;
 use super::failure::Failure;
@@ -96,7 +99,7 @@ impl Queue for LocalQueue {
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>> {
         let (half, asked) = (self.half, receipts.to_vec());
-        let deleted = self.database.write("queue.delete", move |connection| {
+        let deleted = self.database.write_to_outlive(Kill, "queue.delete", move |connection| {
             let mut delete =
                 connection.prepare_cached("DELETE FROM messages WHERE receipt = ?1 AND queue = ?2 AND id = ?3")?;
             for Receipt(receipt) in &asked {
@@ -155,7 +158,7 @@ impl LocalQueue {
     async fn take(&self, max: usize, visibility: Duration) -> Result<Vec<Message>, PortError> {
         let (half, clock, max_receives) = (self.half, self.clock.clone(), self.max_receives);
         self.database
-            .write("queue.receive", move |connection| {
+            .write_to_outlive(Kill, "queue.receive", move |connection| {
                 let now = clock.now();
                 let mut taken = Vec::new();
                 while taken.len() < max {
@@ -178,7 +181,7 @@ impl LocalQueue {
         asked: Vec<(Receipt, Duration)>,
     ) -> Vec<Result<(), PortError>> {
         let (half, clock, count) = (self.half, self.clock.clone(), asked.len());
-        let changed = self.database.write(operation, move |connection| {
+        let changed = self.database.write_to_outlive(Kill, operation, move |connection| {
             let now = clock.now();
             let mut change = connection.prepare_cached(
                 "UPDATE messages SET visible_at = :until
