@@ -4,6 +4,7 @@
 //! transaction, then the answer: no acknowledged upload without its event, no event without its bytes. Several
 //! processes may share the directory.
 
+mod buffers;
 mod catalog;
 mod commits;
 mod database;
@@ -27,6 +28,7 @@ use axum::Router;
 use crate::clock::SharedClock;
 use crate::config::LocalConfig;
 use crate::ports::Ports;
+use buffers::Buffers;
 use catalog::LocalCatalog;
 use database::Database;
 use directory::{Directory, Start};
@@ -70,12 +72,14 @@ impl LocalBackend {
         database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
         let signer = Signer::new(start.signing_key()?);
         let directory = start.finish()?;
+        let buffers = Buffers::default();
         let bucket = |name: &str, upload_prefix: Option<&str>| {
             Arc::new(LocalBucket {
                 name: name.to_owned(),
                 upload_prefix: upload_prefix.map(str::to_owned),
                 database: database.clone(),
                 directory: Arc::<Directory>::clone(&directory),
+                buffers: buffers.clone(),
                 signer: signer.clone(),
                 clock: clock.clone(),
             })

@@ -1,12 +1,13 @@
 //! One bucket: objects as files, their names and versions in the database.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::buffers::Buffers;
 use super::database::Database;
 use super::directory::{Directory, remove};
 use super::failure::file_error;
@@ -28,6 +29,7 @@ pub(super) struct LocalBucket {
     pub(super) upload_prefix: Option<String>,
     pub(super) database: Database,
     pub(super) directory: Arc<Directory>,
+    pub(super) buffers: Buffers,
     pub(super) signer: Signer,
     pub(super) clock: SharedClock,
 }
@@ -149,12 +151,10 @@ impl LocalBucket {
     /// The whole file, if it is as long as it was and undamaged.
     async fn read_whole(&self, row: &ObjectRow) -> io::Result<Option<Bytes>> {
         let (path, expected, etag) = (self.directory.object(&row.file), row.bytes, row.etag.clone());
+        let buffers = self.buffers.clone();
         blocking(move || {
-            let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
-            // One byte more than expected shows a file that is too long.
-            std::fs::File::open(path)?.take(expected.saturating_add(1)).read_to_end(&mut bytes)?;
-            let is_whole = bytes.len() as u64 == expected && is_intact(&etag, &bytes);
-            Ok(is_whole.then(|| Bytes::from(bytes)))
+            let bytes = buffers.read(std::fs::File::open(path)?, expected)?;
+            Ok((bytes.len() as u64 == expected && is_intact(&etag, &bytes)).then_some(bytes))
         })
         .await
     }

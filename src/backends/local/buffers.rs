@@ -1,0 +1,107 @@
+//! Buffers that objects are read into, kept for the next ones: fresh memory costs more than the reading itself.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+/// Bytes of all buffers that are kept while nobody uses them.
+const KEPT_BYTES: usize = 32 << 20;
+
+/// The buffers of one process that nobody uses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buffers {
+    idle: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// Bytes that were read; their buffer goes back when they are dropped.
+struct Filled {
+    bytes: Vec<u8>,
+    buffers: Buffers,
+}
+
+impl Buffers {
+    /// Reads to the end, or one byte more than `expected`, which shows that there is more.
+    pub(super) fn read(&self, file: impl Read, expected: u64) -> io::Result<Bytes> {
+        let mut filled = Filled { bytes: self.take(), buffers: self.clone() };
+        filled.bytes.try_reserve_exact(usize::try_from(expected).unwrap_or(usize::MAX))?;
+        file.take(expected.saturating_add(1)).read_to_end(&mut filled.bytes)?;
+        Ok(Bytes::from_owner(filled))
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.idle().pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut idle = self.idle();
+        let kept: usize = idle.iter().map(Vec::capacity).sum();
+        if kept + buffer.capacity() <= KEPT_BYTES {
+            idle.push(buffer);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        // Nobody panics while holding it.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsRef<[u8]> for Filled {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        self.buffers.give_back(std::mem::take(&mut self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(buffers: &Buffers) -> Vec<usize> {
+        buffers.idle().iter().map(Vec::capacity).collect()
+    }
+
+    #[test]
+    fn a_buffer_returns_with_the_last_of_its_bytes() {
+        let buffers = Buffers::default();
+        let bytes = buffers.read(&b"picture"[..], 7).unwrap();
+        let copy = bytes.clone();
+        drop(bytes);
+        assert!(kept(&buffers).is_empty());
+        assert_eq!(copy, "picture");
+        drop(copy);
+        let [capacity] = kept(&buffers)[..] else { panic!("one buffer is kept") };
+        assert_eq!(buffers.read(&b"small"[..], 5).unwrap(), "small");
+        assert_eq!(kept(&buffers), [capacity], "the same buffer, without what was in it");
+    }
+
+    #[test]
+    fn one_byte_too_many_is_read_and_no_more() {
+        let buffers = Buffers::default();
+        for (expected, read) in [(6, 7), (7, 7), (8, 7), (0, 1)] {
+            assert_eq!(buffers.read(&b"picture"[..], expected).unwrap().len(), read, "{expected}");
+        }
+        let error = buffers.read(&b"picture"[..], u64::MAX).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    }
+
+    #[test]
+    fn so_many_bytes_are_kept_and_no_more() {
+        let buffers = Buffers::default();
+        let read = |bytes| buffers.read(io::empty(), bytes as u64).unwrap();
+        drop([read(KEPT_BYTES - 1), read(1)]);
+        assert_eq!(kept(&buffers).iter().sum::<usize>(), KEPT_BYTES);
+        drop([read(0), read(0), read(1)]);
+        assert_eq!(kept(&buffers).iter().sum::<usize>(), KEPT_BYTES, "the third found none and was not kept");
+        let buffers = Buffers::default();
+        drop(buffers.read(io::empty(), KEPT_BYTES as u64 + 1).unwrap());
+        assert!(kept(&buffers).is_empty());
+    }
+}
