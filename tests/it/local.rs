@@ -5,6 +5,7 @@ mod outcomes;
 mod recovery;
 mod routes;
 mod sharing;
+mod small;
 mod uploads;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ use tower::ServiceExt;
 
 const BUCKET: &str = "photos";
 const MAX_BYTES: u64 = 1000;
+/// A thumbnail of so many bytes stands in its row, one of more in a file.
+const IN_ROW_BYTES: usize = 65_536;
+static LARGE: [u8; IN_ROW_BYTES + 1] = [b'x'; IN_ROW_BYTES + 1];
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 /// One process's view of a directory.

@@ -185,10 +185,16 @@ async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Resp
     if is_known {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    let path = bucket.directory.object(&row.file);
-    let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| Problem::of_file(&error))?;
-    let length = HeaderValue::from(row.bytes);
-    Ok((StatusCode::OK, headers, [(CONTENT_LENGTH, length)], Body::from_stream(chunks_of(file))).into_response())
+    let length = [(CONTENT_LENGTH, HeaderValue::from(row.bytes))];
+    let body = match row.content {
+        Some(bytes) => Body::from(bytes),
+        None => {
+            let path = bucket.directory.object(&row.file);
+            let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| Problem::of_file(&error))?;
+            Body::from_stream(chunks_of(file))
+        }
+    };
+    Ok((StatusCode::OK, headers, length, body).into_response())
 }
 
 /// The headers of an object. Nothing that is served can run as a script on this origin.

@@ -69,7 +69,7 @@ impl Incoming {
         let arrived = Arrived {
             directory: self.directory.clone(),
             name: self.name.clone(),
-            etag: etag_of(std::mem::take(&mut self.hash), self.crc.finalize()),
+            etag: written(std::mem::take(&mut self.hash), self.crc.finalize()),
             bytes: self.bytes,
         };
         if let Err(error) = self.directory.sync_objects() {
@@ -103,8 +103,13 @@ impl Arrived {
     }
 }
 
+/// The ETag of these bytes.
+pub(super) fn etag_of(bytes: &[u8]) -> String {
+    written(Sha256::new_with_prefix(bytes), crc_fast::crc32_iso_hdlc(bytes).into())
+}
+
 /// SHA-256, which tells content from other content, and CRC-32, which tells whether it was damaged in a tenth of the time.
-fn etag_of(hash: Sha256, crc: u64) -> String {
+fn written(hash: Sha256, crc: u64) -> String {
     format!("{}-{crc:08x}", data_encoding::HEXLOWER.encode(&hash.finalize()))
 }
 
@@ -123,8 +128,7 @@ mod tests {
 
     #[test]
     fn damage_shows_under_each_kind_of_etag() {
-        let hash = Sha256::new_with_prefix(b"123456789");
-        let etag = etag_of(hash, crc_fast::crc32_iso_hdlc(b"123456789").into());
+        let etag = etag_of(b"123456789");
         assert_eq!(etag.split_once('-').unwrap().1, "cbf43926");
         for etag in [etag.as_str(), etag.split_once('-').unwrap().0] {
             assert!(is_intact(etag, b"123456789"), "{etag}");

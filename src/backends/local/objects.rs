@@ -1,4 +1,4 @@
-//! One bucket: objects as files, their names and versions in the database.
+//! One bucket: objects as files, their names and versions in the database, and small thumbnails with them.
 
 use std::io;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::buffers::Buffers;
+use super::commits::Outlives;
 use super::database::Database;
-use super::directory::{Directory, remove};
+use super::directory::{Directory, random_name, remove};
 use super::failure::file_error;
-use super::incoming::{Arrived, Incoming, is_intact};
+use super::incoming::{Arrived, Incoming, etag_of, is_intact};
 use super::rows::{self, NewObject, ObjectRow};
 use super::signature::{Grant, Signer};
 use crate::clock::{SharedClock, Timestamp};
@@ -20,6 +21,9 @@ use crate::ports::{ErrorKind, ObjectStore, PortError};
 
 /// How often a body that does not have its length and checksum is read again.
 const READS: u32 = 3;
+
+/// What is no upload and has at most so many bytes stands in its row: that takes less time than a file, and no sync.
+const IN_ROW_BYTES: usize = 64 << 10;
 
 /// One bucket of the local backend.
 #[derive(Clone)]
@@ -53,8 +57,9 @@ impl ObjectStore for LocalBucket {
             if row.bytes > limit_bytes {
                 return Ok(Fetched::TooLarge(row.info()));
             }
-            match self.read_whole(&row).await {
-                Ok(Some(bytes)) => return Ok(Fetched::Whole(row.info(), bytes)),
+            let info = row.info();
+            match self.read_whole(row).await {
+                Ok(Some(bytes)) => return Ok(Fetched::Whole(info, bytes)),
                 Ok(None) => {}
                 // The row was replaced or deleted between the two looks.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -69,20 +74,27 @@ impl ObjectStore for LocalBucket {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError> {
-        let directory = self.directory.clone();
-        let incoming = blocking(move || {
-            let mut incoming = Incoming::begin(directory)?;
-            incoming.write(&bytes)?;
-            Ok(incoming)
-        });
-        let incoming = incoming.await.map_err(|error| file_error("objects.put", error))?;
         let description = Description {
             key: key.to_owned(),
             content_type: Some(content_type.to_owned()),
             cache_control: Some(cache_control.to_owned()),
             only_if_absent: false,
         };
-        self.store("objects.put", incoming, description).await.map(|_| ())
+        let bucket = self.clone();
+        to_the_end("objects.put", async move {
+            if bytes.len() <= IN_ROW_BYTES && !bucket.is_upload(&description) {
+                return bucket.store_in_row(description, bytes).await;
+            }
+            let directory = bucket.directory.clone();
+            let incoming = blocking(move || {
+                let mut incoming = Incoming::begin(directory)?;
+                incoming.write(&bytes)?;
+                incoming.finish()
+            });
+            let arrived = incoming.await.map_err(|error| file_error("objects.put", error))?;
+            bucket.store_file("objects.put", arrived, description).await.map(|_| ())
+        })
+        .await
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
@@ -148,9 +160,12 @@ impl LocalBucket {
             .ok_or_else(|| PortError::new(ErrorKind::NotFound, operation))
     }
 
-    /// The whole file, if it is as long as it was and undamaged.
-    async fn read_whole(&self, row: &ObjectRow) -> io::Result<Option<Bytes>> {
-        let (path, expected, etag) = (self.directory.object(&row.file), row.bytes, row.etag.clone());
+    /// All bytes, if they are as many as they were and undamaged.
+    async fn read_whole(&self, row: ObjectRow) -> io::Result<Option<Bytes>> {
+        if let Some(bytes) = row.content {
+            return Ok(is_intact(&row.etag, &bytes).then_some(bytes));
+        }
+        let (path, expected, etag) = (self.directory.object(&row.file), row.bytes, row.etag);
         let buffers = self.buffers.clone();
         blocking(move || {
             let bytes = buffers.read(std::fs::File::open(path)?, expected)?;
@@ -160,8 +175,6 @@ impl LocalBucket {
     }
 
     /// Stores a file that was written: file, sync, link, then object row and message in one transaction.
-    ///
-    /// Goes on to its end even when the caller is gone, so that a file and its row are never told apart.
     pub(super) async fn store(
         &self,
         operation: &'static str,
@@ -169,30 +182,29 @@ impl LocalBucket {
         description: Description,
     ) -> Result<Arrived, PortError> {
         let bucket = self.clone();
-        tokio::spawn(async move { bucket.store_to_the_end(operation, incoming, description).await })
-            .await
-            .unwrap_or_else(|error| Err(PortError::with_source(ErrorKind::Unavailable, operation, error)))
+        to_the_end(operation, async move {
+            let arrived = blocking(move || incoming.finish()).await.map_err(|error| file_error(operation, error))?;
+            bucket.store_file(operation, arrived, description).await
+        })
+        .await
     }
 
-    async fn store_to_the_end(
+    async fn store_file(
         &self,
         operation: &'static str,
-        incoming: Incoming,
+        arrived: Arrived,
         description: Description,
     ) -> Result<Arrived, PortError> {
-        let arrived = blocking(move || incoming.finish()).await.map_err(|error| file_error(operation, error))?;
         let object = NewObject {
             bucket: self.name.clone(),
-            is_upload: self.upload_prefix.as_ref().is_some_and(|prefix| description.key.starts_with(prefix)),
+            is_upload: self.is_upload(&description),
             description,
             file: arrived.name.clone(),
             bytes: arrived.bytes,
             etag: arrived.etag.clone(),
+            content: None,
         };
-        let clock = self.clock.clone();
-        let written =
-            self.database.write(operation, move |connection| rows::insert(connection, &object, clock.now())).await;
-        match written {
+        match self.insert(operation, Outlives::PowerLoss, object).await {
             Ok(garbage) => {
                 let kept = arrived.clone();
                 drop(tokio::task::spawn_blocking(move || kept.keep()).await);
@@ -204,6 +216,39 @@ impl LocalBucket {
                 Err(error)
             }
         }
+    }
+
+    /// Stores a thumbnail in its row. A loss of power may take it back: what was published was committed after it, and is
+    /// lost first.
+    async fn store_in_row(&self, description: Description, bytes: Bytes) -> Result<(), PortError> {
+        let object = NewObject {
+            bucket: self.name.clone(),
+            is_upload: false,
+            description,
+            file: random_name(),
+            bytes: bytes.len() as u64,
+            etag: etag_of(&bytes),
+            content: Some(bytes),
+        };
+        // There is garbage only where an older build kept the object in a file. Its row may yet come back with the power,
+        // so the next start removes it.
+        self.insert("objects.put", Outlives::Kill, object).await.map(|_garbage| ())
+    }
+
+    fn is_upload(&self, description: &Description) -> bool {
+        self.upload_prefix.as_ref().is_some_and(|prefix| description.key.starts_with(prefix))
+    }
+
+    async fn insert(
+        &self,
+        operation: &'static str,
+        outlives: Outlives,
+        object: NewObject,
+    ) -> Result<Vec<String>, PortError> {
+        let clock = self.clock.clone();
+        self.database
+            .write_to_outlive(outlives, operation, move |connection| rows::insert(connection, &object, clock.now()))
+            .await
     }
 
     /// A write that failed is not in the database; should that be in doubt, the next start decides.
@@ -238,6 +283,16 @@ impl LocalBucket {
             tracing::warn!(error, "a file of a deleted object stays until the next start");
         }
     }
+}
+
+/// Goes on to the end of `work` even when the caller is gone, so that files and their rows are never told apart.
+async fn to_the_end<T: Send + 'static>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, PortError>> + Send + 'static,
+) -> Result<T, PortError> {
+    tokio::spawn(work)
+        .await
+        .unwrap_or_else(|error| Err(PortError::with_source(ErrorKind::Unavailable, operation, error)))
 }
 
 /// Runs file work on a blocking thread.

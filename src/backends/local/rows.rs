@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::failure::Failure;
@@ -34,9 +35,11 @@ pub(super) struct ObjectRow {
     pub(super) content_type: Option<String>,
     pub(super) cache_control: Option<String>,
     pub(super) modified_at: Timestamp,
+    /// The bytes, when they stand here and not in the file.
+    pub(super) content: Option<Bytes>,
 }
 
-/// An object whose file stands in its place.
+/// An object whose file stands in its place, or which needs none.
 pub(super) struct NewObject {
     pub(super) bucket: String,
     pub(super) is_upload: bool,
@@ -44,6 +47,8 @@ pub(super) struct NewObject {
     pub(super) file: String,
     pub(super) bytes: u64,
     pub(super) etag: String,
+    /// The bytes, when they are to stand in the row and not in the file.
+    pub(super) content: Option<Bytes>,
 }
 
 impl ObjectRow {
@@ -80,6 +85,7 @@ fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
         content_type: row.get("content_type")?,
         cache_control: row.get("cache_control")?,
         modified_at: Timestamp::from_millis(row.get("modified_at")?),
+        content: row.get::<_, Option<Vec<u8>>>("content")?.map(Bytes::from),
     })
 }
 
@@ -94,14 +100,15 @@ pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -
         if new.is_upload { supersede(connection, bucket, key, now)? } else { delete_all(connection, bucket, key)? };
     connection
         .prepare_cached(
-            "INSERT INTO objects (bucket, key, version, file, bytes, etag, content_type, cache_control, modified_at)
-             VALUES (:bucket, :key, :version, :file, :bytes, :etag, :content_type, :cache_control, :now)",
+            "INSERT INTO objects
+                 (bucket, key, version, file, bytes, etag, content_type, cache_control, modified_at, content)
+             VALUES (:bucket, :key, :version, :file, :bytes, :etag, :content_type, :cache_control, :now, :content)",
         )?
         .execute(named_params! {
             ":bucket": bucket, ":key": key, ":version": new.is_upload.then_some(&new.file), ":file": new.file,
             ":bytes": i64::try_from(new.bytes).unwrap_or(i64::MAX), ":etag": new.etag,
             ":content_type": new.description.content_type, ":cache_control": new.description.cache_control,
-            ":now": now.as_millis(),
+            ":now": now.as_millis(), ":content": new.content.as_deref(),
         })?;
     if new.is_upload {
         announce(connection, new, now)?;
@@ -126,8 +133,12 @@ fn announce(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<
 fn supersede(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<Vec<String>> {
     let oldest = now.as_millis() - i64::try_from(KEEP_SUPERSEDED.as_millis()).unwrap_or(i64::MAX);
     let garbage = connection
-        .prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND superseded_at <= ?3 RETURNING file")?
+        .prepare_cached(
+            "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND superseded_at <= ?3
+             RETURNING CASE WHEN content IS NULL THEN file END",
+        )?
         .query_map((bucket, key, oldest), |row| row.get(0))?
+        .filter_map(Result::transpose)
         .collect::<rusqlite::Result<Vec<String>>>()?;
     connection
         .prepare_cached(
@@ -141,8 +152,11 @@ fn supersede(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -
 /// Deletes an object with all its versions. Returns the files that no row names any more.
 pub(super) fn delete_all(connection: &Connection, bucket: &str, key: &str) -> rusqlite::Result<Vec<String>> {
     let garbage = connection
-        .prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2 RETURNING file")?
+        .prepare_cached(
+            "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 RETURNING CASE WHEN content IS NULL THEN file END",
+        )?
         .query_map((bucket, key), |row| row.get(0))?
+        .filter_map(Result::transpose)
         .collect::<rusqlite::Result<Vec<String>>>()?;
     remember(connection, &garbage)?;
     Ok(garbage)

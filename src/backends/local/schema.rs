@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::OpenError;
 
 /// The schema that this build reads and writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Marks the file as darkroom's: "dkrm".
 const APPLICATION_ID: i64 = 0x646b_726d;
@@ -39,7 +39,8 @@ CREATE TABLE objects (
     content_type  TEXT,
     cache_control TEXT,
     modified_at   INTEGER NOT NULL,
-    superseded_at INTEGER   -- NULL: the current version
+    superseded_at INTEGER,  -- NULL: the current version
+    content       BLOB      -- NULL: the bytes are in the file
 );
 CREATE UNIQUE INDEX current_objects ON objects (bucket, key) WHERE superseded_at IS NULL;
 CREATE INDEX objects_by_key ON objects (bucket, key);
@@ -55,27 +56,34 @@ CREATE TABLE images (
 );
 ";
 
-/// Makes the tables of a new database, and refuses one that this build must not touch.
+/// From version 1, in which all objects stood in files.
+const FROM_1: &str = "ALTER TABLE objects ADD COLUMN content BLOB";
+
+/// Makes the tables of a new database, brings an older one up to date, and refuses one that this build must not touch.
 pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let in_database = |error| OpenError::of_database(path, error);
     let found = pragma(connection, "user_version").map_err(in_database)?;
     if found > VERSION {
         return Err(OpenError::NewerDatabase { path: path.to_owned(), found, known: VERSION });
     }
+    let alter = |statements: &str| {
+        let script = format!("BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {VERSION}; COMMIT");
+        connection.execute_batch(&script).map_err(in_database)
+    };
     if found == 0 {
         let tables: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(in_database)?;
         if tables > 0 {
             return Err(OpenError::ForeignDatabase { path: path.to_owned() });
         }
-        let create = format!(
-            "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
-        );
-        connection.execute_batch(&create).map_err(in_database)?;
+        alter(&format!("{TABLES} PRAGMA application_id = {APPLICATION_ID}"))?;
     } else if pragma(connection, "application_id").map_err(in_database)? != APPLICATION_ID {
         return Err(OpenError::ForeignDatabase { path: path.to_owned() });
     }
     check(connection, path)?;
+    if found == 1 {
+        alter(FROM_1)?;
+    }
     // WAL: readers and the writer do not wait for each other. Only now, so that a foreign file was left untouched.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)
 }

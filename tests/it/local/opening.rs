@@ -6,7 +6,7 @@ use std::path::Path;
 
 use darkroom::backends::local::OpenError;
 
-use super::Backend;
+use super::{Backend, LARGE};
 
 fn refusal(dir: &Path) -> OpenError {
     match Backend::open_now(dir) {
@@ -61,15 +61,36 @@ fn a_database_of_a_newer_schema_is_left_alone() {
     drop(Backend::open_now(dir.path()).unwrap());
     database(dir.path()).pragma_update(None, "user_version", 7).unwrap();
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::NewerDatabase { found: 7, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerDatabase { found: 7, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("start the newer darkroom"), "{error}");
-    database(dir.path()).pragma_update(None, "user_version", 1).unwrap();
+    database(dir.path()).pragma_update(None, "user_version", 2).unwrap();
     Backend::open_now(dir.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_schema_is_brought_up_to_date_with_everything_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Backend::open_now(dir.path()).unwrap();
+    backend.put("uploads/cat", b"picture").await;
+    backend.put("thumbnails/cat/large.png", &LARGE).await;
+    drop(backend);
+    wait_until_closed(dir.path());
+    database(dir.path()).execute_batch("ALTER TABLE objects DROP COLUMN content; PRAGMA user_version = 1").unwrap();
+    for _ in ["the first start", "the next"] {
+        let backend = Backend::open_now(dir.path()).unwrap();
+        assert_eq!(backend.get("uploads/cat", None).await.unwrap(), "picture");
+        assert_eq!(backend.get("thumbnails/cat/large.png", None).await.unwrap(), &LARGE[..]);
+        backend.put("thumbnails/cat/small.png", b"small").await;
+        assert_eq!(backend.get("thumbnails/cat/small.png", None).await.unwrap(), "small");
+    }
+    assert_eq!(super::files_below(&dir.path().join("objects")).len(), 2);
+    let version = database(dir.path()).query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).unwrap();
+    assert_eq!(version, 2);
 }
 
 #[test]
 fn a_database_of_another_program_is_left_alone() {
-    for version in [0, 1] {
+    for version in [0, 1, 2] {
         let dir = tempfile::tempdir().unwrap();
         let foreign = database(dir.path());
         foreign.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use darkroom::record::Sequencer;
 
-use super::{BUCKET, Place};
+use super::{BUCKET, LARGE, Place};
 
 #[tokio::test(start_paused = true)]
 async fn an_upload_puts_the_event_of_s3_on_the_queue() {
@@ -36,8 +36,8 @@ async fn sequencers_grow_over_restarts_and_deletes() {
 #[tokio::test(start_paused = true)]
 async fn objects_outside_the_upload_prefix_send_no_event_and_keep_no_versions() {
     let place = Place::new();
-    for bytes in [&b"old"[..], b"new"] {
-        place.backend.put("thumbnails/cat/small.png", bytes).await;
+    for _ in ["old", "new"] {
+        place.backend.put("thumbnails/cat/large.png", &LARGE).await;
     }
     assert_eq!(place.backend.events().await, []);
     assert_eq!(place.objects().len(), 1);
@@ -73,7 +73,7 @@ async fn a_superseded_version_goes_with_an_upload_an_hour_later() {
 async fn a_deleted_object_leaves_no_file() {
     let place = Place::new();
     for key in ["uploads/cat", "uploads/cat", "uploads/dog", "thumbnails/cat"] {
-        place.backend.put(key, b"picture").await;
+        place.backend.put(key, &LARGE).await;
     }
     assert_eq!(place.objects().len(), 4);
     for key in ["uploads/cat", "uploads/dog", "thumbnails/cat", "uploads/none"] {
