@@ -66,6 +66,12 @@ impl Stop {
         Self { deadline: Some(deadline), cancelled: Arc::default() }
     }
 
+    /// The same stop with this deadline.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
     /// Makes every later [`Stop::check`] of this stop's clones fail.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);

@@ -1,9 +1,9 @@
-//! Who may begin: memory for sources, memory for decodes, claims, render slots; each first come, first served.
+//! Who may begin: memory for sources, memory for decodes, claims, each first come, first served; and render slots.
 //!
 //! The pools are taken in this order and nobody who holds a later one waits for an earlier one, so they cannot lock
 //! each other out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
@@ -19,8 +19,7 @@ pub struct Admission {
     sources: Pool,
     decodes: Pool,
     places: Arc<Semaphore>,
-    slots: Arc<Semaphore>,
-    total_slots: usize,
+    slots: Arc<Slots>,
     render: Arc<RwLock<()>>,
 }
 
@@ -43,10 +42,19 @@ pub struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+/// The render slots of one process. A thread waits for one: when another thread is done, it goes on at once, and no
+/// task has to be woken and to find a thread between two renders.
+#[derive(Debug)]
+pub struct Slots {
+    used: Mutex<usize>,
+    freed: Condvar,
+    total: usize,
+}
+
 /// A render slot; returned when this is dropped.
 #[derive(Debug)]
 pub struct Slot {
-    _permit: OwnedSemaphorePermit,
+    slots: Arc<Slots>,
 }
 
 /// The right to render now: beside others, or alone.
@@ -77,6 +85,27 @@ impl Pool {
     }
 }
 
+impl Slots {
+    /// Waits for a slot, on a thread that may wait.
+    pub fn take(self: &Arc<Self>) -> Slot {
+        let free = self.freed.wait_while(self.used(), |used| *used >= self.total);
+        *free.unwrap_or_else(PoisonError::into_inner) += 1;
+        Slot { slots: Arc::clone(self) }
+    }
+
+    fn used(&self) -> MutexGuard<'_, usize> {
+        // Nobody panics while holding it.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *self.slots.used() -= 1;
+        self.slots.freed.notify_one();
+    }
+}
+
 impl Admission {
     /// Pools of `source_bytes` and `decode_bytes`, and `slots` render slots.
     pub fn new(source_bytes: u64, decode_bytes: u64, slots: usize) -> Self {
@@ -84,8 +113,7 @@ impl Admission {
             sources: Pool::new(source_bytes),
             decodes: Pool::new(decode_bytes),
             places: Arc::new(Semaphore::new(slots + CLAIMS_AHEAD)),
-            slots: Arc::new(Semaphore::new(slots)),
-            total_slots: slots,
+            slots: Arc::new(Slots { used: Mutex::new(0), freed: Condvar::new(), total: slots }),
             render: Arc::new(RwLock::new(())),
         }
     }
@@ -106,10 +134,9 @@ impl Admission {
         Place { _permit: self.places.clone().acquire_owned().await.expect("the places are never closed") }
     }
 
-    /// Waits for a render slot.
-    #[expect(clippy::expect_used, reason = "the slots are never closed")]
-    pub async fn slot(&self) -> Slot {
-        Slot { _permit: self.slots.clone().acquire_owned().await.expect("the slots are never closed") }
+    /// The render slots.
+    pub fn slots(&self) -> Arc<Slots> {
+        Arc::clone(&self.slots)
     }
 
     /// Waits for the turn to render: alone means that nobody else renders meanwhile.
@@ -123,7 +150,7 @@ impl Admission {
 
     /// Slots that are taken.
     pub fn used_slots(&self) -> usize {
-        self.total_slots.saturating_sub(self.slots.available_permits())
+        *self.slots.used()
     }
 
     /// Bytes reserved for sources and for decodes.
@@ -134,6 +161,8 @@ impl Admission {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use futures_util::FutureExt;
 
@@ -172,10 +201,26 @@ mod tests {
         let admission = Admission::new(MIB, MIB, 2);
         let places = [admission.place().await, admission.place().await, admission.place().await];
         assert!(admission.place().now_or_never().is_none());
-        let _slots = [admission.slot().await, admission.slot().await];
-        assert!(admission.slot().now_or_never().is_none());
         drop(places);
         assert!(admission.place().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_thread_waits_until_another_has_left_its_slot() {
+        let admission = Admission::new(MIB, MIB, 2);
+        let slots = admission.slots();
+        let taken = [slots.take(), slots.take()];
+        assert_eq!(admission.used_slots(), 2);
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let _slot = slots.take();
+            tell.send(()).unwrap();
+        });
+        assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "there are two");
+        drop(taken);
+        told.recv().unwrap();
+        thread.join().unwrap();
+        assert_eq!(admission.used_slots(), 0);
     }
 
     #[tokio::test]

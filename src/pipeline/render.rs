@@ -1,6 +1,10 @@
 //! Rendering on a blocking thread, under a deadline, and what follows it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
 
 use super::admission::{Slot, Turn};
 use super::attempt::{Claim, Job};
@@ -50,26 +54,31 @@ impl Pipeline {
 
     /// Renders on a blocking thread. Slot and memory return with that thread, not with whoever waits for it.
     async fn render(&self, claim: Claim) -> Result<Rendered, Unrendered> {
-        let slot = self.admission.slot().await;
         let turn = self.admission.turn(claim.past.is_dead_claim).await;
         let timeout = self.limits.render_timeout;
         let bytes = claim.source.info.bytes;
-        let stop = Stop::at(std::time::Instant::now() + timeout);
+        let stop = Stop::default();
         let _stop_on_drop = StopOnDrop(stop.clone());
-        let limits = self.limits_for(stop);
+        let mut limits = self.limits_for(stop);
         let recipe = Arc::clone(&self.recipe);
-        let started = tokio::time::Instant::now();
+        let slots = self.admission.slots();
+        let begun = Arc::new(OnceLock::new());
         let span = tracing::Span::current();
-        let thread = tokio::task::spawn_blocking(move || {
-            let _span = span.entered();
-            let Claim { source, decode_memory, place, .. } = claim;
-            let rendered = thumbnail::render(&source.bytes, &recipe, &limits);
-            drop::<(Turn, Slot, _, _, _)>((turn, slot, place, decode_memory, source.memory));
-            rendered
+        let thread = tokio::task::spawn_blocking({
+            let begun = Arc::clone(&begun);
+            move || {
+                let _span = span.entered();
+                let Claim { source, decode_memory, place, .. } = claim;
+                let slot = slots.take();
+                let started = *begun.get_or_init(Instant::now);
+                limits.stop = limits.stop.with_deadline(std::time::Instant::now() + timeout);
+                let rendered = thumbnail::render(&source.bytes, &recipe, &limits);
+                metrics::stage(Stage::Render, started.elapsed());
+                drop::<(Turn, Slot, _, _, _)>((turn, slot, place, decode_memory, source.memory));
+                rendered
+            }
         });
-        let joined = tokio::time::timeout(timeout * 2, thread).await;
-        metrics::stage(Stage::Render, started.elapsed());
-        let Ok(joined) = joined else {
+        let Some(joined) = in_time(thread, &begun, timeout * 2).await else {
             tracing::error!(timeout = ?timeout, "a render thread is past twice its deadline: this process must end");
             self.stuck.cancel();
             return Err(timed_out());
@@ -108,6 +117,25 @@ impl Pipeline {
     }
 }
 
+/// What became of the thread, unless it takes longer than `limit` from when it has begun.
+async fn in_time<T>(
+    mut thread: JoinHandle<T>,
+    begun: &OnceLock<Instant>,
+    limit: Duration,
+) -> Option<Result<T, JoinError>> {
+    let mut look_again = Instant::now() + limit;
+    loop {
+        if let Ok(joined) = tokio::time::timeout_at(look_again, &mut thread).await {
+            return Some(joined);
+        }
+        let now = Instant::now();
+        look_again = *begun.get().unwrap_or(&now) + limit;
+        if look_again <= now {
+            return None;
+        }
+    }
+}
+
 fn measure(rendered: &Rendered, source_bytes: u64) {
     let Header { width, height, .. } = rendered.header;
     metrics::source(u64::from(width) * u64::from(height), source_bytes);
@@ -129,4 +157,37 @@ fn timed_out() -> Unrendered {
 
 fn internal(error: String) -> Unrendered {
     Unrendered::Failed(Failure { reason: Reason::Internal, error, is_outage: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A thread that waits for its slot, then works.
+    async fn ended_in_time(waits: Duration, works: Duration) -> bool {
+        let begun = Arc::new(OnceLock::new());
+        let thread = tokio::spawn({
+            let begun = Arc::clone(&begun);
+            async move {
+                tokio::time::sleep(waits).await;
+                begun.get_or_init(Instant::now);
+                tokio::time::sleep(works).await;
+            }
+        });
+        in_time(thread, &begun, LIMIT).await.is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_a_thread_begins_with_its_slot() {
+        const SHORT: Duration = Duration::from_millis(1);
+        for waits in [Duration::ZERO, LIMIT / 2, LIMIT - SHORT, LIMIT, LIMIT + SHORT, LIMIT * 7] {
+            assert!(ended_in_time(waits, LIMIT - SHORT).await, "{waits:?}");
+            let started = Instant::now();
+            assert!(!ended_in_time(waits, LIMIT + SHORT).await, "{waits:?}");
+            // The clock of tokio goes by milliseconds.
+            assert!(started.elapsed().abs_diff(waits + LIMIT) <= SHORT, "{waits:?}");
+        }
+    }
 }
