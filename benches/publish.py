@@ -1,15 +1,22 @@
 """The rate at which uploads are published, beside the rate at which the same cores render alone.
 
-    python publish.py DARKROOM BENCH_BINARY UPLOADS FILE...
+    python publish.py DARKROOM BENCH_BINARY ROUNDS UPLOADS FILE...
 
-Twice on the local backend. First a worker drains a full queue: fetching, checking, queue, catalog and delivery are in its
-rate, which is taken between the first look at it and the last, twice a second, so that looking costs next to nothing. Use a
-directory (TMPDIR) in which few files were deleted within the last minutes: ext4 looks at each of their inodes again. Then uploads go through the API of `darkroom local` while they are published: receiving and storing them is in that
-rate too, and so is this client, on the same cores.
+FILEs are uploaded in turn until there are UPLOADS of them. In each round the cores render the FILEs alone, out of memory
+and into it; `darkroom render`, a process for each core, reads the uploads as files and writes the thumbnails, without any
+sync; and a worker drains a copy of the full queue: fetching, checking, queue, catalog and delivery are in its rate, which is
+taken between the second look at it and the last, twice a second, so that looking costs next to nothing. Last, uploads go
+through the API of `darkroom local` while they are published: receiving and storing them is in that rate too, and so is
+this client, on the same cores.
+
+Nothing is deleted before the end, and TMPDIR should be a directory in which little was deleted within the last minutes:
+ext4 looks at each inode of a deleted file again when it makes a new one.
 """
 import json
 import os
+import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +25,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-SECONDS = 8
+SECONDS = 6
 PUBLISHED = 'darkroom_messages_settled_total{outcome="published"} '
 
 
@@ -95,37 +102,70 @@ class Darkroom:
         wait_until(lambda: published(self.admin) >= uploads, self.process)
 
 
-def drained(binary, uploads, contents):
-    with tempfile.TemporaryDirectory() as directory:
-        with Darkroom(binary, ["api"], directory) as api:
-            api.upload_all(contents, uploads)
-        with Darkroom(binary, ["worker"], directory) as worker:
-            looks = [(time.monotonic(), published(worker.admin))]
-            while looks[-1][1] < 0.85 * uploads:
-                time.sleep(0.5)
-                if worker.process.poll() is not None:
-                    sys.exit("darkroom ended")
-                looks.append((time.monotonic(), published(worker.admin)))
-            (begun, before), (ended, after) = looks[0], looks[-1]
-            return (after - before) / (ended - begun)
+def full_queue(binary, scratch, uploads, contents):
+    directory = scratch / "full"
+    directory.mkdir()
+    with Darkroom(binary, ["api"], directory) as api:
+        api.upload_all(contents, uploads)
+    return directory
 
 
-def through_the_api(binary, uploads, contents):
-    with tempfile.TemporaryDirectory() as directory, Darkroom(binary, ["local", "--dir", directory], directory) as local:
+def from_files(binary, full, directory):
+    files, cores = sorted((full / "objects").iterdir()), os.cpu_count()
+    begun = time.monotonic()
+    commands = [[binary, "render", "--out", directory / "files", *files[core::cores]] for core in range(cores)]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
+    if any([process.wait() for process in processes]):
+        sys.exit("darkroom render failed")
+    return len(files) / (time.monotonic() - begun)
+
+
+def drained(binary, full, directory, uploads):
+    shutil.copytree(full / "objects", directory / "objects", copy_function=os.link)
+    for file in ("darkroom.db", "signing.key"):
+        shutil.copy(full / file, directory)
+    os.sync()
+    with Darkroom(binary, ["worker"], directory) as worker:
+        looks = []
+        while not looks or looks[-1][1] < 0.85 * uploads:
+            looks.append((time.monotonic(), published(worker.admin)))
+            time.sleep(0.5)
+            if worker.process.poll() is not None:
+                sys.exit("darkroom ended")
+        (begun, before), (ended, after) = looks[1], looks[-1]
+        return (after - before) / (ended - begun)
+
+
+def through_the_api(binary, directory, uploads, contents):
+    with Darkroom(binary, ["local", "--dir", directory], directory) as local:
         begun = time.monotonic()
         local.upload_all(contents, uploads)
         local.wait_until_published(uploads)
         return uploads / (time.monotonic() - begun)
 
 
-def main(darkroom, bench, uploads, *files):
+def spread(values, digits):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def main(darkroom, bench, rounds, uploads, *files):
     contents = [Path(file).read_bytes() for file in files]
-    alone = rendered(bench, files)
-    print(f"\nImages a second: {alone:.1f} rendered alone;", end="", flush=True)
-    for what, rate in (("drained from a full queue", drained), ("uploaded and published at once", through_the_api)):
-        reached = rate(darkroom, int(uploads), contents)
-        print(f" {reached:.1f} {what}, {100 * reached / alone:.0f}%;", end="", flush=True)
-    print()
+    rounds, uploads = int(rounds), int(uploads)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        full = full_queue(darkroom, scratch, uploads, contents)
+        alone, files_too, queued = [], [], []
+        for round in range(rounds):
+            directory = scratch / str(round)
+            directory.mkdir()
+            alone.append(rendered(bench, files))
+            files_too.append(from_files(darkroom, full, directory))
+            queued.append(drained(darkroom, full, directory, uploads))
+        at_once = through_the_api(darkroom, scratch / "at-once", uploads, contents)
+    share = lambda of, base: spread([100 * one / other for one, other in zip(of, base)], 0)
+    print(f"Images a second: {spread(alone, 1)} rendered alone, {spread(files_too, 1)} by `darkroom render`; {spread(queued, 1)}"
+          f" published out of a full queue, {share(queued, alone)}% and {share(queued, files_too)}% of these; {at_once:.1f}"
+          f" uploaded and published at once, {100 * at_once / statistics.median(alone):.0f}%")
 
 
 if __name__ == "__main__":
