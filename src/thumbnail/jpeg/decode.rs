@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+use turbojpeg::{DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
 use super::super::colour::Conversion;
 use super::super::geometry::Dimensions;
@@ -54,7 +54,7 @@ pub(super) fn decode(
 ) -> Result<Decoded, RenderError> {
     let buffer = slot.buffer();
     let decompressor = slot.decompressor()?;
-    let header = decompressor.read_header(bytes).map_err(damaged)?;
+    let header = header(decompressor, bytes, probe)?;
     let size = Dimensions::new(probe.width, probe.height).eighths(plan.eighths);
     decompressor.set_scaling_factor(ScalingFactor::new(plan.eighths as usize, 8)).map_err(codec_failed)?;
     let subsampling = match probe.colours {
@@ -74,6 +74,18 @@ pub(super) fn decode(
         Ok(lacks_end) => Ok(Decoded { picture: Picture::Planes(wanted), lacks_end }),
         Err(Halt::Stopped(stopped)) => Err(stopped.into()),
         Err(Halt::Unusual) => planes(decompressor, bytes, wanted),
+    }
+}
+
+/// The header as libjpeg reads it: of the same picture as ours.
+fn header(decompressor: &mut Decompressor, bytes: &[u8], probe: &JpegProbe) -> Result<DecompressHeader, RenderError> {
+    match decompressor.read_header(bytes) {
+        Ok(header) if (header.width, header.height) == (probe.width as usize, probe.height as usize) => Ok(header),
+        // Where there is no picture, its sides are -1.
+        Ok(_) | Err(turbojpeg::Error::IntegerOverflow(_)) => {
+            Err(corrupt("libjpeg reads its header differently").into())
+        }
+        Err(error) => Err(damaged(error)),
     }
 }
 
@@ -181,5 +193,36 @@ fn damaged(error: turbojpeg::Error) -> RenderError {
         codec_failed(error)
     } else {
         corrupt(text.to_lowercase()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use turbojpeg::{Compressor, Subsamp};
+
+    use super::super::super::Refusal;
+    use super::*;
+    use crate::record::Reason;
+
+    fn file(width: usize, height: usize) -> Vec<u8> {
+        let pixels = vec![0; 3 * width * height];
+        let image = Image { pixels: &pixels[..], width, pitch: 3 * width, height, format: PixelFormat::RGB };
+        let mut compressor = Compressor::new().unwrap();
+        compressor.set_subsamp(Subsamp::Sub2x2).unwrap();
+        compressor.compress_to_vec(image).unwrap()
+    }
+
+    #[test]
+    fn a_header_that_libjpeg_reads_differently_is_the_files_fault() {
+        let probe = JpegProbe::read(&file(16, 16)).unwrap();
+        let tables = b"\xff\xd8\xff\xd9".to_vec();
+        for other in [file(16, 24), file(24, 16), tables] {
+            let plan = Plan { eighths: 8, as_pixels: false, inks: None };
+            let decoded = decode(&mut Slot::default(), &other, &probe, plan, &Stop::default());
+            let Err(RenderError::Refused(Refusal { reason: Reason::Corrupt, detail })) = decoded.map(|_| ()) else {
+                panic!("not refused as corrupt")
+            };
+            assert!(detail.contains("differently"), "{detail}");
+        }
     }
 }

@@ -58,7 +58,7 @@ pub(in super::super) struct JpegProbe {
 
 impl JpegProbe {
     /// Reads the segments before the first scan.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(in super::super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut found = Found::default();
         let mut segments = Segments { bytes, at: 2 };
         for _ in 0..MAX_SEGMENTS {
@@ -125,14 +125,13 @@ impl Segments<'_> {
     /// The next marker and where its body lies.
     fn next(&mut self) -> Result<(u8, Range<usize>), Refusal> {
         let ends = || corrupt("the file ends before its picture begins");
-        // Any number of fill bytes may stand before a marker; libjpeg skips other bytes too, with a warning.
-        let found = self.bytes.get(self.at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff));
+        // Any number of fill bytes may stand before a marker; libjpeg skips other bytes too, with a warning, and a fill byte
+        // before a zero is one of those.
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let found = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff));
         self.at += found.ok_or_else(ends)?;
-        while *self.bytes.get(self.at).ok_or_else(ends)? == 0xff {
-            self.at += 1;
-        }
-        let marker = self.bytes[self.at];
-        self.at += 1;
+        let marker = self.bytes[self.at + 1];
+        self.at += 2;
         if matches!(marker, 0x01 | 0xd0..=0xd8) {
             return Ok((marker, self.at..self.at));
         }
@@ -326,6 +325,20 @@ mod tests {
         assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x50])), Reason::Corrupt);
         assert_eq!(reason(segment(0xc0, &[8, 0, 8])), Reason::Corrupt);
         assert_eq!(reason(Vec::new()), Reason::Corrupt);
+    }
+
+    #[test]
+    fn what_stands_between_segments_is_skipped_as_libjpeg_does() {
+        let segments = |between: &[u8]| {
+            let frame = frame(0xc0, 8, 8, 8, &[0x11]);
+            JpegProbe::read(&file(&[between.to_vec(), frame]))
+        };
+        for between in [&b"\xff"[..], b"\xff\xff\xff", b"abc", b"\xff\0", b"\xff\0\xff", b"\xff\xff\0\0\xff\0"] {
+            assert_eq!(segments(between).unwrap().width, 8, "{between:?}");
+        }
+        // Were the first two bytes a marker, the segment that is longer than the file would be a part of its body.
+        let refusal = segments(b"\xff\0\0\x06\xff\xe2\xff\xff").unwrap_err();
+        assert_eq!(refusal.reason, Reason::Corrupt);
     }
 
     #[test]
