@@ -107,6 +107,8 @@ def full_queue(binary, scratch, uploads, contents):
     directory.mkdir()
     with Darkroom(binary, ["api"], directory) as api:
         api.upload_all(contents, uploads)
+    if (directory / "darkroom.db-wal").exists():
+        sys.exit("the API did not close the database")
     return directory
 
 
@@ -127,7 +129,7 @@ def drained(binary, full, directory, uploads):
     os.sync()
     with Darkroom(binary, ["worker"], directory) as worker:
         looks = []
-        while not looks or looks[-1][1] < 0.85 * uploads:
+        while len(looks) < 3 or looks[-1][1] < 0.85 * uploads:
             looks.append((time.monotonic(), published(worker.admin)))
             time.sleep(0.5)
             if worker.process.poll() is not None:
@@ -148,6 +150,10 @@ def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
+def share(values, others):
+    return spread([100 * value / other for value, other in zip(values, others)], 0)
+
+
 def main(darkroom, bench, rounds, uploads, *files):
     contents = [Path(file).read_bytes() for file in files]
     rounds, uploads = int(rounds), int(uploads)
@@ -155,14 +161,13 @@ def main(darkroom, bench, rounds, uploads, *files):
         scratch = Path(scratch)
         full = full_queue(darkroom, scratch, uploads, contents)
         alone, files_too, queued = [], [], []
-        for round in range(rounds):
-            directory = scratch / str(round)
+        for number in range(rounds):
+            directory = scratch / str(number)
             directory.mkdir()
             alone.append(rendered(bench, files))
             files_too.append(from_files(darkroom, full, directory))
             queued.append(drained(darkroom, full, directory, uploads))
         at_once = through_the_api(darkroom, scratch / "at-once", uploads, contents)
-    share = lambda of, base: spread([100 * one / other for one, other in zip(of, base)], 0)
     print(f"Images a second: {spread(alone, 1)} rendered alone, {spread(files_too, 1)} by `darkroom render`; {spread(queued, 1)}"
           f" published out of a full queue, {share(queued, alone)}% and {share(queued, files_too)}% of these; {at_once:.1f}"
           f" uploaded and published at once, {100 * at_once / statistics.median(alone):.0f}%")

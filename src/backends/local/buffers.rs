@@ -8,6 +8,9 @@ use bytes::Bytes;
 /// Bytes of all buffers that are kept while nobody uses them.
 const KEPT_BYTES: usize = 32 << 20;
 
+/// What a buffer may hold beyond twice the length of what is read into it.
+const SLACK_BYTES: usize = 64 << 10;
+
 /// The buffers of one process that nobody uses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers {
@@ -23,14 +26,21 @@ struct Filled {
 impl Buffers {
     /// Reads to the end, or one byte more than `expected`, which shows that there is more.
     pub(super) fn read(&self, file: impl Read, expected: u64) -> io::Result<Bytes> {
-        let mut filled = Filled { bytes: self.take(), buffers: self.clone() };
-        filled.bytes.try_reserve_exact(usize::try_from(expected).unwrap_or(usize::MAX))?;
+        let length = usize::try_from(expected).unwrap_or(usize::MAX);
+        let mut filled = Filled { bytes: self.take(length), buffers: self.clone() };
+        filled.bytes.try_reserve_exact(length)?;
         file.take(expected.saturating_add(1)).read_to_end(&mut filled.bytes)?;
         Ok(Bytes::from_owner(filled))
     }
 
-    fn take(&self) -> Vec<u8> {
-        self.idle().pop().unwrap_or_default()
+    /// The smallest buffer that holds so many bytes and is not much larger, since the memory that an object takes is
+    /// counted by its length; else none.
+    fn take(&self, length: usize) -> Vec<u8> {
+        let mut idle = self.idle();
+        let fitting = length..=length.saturating_mul(2).saturating_add(SLACK_BYTES);
+        let fits = |&index: &usize| fitting.contains(&idle[index].capacity());
+        let best = (0..idle.len()).filter(fits).min_by_key(|&index| idle[index].capacity());
+        best.map(|index| idle.swap_remove(index)).unwrap_or_default()
     }
 
     fn give_back(&self, mut buffer: Vec<u8>) {
@@ -83,6 +93,28 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_is_neither_too_small_nor_much_too_large() {
+        const LENGTH: usize = 1 << 20;
+        for (capacity, fits) in [
+            (LENGTH - 1, false),
+            (LENGTH, true),
+            (LENGTH + 1, true),
+            (2 * LENGTH + SLACK_BYTES, true),
+            (2 * LENGTH + SLACK_BYTES + 1, false),
+        ] {
+            let buffers = Buffers::default();
+            buffers.give_back(Vec::with_capacity(capacity));
+            assert_eq!(buffers.take(LENGTH).capacity(), if fits { capacity } else { 0 }, "{capacity}");
+        }
+        let buffers = Buffers::default();
+        for capacity in [LENGTH + 2, LENGTH + 1, LENGTH + 3] {
+            buffers.give_back(Vec::with_capacity(capacity));
+        }
+        assert_eq!(buffers.take(LENGTH).capacity(), LENGTH + 1, "the smallest");
+        assert_eq!(kept(&buffers).iter().sum::<usize>(), 2 * LENGTH + 5);
+    }
+
+    #[test]
     fn one_byte_too_many_is_read_and_no_more() {
         let buffers = Buffers::default();
         for (expected, read) in [(6, 7), (7, 7), (8, 7), (0, 1)] {
@@ -94,14 +126,16 @@ mod tests {
 
     #[test]
     fn so_many_bytes_are_kept_and_no_more() {
-        let buffers = Buffers::default();
-        let read = |bytes| buffers.read(io::empty(), bytes as u64).unwrap();
-        drop([read(KEPT_BYTES - 1), read(1)]);
-        assert_eq!(kept(&buffers).iter().sum::<usize>(), KEPT_BYTES);
-        drop([read(0), read(0), read(1)]);
-        assert_eq!(kept(&buffers).iter().sum::<usize>(), KEPT_BYTES, "the third found none and was not kept");
-        let buffers = Buffers::default();
-        drop(buffers.read(io::empty(), KEPT_BYTES as u64 + 1).unwrap());
-        assert!(kept(&buffers).is_empty());
+        for (given, left) in [
+            (&[KEPT_BYTES - 1][..], KEPT_BYTES - 1),
+            (&[KEPT_BYTES], KEPT_BYTES),
+            (&[KEPT_BYTES + 1], 0),
+            (&[KEPT_BYTES - 1, 1], KEPT_BYTES),
+            (&[KEPT_BYTES - 1, 2], KEPT_BYTES - 1),
+        ] {
+            let buffers = Buffers::default();
+            given.iter().for_each(|&capacity| buffers.give_back(Vec::with_capacity(capacity)));
+            assert_eq!(kept(&buffers).iter().sum::<usize>(), left, "{given:?}");
+        }
     }
 }

@@ -43,7 +43,7 @@ impl Catalog for LocalCatalog {
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
         let transition = transition.clone();
         let is_told = self.outcomes.is_some();
-        // A claim that is lost is claimed again; anything else was told to somebody.
+        // A claim that is lost is claimed again, for its message is still there.
         let outlives = if matches!(transition.change, Change::Claim { .. }) { Kill } else { PowerLoss };
         let (applied, is_noted) = self
             .database

@@ -261,10 +261,17 @@ mod tests {
         assert!(in_turn(PowerLoss).await.unwrap());
         assert!(!in_turn(Kill).await.unwrap());
         // They wait behind the gate for one transaction.
-        let (open, gate) = std::sync::mpsc::channel();
-        let first = commits.write(Kill, move |_| gate.recv().map_err(|_| Failure::ShuttingDown));
-        let opened = async { open.send(()).unwrap() };
-        let (_, one, two, three, ()) = tokio::join!(first, in_turn(Kill), in_turn(PowerLoss), in_turn(Kill), opened);
+        let ((begin, begun), (open, gate)) = (oneshot::channel(), std::sync::mpsc::channel());
+        let first = commits.write(Kill, move |_| {
+            begin.send(()).unwrap();
+            gate.recv().map_err(|_| Failure::ShuttingDown)
+        });
+        let others = async {
+            begun.await.unwrap();
+            let opened = async { open.send(()).unwrap() };
+            tokio::join!(in_turn(Kill), in_turn(PowerLoss), in_turn(Kill), opened)
+        };
+        let (_, (one, two, three, ())) = tokio::join!(first, others);
         assert_eq!([one.unwrap(), two.unwrap(), three.unwrap()], [true; 3]);
     }
 

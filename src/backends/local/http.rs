@@ -18,11 +18,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
 
-use super::incoming::Incoming;
+use super::incoming::{Incoming, is_intact};
 use super::objects::{Description, LocalBucket, blocking};
 use super::problem::Problem;
 use super::rows::ObjectRow;
 use super::signature::{Grant, ROOT};
+use crate::ports::{ErrorKind, PortError};
 use crate::recipe::Format;
 
 /// Bytes that are gathered before they are handed to a blocking thread, and read from a file at once.
@@ -187,7 +188,8 @@ async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Resp
     }
     let length = [(CONTENT_LENGTH, HeaderValue::from(row.bytes))];
     let body = match row.content {
-        Some(bytes) => Body::from(bytes),
+        Some(bytes) if bytes.len() as u64 == row.bytes && is_intact(&row.etag, &bytes) => Body::from(bytes),
+        Some(_) => return Err(Problem::of_port(&PortError::new(ErrorKind::Damaged, "objects.get"))),
         None => {
             let path = bucket.directory.object(&row.file);
             let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| Problem::of_file(&error))?;

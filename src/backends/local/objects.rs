@@ -80,11 +80,11 @@ impl ObjectStore for LocalBucket {
             cache_control: Some(cache_control.to_owned()),
             only_if_absent: false,
         };
+        if bytes.len() <= IN_ROW_BYTES && !self.is_upload(&description) {
+            return self.store_in_row(description, bytes).await;
+        }
         let bucket = self.clone();
         to_the_end("objects.put", async move {
-            if bytes.len() <= IN_ROW_BYTES && !bucket.is_upload(&description) {
-                return bucket.store_in_row(description, bytes).await;
-            }
             let directory = bucket.directory.clone();
             let incoming = blocking(move || {
                 let mut incoming = Incoming::begin(directory)?;
@@ -230,8 +230,8 @@ impl LocalBucket {
             etag: etag_of(&bytes),
             content: Some(bytes),
         };
-        // There is garbage only where an older build kept the object in a file. Its row may yet come back with the power,
-        // so the next start removes it.
+        // There is garbage only where the object stood in a file before. Its row may yet come back after a loss of power,
+        // so the next start removes the file, once that cannot happen any more.
         self.insert("objects.put", Outlives::Kill, object).await.map(|_garbage| ())
     }
 

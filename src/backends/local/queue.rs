@@ -1,6 +1,7 @@
 //! The queue and its dead letters: two halves of one table.
 //!
-//! A message that is sent outlives a loss of power. What is done with it afterwards need not: it only comes again.
+//! A message that is sent outlives a loss of power, and so do its receives, which are counted. What else is done with it
+//! need not: it only comes again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +159,7 @@ impl LocalQueue {
     async fn take(&self, max: usize, visibility: Duration) -> Result<Vec<Message>, PortError> {
         let (half, clock, max_receives) = (self.half, self.clock.clone(), self.max_receives);
         self.database
-            .write_to_outlive(Kill, "queue.receive", move |connection| {
+            .write("queue.receive", move |connection| {
                 let now = clock.now();
                 let mut taken = Vec::new();
                 while taken.len() < max {

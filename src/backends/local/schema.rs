@@ -85,7 +85,9 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
         alter(FROM_1)?;
     }
     // WAL: readers and the writer do not wait for each other. Only now, so that a foreign file was left untouched.
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)?;
+    // A write that is synced, and with it everything that others wrote without: what follows removes files for it.
+    connection.pragma_update(None, "user_version", VERSION).map_err(in_database)
 }
 
 fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {

@@ -84,5 +84,8 @@ async fn a_row_that_was_damaged_is_not_taken_for_the_thumbnail() {
         database(&place).execute("UPDATE objects SET content = CAST(?1 AS BLOB)", [damaged]).unwrap();
         let read = place.backend.ports.thumbnails.get(KEY, None, 1000).await;
         assert_eq!(read.unwrap_err().kind, ErrorKind::Damaged, "{damaged:?}");
+        let url = place.backend.ports.thumbnails.sign_download(KEY, place.clock.now(), ONE_MINUTE).await.unwrap();
+        let response = place.backend.fetch(Request::get(url).body(Body::empty()).unwrap()).await;
+        assert!(response.status().is_server_error(), "{damaged:?}: {response:?}");
     }
 }
