@@ -2,6 +2,7 @@
 
 mod opening;
 mod outcomes;
+mod power;
 mod recovery;
 mod routes;
 mod sharing;
