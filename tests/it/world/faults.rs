@@ -139,13 +139,15 @@ impl Faults {
 
     /// Every status that an image was given, in order, short-lived ones included.
     pub fn statuses(&self, id: &ImageId) -> Vec<Status> {
-        let state = self.state.lock().unwrap();
-        state.writes.iter().filter(|record| record.id == *id).map(|record| record.status).collect()
+        self.writes().iter().filter(|record| record.id == *id).map(|record| record.status).collect()
     }
 
-    /// Every record that was written, in order.
+    /// Every record that was written, those of one image in the order of the commits: two that came one upon the other may
+    /// have been answered the other way round.
     pub fn writes(&self) -> Vec<ImageRecord> {
-        self.state.lock().unwrap().writes.clone()
+        let mut writes = self.state.lock().unwrap().writes.clone();
+        writes.sort_by_key(|record| (record.created_at, record.rev));
+        writes
     }
 
     /// The ports with these faults in front of them.
