@@ -20,6 +20,8 @@ mod queue;
 mod rows;
 mod schema;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -119,83 +121,5 @@ impl LocalBackend {
     /// or a short time limit around them.
     pub fn router(&self, max_bytes: u64) -> Router {
         http::router([self.uploads.clone(), self.thumbnails.clone()], max_bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::clock::{SystemClock, Timestamp};
-    use crate::record::{
-        Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, SourceId, Transition,
-    };
-
-    const SOON: Duration = Duration::from_secs(60);
-
-    fn transition(guard: Guard, change: Change) -> Transition {
-        Transition {
-            id: ImageId::parse("cat").unwrap(),
-            key: "uploads/cat".to_owned(),
-            attempt: Attempt { token: "token".to_owned(), message: "message".to_owned() },
-            guard,
-            change,
-            at: Timestamp::from_millis(1000),
-        }
-    }
-
-    fn claim() -> Change {
-        Change::Claim {
-            src: SourceId::new(None, "etag"),
-            original: Original { content_type: "image/png".to_owned(), width: 1, height: 1, bytes: 1 },
-            lease_until: Timestamp::from_millis(2000),
-            deaths: 0,
-        }
-    }
-
-    fn published() -> Change {
-        let at = Timestamp::from_millis(1500);
-        let content_type = "image/png".to_owned();
-        Change::Publish(Published { version: "version".to_owned(), content_type, at, thumbnails: Vec::new() })
-    }
-
-    #[tokio::test]
-    async fn what_somebody_was_told_outlives_a_loss_of_power() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = LocalConfig { dir: dir.path().to_owned(), max_receives: 3, tells_outcomes: false };
-        let backend = LocalBackend::open(&config, "photos", "uploads/", "photos", Arc::new(SystemClock)).unwrap();
-        let Ports { queue, uploads, thumbnails, catalog, .. } = backend.ports();
-        let expect_synced = |expected, what| assert_eq!(backend.database.was_synced(), expected, "{what}");
-        let small = Bytes::from_static(b"small");
-
-        uploads.put("uploads/cat", small.clone(), "image/png", "no-store").await.unwrap();
-        expect_synced(true, "an upload with its event");
-        let receipt = queue.receive(1, Duration::ZERO, SOON).await.unwrap().remove(0).receipt;
-        expect_synced(true, "a receive, which is counted");
-        assert!(matches!(catalog.apply(&transition(Guard::Absent, claim())).await, Ok(Applied::Written { .. })));
-        expect_synced(false, "a claim");
-        thumbnails.put("thumbnails/cat/large", Bytes::from(vec![0; 100_000]), "image/png", "no-store").await.unwrap();
-        expect_synced(true, "a thumbnail in a file, which has a name under incoming no more");
-        thumbnails.put("thumbnails/cat/small", small, "image/png", "no-store").await.unwrap();
-        expect_synced(false, "a thumbnail in its row");
-        assert!(matches!(catalog.apply(&transition(Guard::Hold, published())).await, Ok(Applied::Written { .. })));
-        expect_synced(true, "a publication, and with it everything before");
-        assert!(queue.extend(std::slice::from_ref(&receipt), SOON).await.remove(0).is_ok());
-        expect_synced(false, "a heartbeat");
-        assert!(queue.release(&[(receipt.clone(), Duration::ZERO)]).await.remove(0).is_ok());
-        expect_synced(false, "a release");
-        queue.send("again").await.unwrap();
-        expect_synced(true, "a message");
-        assert!(queue.delete(&[receipt]).await.remove(0).is_ok());
-        expect_synced(false, "a delete");
-        let (dog, now) = (ImageId::parse("dog").unwrap(), Timestamp::from_millis(1000));
-        let record = ImageRecord::waiting_for_upload(dog, "uploads/dog".to_owned(), now, now);
-        catalog.create(&record).await.unwrap();
-        expect_synced(true, "an image that was asked for");
-        thumbnails.delete("thumbnails/cat/small").await.unwrap();
-        expect_synced(true, "a deleted object");
     }
 }

@@ -2,7 +2,6 @@
 
 mod opening;
 mod outcomes;
-mod power;
 mod recovery;
 mod routes;
 mod sharing;

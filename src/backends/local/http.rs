@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
 
-use super::incoming::{Incoming, is_intact};
+use super::incoming::Incoming;
 use super::objects::{Description, LocalBucket, blocking};
 use super::problem::Problem;
 use super::rows::ObjectRow;
@@ -187,8 +187,8 @@ async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Resp
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let length = [(CONTENT_LENGTH, HeaderValue::from(row.bytes))];
-    let body = match row.content {
-        Some(bytes) if bytes.len() as u64 == row.bytes && is_intact(&row.etag, &bytes) => Body::from(bytes),
+    let body = match &row.content {
+        Some(bytes) if row.is_of(bytes) => Body::from(bytes.clone()),
         Some(_) => return Err(Problem::of_port(&PortError::new(ErrorKind::Damaged, "objects.get"))),
         None => {
             let path = bucket.directory.object(&row.file);

@@ -12,7 +12,7 @@ use super::commits::Outlives;
 use super::database::Database;
 use super::directory::{Directory, random_name, remove};
 use super::failure::file_error;
-use super::incoming::{Arrived, Incoming, etag_of, is_intact};
+use super::incoming::{Arrived, Incoming, etag_of};
 use super::rows::{self, NewObject, ObjectRow};
 use super::signature::{Grant, Signer};
 use crate::clock::{SharedClock, Timestamp};
@@ -161,15 +161,14 @@ impl LocalBucket {
     }
 
     /// All bytes, if they are as many as they were and undamaged.
-    async fn read_whole(&self, row: ObjectRow) -> io::Result<Option<Bytes>> {
-        if let Some(bytes) = row.content {
-            return Ok(is_intact(&row.etag, &bytes).then_some(bytes));
+    async fn read_whole(&self, mut row: ObjectRow) -> io::Result<Option<Bytes>> {
+        if let Some(bytes) = row.content.take() {
+            return Ok(row.is_of(&bytes).then_some(bytes));
         }
-        let (path, expected, etag) = (self.directory.object(&row.file), row.bytes, row.etag);
-        let buffers = self.buffers.clone();
+        let (path, buffers) = (self.directory.object(&row.file), self.buffers.clone());
         blocking(move || {
-            let bytes = buffers.read(std::fs::File::open(path)?, expected)?;
-            Ok((bytes.len() as u64 == expected && is_intact(&etag, &bytes)).then_some(bytes))
+            let bytes = buffers.read(std::fs::File::open(path)?, row.bytes)?;
+            Ok(row.is_of(&bytes).then_some(bytes))
         })
         .await
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::failure::Failure;
+use super::incoming::is_intact;
 use super::objects::Description;
 use super::queue::{self, Half};
 use crate::clock::Timestamp;
@@ -52,6 +53,11 @@ pub(super) struct NewObject {
 }
 
 impl ObjectRow {
+    /// Whether these are the bytes that were stored: as many, and undamaged.
+    pub(super) fn is_of(&self, bytes: &[u8]) -> bool {
+        bytes.len() as u64 == self.bytes && is_intact(&self.etag, bytes)
+    }
+
     pub(super) fn info(&self) -> ObjectInfo {
         ObjectInfo {
             src: SourceId::new(self.version.as_deref(), &self.etag),

@@ -1,0 +1,201 @@
+//! What a loss of power leaves: which calls wait for the disk, and what holds wherever the database's log ends.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::{SystemClock, Timestamp};
+use crate::ports::objects::Fetched;
+use crate::ports::queue::Receipt;
+use crate::record::{
+    Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, SourceId, Status, Transition,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+const UPLOAD: &str = "an upload with its event";
+const PUBLICATION: &str = "a publication, and with it everything before";
+/// Of the thumbnails the first two stand in their rows.
+const THUMBNAILS: [(&str, usize); 3] = [("small", 4000), ("medium", 40_000), ("large", 100_000)];
+
+/// A backend, and what was called on it.
+struct Site {
+    dir: TempDir,
+    backend: LocalBackend,
+    ports: Ports,
+    calls: Vec<Call>,
+}
+
+/// A call that was answered.
+struct Call {
+    what: &'static str,
+    is_synced: bool,
+    /// How long the log was then.
+    log: usize,
+}
+
+fn open(dir: &Path) -> LocalBackend {
+    let config = LocalConfig { dir: dir.to_owned(), max_receives: 3, tells_outcomes: false };
+    LocalBackend::open(&config, "photos", "uploads/", "photos", Arc::new(SystemClock)).unwrap()
+}
+
+fn cat() -> ImageId {
+    ImageId::parse("cat").unwrap()
+}
+
+fn key(size: &str) -> String {
+    format!("thumbnails/cat/{size}.png")
+}
+
+fn thumbnail(length: usize) -> Bytes {
+    Bytes::from(vec![b'x'; length])
+}
+
+impl Site {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = open(dir.path());
+        let ports = backend.ports();
+        Self { dir, backend, ports, calls: Vec::new() }
+    }
+
+    fn answered(&mut self, what: &'static str) {
+        let is_synced = self.backend.database.was_synced();
+        let log = fs::metadata(self.dir.path().join("darkroom.db-wal")).unwrap().len() as usize;
+        self.calls.push(Call { what, is_synced, log });
+    }
+
+    async fn apply(&self, guard: Guard, change: Change) {
+        let attempt = Attempt { token: "token".to_owned(), message: "message".to_owned() };
+        let (key, at) = ("uploads/cat".to_owned(), Timestamp::from_millis(1000));
+        let transition = Transition { id: cat(), key, attempt, guard, change, at };
+        assert!(matches!(self.ports.catalog.apply(&transition).await, Ok(Applied::Written { .. })));
+    }
+
+    /// From the upload to the publication, as the pipeline does it. Returns the message's receipt.
+    async fn publish(&mut self) -> Receipt {
+        self.ports.uploads.put("uploads/cat", Bytes::from("picture"), "image/png", "no-store").await.unwrap();
+        self.answered(UPLOAD);
+        let receipt = self.ports.queue.receive(1, Duration::ZERO, SOON).await.unwrap().remove(0).receipt;
+        self.answered("a receive, which is counted");
+        let original = Original { content_type: "image/png".to_owned(), width: 1, height: 1, bytes: 7 };
+        let lease_until = Timestamp::from_millis(2000);
+        let claim = Change::Claim { src: SourceId::new(None, "etag"), original, lease_until, deaths: 0 };
+        self.apply(Guard::Absent, claim).await;
+        self.answered("a claim");
+        for (size, length) in THUMBNAILS {
+            let (key, bytes) = (key(size), thumbnail(length));
+            self.ports.thumbnails.put(&key, bytes, "image/png", "no-store").await.unwrap();
+            self.answered(size);
+        }
+        let (version, content_type, at) = ("v".to_owned(), "image/png".to_owned(), Timestamp::from_millis(1500));
+        let publication = Published { version, content_type, at, thumbnails: Vec::new() };
+        self.apply(Guard::Hold, Change::Publish(publication)).await;
+        self.answered(PUBLICATION);
+        receipt
+    }
+
+    /// Until where the log is on the disk at least once this call was answered: until the last that was synced.
+    fn log_on_the_disk_after(&self, what: &str) -> usize {
+        let answered = self.calls.iter().position(|call| call.what == what).unwrap();
+        self.calls[..=answered].iter().rfind(|call| call.is_synced).map_or(0, |call| call.log)
+    }
+
+    /// What is left when only so much of the log reached the disk. Files were synced before anything told of them.
+    fn after_a_loss_of_power(&self, log: usize) -> (TempDir, Ports) {
+        let (from, to) = (self.dir.path(), tempfile::tempdir().unwrap());
+        fs::create_dir(to.path().join("objects")).unwrap();
+        for file in fs::read_dir(from.join("objects")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), to.path().join("objects").join(file.file_name())).unwrap();
+        }
+        for file in ["darkroom.db", "signing.key"] {
+            fs::copy(from.join(file), to.path().join(file)).unwrap();
+        }
+        let whole = fs::read(from.join("darkroom.db-wal")).unwrap();
+        fs::write(to.path().join("darkroom.db-wal"), &whole[..log]).unwrap();
+        let ports = open(to.path()).ports();
+        (to, ports)
+    }
+}
+
+async fn read(ports: &Ports, key: &str) -> Bytes {
+    match ports.thumbnails.get(key, None, u64::MAX).await {
+        Ok(Fetched::Whole(_, bytes)) => bytes,
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_was_told_outlives_a_loss_of_power() {
+    let mut site = Site::new();
+    let receipt = site.publish().await;
+    let Ports { queue, thumbnails, catalog, .. } = site.backend.ports();
+    assert!(queue.extend(std::slice::from_ref(&receipt), SOON).await.remove(0).is_ok());
+    site.answered("a heartbeat");
+    assert!(queue.release(&[(receipt.clone(), Duration::ZERO)]).await.remove(0).is_ok());
+    site.answered("a release");
+    queue.send("again").await.unwrap();
+    site.answered("a message");
+    assert!(queue.delete(&[receipt]).await.remove(0).is_ok());
+    site.answered("a message's delete");
+    let (dog, now) = (ImageId::parse("dog").unwrap(), Timestamp::from_millis(1000));
+    let record = ImageRecord::waiting_for_upload(dog, "uploads/dog".to_owned(), now, now);
+    catalog.create(&record).await.unwrap();
+    site.answered("an image that was asked for");
+    thumbnails.delete(&key("small")).await.unwrap();
+    site.answered("a deleted object");
+    let calls: Vec<_> = site.calls.iter().map(|call| (call.what, call.is_synced)).collect();
+    let expected = [
+        (UPLOAD, true),
+        ("a receive, which is counted", true),
+        ("a claim", false),
+        ("small", false),
+        ("medium", false),
+        // Its name under incoming is gone.
+        ("large", true),
+        (PUBLICATION, true),
+        ("a heartbeat", false),
+        ("a release", false),
+        ("a message", true),
+        ("a message's delete", false),
+        ("an image that was asked for", true),
+        ("a deleted object", true),
+    ];
+    assert_eq!(calls, expected);
+}
+
+#[tokio::test]
+async fn wherever_the_log_ends_what_was_told_holds() {
+    const STEP: usize = 1000;
+    let mut site = Site::new();
+    let receipt = site.publish().await;
+    site.ports.queue.delete(&[receipt]).await.remove(0).unwrap();
+    site.answered("a message's delete");
+    let [uploaded, published] = [UPLOAD, PUBLICATION].map(|what| site.log_on_the_disk_after(what));
+    let ends: Vec<usize> = site.calls.iter().map(|call| call.log).collect();
+    let mut statuses = Vec::new();
+    for log in (0..ends[ends.len() - 1]).step_by(STEP).chain(ends) {
+        let (_dir, ports) = site.after_a_loss_of_power(log);
+        let status = ports.catalog.look(&cat()).await.unwrap().map(|record| record.status);
+        let attributes = ports.queue.attributes().await.unwrap();
+        let has_message = attributes.visible + attributes.in_flight == 1;
+        if status == Some(Status::Published) {
+            for (size, length) in THUMBNAILS {
+                assert_eq!(read(&ports, &key(size)).await, thumbnail(length), "{size}, log of {log}");
+            }
+        }
+        if has_message {
+            assert_eq!(read(&ports, "uploads/cat").await, "picture");
+        }
+        assert!(log < uploaded || has_message || status == Some(Status::Published), "an upload is lost at {log}");
+        assert!(log < published || status == Some(Status::Published), "a publication is lost at {log}");
+        statuses.push(status);
+    }
+    for status in [None, Some(Status::WaitingForThumbnails), Some(Status::Published)] {
+        assert!(statuses.contains(&status), "{status:?} was never met: {statuses:?}");
+    }
+}
