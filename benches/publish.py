@@ -2,12 +2,12 @@
 
     python publish.py DARKROOM BENCH_BINARY ROUNDS UPLOADS FILE...
 
-FILEs are uploaded in turn until there are UPLOADS of them. In each round the cores render the FILEs alone, out of memory
-and into it; `darkroom render`, a process for each core, reads the uploads as files and writes the thumbnails, without any
-sync; and a worker drains a copy of the full queue: fetching, checking, queue, catalog and delivery are in its rate, which is
-taken between the second look at it and the last, twice a second, so that looking costs next to nothing. Last, uploads go
-through the API of `darkroom local` while they are published: receiving and storing them is in that rate too, and so is
-this client, on the same cores.
+FILEs are uploaded in turn until there are UPLOADS of them. Then three work on all cores, a quarter of a second each, in turn, so
+that a machine whose pace changes is as fast for one as for the others: the FILEs are rendered alone, out of memory and into it;
+`darkroom render`, a process for each core, reads the uploads as files and writes the thumbnails, without any sync; and a worker
+drains a copy of the full queue: fetching, checking, queue, catalog and delivery are in its rate. Last, uploads go through the API
+of `darkroom local` while they are published: receiving and storing them is in that rate too, and so is this client, on the same
+cores.
 
 Nothing is deleted before the end, and TMPDIR should be a directory in which little was deleted within the last minutes:
 ext4 looks at each inode of a deleted file again when it makes a new one.
@@ -15,17 +15,21 @@ ext4 looks at each inode of a deleted file again when it makes a new one.
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-SECONDS = 6
+TURN_SECONDS = 0.25
+TURNS = 40
+WARM_UP_SECONDS = 1.5
 PUBLISHED = 'darkroom_messages_settled_total{outcome="published"} '
 
 
@@ -33,11 +37,6 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
-
-
-def rendered(bench, files):
-    output = subprocess.run([bench, "rate", str(os.cpu_count()), str(SECONDS), *files], check=True, capture_output=True, text=True).stdout
-    return json.loads(output.splitlines()[-1])["images_per_second"]
 
 
 def answer(url, data=None, headers=None, method="GET"):
@@ -112,30 +111,80 @@ def full_queue(binary, scratch, uploads, contents):
     return directory
 
 
-def from_files(binary, full, directory):
-    files, cores = sorted((full / "objects").iterdir()), os.cpu_count()
-    begun = time.monotonic()
-    commands = [[binary, "render", "--out", directory / "files", *files[core::cores]] for core in range(cores)]
-    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
-    if any([process.wait() for process in processes]):
-        sys.exit("darkroom render failed")
-    return len(files) / (time.monotonic() - begun)
+class Contender:
+    """Processes that work while it is their turn, and how many images they are done with."""
+
+    def __init__(self, processes, count):
+        self.processes, self.count, self.seconds = processes, count, 0
+        self.signal(signal.SIGSTOP)
+
+    def signal(self, number):
+        for process in self.processes:
+            process.send_signal(number)
+
+    def turn(self, work):
+        begun = time.monotonic()
+        self.signal(signal.SIGCONT)
+        result = work()
+        self.signal(signal.SIGSTOP)
+        self.seconds += time.monotonic() - begun
+        return result
 
 
-def drained(binary, full, directory, uploads):
+class Lines(Contender):
+    """Processes that write a line for each image, and what they tell of it behind spaces."""
+
+    def __init__(self, commands):
+        self.images = [0 for _ in commands]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+        for number, process in enumerate(processes):
+            threading.Thread(target=self.read, args=(number, process.stdout), daemon=True).start()
+        super().__init__(processes, lambda: sum(self.images))
+
+    def read(self, number, stream):
+        for line in stream:
+            self.images[number] += not line.startswith(" ")
+
+
+def rates(contenders):
+    """Images a second of each, while they work in turn."""
+    def all_of_them(work):
+        return [contender.turn(work(contender)) for contender in contenders]
+
+    all_of_them(lambda _: lambda: time.sleep(WARM_UP_SECONDS))
+    before = all_of_them(lambda contender: contender.count)
+    for contender in contenders:
+        contender.seconds = 0
+    for _ in range(TURNS):
+        all_of_them(lambda _: lambda: time.sleep(TURN_SECONDS))
+    after = all_of_them(lambda contender: contender.count)
+    if any(process.poll() is not None for contender in contenders for process in contender.processes):
+        sys.exit("one of them ended before its time: there must be more uploads")
+    for contender in contenders:
+        contender.signal(signal.SIGCONT)
+    return [(last - first) / contender.seconds for contender, first, last in zip(contenders, before, after)]
+
+
+def side_by_side(darkroom, bench, full, directory, uploads, files):
+    """Rates of rendering in memory, of `darkroom render`, and of a worker."""
     shutil.copytree(full / "objects", directory / "objects", copy_function=os.link)
     for file in ("darkroom.db", "signing.key"):
         shutil.copy(full / file, directory)
     os.sync()
-    with Darkroom(binary, ["worker"], directory) as worker:
-        looks = []
-        while len(looks) < 3 or looks[-1][1] < 0.85 * uploads:
-            looks.append((time.monotonic(), published(worker.admin)))
-            time.sleep(0.5)
-            if worker.process.poll() is not None:
-                sys.exit("darkroom ended")
-        (begun, before), (ended, after) = looks[1], looks[-1]
-        return (after - before) / (ended - begun)
+    cores = os.cpu_count()
+    stored = sorted((full / "objects").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    in_memory = Lines([[bench, "endless", str(cores), *files]])
+    from_files = Lines([[darkroom, "render", "--out", directory / "files", *stored[core::cores]] for core in range(cores)])
+    try:
+        with Darkroom(darkroom, ["worker"], directory) as worker:
+            drained = Contender([worker.process], lambda: published(worker.admin))
+            result = rates([in_memory, from_files, drained])
+            if published(worker.admin) > 0.95 * uploads:
+                sys.exit("the queue ran dry: there must be more uploads")
+            return result
+    finally:
+        for process in in_memory.processes + from_files.processes:
+            process.kill()
 
 
 def through_the_api(binary, directory, uploads, contents):
@@ -160,16 +209,16 @@ def main(darkroom, bench, rounds, uploads, *files):
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         full = full_queue(darkroom, scratch, uploads, contents)
-        alone, files_too, queued = [], [], []
+        alone, from_files, queued = [], [], []
         for number in range(rounds):
             directory = scratch / str(number)
             directory.mkdir()
-            alone.append(rendered(bench, files))
-            files_too.append(from_files(darkroom, full, directory))
-            queued.append(drained(darkroom, full, directory, uploads))
+            measured = side_by_side(darkroom, bench, full, directory, uploads, files)
+            for rate, all_rates in zip(measured, (alone, from_files, queued)):
+                all_rates.append(rate)
         at_once = through_the_api(darkroom, scratch / "at-once", uploads, contents)
-    print(f"Images a second: {spread(alone, 1)} rendered alone, {spread(files_too, 1)} by `darkroom render`; {spread(queued, 1)}"
-          f" published out of a full queue, {share(queued, alone)}% and {share(queued, files_too)}% of these; {at_once:.1f}"
+    print(f"Images a second: {spread(alone, 1)} rendered alone, {spread(from_files, 1)} by `darkroom render`; {spread(queued, 1)}"
+          f" published out of a full queue, {share(queued, alone)}% and {share(queued, from_files)}% of these; {at_once:.1f}"
           f" uploaded and published at once, {100 * at_once / statistics.median(alone):.0f}%")
 
 

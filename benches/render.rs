@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench render -- cpu ROUNDS FILE...            CPU time of each file, stage by stage, and its floor
-//! cargo bench --bench render -- rate THREADS SECONDS FILE...  images a second
+//! cargo bench --bench render -- endless THREADS FILE...       a line for each image, until it is killed
 //! cargo bench --bench render -- write DIR FILE...             the thumbnails, for a look at their quality
 //! cargo bench --bench render -- repeat TIMES KIND             a picture that needs no file, for benches/instructions
 //! ```
@@ -23,11 +23,11 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["cpu", rounds, files @ ..] => cpu(rounds.parse().unwrap(), files),
-        ["rate", threads, seconds, files @ ..] => rate(threads.parse().unwrap(), seconds.parse().unwrap(), files),
+        ["endless", threads, files @ ..] => endless(threads.parse().unwrap(), files),
         ["write", directory, files @ ..] => write(directory, files),
         ["repeat", times, kind] => repeat(times.parse().unwrap(), kind),
         _ => {
-            println!("usage: cpu ROUNDS FILE... | rate THREADS SECONDS FILE... | write DIR FILE... | repeat TIMES KIND")
+            println!("usage: cpu ROUNDS FILE... | endless THREADS FILE... | write DIR FILE... | repeat TIMES KIND")
         }
     }
 }
@@ -112,21 +112,19 @@ fn spread(times: &mut [f64]) -> (f64, f64, f64) {
     }
 }
 
-fn rate(threads: usize, seconds: u64, files: &[&str]) {
+fn endless(threads: usize, files: &[&str]) {
     let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
-    let done = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let begun = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while begun.elapsed() < Duration::from_secs(seconds) {
-                    made(&sources[done.fetch_add(1, Ordering::Relaxed) % sources.len()]);
+                loop {
+                    made(&sources[begun.fetch_add(1, Ordering::Relaxed) % sources.len()]);
+                    println!("image");
                 }
             });
         }
     });
-    let images = done.load(Ordering::Relaxed);
-    println!("{{\"images\":{images},\"images_per_second\":{:.2}}}", images as f64 / begun.elapsed().as_secs_f64());
 }
 
 fn write(directory: &str, files: &[&str]) {
