@@ -17,6 +17,7 @@ RUN apt-get update \
 WORKDIR /darkroom
 
 # The dependencies alone, as long as they do not change: the crate's own files are empty here.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \

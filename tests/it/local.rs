@@ -28,7 +28,7 @@ use tower::ServiceExt;
 const BUCKET: &str = "photos";
 const MAX_BYTES: u64 = 1000;
 /// A thumbnail of so many bytes stands in its row, one of more in a file.
-const IN_ROW_BYTES: usize = 65_536;
+const IN_ROW_BYTES: usize = 262_144;
 static LARGE: [u8; IN_ROW_BYTES + 1] = [b'x'; IN_ROW_BYTES + 1];
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 

@@ -5,7 +5,8 @@
 //! meanwhile. There is one writer per process; other processes are waited for in `BEGIN IMMEDIATE`.
 //!
 //! What a loss of power may take back, since it is simply done again, does not wait for the disk. Transactions are
-//! lost from the end: one that was synced has all before it on the disk as well.
+//! lost from the end: one that was synced has all before it on the disk as well, and what was to follow them follows
+//! then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,10 +27,19 @@ pub(super) enum Outlives {
 
 /// The one writer of this process.
 pub(super) struct Commits {
-    connection: Mutex<Connection>,
+    writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
     count: watch::Sender<u64>,
 }
+
+struct Writer {
+    connection: Connection,
+    /// What follows transactions that a loss of power may still take back.
+    sequels: Vec<Sequel>,
+}
+
+/// Follows a write, once it is on the disk.
+type Sequel = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Waiting {
@@ -39,13 +49,14 @@ struct Waiting {
 
 impl Commits {
     pub(super) fn new(connection: Connection) -> Arc<Self> {
-        Arc::new(Self { connection: Mutex::new(connection), waiting: Mutex::default(), count: watch::Sender::new(0) })
+        let writer = Mutex::new(Writer { connection, sequels: Vec::new() });
+        Arc::new(Self { writer, waiting: Mutex::default(), count: watch::Sender::new(0) })
     }
 
     /// Whether the last transaction was synced.
     #[cfg(test)]
     pub(super) fn was_synced(&self) -> bool {
-        is_synced(&lock(&self.connection))
+        is_synced(&lock(&self.writer).connection)
     }
 
     /// Tells of every transaction that this process commits.
@@ -62,30 +73,49 @@ impl Commits {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        if self.enqueue(Box::new(Write { outlives, job: Some(job), outcome: None, reply })) {
-            let leader = Leader { commits: self.clone(), is_done: false };
+        let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: None };
+        if let Some(leader) = self.enqueue(Box::new(write)) {
             // A blocking task, not a thread of our own: a paused clock stands still while one runs.
             tokio::task::spawn_blocking(move || leader.drain());
         }
         answer.await.unwrap_or(Err(Failure::ShuttingDown))
     }
 
-    /// Whether the caller must see to a leader.
-    fn enqueue(&self, job: Box<dyn Job>) -> bool {
-        let mut waiting = lock(&self.waiting);
-        waiting.jobs.push(job);
-        !std::mem::replace(&mut waiting.has_leader, true)
+    /// [`Self::write`] from a thread that may wait. Once the write is on the disk, `sequel` follows on the committing
+    /// thread: before the answer when the write must outlive a loss of power, else with a later one that must. Never
+    /// when it fails, and not when this process ends first.
+    pub(super) fn write_here<T, F>(
+        self: &Arc<Self>,
+        outlives: Outlives,
+        job: F,
+        sequel: impl FnOnce() + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: Some(Box::new(sequel)) };
+        if let Some(mut leader) = self.enqueue(Box::new(write)) {
+            leader.commit_those_waiting();
+            if !leader.is_done {
+                tokio::task::spawn_blocking(move || leader.drain());
+            }
+        }
+        answer.blocking_recv().unwrap_or(Err(Failure::ShuttingDown))
     }
 
-    /// All waiting jobs; when there are none, the leader's time is over.
-    fn take_batch(&self) -> Option<Vec<Box<dyn Job>>> {
+    /// The leader, when the caller must see to one.
+    fn enqueue(self: &Arc<Self>, job: Box<dyn Job>) -> Option<Leader> {
         let mut waiting = lock(&self.waiting);
-        waiting.has_leader = !waiting.jobs.is_empty();
-        waiting.has_leader.then(|| std::mem::take(&mut waiting.jobs))
+        waiting.jobs.push(job);
+        let had_leader = std::mem::replace(&mut waiting.has_leader, true);
+        (!had_leader).then(|| Leader { commits: Arc::clone(self), is_done: false })
     }
 }
 
-/// The right to commit. A leader that never ran, since the runtime shut down, leaves nobody waiting for ever.
+/// The right to commit, until nobody waits. A leader that never ran, since the runtime shut down, leaves nobody waiting
+/// for ever.
 struct Leader {
     commits: Arc<Commits>,
     is_done: bool,
@@ -93,18 +123,25 @@ struct Leader {
 
 impl Leader {
     fn drain(mut self) {
-        let connection = lock(&self.commits.connection);
-        while let Some(mut batch) = self.commits.take_batch() {
-            let committed = commit_together(&connection, &mut batch).map_err(Arc::new);
-            if committed.is_ok() {
-                self.commits.count.send_modify(|count| *count += 1);
-            }
-            for job in batch {
-                job.answer(committed.clone());
-            }
+        while !self.is_done {
+            self.commit_those_waiting();
         }
-        drop(connection);
-        self.is_done = true;
+    }
+
+    fn commit_those_waiting(&mut self) {
+        let mut writer = lock(&self.commits.writer);
+        let mut batch = std::mem::take(&mut lock(&self.commits.waiting).jobs);
+        let committed = writer.commit_together(&mut batch).map_err(Arc::new);
+        drop(writer);
+        if committed.is_ok() {
+            self.commits.count.send_modify(|count| *count += 1);
+        }
+        for job in batch {
+            job.answer(committed.clone());
+        }
+        let mut waiting = lock(&self.commits.waiting);
+        waiting.has_leader = !waiting.jobs.is_empty();
+        self.is_done = !waiting.has_leader;
     }
 }
 
@@ -116,19 +153,28 @@ impl Drop for Leader {
     }
 }
 
-fn commit_together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-    if !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK")?;
+impl Writer {
+    /// Commits all of them, and when they are on the disk does what follows them and those before.
+    fn commit_together(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        if !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        let is_synced = batch.iter().any(|job| job.outlives() == Outlives::PowerLoss);
+        // NORMAL syncs before the log is copied into the database, and not at each commit.
+        connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let committed = run_all(connection, batch);
+        if committed.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        committed?;
+        self.sequels.extend(batch.iter_mut().filter_map(|job| job.take_sequel()));
+        if is_synced {
+            self.sequels.drain(..).for_each(|sequel| sequel());
+        }
+        Ok(())
     }
-    let is_synced = batch.iter().any(|job| job.outlives() == Outlives::PowerLoss);
-    // NORMAL syncs before the log is copied into the database, and not at each commit.
-    connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let committed = run_all(connection, batch);
-    if committed.is_err() && !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK")?;
-    }
-    committed
 }
 
 fn run_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
@@ -154,6 +200,8 @@ trait Job: Send {
     fn outlives(&self) -> Outlives;
     /// Does the work; whether what it wrote shall stay.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// What follows, if the job has succeeded.
+    fn take_sequel(&mut self) -> Option<Sequel>;
     /// Tells the caller what came of it.
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
@@ -163,6 +211,7 @@ struct Write<T, F> {
     job: Option<F>,
     outcome: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, Failure>>,
+    sequel: Option<Sequel>,
 }
 
 impl<T, F> Job for Write<T, F>
@@ -180,6 +229,10 @@ where
         let run = AssertUnwindSafe(|| job.map(|job| job(connection)));
         self.outcome = catch_unwind(run).unwrap_or(Some(Err(Failure::Panicked)));
         matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn take_sequel(&mut self) -> Option<Sequel> {
+        self.sequel.take().filter(|_| matches!(self.outcome, Some(Ok(_))))
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {
@@ -275,6 +328,73 @@ mod tests {
         assert_eq!([one.unwrap(), two.unwrap(), three.unwrap()], [true; 3]);
     }
 
+    /// The sequels that have followed, in their order.
+    #[derive(Clone, Default)]
+    struct Sequels(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Sequels {
+        /// Writes as the blocking threads do, to be followed by `name`.
+        async fn write(
+            &self,
+            commits: &Arc<Commits>,
+            outlives: Outlives,
+            name: &'static str,
+            job: impl FnOnce(&Connection) -> Result<(), Failure> + Send + 'static,
+        ) -> Result<(), Failure> {
+            let (commits, noted) = (commits.clone(), self.0.clone());
+            let write = move || commits.write_here(outlives, job, move || noted.lock().unwrap().push(name));
+            tokio::task::spawn_blocking(write).await.unwrap()
+        }
+
+        fn followed(&self) -> Vec<&'static str> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_write_waits_until_it_is_on_the_disk() {
+        let (commits, sequels) = (commits(), Sequels::default());
+        sequels.write(&commits, Kill, "first", note("one")).await.unwrap();
+        sequels.write(&commits, Kill, "second", note("two")).await.unwrap();
+        assert!(sequels.followed().is_empty());
+        commits.write(Kill, note("three")).await.unwrap();
+        assert!(sequels.followed().is_empty());
+        commits.write(PowerLoss, note("four")).await.unwrap();
+        assert_eq!(sequels.followed(), ["first", "second"]);
+        sequels.write(&commits, PowerLoss, "third", note("five")).await.unwrap();
+        assert_eq!(sequels.followed(), ["first", "second", "third"], "before the answer");
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_a_write_that_failed() {
+        let (commits, sequels) = (commits(), Sequels::default());
+        sequels.write(&commits, PowerLoss, "refused", note_then_fail("one")).await.unwrap_err();
+        sequels.write(&commits, Kill, "refused later", note_then_fail("two")).await.unwrap_err();
+        let rolls_back = |connection: &Connection| Ok(connection.execute_batch("ROLLBACK")?);
+        sequels.write(&commits, PowerLoss, "taken back", rolls_back).await.unwrap_err();
+        commits.write(PowerLoss, note("three")).await.unwrap();
+        assert_eq!(sequels.followed(), Vec::<&str>::new());
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_commits_for_others_leaves_the_rest_to_another() {
+        let (commits, sequels) = (commits(), Sequels::default());
+        let ((begin, begun), (open, gate)) = (oneshot::channel(), std::sync::mpsc::channel());
+        let first = sequels.write(&commits, PowerLoss, "first", move |_| {
+            begin.send(()).unwrap();
+            gate.recv().map_err(|_| Failure::ShuttingDown)
+        });
+        // It comes while the first is committed.
+        let other = async {
+            begun.await.unwrap();
+            let opened = async { open.send(()).unwrap() };
+            tokio::join!(commits.write(PowerLoss, note("other")), opened).0
+        };
+        let (first, other) = tokio::join!(first, other);
+        assert!(first.is_ok() && other.is_ok());
+        assert_eq!(notes(&commits).await, ["other"]);
+    }
+
     #[tokio::test]
     async fn a_write_that_fails_takes_back_its_own_and_leaves_its_neighbours() {
         let commits = commits();
@@ -291,7 +411,7 @@ mod tests {
     #[tokio::test]
     async fn on_a_full_disk_nobody_is_told_that_it_was_stored() {
         let commits = commits();
-        lock(&commits.connection).pragma_update(None, "max_page_count", 3).unwrap();
+        lock(&commits.writer).connection.pragma_update(None, "max_page_count", 3).unwrap();
         let large = "x".repeat(100_000);
         let (small, large, late) = tokio::join!(
             commits.write(PowerLoss, note("small")),
@@ -305,7 +425,7 @@ mod tests {
             assert!(matches!(outcome, Ok(()) | Err(ErrorKind::Unavailable)), "{text}: {told:?}");
             assert_eq!(outcome.is_ok(), stored.iter().any(|note| note == text), "{text}: {told:?}, {stored:?}");
         }
-        lock(&commits.connection).pragma_update(None, "max_page_count", 1000).unwrap();
+        lock(&commits.writer).connection.pragma_update(None, "max_page_count", 1000).unwrap();
         commits.write(PowerLoss, note("there is space again")).await.unwrap();
         assert!(notes(&commits).await.contains(&"there is space again".to_owned()));
     }

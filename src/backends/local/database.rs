@@ -76,6 +76,30 @@ impl Database {
         self.commits.write(outlives, job).await.map_err(|failure| failure.into_port_error(operation))
     }
 
+    /// [`Self::write`] on a thread that may wait.
+    pub(super) fn write_here<T, F>(&self, operation: &'static str, job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.write_here_then(Outlives::PowerLoss, operation, job, || {})
+    }
+
+    /// [`Self::write_to_outlive`] on a thread that may wait, and what follows. See [`Commits::write_here`].
+    pub(super) fn write_here_then<T, F>(
+        &self,
+        outlives: Outlives,
+        operation: &'static str,
+        job: F,
+        sequel: impl FnOnce() + Send + 'static,
+    ) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.commits.write_here(outlives, job, sequel).map_err(|failure| failure.into_port_error(operation))
+    }
+
     /// Whether the last transaction was synced.
     #[cfg(test)]
     pub(super) fn was_synced(&self) -> bool {
@@ -88,15 +112,15 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        let reader = self.reader.clone();
-        tokio::task::spawn_blocking(move || job(&reader.lock().unwrap_or_else(PoisonError::into_inner)))
+        let database = self.clone();
+        tokio::task::spawn_blocking(move || database.read_here(job))
             .await
             .unwrap_or(Err(Failure::ShuttingDown))
             .map_err(|failure| failure.into_port_error(operation))
     }
 
-    /// Runs `job` at once, while this process starts and nobody waits.
-    pub(super) fn at_start<T>(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    /// [`Self::read`] on a thread that may wait.
+    pub(super) fn read_here<T, E>(&self, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         job(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -1,11 +1,11 @@
 //! The directory of the local backend: where files stand, and what a start clears away.
 //!
 //! ```text
-//! darkroom.db        queue, catalog, the names of the objects, and small thumbnails
+//! darkroom.db        queue, catalog, the names of the objects, and most thumbnails
 //! signing.key        signs upload and download addresses; for the owner alone
 //! start.lock         held while a process starts
 //! outcomes.jsonl     what became of each image, with `DARKROOM_OUTCOMES=on`; its lock is outcomes.lock
-//! objects/{random}   one file for each version of an upload, and for each larger thumbnail
+//! objects/{random}   one file for each version of an upload, and for each large thumbnail
 //! incoming/{process}/lock      held as long as the process lives
 //! incoming/{process}/{random}  a file that is being written, until its row is committed
 //! ```

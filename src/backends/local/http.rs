@@ -95,7 +95,7 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
         return Err(Problem::too_large(buckets.max_bytes));
     }
     let only_if_absent = grant.is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
-    if only_if_absent && bucket.find("objects.head", &grant.key, None).await.is_ok() {
+    if only_if_absent && bucket.find("objects.head", &grant.key).await.is_ok() {
         return Err(Problem::already_uploaded());
     }
     Ok((bucket, Description { key: grant.key, content_type, cache_control: None, only_if_absent }))
@@ -146,7 +146,7 @@ async fn store(
             break;
         }
     }
-    let arrived = bucket.store("objects.put", incoming, description).await.map_err(|error| Problem::of_port(&error))?;
+    let arrived = bucket.store(incoming, description).await.map_err(|error| Problem::of_port(&error))?;
     Ok(quoted(&arrived.etag))
 }
 
@@ -176,7 +176,7 @@ async fn discard(body: Body, limit_bytes: u64) {
 
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
-    let row = bucket.find("objects.get", &grant.key, None).await.map_err(|error| Problem::of_port(&error))?;
+    let row = bucket.find("objects.get", &grant.key).await.map_err(|error| Problem::of_port(&error))?;
     let headers = describe(&row);
     let is_known = text(&request.headers, IF_NONE_MATCH).is_some_and(|known| {
         known

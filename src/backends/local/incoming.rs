@@ -15,7 +15,6 @@ pub(super) struct Incoming {
     directory: Arc<Directory>,
     name: String,
     file: File,
-    hash: Sha256,
     crc: crc_fast::Digest,
     bytes: u64,
     is_finished: bool,
@@ -41,38 +40,28 @@ impl Incoming {
     pub(super) fn begin(directory: Arc<Directory>) -> io::Result<Self> {
         let name = random_name();
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(directory.incoming(&name))?;
-        Ok(Self {
-            directory,
-            name,
-            file,
-            hash: Sha256::new(),
-            crc: crc_fast::Digest::new(Crc32IsoHdlc),
-            bytes: 0,
-            is_finished: false,
-        })
+        Ok(Self { directory, name, file, crc: crc_fast::Digest::new(Crc32IsoHdlc), bytes: 0, is_finished: false })
     }
 
     /// Appends.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        self.hash.update(bytes);
         self.crc.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 
-    /// Syncs the file and puts it in its place.
+    /// Puts the file in its place and syncs it. In this order one commit of the file system's journal has file and name.
     pub(super) fn finish(mut self) -> io::Result<Arrived> {
-        self.file.sync_all()?;
         fs::hard_link(self.directory.incoming(&self.name), self.directory.object(&self.name))?;
         self.is_finished = true;
         let arrived = Arrived {
             directory: self.directory.clone(),
             name: self.name.clone(),
-            etag: written(std::mem::take(&mut self.hash), self.crc.finalize()),
+            etag: etag_of(&self.name, self.crc.finalize()),
             bytes: self.bytes,
         };
-        if let Err(error) = self.directory.sync_objects() {
+        if let Err(error) = self.file.sync_all().and_then(|()| self.directory.sync_objects()) {
             arrived.discard();
             return Err(error);
         }
@@ -103,21 +92,17 @@ impl Arrived {
     }
 }
 
-/// The ETag of these bytes.
-pub(super) fn etag_of(bytes: &[u8]) -> String {
-    written(Sha256::new_with_prefix(bytes), crc_fast::crc32_iso_hdlc(bytes).into())
-}
-
-/// SHA-256, which tells content from other content, and CRC-32, which tells whether it was damaged in a tenth of the time.
-fn written(hash: Sha256, crc: u64) -> String {
-    format!("{}-{crc:08x}", data_encoding::HEXLOWER.encode(&hash.finalize()))
+/// The ETag of an object: its file's name, which no other has, and the CRC-32 of its bytes, which tells whether they
+/// were damaged.
+pub(super) fn etag_of(file: &str, crc: u64) -> String {
+    format!("{file}-{crc:08x}")
 }
 
 /// Whether these are the bytes that the ETag was made of.
 pub(super) fn is_intact(etag: &str, bytes: &[u8]) -> bool {
     match etag.split_once('-') {
         Some((_, crc)) => u32::from_str_radix(crc, 16) == Ok(crc_fast::crc32_iso_hdlc(bytes)),
-        // Written before there was a CRC.
+        // Written before there was a CRC: the SHA-256 of the bytes.
         None => etag == data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)),
     }
 }
@@ -128,9 +113,11 @@ mod tests {
 
     #[test]
     fn damage_shows_under_each_kind_of_etag() {
-        let etag = etag_of(b"123456789");
-        assert_eq!(etag.split_once('-').unwrap().1, "cbf43926");
-        for etag in [etag.as_str(), etag.split_once('-').unwrap().0] {
+        let crc = etag_of("name", crc_fast::crc32_iso_hdlc(b"123456789").into());
+        assert_eq!(crc, "name-cbf43926");
+        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(b"123456789"));
+        for etag in [crc, hash.clone(), format!("{hash}-cbf43926")] {
+            let etag = etag.as_str();
             assert!(is_intact(etag, b"123456789"), "{etag}");
             assert!(!is_intact(etag, b"123456788"), "{etag}");
             assert!(!is_intact(etag, b"12345678"), "{etag}");

@@ -1,4 +1,4 @@
-//! One bucket: objects as files, their names and versions in the database, and small thumbnails with them.
+//! One bucket: objects as files, their names and versions in the database, and most thumbnails with them.
 
 use std::io;
 use std::sync::Arc;
@@ -6,24 +6,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rusqlite::Connection;
 
 use super::buffers::Buffers;
 use super::commits::Outlives;
 use super::database::Database;
 use super::directory::{Directory, random_name, remove};
-use super::failure::file_error;
+use super::failure::{Failure, file_error};
 use super::incoming::{Arrived, Incoming, etag_of};
 use super::rows::{self, NewObject, ObjectRow};
+use super::schema;
 use super::signature::{Grant, Signer};
 use crate::clock::{SharedClock, Timestamp};
 use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
 use crate::ports::{ErrorKind, ObjectStore, PortError};
 
+const PUT: &str = "objects.put";
+
 /// How often a body that does not have its length and checksum is read again.
 const READS: u32 = 3;
 
-/// What is no upload and has at most so many bytes stands in its row: that takes less time than a file, and no sync.
-const IN_ROW_BYTES: usize = 64 << 10;
+/// What is no upload and has at most so many bytes stands in its row: that takes less time than a file, and no sync. It holds
+/// nearly every thumbnail of a JPEG.
+const IN_ROW_BYTES: usize = 256 << 10;
 
 /// One bucket of the local backend.
 #[derive(Clone)]
@@ -52,25 +57,12 @@ pub(super) struct Description {
 impl ObjectStore for LocalBucket {
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
         const OPERATION: &str = "objects.get";
-        for _ in 0..READS {
-            let row = self.find(OPERATION, key, version).await?;
-            if row.bytes > limit_bytes {
-                return Ok(Fetched::TooLarge(row.info()));
-            }
-            let info = row.info();
-            match self.read_whole(row).await {
-                Ok(Some(bytes)) => return Ok(Fetched::Whole(info, bytes)),
-                Ok(None) => {}
-                // The row was replaced or deleted between the two looks.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(file_error(OPERATION, error)),
-            }
-        }
-        Err(PortError::new(ErrorKind::Damaged, OPERATION))
+        let (bucket, key, version) = (self.clone(), key.to_owned(), version.map(str::to_owned));
+        on_a_thread(OPERATION, move || bucket.get_here(OPERATION, &key, version.as_deref(), limit_bytes)).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
-        Ok(self.find("objects.head", key, None).await?.info())
+        Ok(self.find("objects.head", key).await?.info())
     }
 
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError> {
@@ -84,15 +76,12 @@ impl ObjectStore for LocalBucket {
             return self.store_in_row(description, bytes).await;
         }
         let bucket = self.clone();
-        to_the_end("objects.put", async move {
-            let directory = bucket.directory.clone();
-            let incoming = blocking(move || {
-                let mut incoming = Incoming::begin(directory)?;
-                incoming.write(&bytes)?;
-                incoming.finish()
-            });
-            let arrived = incoming.await.map_err(|error| file_error("objects.put", error))?;
-            bucket.store_file("objects.put", arrived, description).await.map(|_| ())
+        on_a_thread(PUT, move || {
+            let arrived = Incoming::begin(bucket.directory.clone())
+                .and_then(|mut incoming| incoming.write(&bytes).map(|()| incoming))
+                .and_then(Incoming::finish)
+                .map_err(|error| file_error(PUT, error))?;
+            bucket.store_file(arrived, description).map(|_| ())
         })
         .await
     }
@@ -135,161 +124,172 @@ impl ObjectStore for LocalBucket {
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        let (bucket, key) = (self.name.clone(), key.to_owned());
-        let garbage = self
-            .database
-            .write("objects.delete", move |connection| Ok(rows::delete_all(connection, &bucket, &key)?))
-            .await?;
-        self.clear(garbage).await;
-        Ok(())
+        const OPERATION: &str = "objects.delete";
+        let (bucket, key) = (self.clone(), key.to_owned());
+        on_a_thread(OPERATION, move || {
+            let name = bucket.name.clone();
+            let delete = move |connection: &Connection| Ok(rows::delete_all(connection, &name, &key)?);
+            let garbage = bucket.database.write_here(OPERATION, delete)?;
+            bucket.clear(garbage);
+            Ok(())
+        })
+        .await
     }
 }
 
 impl LocalBucket {
     /// The row of a version, or of the current one.
-    pub(super) async fn find(
+    pub(super) async fn find(&self, operation: &'static str, key: &str) -> Result<ObjectRow, PortError> {
+        let (bucket, key) = (self.clone(), key.to_owned());
+        on_a_thread(operation, move || bucket.find_here(operation, &key, None)).await
+    }
+
+    fn find_here(&self, operation: &'static str, key: &str, version: Option<&str>) -> Result<ObjectRow, PortError> {
+        self.database
+            .read_here(|connection| rows::find(connection, &self.name, key, version))
+            .map_err(|error| Failure::from(error).into_port_error(operation))?
+            .ok_or_else(|| PortError::new(ErrorKind::NotFound, operation))
+    }
+
+    fn get_here(
         &self,
         operation: &'static str,
         key: &str,
         version: Option<&str>,
-    ) -> Result<ObjectRow, PortError> {
-        let (bucket, key, version) = (self.name.clone(), key.to_owned(), version.map(str::to_owned));
-        self.database
-            .read(operation, move |connection| Ok(rows::find(connection, &bucket, &key, version.as_deref())?))
-            .await?
-            .ok_or_else(|| PortError::new(ErrorKind::NotFound, operation))
+        limit_bytes: u64,
+    ) -> Result<Fetched, PortError> {
+        for _ in 0..READS {
+            let row = self.find_here(operation, key, version)?;
+            if row.bytes > limit_bytes {
+                return Ok(Fetched::TooLarge(row.info()));
+            }
+            let info = row.info();
+            match self.read_whole(row) {
+                Ok(Some(bytes)) => return Ok(Fetched::Whole(info, bytes)),
+                Ok(None) => {}
+                // The row was replaced or deleted between the two looks.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(file_error(operation, error)),
+            }
+        }
+        Err(PortError::new(ErrorKind::Damaged, operation))
     }
 
     /// All bytes, if they are as many as they were and undamaged.
-    async fn read_whole(&self, mut row: ObjectRow) -> io::Result<Option<Bytes>> {
-        if let Some(bytes) = row.content.take() {
-            return Ok(row.is_of(&bytes).then_some(bytes));
-        }
-        let (path, buffers) = (self.directory.object(&row.file), self.buffers.clone());
-        blocking(move || {
-            let bytes = buffers.read(std::fs::File::open(path)?, row.bytes)?;
-            Ok(row.is_of(&bytes).then_some(bytes))
-        })
-        .await
+    fn read_whole(&self, mut row: ObjectRow) -> io::Result<Option<Bytes>> {
+        let bytes = match row.content.take() {
+            Some(bytes) => bytes,
+            None => self.buffers.read(std::fs::File::open(self.directory.object(&row.file))?, row.bytes)?,
+        };
+        Ok(row.is_of(&bytes).then_some(bytes))
     }
 
-    /// Stores a file that was written: file, sync, link, then object row and message in one transaction.
-    pub(super) async fn store(
-        &self,
-        operation: &'static str,
-        incoming: Incoming,
-        description: Description,
-    ) -> Result<Arrived, PortError> {
+    /// Stores a file that was written: linked and synced, then object row and message in one transaction.
+    pub(super) async fn store(&self, incoming: Incoming, description: Description) -> Result<Arrived, PortError> {
         let bucket = self.clone();
-        to_the_end(operation, async move {
-            let arrived = blocking(move || incoming.finish()).await.map_err(|error| file_error(operation, error))?;
-            bucket.store_file(operation, arrived, description).await
+        on_a_thread(PUT, move || {
+            let arrived = incoming.finish().map_err(|error| file_error(PUT, error))?;
+            bucket.store_file(arrived, description)
         })
         .await
     }
 
-    async fn store_file(
-        &self,
-        operation: &'static str,
-        arrived: Arrived,
-        description: Description,
-    ) -> Result<Arrived, PortError> {
+    fn store_file(&self, arrived: Arrived, description: Description) -> Result<Arrived, PortError> {
+        let is_upload = self.is_upload(&description);
         let object = NewObject {
             bucket: self.name.clone(),
-            is_upload: self.is_upload(&description),
+            is_upload,
             description,
             file: arrived.name.clone(),
             bytes: arrived.bytes,
             etag: arrived.etag.clone(),
             content: None,
         };
-        match self.insert(operation, Outlives::PowerLoss, object).await {
+        let outlives = if is_upload { Outlives::PowerLoss } else { Outlives::Kill };
+        let kept = arrived.clone();
+        match self.database.write_here_then(outlives, PUT, self.insertion(object), move || kept.keep()) {
             Ok(garbage) => {
-                let kept = arrived.clone();
-                drop(tokio::task::spawn_blocking(move || kept.keep()).await);
-                self.clear(garbage).await;
+                self.clear(garbage);
                 Ok(arrived)
             }
             Err(error) => {
-                self.discard_unless_stored(arrived).await;
+                self.discard_unless_stored(&arrived);
                 Err(error)
             }
         }
     }
 
-    /// Stores a thumbnail in its row. A loss of power may take it back: what was published was committed after it, and is
-    /// lost first.
     async fn store_in_row(&self, description: Description, bytes: Bytes) -> Result<(), PortError> {
+        let file = random_name();
         let object = NewObject {
             bucket: self.name.clone(),
             is_upload: false,
             description,
-            file: random_name(),
             bytes: bytes.len() as u64,
-            etag: etag_of(&bytes),
+            etag: etag_of(&file, crc_fast::crc32_iso_hdlc(&bytes).into()),
+            file,
             content: Some(bytes),
         };
-        // There is garbage only where the object stood in a file before. Its row may yet come back after a loss of power,
-        // so the next start removes the file, once that cannot happen any more.
-        self.insert("objects.put", Outlives::Kill, object).await.map(|_garbage| ())
+        let garbage = self.database.write_to_outlive(Outlives::Kill, PUT, self.insertion(object)).await?;
+        if garbage.is_empty() {
+            return Ok(());
+        }
+        let bucket = self.clone();
+        on_a_thread(PUT, move || {
+            bucket.clear(garbage);
+            Ok(())
+        })
+        .await
     }
 
     fn is_upload(&self, description: &Description) -> bool {
         self.upload_prefix.as_ref().is_some_and(|prefix| description.key.starts_with(prefix))
     }
 
-    async fn insert(
-        &self,
-        operation: &'static str,
-        outlives: Outlives,
-        object: NewObject,
-    ) -> Result<Vec<String>, PortError> {
+    /// Inserts the row. Of a thumbnail it need not outlive a loss of power: what was published was committed after it, and
+    /// is lost first.
+    fn insertion(&self, object: NewObject) -> impl FnOnce(&Connection) -> Result<Vec<String>, Failure> + use<> {
         let clock = self.clock.clone();
-        self.database
-            .write_to_outlive(outlives, operation, move |connection| rows::insert(connection, &object, clock.now()))
-            .await
+        move |connection| rows::insert(connection, &object, clock.now())
     }
 
     /// A write that failed is not in the database; should that be in doubt, the next start decides.
-    async fn discard_unless_stored(&self, arrived: Arrived) {
-        let file = arrived.name.clone();
-        let is_stored =
-            self.database.read("objects.put", move |connection| Ok(rows::has_file(connection, &file)?)).await;
+    fn discard_unless_stored(&self, arrived: &Arrived) {
+        let is_stored = self.database.read_here(|connection| rows::has_file(connection, &arrived.name));
         if matches!(is_stored, Ok(false)) {
-            drop(tokio::task::spawn_blocking(move || arrived.discard()).await);
+            arrived.discard();
         }
     }
 
-    /// Removes files whose rows are gone. What cannot be removed now is removed by the next start.
-    async fn clear(&self, garbage: Vec<String>) {
+    /// Removes files whose rows are gone, once those cannot come back. What cannot be removed now is removed by the next
+    /// start.
+    fn clear(&self, garbage: Vec<String>) {
+        const OPERATION: &str = "objects.clear";
         if garbage.is_empty() {
             return;
         }
-        let directory = self.directory.clone();
-        let removed = blocking(move || {
-            garbage.iter().try_for_each(|file| remove(&directory.object(file)))?;
-            Ok(garbage)
-        });
-        let cleared = match removed.await {
-            Ok(garbage) => {
-                let forget =
-                    self.database.write("objects.clear", move |connection| Ok(rows::forget(connection, &garbage)?));
-                forget.await.map_err(|error| format!("{error}"))
-            }
-            Err(error) => Err(error.to_string()),
+        let clear = || {
+            self.database.write_here(OPERATION, |connection| Ok(schema::write_anything(connection)?))?;
+            let removed = garbage.iter().try_for_each(|file| remove(&self.directory.object(file)));
+            removed.map_err(|error| file_error(OPERATION, error))?;
+            self.database.write_here(OPERATION, move |connection| Ok(rows::forget(connection, &garbage)?))
         };
-        if let Err(error) = cleared {
-            tracing::warn!(error, "a file of a deleted object stays until the next start");
+        if let Err(error) = clear() {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a file of a deleted object stays until the next start"
+            );
         }
     }
 }
 
-/// Goes on to the end of `work` even when the caller is gone, so that files and their rows are never told apart.
-async fn to_the_end<T: Send + 'static>(
+/// Runs `work` on a thread that may wait, to its end even when the caller is gone, so that files and their rows are never
+/// told apart.
+async fn on_a_thread<T: Send + 'static>(
     operation: &'static str,
-    work: impl Future<Output = Result<T, PortError>> + Send + 'static,
+    work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
 ) -> Result<T, PortError> {
-    tokio::spawn(work)
+    tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(PortError::with_source(ErrorKind::Unavailable, operation, error)))
 }

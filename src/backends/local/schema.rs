@@ -86,8 +86,13 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
     }
     // WAL: readers and the writer do not wait for each other. Only now, so that a foreign file was left untouched.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)?;
-    // A write that is synced, and with it everything that others wrote without: what follows removes files for it.
-    connection.pragma_update(None, "user_version", VERSION).map_err(in_database)
+    // What follows removes files for what is written here and what others wrote: it must be on the disk.
+    write_anything(connection).map_err(in_database)
+}
+
+/// Changes nothing, and is a write all the same: synced, it brings everything to the disk that was written without.
+pub(super) fn write_anything(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", VERSION)
 }
 
 fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {

@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(60);
 const UPLOAD: &str = "an upload with its event";
 const PUBLICATION: &str = "a publication, and with it everything before";
 /// Of the thumbnails the first two stand in their rows.
-const THUMBNAILS: [(&str, usize); 3] = [("small", 4000), ("medium", 40_000), ("large", 100_000)];
+const THUMBNAILS: [(&str, usize); 3] = [("small", 4000), ("medium", 40_000), ("large", 300_000)];
 
 /// A backend, and what was called on it.
 struct Site {
@@ -35,6 +35,8 @@ struct Call {
     is_synced: bool,
     /// How long the log was then.
     log: usize,
+    /// The files of objects, and of those in doubt, as they were then.
+    files: [Vec<String>; 2],
 }
 
 fn open(dir: &Path) -> LocalBackend {
@@ -48,6 +50,10 @@ fn cat() -> ImageId {
 
 fn key(size: &str) -> String {
     format!("thumbnails/cat/{size}.png")
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 fn thumbnail(length: usize) -> Bytes {
@@ -65,7 +71,15 @@ impl Site {
     fn answered(&mut self, what: &'static str) {
         let is_synced = self.backend.database.was_synced();
         let log = fs::metadata(self.dir.path().join("darkroom.db-wal")).unwrap().len() as usize;
-        self.calls.push(Call { what, is_synced, log });
+        let files = [names_in(&self.dir.path().join("objects")), self.in_doubt()];
+        self.calls.push(Call { what, is_synced, log, files });
+    }
+
+    /// Files that the next start would hold against their rows.
+    fn in_doubt(&self) -> Vec<String> {
+        let incoming = self.dir.path().join("incoming");
+        let [corner] = &names_in(&incoming)[..] else { panic!("one process has one corner") };
+        names_in(&incoming.join(corner)).into_iter().filter(|name| name != "lock").collect()
     }
 
     async fn apply(&self, guard: Guard, change: Change) {
@@ -104,13 +118,26 @@ impl Site {
         self.calls[..=answered].iter().rfind(|call| call.is_synced).map_or(0, |call| call.log)
     }
 
+    /// The state of the files that goes with so much of the log: the latest in which no more of it was on the disk for sure.
+    fn files_with(&self, log: usize) -> Option<&[Vec<String>; 2]> {
+        let is_possible = |call: &&Call| self.log_on_the_disk_after(call.what) <= log;
+        self.calls.iter().rfind(is_possible).map(|call| &call.files)
+    }
+
     /// What is left when only so much of the log reached the disk. Files were synced before anything told of them.
     fn after_a_loss_of_power(&self, log: usize) -> (TempDir, Ports) {
         let (from, to) = (self.dir.path(), tempfile::tempdir().unwrap());
-        fs::create_dir(to.path().join("objects")).unwrap();
-        for file in fs::read_dir(from.join("objects")).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), to.path().join("objects").join(file.file_name())).unwrap();
+        let killed = to.path().join("incoming").join("killed");
+        for directory in [&to.path().join("objects"), &killed] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        if let Some([objects, in_doubt]) = self.files_with(log) {
+            for file in objects {
+                fs::copy(from.join("objects").join(file), to.path().join("objects").join(file)).unwrap();
+            }
+            for file in in_doubt {
+                fs::copy(from.join("objects").join(file), killed.join(file)).unwrap();
+            }
         }
         for file in ["darkroom.db", "signing.key"] {
             fs::copy(from.join(file), to.path().join(file)).unwrap();
@@ -120,6 +147,24 @@ impl Site {
         let ports = open(to.path()).ports();
         (to, ports)
     }
+}
+
+/// Files that nothing tells of any more, and nobody would ever remove.
+fn files_without_a_row(dir: &Path) -> Vec<String> {
+    let database = rusqlite::Connection::open(dir.join("darkroom.db")).unwrap();
+    let is_unknown = |file: &String| !rows::has_file(&database, file).unwrap();
+    names_in(&dir.join("objects")).into_iter().filter(is_unknown).collect()
+}
+
+#[tokio::test]
+async fn a_file_is_in_doubt_until_its_row_is_on_the_disk() {
+    let mut site = Site::new();
+    site.publish().await;
+    let in_doubt = |what| {
+        let call = site.calls.iter().find(|call| call.what == what).unwrap();
+        call.files[1].len()
+    };
+    assert_eq!([UPLOAD, "medium", "large", PUBLICATION].map(in_doubt), [0, 0, 1, 0]);
 }
 
 async fn read(ports: &Ports, key: &str) -> Bytes {
@@ -148,6 +193,8 @@ async fn what_somebody_was_told_outlives_a_loss_of_power() {
     site.answered("an image that was asked for");
     thumbnails.delete(&key("small")).await.unwrap();
     site.answered("a deleted object");
+    thumbnails.put(&key("large"), thumbnail(100), "image/png", "no-store").await.unwrap();
+    site.answered("a thumbnail in place of a file, which is removed");
     let calls: Vec<_> = site.calls.iter().map(|call| (call.what, call.is_synced)).collect();
     let expected = [
         (UPLOAD, true),
@@ -155,8 +202,7 @@ async fn what_somebody_was_told_outlives_a_loss_of_power() {
         ("a claim", false),
         ("small", false),
         ("medium", false),
-        // Its name under incoming is gone.
-        ("large", true),
+        ("large", false),
         (PUBLICATION, true),
         ("a heartbeat", false),
         ("a release", false),
@@ -164,6 +210,7 @@ async fn what_somebody_was_told_outlives_a_loss_of_power() {
         ("a message's delete", false),
         ("an image that was asked for", true),
         ("a deleted object", true),
+        ("a thumbnail in place of a file, which is removed", true),
     ];
     assert_eq!(calls, expected);
 }
@@ -179,9 +226,10 @@ async fn wherever_the_log_ends_what_was_told_holds() {
     let ends: Vec<usize> = site.calls.iter().map(|call| call.log).collect();
     let mut statuses = Vec::new();
     for log in (0..ends[ends.len() - 1]).step_by(STEP).chain(ends) {
-        let (_dir, ports) = site.after_a_loss_of_power(log);
+        let (dir, ports) = site.after_a_loss_of_power(log);
         let status = ports.catalog.look(&cat()).await.unwrap().map(|record| record.status);
         let attributes = ports.queue.attributes().await.unwrap();
+        assert_eq!(files_without_a_row(dir.path()), Vec::<String>::new(), "log of {log}");
         let has_message = attributes.visible + attributes.in_flight == 1;
         if status == Some(Status::Published) {
             for (size, length) in THUMBNAILS {
