@@ -11,7 +11,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use darkroom::recipe::Recipe;
 use darkroom::thumbnail::{Limits, Rendered, Stop, Timings, render};
