@@ -163,6 +163,7 @@ impl Writer {
         let is_synced = batch.iter().any(|job| job.outlives() == Outlives::PowerLoss);
         // NORMAL syncs before the log is copied into the database, and not at each commit.
         connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
+        let changes = connection.total_changes();
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let committed = run_all(connection, batch);
         if committed.is_err() && !connection.is_autocommit() {
@@ -170,7 +171,8 @@ impl Writer {
         }
         committed?;
         self.sequels.extend(batch.iter_mut().filter_map(|job| job.take_sequel()));
-        if is_synced {
+        // SQLite syncs nothing for a transaction that has written nothing.
+        if is_synced && self.connection.total_changes() != changes {
             self.sequels.drain(..).for_each(|sequel| sequel());
         }
         Ok(())

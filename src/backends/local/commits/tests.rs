@@ -99,6 +99,9 @@ async fn what_follows_a_write_waits_until_it_is_on_the_disk() {
     assert!(sequels.followed().is_empty());
     commits.write(Kill, note("three")).await.unwrap();
     assert!(sequels.followed().is_empty());
+    // It must outlive a loss of power, and writes nothing: nothing is synced.
+    assert_eq!(notes(&commits).await, ["one", "three", "two"]);
+    assert!(sequels.followed().is_empty());
     commits.write(PowerLoss, note("four")).await.unwrap();
     assert_eq!(sequels.followed(), ["first", "second"]);
     sequels.write(&commits, PowerLoss, "third", note("five")).await.unwrap();
@@ -191,9 +194,14 @@ async fn when_the_database_takes_everything_back_nobody_is_told_that_it_was_stor
 #[tokio::test]
 async fn a_write_goes_on_when_its_caller_is_gone() {
     let commits = commits();
-    let mut write = Box::pin(commits.write(PowerLoss, note("orphan")));
+    let ((open, gate), note) = (std::sync::mpsc::channel(), note("orphan"));
+    let mut write = Box::pin(commits.write(PowerLoss, move |connection| {
+        gate.recv().map_err(|_| Failure::ShuttingDown)?;
+        note(connection)
+    }));
     assert!(futures_util::poll!(&mut write).is_pending());
     drop(write);
+    open.send(()).unwrap();
     assert_eq!(notes(&commits).await, ["orphan"]);
 }
 
