@@ -151,17 +151,20 @@ def rates(contenders):
     def all_of_them(work):
         return [contender.turn(work(contender)) for contender in contenders]
 
-    all_of_them(lambda _: lambda: time.sleep(WARM_UP_SECONDS))
-    before = all_of_them(lambda contender: contender.count)
-    for contender in contenders:
-        contender.seconds = 0
-    for _ in range(TURNS):
-        all_of_them(lambda _: lambda: time.sleep(TURN_SECONDS))
-    after = all_of_them(lambda contender: contender.count)
+    try:
+        all_of_them(lambda _: lambda: time.sleep(WARM_UP_SECONDS))
+        before = all_of_them(lambda contender: contender.count)
+        for contender in contenders:
+            contender.seconds = 0
+        for _ in range(TURNS):
+            all_of_them(lambda _: lambda: time.sleep(TURN_SECONDS))
+        after = all_of_them(lambda contender: contender.count)
+    finally:
+        # A process that is stopped does not end either.
+        for contender in contenders:
+            contender.signal(signal.SIGCONT)
     if any(process.poll() is not None for contender in contenders for process in contender.processes):
         sys.exit("one of them ended before its time: there must be more uploads")
-    for contender in contenders:
-        contender.signal(signal.SIGCONT)
     return [(last - first) / contender.seconds for contender, first, last in zip(contenders, before, after)]
 
 

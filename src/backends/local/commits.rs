@@ -1,8 +1,9 @@
 //! Group commit: all writes that wait are made in one transaction, so that they share one sync of the disk.
 //!
-//! A write is a job. The first to find nobody at work becomes the leader on a blocking thread: it takes every job
-//! that waits, runs each inside its own savepoint, commits once, and answers; then it takes those that came
-//! meanwhile. There is one writer per process; other processes are waited for in `BEGIN IMMEDIATE`.
+//! A write is a job. Who has the writer takes every job that waits, runs each inside its own savepoint, commits once,
+//! and answers. A thread that may wait does so itself; for the others the first to find no leader calls one, on a
+//! blocking thread, which goes on as long as jobs come. There is one writer per process; other processes are waited for
+//! in `BEGIN IMMEDIATE`.
 //!
 //! What a loss of power may take back, since it is simply done again, does not wait for the disk. Transactions are
 //! lost from the end: one that was synced has all before it on the disk as well, and what was to follow them follows
@@ -53,7 +54,7 @@ impl Commits {
         Arc::new(Self { writer, waiting: Mutex::default(), count: watch::Sender::new(0) })
     }
 
-    /// Whether the last transaction was synced.
+    /// Whether the last transaction was to be synced.
     #[cfg(test)]
     pub(super) fn was_synced(&self) -> bool {
         is_synced(&lock(&self.writer).connection)
@@ -96,12 +97,9 @@ impl Commits {
     {
         let (reply, answer) = oneshot::channel();
         let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: Some(Box::new(sequel)) };
-        if let Some(mut leader) = self.enqueue(Box::new(write)) {
-            leader.commit_those_waiting();
-            if !leader.is_done {
-                tokio::task::spawn_blocking(move || leader.drain());
-            }
-        }
+        lock(&self.waiting).jobs.push(Box::new(write));
+        // Not left to a leader: where all threads wait like this one, it would find none to run on.
+        self.commit_those_waiting();
         answer.blocking_recv().unwrap_or(Err(Failure::ShuttingDown))
     }
 
@@ -112,10 +110,26 @@ impl Commits {
         let had_leader = std::mem::replace(&mut waiting.has_leader, true);
         (!had_leader).then(|| Leader { commits: Arc::clone(self), is_done: false })
     }
+
+    fn commit_those_waiting(&self) {
+        let mut writer = lock(&self.writer);
+        let mut batch = std::mem::take(&mut lock(&self.waiting).jobs);
+        if batch.is_empty() {
+            return;
+        }
+        let committed = writer.commit_together(&mut batch).map_err(Arc::new);
+        drop(writer);
+        if committed.is_ok() {
+            self.count.send_modify(|count| *count += 1);
+        }
+        for job in batch {
+            job.answer(committed.clone());
+        }
+    }
 }
 
-/// The right to commit, until nobody waits. A leader that never ran, since the runtime shut down, leaves nobody waiting
-/// for ever.
+/// The duty to commit for those whose threads do not wait, until nobody does. A leader that never ran, since the runtime
+/// shut down, leaves nobody waiting for ever.
 struct Leader {
     commits: Arc<Commits>,
     is_done: bool,
@@ -124,24 +138,11 @@ struct Leader {
 impl Leader {
     fn drain(mut self) {
         while !self.is_done {
-            self.commit_those_waiting();
+            self.commits.commit_those_waiting();
+            let mut waiting = lock(&self.commits.waiting);
+            waiting.has_leader = !waiting.jobs.is_empty();
+            self.is_done = !waiting.has_leader;
         }
-    }
-
-    fn commit_those_waiting(&mut self) {
-        let mut writer = lock(&self.commits.writer);
-        let mut batch = std::mem::take(&mut lock(&self.commits.waiting).jobs);
-        let committed = writer.commit_together(&mut batch).map_err(Arc::new);
-        drop(writer);
-        if committed.is_ok() {
-            self.commits.count.send_modify(|count| *count += 1);
-        }
-        for job in batch {
-            job.answer(committed.clone());
-        }
-        let mut waiting = lock(&self.commits.waiting);
-        waiting.has_leader = !waiting.jobs.is_empty();
-        self.is_done = !waiting.has_leader;
     }
 }
 

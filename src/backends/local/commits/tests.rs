@@ -1,5 +1,7 @@
 //! What shares a transaction, what is synced, what follows, and what is told when it fails.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use super::Outlives::{Kill, PowerLoss};
@@ -120,25 +122,6 @@ async fn nothing_follows_a_write_that_failed() {
 }
 
 #[tokio::test]
-async fn a_thread_that_commits_for_others_leaves_the_rest_to_another() {
-    let (commits, sequels) = (commits(), Sequels::default());
-    let ((begin, begun), (open, gate)) = (oneshot::channel(), std::sync::mpsc::channel());
-    let first = sequels.write(&commits, PowerLoss, "first", move |_| {
-        begin.send(()).unwrap();
-        gate.recv().map_err(|_| Failure::ShuttingDown)
-    });
-    // It comes while the first is committed.
-    let other = async {
-        begun.await.unwrap();
-        let opened = async { open.send(()).unwrap() };
-        tokio::join!(commits.write(PowerLoss, note("other")), opened).0
-    };
-    let (first, other) = tokio::join!(first, other);
-    assert!(first.is_ok() && other.is_ok());
-    assert_eq!(notes(&commits).await, ["other"]);
-}
-
-#[tokio::test]
 async fn a_write_that_fails_takes_back_its_own_and_leaves_its_neighbours() {
     let commits = commits();
     let (one, two, three) = tokio::join!(
@@ -220,4 +203,28 @@ async fn a_job_that_panics_is_taken_back_and_its_neighbours_stay() {
     assert!(matches!(two, Err(Failure::Panicked)));
     assert!(one.is_ok() && three.is_ok());
     assert_eq!(notes(&commits).await, ["one", "three"]);
+}
+
+#[test]
+fn a_thread_that_waits_commits_for_those_who_find_no_thread() {
+    let one_thread =
+        tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_time().build().unwrap();
+    let committed = one_thread.block_on(async {
+        let commits = commits();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let here = tokio::task::spawn_blocking({
+            let commits = commits.clone();
+            move || {
+                gate.recv().unwrap();
+                commits.write_here(PowerLoss, note("here"), || {})
+            }
+        });
+        let mut there = Box::pin(commits.write(PowerLoss, note("there")));
+        assert!(futures_util::poll!(&mut there).is_pending());
+        open.send(()).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(here, there) }).await
+    });
+    one_thread.shutdown_background();
+    let (here, there) = committed.expect("they wait for each other");
+    assert!(here.unwrap().is_ok() && there.is_ok());
 }
