@@ -1,6 +1,6 @@
 //! Everything on one machine: objects as files, queue, catalog and most thumbnails in one SQLite database.
 //!
-//! An upload is a file that is written, synced and put in its place, then object row and queue message in one
+//! An upload is a file that is written, put in its place and synced, then object row and queue message in one
 //! transaction, then the answer: no acknowledged upload without its event, no event without its bytes. Several
 //! processes may share the directory.
 
@@ -68,10 +68,19 @@ impl LocalBackend {
         let path = start.database();
         let database = Database::open(&path)?;
         let in_database = |error| OpenError::of_database(&path, error);
-        start.recover(|file| database.read_here(|connection| rows::has_file(connection, file)).map_err(in_database))?;
-        let garbage = database.read_here(rows::garbage).map_err(in_database)?;
-        garbage.iter().try_for_each(|file| start.remove_object(file))?;
-        database.read_here(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
+        // What is read here a loss of power could still take back: nothing is done for it before it is on the disk.
+        let settle = || database.at_start(schema::write_anything);
+        start.recover(|file| {
+            let has_row = database.at_start(|connection| rows::has_file(connection, file)).map_err(in_database)?;
+            settle().map_err(in_database)?;
+            Ok(has_row)
+        })?;
+        let garbage = database.at_start(rows::garbage).map_err(in_database)?;
+        if !garbage.is_empty() {
+            settle().map_err(in_database)?;
+            start.remove_objects(&garbage)?;
+            database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
+        }
         let signer = Signer::new(start.signing_key()?);
         let directory = start.finish()?;
         let buffers = Buffers::default();

@@ -119,6 +119,11 @@ impl Database {
             .map_err(|failure| failure.into_port_error(operation))
     }
 
+    /// Runs `job` at once, while this process starts and nobody waits: what it writes is synced.
+    pub(super) fn at_start<T>(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.read_here(job)
+    }
+
     /// [`Self::read`] on a thread that may wait.
     pub(super) fn read_here<T, E>(&self, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         job(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))

@@ -7,11 +7,11 @@
 //! outcomes.jsonl     what became of each image, with `DARKROOM_OUTCOMES=on`; its lock is outcomes.lock
 //! objects/{random}   one file for each version of an upload, and for each large thumbnail
 //! incoming/{process}/lock      held as long as the process lives
-//! incoming/{process}/{random}  a file that is being written, until its row is committed
+//! incoming/{process}/{random}  a file that is being written, until its row is on the disk
 //! ```
 //!
-//! A file is written under `incoming`, synced, linked into `objects`, and forgotten under `incoming` once its row is
-//! committed. So what a killed process left behind is exactly what its own directory names, and the next starter
+//! A file is written under `incoming`, linked into `objects`, synced, and forgotten under `incoming` once its row is
+//! on the disk. So what a killed process left behind is exactly what its own directory names, and the next starter
 //! finds it without a look at all the others: files without a row are removed, those with one stay.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -111,10 +111,9 @@ impl Start {
         }
     }
 
-    /// Removes a file of `objects` whose row is gone.
-    pub(super) fn remove_object(&self, file: &str) -> Result<(), OpenError> {
-        let path = self.root.join("objects").join(file);
-        remove(&path).map_err(|error| OpenError::of_file(&path, error))
+    /// Removes files of `objects` whose rows are gone, for good.
+    pub(super) fn remove_objects(&self, files: &[String]) -> Result<(), OpenError> {
+        remove_objects(&self.root, files).map_err(|error| OpenError::of_file(&self.root.join("objects"), error))
     }
 
     /// Begins this process's own corner and lets the next starter go on.
@@ -137,6 +136,11 @@ impl Directory {
     /// Where an object's file stands.
     pub(super) fn object(&self, name: &str) -> PathBuf {
         self.root.join("objects").join(name)
+    }
+
+    /// Removes files of `objects` whose rows are gone, for good.
+    pub(super) fn remove_objects(&self, files: &[String]) -> io::Result<()> {
+        remove_objects(&self.root, files)
     }
 
     /// Makes what was linked into `objects` survive a loss of power.
@@ -173,6 +177,13 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// A loss of power does not bring them back: what names them may be forgotten now.
+fn remove_objects(root: &Path, files: &[String]) -> io::Result<()> {
+    let objects = root.join("objects");
+    files.iter().try_for_each(|file| remove(&objects.join(file)))?;
+    sync_directory(&objects)
 }
 
 /// 128 random bits as a file's name, which is also the version's id.

@@ -1,4 +1,4 @@
-//! A file on its way in: written, synced, and linked into place before its row is.
+//! A file on its way in: written, linked into place, and synced before its row is.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

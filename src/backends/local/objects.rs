@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::buffers::Buffers;
 use super::commits::Outlives;
 use super::database::Database;
-use super::directory::{Directory, random_name, remove};
+use super::directory::{Directory, random_name};
 use super::failure::{Failure, file_error};
 use super::incoming::{Arrived, Incoming, etag_of};
 use super::rows::{self, NewObject, ObjectRow};
@@ -270,8 +270,7 @@ impl LocalBucket {
         }
         let clear = || {
             self.database.write_here(OPERATION, |connection| Ok(schema::write_anything(connection)?))?;
-            let removed = garbage.iter().try_for_each(|file| remove(&self.directory.object(file)));
-            removed.map_err(|error| file_error(OPERATION, error))?;
+            self.directory.remove_objects(&garbage).map_err(|error| file_error(OPERATION, error))?;
             self.database.write_here(OPERATION, move |connection| Ok(rows::forget(connection, &garbage)?))
         };
         if let Err(error) = clear() {

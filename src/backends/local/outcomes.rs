@@ -64,7 +64,7 @@ impl Outcomes {
     /// Makes room for notes in the database. What was noted before and not told is told with the first outcome, or by
     /// [`tell`](Self::tell).
     pub(super) fn open(database: &Database, directory: &Path) -> rusqlite::Result<Arc<Self>> {
-        database.read_here(|connection| connection.execute_batch(TABLE))?;
+        database.at_start(|connection| connection.execute_batch(TABLE))?;
         let (file, lock) = (directory.join("outcomes.jsonl"), directory.join("outcomes.lock"));
         Ok(Arc::new(Self { database: database.clone(), file, lock, turn: Mutex::new(()) }))
     }

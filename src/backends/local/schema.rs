@@ -85,14 +85,14 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
         alter(FROM_1)?;
     }
     // WAL: readers and the writer do not wait for each other. Only now, so that a foreign file was left untouched.
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)?;
-    // What follows removes files for what is written here and what others wrote: it must be on the disk.
-    write_anything(connection).map_err(in_database)
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)
 }
 
 /// Changes nothing, and is a write all the same: synced, it brings everything to the disk that was written without.
 pub(super) fn write_anything(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "user_version", VERSION)
+    // As it stands: this build may be the older one of two.
+    let version = pragma(connection, "user_version")?;
+    connection.pragma_update(None, "user_version", version)
 }
 
 fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {

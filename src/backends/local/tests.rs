@@ -247,3 +247,21 @@ async fn wherever_the_log_ends_what_was_told_holds() {
         assert!(statuses.contains(&status), "{status:?} was never met: {statuses:?}");
     }
 }
+
+#[tokio::test]
+async fn a_file_is_removed_only_once_its_row_cannot_come_back() {
+    let mut site = Site::new();
+    site.publish().await;
+    let database = rusqlite::Connection::open(site.dir.path().join("darkroom.db")).unwrap();
+    let file: String = database
+        .query_row("SELECT file FROM objects WHERE content IS NULL AND key = ?1", [key("large")], |row| row.get(0))
+        .unwrap();
+    // What cannot be removed shows what was done before.
+    let path = site.dir.path().join("objects").join(&file);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    site.ports.thumbnails.put(&key("large"), thumbnail(100), "image/png", "no-store").await.unwrap();
+    site.answered("a thumbnail in place of a file, which stays");
+    assert!(site.calls.last().unwrap().is_synced);
+    assert_eq!(rows::garbage(&database).unwrap(), [file], "for the next start");
+}
