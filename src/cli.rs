@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod dlq;
+mod file;
 pub mod render;
 pub mod simulate;
 pub mod sweep;

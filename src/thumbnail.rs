@@ -1,4 +1,4 @@
-//! Rendering: from the bytes of an upload to its thumbnails. Pure: no tokio, no I/O, no ports.
+//! Rendering: from the bytes of an upload to its thumbnails. Pure: no tokio, no ports, and no I/O but what a [`Source`] does.
 
 mod coarse;
 mod colour;
@@ -13,9 +13,11 @@ mod planes;
 mod png;
 mod probe;
 mod slot;
+mod source;
 mod stages;
 mod strips;
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +26,9 @@ use std::time::{Duration, Instant};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
-use probe::Probe;
+pub use source::Source;
+
+use probe::{PNG_SIGNATURE, Probe};
 use slot::Slot;
 use stages::Job;
 
@@ -133,9 +137,18 @@ pub enum RenderError {
     /// Time ran out, or nobody waits any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// The upload could not be read to its end.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
     /// darkroom or a codec is at fault.
     #[error("rendering failed: {0}")]
     Internal(String),
+}
+
+impl From<io::Error> for RenderError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 /// One thumbnail.
@@ -178,9 +191,9 @@ pub struct Rendered {
 /// Reads the header of a whole file and checks it against the limits, before anything is decoded.
 ///
 /// # Errors
-/// [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`], or
+/// A refusal: [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`], or
 /// [`Reason::Corrupt`] where the header itself is damaged.
-pub fn inspect(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Header, Refusal> {
+pub fn inspect(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Header, RenderError> {
     Probe::read(bytes, recipe, limits).map(|(_, header)| header)
 }
 
@@ -194,31 +207,45 @@ pub fn dearest_bytes(recipe: &Recipe, max_pixels: u64) -> u64 {
 ///
 /// # Errors
 /// When the bytes are refused, when [`Limits::stop`] says so, or when a codec fails in a way that is not the file's fault.
-pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
+pub fn render(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
     let (probe, header) = Probe::read(bytes, recipe, limits)?;
+    rendered(header, recipe, limits, |job| match &probe {
+        Probe::Jpeg(probe) => jpeg::render(job, bytes, probe),
+        Probe::Png(probe) => png::render(job, &mut bytes, probe),
+    })
+}
+
+/// [`render`], of which a PNG is read piece by piece and takes no memory for its bytes. Anything else is read at once.
+///
+/// # Errors
+/// As above, and [`RenderError::Unreadable`].
+pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
+    let mut signature = [0; PNG_SIGNATURE.len()];
+    source.look(0, &mut signature)?;
+    if &signature != PNG_SIGNATURE {
+        return render(&probe::whole(source, limits)?, recipe, limits);
+    }
+    let (probe, header) = Probe::read_png(source, recipe, limits)?;
+    rendered(header, recipe, limits, |job| png::render(job, source, &probe))
+}
+
+fn rendered(
+    header: Header,
+    recipe: &Recipe,
+    limits: &Limits,
+    render: impl FnOnce(&mut Job<'_>) -> Result<Vec<Thumbnail>, RenderError>,
+) -> Result<Rendered, RenderError> {
     // A codec that panics fails this image and no other: what it left behind is dropped with its slot.
-    let made = catch_unwind(AssertUnwindSafe(|| make_thumbnails(bytes, &probe, recipe, &limits.stop)));
-    let Made { thumbnails, timings, lacks_end } =
-        made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))??;
-    Ok(Rendered { header, thumbnails, timings, lacks_end })
-}
-
-struct Made {
-    thumbnails: Vec<Thumbnail>,
-    timings: Timings,
-    lacks_end: bool,
-}
-
-fn make_thumbnails(bytes: &[u8], probe: &Probe, recipe: &Recipe, stop: &Stop) -> Result<Made, RenderError> {
-    let mut slot = Slot::take();
-    let mut job = Job { recipe, stop, slot: &mut slot, timings: Timings::default(), lacks_end: false };
-    let thumbnails = match probe {
-        Probe::Jpeg(probe) => jpeg::render(&mut job, bytes, probe)?,
-        Probe::Png(probe) => png::render(&mut job, bytes, probe)?,
-    };
-    let Job { timings, lacks_end, .. } = job;
-    slot.give_back();
-    Ok(Made { thumbnails, timings, lacks_end })
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let mut slot = Slot::take();
+        let stop = &limits.stop;
+        let mut job = Job { recipe, stop, slot: &mut slot, timings: Timings::default(), lacks_end: false };
+        let thumbnails = render(&mut job)?;
+        let Job { timings, lacks_end, .. } = job;
+        slot.give_back();
+        Ok(Rendered { header, thumbnails, timings, lacks_end })
+    }));
+    made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))?
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

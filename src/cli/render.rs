@@ -11,6 +11,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde::Serialize;
 
+use super::file;
 use crate::config::Config;
 use crate::record::Reason;
 use crate::thumbnail::{self, Limits, RenderError, Rendered, Stop};
@@ -68,7 +69,7 @@ struct Milliseconds {
     decode: f64,
     resize: f64,
     encode: f64,
-    /// From bytes to thumbnails, reading and writing of files left out.
+    /// From the file to thumbnails, writing them left out.
     total: f64,
 }
 
@@ -91,29 +92,29 @@ pub fn run(args: &Render, config: &Config, report: &mut impl Write) -> anyhow::R
 
 /// Renders one file. `sources` remembers whose thumbnails are where, so that none replaces another's.
 fn one<'a>(
-    file: &'a Path,
+    path: &'a Path,
     out: &Path,
     config: &Config,
     sources: &mut HashMap<PathBuf, &'a Path>,
 ) -> anyhow::Result<End> {
-    let bytes = std::fs::read(file).context("cannot be read")?;
+    let mut source = file::open(path, config.max_bytes).context("cannot be read")?;
     let stop = Stop::at(Instant::now() + config.render_timeout);
     let limits = Limits { max_bytes: config.max_bytes, max_pixels: config.max_pixels, stop };
     let begun = Instant::now();
-    let rendered = thumbnail::render(&bytes, &config.recipe, &limits)?;
+    let rendered = thumbnail::render_from(&mut *source, &config.recipe, &limits)?;
     let total = begun.elapsed();
     let extension = rendered.header.format.extension();
     let targets: Vec<PathBuf> =
-        rendered.thumbnails.iter().map(|thumbnail| target(file, out, &thumbnail.size, extension)).collect();
+        rendered.thumbnails.iter().map(|thumbnail| target(path, out, &thumbnail.size, extension)).collect();
     for target in &targets {
-        if let Some(other) = sources.insert(target.clone(), file) {
+        if let Some(other) = sources.insert(target.clone(), path) {
             bail!("{} holds the thumbnail of {} already", target.display(), other.display());
         }
     }
     for (thumbnail, target) in rendered.thumbnails.iter().zip(&targets) {
         std::fs::write(target, &thumbnail.bytes).with_context(|| format!("cannot write {}", target.display()))?;
     }
-    Ok(End::rendered(&rendered, bytes.len() as u64, targets, total))
+    Ok(End::rendered(&rendered, source.length(), targets, total))
 }
 
 /// `{stem}_{size}.{extension}`
@@ -151,7 +152,7 @@ impl From<anyhow::Error> for End {
             Some(RenderError::Refused(refusal)) => Some(refusal.reason),
             Some(RenderError::Stopped(_)) => Some(Reason::RenderTimeout),
             Some(RenderError::Internal(_)) => Some(Reason::Internal),
-            None => None,
+            Some(RenderError::Unreadable(_)) | None => None,
         };
         Self::Failed { reason, error: format!("{error:#}") }
     }

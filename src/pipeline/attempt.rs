@@ -12,7 +12,7 @@ use crate::ports::objects::ObjectInfo;
 use crate::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Reason, Sequencer, SourceId, Status, Transition,
 };
-use crate::thumbnail::{self, Header, Limits, Refusal, Stop};
+use crate::thumbnail::{self, Header, Limits, Refusal, RenderError, Stop};
 
 /// How an event enters the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +143,8 @@ impl Pipeline {
         metrics::stage(Stage::Inspect, started.elapsed());
         match inspected {
             Ok(header) => Ok(header),
-            Err(refusal) => Err(Halt::Ended(self.reject(job, entry, refusal).await?)),
+            Err(RenderError::Refused(refusal)) => Err(Halt::Ended(self.reject(job, entry, refusal).await?)),
+            Err(error) => Err(Failure::internal(error.to_string()).into()),
         }
     }
 

@@ -19,6 +19,13 @@ pub(super) struct Failure {
     pub(super) is_outage: bool,
 }
 
+impl Failure {
+    /// darkroom itself is at fault.
+    pub(super) const fn internal(error: String) -> Self {
+        Self { reason: Reason::Internal, error, is_outage: false }
+    }
+}
+
 /// Why an attempt goes no further.
 #[derive(Debug)]
 pub(super) enum Halt {

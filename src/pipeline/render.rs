@@ -90,8 +90,8 @@ impl Pipeline {
             }
             Ok(Err(RenderError::Refused(refusal))) => Err(Unrendered::Refused(refusal)),
             Ok(Err(RenderError::Stopped(Stopped::Deadline))) => Err(timed_out()),
-            Ok(Err(error)) => Err(internal(error.to_string())),
-            Err(panic) => Err(internal(format!("the renderer panicked: {panic}"))),
+            Ok(Err(error)) => Err(Unrendered::Failed(Failure::internal(error.to_string()))),
+            Err(panic) => Err(Unrendered::Failed(Failure::internal(format!("the renderer panicked: {panic}")))),
         }
     }
 
@@ -153,10 +153,6 @@ fn measure(rendered: &Rendered, source_bytes: u64) {
 fn timed_out() -> Unrendered {
     let error = "rendering took longer than its deadline".to_owned();
     Unrendered::Failed(Failure { reason: Reason::RenderTimeout, error, is_outage: false })
-}
-
-fn internal(error: String) -> Unrendered {
-    Unrendered::Failed(Failure { reason: Reason::Internal, error, is_outage: false })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The way of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
 
 mod chunks;
+mod data;
 mod decode;
 mod deflate;
 mod encode;
@@ -13,6 +14,7 @@ use super::colour::{Colours, Space};
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
+use super::source::Source;
 use super::stages::{Job, Stage};
 use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
 use super::{RenderError, Stopped, Thumbnail};
@@ -25,26 +27,34 @@ use plain::{Halt, PlainRows};
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
 /// Makes the thumbnails of a PNG.
-pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &PngProbe) -> Result<Vec<Thumbnail>, RenderError> {
-    let repaired = probe.lacks_end.then(|| [bytes, &END].concat());
+pub(super) fn render(
+    job: &mut Job<'_>,
+    source: &mut dyn Source,
+    probe: &PngProbe,
+) -> Result<Vec<Thumbnail>, RenderError> {
     job.lacks_end |= probe.lacks_end;
-    let mut rows = Rows::open(repaired.as_deref().unwrap_or(bytes))?;
-    let space = if rows.channels().is_gray() { Space::Gray } else { Space::Rgb };
+    let end: &[u8] = if probe.lacks_end { &END } else { &[] };
+    let rows = Rows::open(source, end)?;
+    let channels = rows.channels();
+    let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
     let (colours, chunks) = ColourChunks::of(rows.info(), space);
     let is_gray_palette = chunks::is_gray_palette(rows.info());
 
     let stored = Dimensions::new(probe.width, probe.height);
     let large = job.largest(stored);
-    let mut shrunk = if probe.is_interlaced {
-        let shrunk = whole(job, &mut rows, stored, large)?;
-        job.step(Stage::Decode, |_| rows.finish())?;
-        shrunk
-    } else if let Some(shrunk) = plain(job, bytes, probe, rows.channels(), large)? {
-        shrunk
-    } else {
-        let shrunk = in_strips(job, stored, large, rows.channels(), |space| rows.next(space))?;
-        job.step(Stage::Decode, |_| rows.finish())?;
-        shrunk
+    let mut shrunk = match plain(job, source, probe, channels, large) {
+        Ok(shrunk) => shrunk,
+        Err(Halt::Unusual) => {
+            let mut rows = Rows::open(source, end)?;
+            let shrunk = if probe.is_interlaced {
+                whole(job, &mut rows, stored, large)?
+            } else {
+                in_strips(job, stored, large, channels, |space| rows.next(space))?
+            };
+            job.step(Stage::Decode, |_| rows.finish())?;
+            shrunk
+        }
+        Err(Halt::Failed(error)) => return Err(error),
     };
 
     if let Colours::Converted(conversion) = &colours {
@@ -68,23 +78,19 @@ fn whole(job: &mut Job<'_>, rows: &mut Rows<'_>, stored: Dimensions, large: Dime
     job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))
 }
 
-/// The quick way of a plain picture; nothing where it turns out not to be one.
+/// The quick way of a plain picture.
 fn plain(
     job: &mut Job<'_>,
-    bytes: &[u8],
+    source: &mut dyn Source,
     probe: &PngProbe,
     channels: Channels,
     large: Dimensions,
-) -> Result<Option<Pixels>, RenderError> {
-    let Some(mut rows) = PlainRows::open(bytes, probe, channels.count()) else { return Ok(None) };
+) -> Result<Pixels, Halt> {
+    let mut rows = PlainRows::open(source, probe, channels.count())?;
     let stored = Dimensions::new(probe.width, probe.height);
-    let shrunk = in_strips(job, stored, large, channels, |space| rows.next(space))
-        .and_then(|shrunk| job.step(Stage::Decode, |_| rows.finish()).map(|()| shrunk));
-    match shrunk {
-        Ok(shrunk) => Ok(Some(shrunk)),
-        Err(Halt::Unusual) => Ok(None),
-        Err(Halt::Failed(error)) => Err(error),
-    }
+    let shrunk = in_strips(job, stored, large, channels, |space| rows.next(space))?;
+    job.step(Stage::Decode, |_| rows.finish())?;
+    Ok(shrunk)
 }
 
 fn in_strips<E: From<Stopped> + From<RenderError>>(

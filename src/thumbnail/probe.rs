@@ -3,8 +3,11 @@
 pub(super) mod jpeg;
 pub(super) mod png;
 
+use std::io;
+
 use super::geometry::Dimensions;
-use super::{Header, Limits, Refusal};
+use super::source::Source;
+use super::{Header, Limits, Refusal, RenderError};
 use crate::recipe::Recipe;
 use crate::record::Reason;
 
@@ -23,33 +26,49 @@ pub(super) enum Probe {
 
 impl Probe {
     /// Sniffs and reads the header, and holds it against the limits.
-    pub(super) fn read(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), Refusal> {
-        check_bytes(bytes, limits.max_bytes)?;
-        let probe = if bytes.starts_with(b"\xff\xd8") {
-            Self::Jpeg(JpegProbe::read(bytes)?)
+    pub(super) fn read(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), RenderError> {
+        check_bytes(bytes.len() as u64, limits.max_bytes)?;
+        if bytes.starts_with(b"\xff\xd8") {
+            let probe = JpegProbe::read(bytes)?;
+            let header = probe.header(recipe);
+            check_pixels(&header, limits.max_pixels)?;
+            probe.check(bytes)?;
+            Ok((Self::Jpeg(probe), header))
         } else if bytes.starts_with(PNG_SIGNATURE) {
-            Self::Png(PngProbe::read(bytes)?)
+            Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
         } else {
-            return Err(refuse(Reason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()));
-        };
-        let header = match &probe {
-            Self::Jpeg(jpeg) => jpeg.header(recipe),
-            Self::Png(png) => png.header(recipe),
-        };
-        check_pixels(&header, limits.max_pixels)?;
-        match &probe {
-            Self::Jpeg(jpeg) => jpeg.check(bytes)?,
-            Self::Png(png) => png.check(bytes)?,
+            Err(refuse(Reason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into())
         }
+    }
+
+    /// The same of a source that is known to be a PNG.
+    pub(super) fn read_png(
+        source: &mut dyn Source,
+        recipe: &Recipe,
+        limits: &Limits,
+    ) -> Result<(PngProbe, Header), RenderError> {
+        check_bytes(source.length(), limits.max_bytes)?;
+        let probe = PngProbe::read(source)?;
+        let header = probe.header(recipe);
+        check_pixels(&header, limits.max_pixels)?;
+        probe.check()?;
         Ok((probe, header))
     }
 }
 
-fn check_bytes(bytes: &[u8], max: u64) -> Result<(), Refusal> {
-    if bytes.is_empty() {
+/// All bytes, unless they are too many.
+pub(super) fn whole(source: &mut dyn Source, limits: &Limits) -> Result<Vec<u8>, RenderError> {
+    check_bytes(source.length(), limits.max_bytes)?;
+    let mut bytes = vec![0; usize::try_from(source.length()).map_err(io::Error::other)?];
+    let count = source.look(0, &mut bytes)?;
+    bytes.truncate(count);
+    Ok(bytes)
+}
+
+fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
+    if length == 0 {
         return Err(refuse(Reason::Empty, "the file is empty".to_owned()));
     }
-    let length = bytes.len() as u64;
     if length > max {
         return Err(refuse(Reason::TooManyBytes, format!("{length} bytes, the limit is {max}")));
     }

@@ -24,6 +24,7 @@ mod mutations;
 mod one_machine;
 mod operate;
 mod peers;
+mod pieces;
 mod process;
 mod render;
 mod soak;

@@ -3,11 +3,12 @@
 use std::process::Command;
 
 use darkroom::recipe::Recipe;
-use darkroom::thumbnail::{Limits, Stop, inspect, render};
+use darkroom::thumbnail::{Limits, Stop, inspect, render, render_from};
 use png::{BitDepth, ColorType};
 use turbojpeg::Subsamp;
 
 use crate::images::{self, JpegKind};
+use crate::pieces::Pieces;
 
 /// Names the kind of image that the child process renders.
 const KIND: &str = "DARKROOM_TEST_MEMORY_OF";
@@ -29,9 +30,20 @@ fn image(kind: &str) -> Vec<u8> {
         "png" => images::png_rgba(2400, 1800),
         "flat png" => images::png_rgb(20_000, 200),
         "gray png" => images::white_30mp_png(),
+        // Noise, which is larger than what rendering takes.
+        "large png" => images::png_of(ColorType::Rgb, BitDepth::Eight, 3600, 2700, &noise(3600 * 2700 * 3)),
         "deep png" => images::png_of(ColorType::Rgba, BitDepth::Sixteen, 2000, 1500, &vec![7; 2000 * 1500 * 8]),
         other => panic!("no such kind: {other}"),
     }
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
 }
 
 /// The most memory that this process has held since the last reset, in bytes.
@@ -43,8 +55,18 @@ fn peak() -> u64 {
 
 #[test]
 fn rendering_stays_inside_the_memory_that_the_header_promises() {
-    let kinds =
-        ["baseline", "progressive", "progressive 4:4:4", "inks", "small", "png", "flat png", "gray png", "deep png"];
+    let kinds = [
+        "baseline",
+        "progressive",
+        "progressive 4:4:4",
+        "inks",
+        "small",
+        "png",
+        "flat png",
+        "gray png",
+        "deep png",
+        "large png",
+    ];
     for kind in kinds {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "memory::child_renders_one_image_alone", "--include-ignored", "--nocapture"])
@@ -66,10 +88,32 @@ fn child_renders_one_image_alone() {
     // Five resets the peak to what is held now.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = peak();
-    render(&bytes, &Recipe::default(), &limits()).unwrap();
+    if kind == "large png" {
+        assert!(bytes.len() as u64 > promised, "{} bytes, {promised} were promised", bytes.len());
+        render_from(&mut Pieces::new(&bytes, 1 << 16), &Recipe::default(), &limits()).unwrap();
+    } else {
+        render(&bytes, &Recipe::default(), &limits()).unwrap();
+    }
     let took = peak().saturating_sub(before);
     println!("{kind} took {took} of {promised}");
     assert!(took <= promised, "{kind} took {took} bytes, {promised} were promised");
     // A bound that is far too large would let too few images in.
     assert!(promised < 4 * took + (32 << 20), "{kind} took {took} bytes, {promised} were promised");
+}
+
+#[test]
+fn the_command_does_not_hold_a_png_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = image("large png");
+    std::fs::write(dir.path().join("large.png"), &bytes).unwrap();
+    // What the process may hold of its own: less than the file, in kilobytes.
+    let limit = bytes.len() / 1024 - 2000;
+    let is_rendered = |file: &str| {
+        let script = format!("ulimit -d {limit} && \"$0\" render --out out {file}");
+        let darkroom = env!("CARGO_BIN_EXE_darkroom");
+        Command::new("bash").args(["-c", &script, darkroom]).current_dir(dir.path()).status().unwrap().success()
+    };
+    assert!(is_rendered("large.png"));
+    // A pipe is read to its end before anything else.
+    assert!(!is_rendered("/dev/stdin < <(cat large.png)"), "the limit limits nothing");
 }

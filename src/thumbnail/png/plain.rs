@@ -3,12 +3,13 @@
 //! It takes flawless files alone. Whatever is out of the ordinary, damage above all, is [`Halt::Unusual`] and left to the
 //! `png` crate, which then decides what it is.
 
-use crc_fast::crc32_iso_hdlc;
+use std::io;
 
 use super::super::dispatch::dispatched;
-use super::super::probe::PNG_SIGNATURE;
 use super::super::probe::png::PngProbe;
+use super::super::source::Source;
 use super::super::{RenderError, Stopped};
+use super::data::Data;
 use super::inflate::{Bits, Inflate, ROOM, Unusual, WINDOW};
 use super::unfilter::unfilter;
 
@@ -28,6 +29,12 @@ impl From<RenderError> for Halt {
     }
 }
 
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<Unusual> for Halt {
     fn from(_: Unusual) -> Self {
         Self::Unusual
@@ -42,9 +49,7 @@ impl From<Stopped> for Halt {
 
 /// The rows of a plain PNG.
 pub(super) struct PlainRows<'a> {
-    chunks: Chunks<'a>,
-    /// What is left of the data of the chunk.
-    data: &'a [u8],
+    data: Data<'a>,
     input: Bits,
     inflate: Inflate,
     /// Inflated bytes: what a copy may reach back to, then rows to come, each behind the number of its filter.
@@ -60,8 +65,8 @@ pub(super) struct PlainRows<'a> {
 }
 
 impl<'a> PlainRows<'a> {
-    /// The rows of this file, if it is a plain one; its chunks up to the picture were checked.
-    pub(super) fn open(bytes: &'a [u8], probe: &PngProbe, channels: usize) -> Option<Self> {
+    /// The rows of a plain file, whose chunks up to the picture were checked.
+    pub(super) fn open(source: &'a mut dyn Source, probe: &PngProbe, channels: usize) -> Result<Self, Halt> {
         let is_plain = probe.depth == 8
             && !probe.has_palette
             && !probe.is_interlaced
@@ -69,14 +74,11 @@ impl<'a> PlainRows<'a> {
             && usize::from(probe.channels) == channels
             && !probe.has_transparent_colour;
         if !is_plain {
-            return None;
+            return Err(Halt::Unusual);
         }
-        let mut chunks = Chunks { bytes, at: PNG_SIGNATURE.len() };
-        let data = std::iter::from_fn(|| chunks.next().ok()).find(|chunk| chunk.kind == b"IDAT")?.checked().ok()?;
         let row_bytes = probe.width as usize * channels;
-        Some(Self {
-            chunks,
-            data,
+        Ok(Self {
+            data: Data::find(source)?,
             input: Bits::new(),
             inflate: Inflate::new(),
             buffer: vec![0; WINDOW + BUFFER_BYTES.max(2 * row_bytes) + ROOM],
@@ -129,18 +131,9 @@ impl<'a> PlainRows<'a> {
     /// Makes more input ready, or sure that there is none.
     fn feed(&mut self) -> Result<(), Halt> {
         while !self.input.is_ready() {
-            if self.data.is_empty() {
-                match self.chunks.next_data()? {
-                    Some(data) => self.data = data,
-                    None => self.input.close()?,
-                }
+            if !self.data.feed(&mut self.input)? {
+                self.input.close()?;
             }
-            let (input, data) = (&mut self.input, self.data);
-            let count = dispatched(
-                #[inline(always)]
-                || input.feed(data),
-            );
-            self.data = &self.data[count..];
         }
         Ok(())
     }
@@ -150,63 +143,9 @@ impl<'a> PlainRows<'a> {
         while self.at == self.end && !self.inflate.has_ended() {
             self.inflate()?;
         }
-        if self.at != self.end || !self.input.is_drained() || !self.data.is_empty() {
+        if self.at != self.end || !self.input.is_drained() {
             return Err(Halt::Unusual);
         }
-        loop {
-            let chunk = self.chunks.next()?;
-            chunk.checked()?;
-            match chunk.kind {
-                b"IEND" => return Ok(()),
-                // Lower case: it may be left out.
-                [b'a'..=b'z', ..] => {}
-                _ => return Err(Halt::Unusual),
-            }
-        }
-    }
-}
-
-/// Goes over the chunks of a file.
-struct Chunks<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-struct Chunk<'a> {
-    kind: &'a [u8; 4],
-    /// The kind and what follows it, which the checksum is over.
-    body: &'a [u8],
-    checksum: [u8; 4],
-}
-
-impl<'a> Chunks<'a> {
-    fn next(&mut self) -> Result<Chunk<'a>, Halt> {
-        let rest = self.bytes.get(self.at..).ok_or(Halt::Unusual)?;
-        let (length, rest) = rest.split_first_chunk().ok_or(Halt::Unusual)?;
-        let length = u32::from_be_bytes(*length) as usize;
-        let (body, rest) = rest.split_at_checked(length.saturating_add(4)).ok_or(Halt::Unusual)?;
-        let kind = body.first_chunk().ok_or(Halt::Unusual)?;
-        let checksum = *rest.first_chunk().ok_or(Halt::Unusual)?;
-        self.at += length + 12;
-        Ok(Chunk { kind, body, checksum })
-    }
-
-    /// The data of the next chunk, if it is one of the picture.
-    fn next_data(&mut self) -> Result<Option<&'a [u8]>, Halt> {
-        let before = self.at;
-        let chunk = self.next()?;
-        if chunk.kind == b"IDAT" {
-            return chunk.checked().map(Some);
-        }
-        self.at = before;
-        Ok(None)
-    }
-}
-
-impl<'a> Chunk<'a> {
-    /// The data, if it is what the checksum is of.
-    fn checked(&self) -> Result<&'a [u8], Halt> {
-        let is_intact = crc32_iso_hdlc(self.body).to_be_bytes() == self.checksum;
-        if is_intact { Ok(&self.body[4..]) } else { Err(Halt::Unusual) }
+        self.data.finish()
     }
 }

@@ -1,14 +1,19 @@
 //! The header of a PNG: IHDR, and a walk over the other chunks without looking into the picture.
 
+use std::io;
+
 use crc_fast::crc32_iso_hdlc;
 
-use super::super::{FIXED_BYTES, Header, Refusal, exif, png};
+use super::super::source::Source;
+use super::super::{FIXED_BYTES, Header, Refusal, RenderError, exif, png};
 use super::{PNG_SIGNATURE, corrupt, largest, refuse};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
 /// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
 const MAX_CHUNKS: usize = 65_536;
+/// How much of `eXIf` is read: what an EXIF segment of a JPEG can hold.
+const EXIF_BYTES: u64 = 64 << 10;
 /// Pixels on a side at most.
 pub(in super::super) const MAX_SIDE: u32 = 1_000_000;
 /// Where IHDR's body lies.
@@ -30,18 +35,23 @@ pub(in super::super) struct PngProbe {
     pub(in super::super) is_interlaced: bool,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
+    /// Chunks up to the end, of which no more than are allowed and one are counted.
+    chunks: usize,
 }
 
 impl PngProbe {
     /// Reads IHDR and walks over the chunks.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let mut probe = Self::read_ihdr(bytes)?;
-        probe.walk(bytes);
+    pub(super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
+        let mut whole = [0; 33];
+        if source.look(0, &mut whole)? < whole.len() {
+            return Err(corrupt("the file ends inside its header").into());
+        }
+        let mut probe = Self::read_ihdr(&whole)?;
+        probe.walk(source)?;
         Ok(probe)
     }
 
-    fn read_ihdr(bytes: &[u8]) -> Result<Self, Refusal> {
-        let whole: &[u8; 33] = bytes.first_chunk().ok_or_else(|| corrupt("the file ends inside its header"))?;
+    fn read_ihdr(whole: &[u8; 33]) -> Result<Self, Refusal> {
         let (head, crc) = whole[PNG_SIGNATURE.len()..].split_at(21);
         if !head.starts_with(b"\0\0\0\x0dIHDR") {
             return Err(corrupt("the first chunk is not IHDR"));
@@ -72,20 +82,29 @@ impl PngProbe {
             has_transparent_colour: false,
             is_interlaced: interlace == 1,
             lacks_end: false,
+            chunks: 1,
         })
     }
 
-    fn walk(&mut self, bytes: &[u8]) {
-        let mut at = IHDR.end + 4;
+    fn walk(&mut self, source: &mut dyn Source) -> io::Result<()> {
+        let mut at = IHDR.end as u64 + 4;
         let mut last_is_data = false;
-        while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let [l0, l1, l2, l3, kind @ ..] = *head;
+        let mut head = [0; 8];
+        while self.chunks <= MAX_CHUNKS && source.look(at, &mut head)? == head.len() {
+            let [l0, l1, l2, l3, kind @ ..] = head;
             let body = at + 8;
-            let end = body.saturating_add(u32::from_be_bytes([l0, l1, l2, l3]) as usize);
-            let Some(data) = bytes.get(body..end) else { return };
+            let length = u64::from(u32::from_be_bytes([l0, l1, l2, l3]));
+            if body + length > source.length() {
+                return Ok(());
+            }
+            self.chunks += 1;
             match &kind {
-                b"IEND" => return,
-                b"eXIf" => self.orientation = exif::orientation(data),
+                b"IEND" => return Ok(()),
+                b"eXIf" => {
+                    let mut data = vec![0; length.min(EXIF_BYTES) as usize];
+                    source.look(body, &mut data)?;
+                    self.orientation = exif::orientation(&data);
+                }
                 b"tRNS" => {
                     self.channels = self.channels.next_multiple_of(2);
                     self.has_transparent_colour = true;
@@ -93,9 +112,10 @@ impl PngProbe {
                 _ => {}
             }
             last_is_data = &kind == b"IDAT";
-            at = end.saturating_add(4);
+            at = body + length + 4;
         }
-        self.lacks_end = last_is_data && at == bytes.len();
+        self.lacks_end = last_is_data && at == source.length();
+        Ok(())
     }
 
     pub(super) fn header(&self, recipe: &Recipe) -> Header {
@@ -109,17 +129,15 @@ impl PngProbe {
     }
 
     /// The limits that are not those of every image.
-    pub(super) fn check(&self, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), Refusal> {
         if self.width.max(self.height) > MAX_SIDE {
             let detail = format!("{} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
             return Err(refuse(Reason::TooManyPixels, detail));
         }
-        let mut at = PNG_SIGNATURE.len();
-        for _ in 0..MAX_CHUNKS {
-            let Some(length) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) else { return Ok(()) };
-            at = at.saturating_add(u32::from_be_bytes(*length) as usize).saturating_add(12);
+        if self.chunks > MAX_CHUNKS {
+            return Err(corrupt(format!("more than {MAX_CHUNKS} chunks")));
         }
-        Err(corrupt(format!("more than {MAX_CHUNKS} chunks")))
+        Ok(())
     }
 }
 
@@ -145,11 +163,22 @@ mod tests {
         assert_eq!(crc32_iso_hdlc(b"IEND"), 0xae42_6082);
     }
 
+    fn read(mut bytes: &[u8]) -> PngProbe {
+        PngProbe::read(&mut bytes).unwrap()
+    }
+
+    fn refused(mut bytes: &[u8]) -> Option<Reason> {
+        match PngProbe::read(&mut bytes) {
+            Err(RenderError::Refused(refusal)) => Some(refusal.reason),
+            _ => None,
+        }
+    }
+
     #[test]
     fn the_header_is_read() {
         let bytes =
             file(&[ihdr(7, 5, [8, 3, 0, 0, 1]), chunk(b"tRNS", &[0]), chunk(b"IDAT", &[]), chunk(b"IEND", &[])]);
-        let probe = PngProbe::read(&bytes).unwrap();
+        let probe = read(&bytes);
         assert_eq!((probe.width, probe.height, probe.depth, probe.channels), (7, 5, 8, 4));
         assert!(probe.has_palette && probe.is_interlaced && !probe.lacks_end);
     }
@@ -157,9 +186,9 @@ mod tests {
     #[test]
     fn only_a_file_of_whole_chunks_lacks_just_its_end() {
         let bytes = file(&[ihdr(7, 5, [8, 0, 0, 0, 0]), chunk(b"IDAT", b"data")]);
-        assert!(PngProbe::read(&bytes).unwrap().lacks_end);
-        assert!(!PngProbe::read(&bytes[..bytes.len() - 1]).unwrap().lacks_end);
-        assert!(!PngProbe::read(&bytes[..bytes.len() - 16]).unwrap().lacks_end);
+        assert!(read(&bytes).lacks_end);
+        assert!(!read(&bytes[..bytes.len() - 1]).lacks_end);
+        assert!(!read(&bytes[..bytes.len() - 16]).lacks_end);
     }
 
     #[test]
@@ -173,18 +202,20 @@ mod tests {
             [8, 0, 0, 1, 0],
             [8, 0, 0, 0, 2],
         ] {
-            assert_eq!(PngProbe::read(&file(&[ihdr(1, 1, rest)])).unwrap_err().reason, Reason::Corrupt, "{rest:?}");
+            assert_eq!(refused(&file(&[ihdr(1, 1, rest)])), Some(Reason::Corrupt), "{rest:?}");
         }
         let mut damaged = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
         damaged[18] ^= 1;
-        assert_eq!(PngProbe::read(&damaged).unwrap_err().reason, Reason::Corrupt);
+        assert_eq!(refused(&damaged), Some(Reason::Corrupt));
     }
 
     #[test]
     fn a_flood_of_chunks_is_corrupt() {
-        let mut bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
-        bytes.extend(chunk(b"IDAT", &[]).repeat(MAX_CHUNKS));
-        let probe = PngProbe::read(&bytes).unwrap();
-        assert_eq!(probe.check(&bytes).unwrap_err().reason, Reason::Corrupt);
+        for (others, is_taken) in [(MAX_CHUNKS - 2, true), (MAX_CHUNKS - 1, true), (MAX_CHUNKS, false)] {
+            let mut bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
+            bytes.extend(chunk(b"IDAT", &[]).repeat(others));
+            let checked = read(&bytes).check().map_err(|refusal| refusal.reason);
+            assert_eq!(checked, if is_taken { Ok(()) } else { Err(Reason::Corrupt) }, "{others}");
+        }
     }
 }

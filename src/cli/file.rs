@@ -1,0 +1,127 @@
+//! A file that is rendered without being held whole.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::thumbnail::Source;
+
+/// Bytes that are held at once: what the inflater takes in, and few enough for the second cache.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Opens a file as a source. What is no regular file, a pipe for instance, is read to its end, or to one byte more than
+/// `max_bytes`, which are too many.
+pub(super) fn open(path: &Path, max_bytes: u64) -> io::Result<Box<dyn Source>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok(Box::new(Pieces::of(file, metadata.len())));
+    }
+    let mut bytes = Vec::new();
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(Box::new(bytes))
+}
+
+/// A file of which one piece is held.
+struct Pieces {
+    file: File,
+    length: u64,
+    piece: Box<[u8]>,
+    /// What of the file the piece is.
+    held: Range<u64>,
+}
+
+impl Pieces {
+    fn of(file: File, length: u64) -> Self {
+        Self { file, length, piece: vec![0; PIECE_BYTES].into(), held: 0..0 }
+    }
+}
+
+impl Source for Pieces {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
+        if !self.held.contains(&at) {
+            // Should reading fail, the piece is none.
+            self.held = at..at;
+            self.held.end += read_at(&self.file, at, &mut self.piece)? as u64;
+        }
+        let [from, to] = [at, self.held.end].map(|place| (place - self.held.start) as usize);
+        Ok(&self.piece[from..to])
+    }
+
+    fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+        read_at(&self.file, at, space)
+    }
+}
+
+/// Fills the space, if the file goes on so far.
+fn read_at(file: &File, at: u64, space: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < space.len() {
+        match file.read_at(&mut space[count..], at.saturating_add(count as u64)) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(bytes: &[u8]) -> Box<dyn Source> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        open(&path, 10).unwrap()
+    }
+
+    #[test]
+    fn pieces_are_those_of_the_file() {
+        for length in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7] {
+            let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut source = source(&bytes);
+            assert_eq!(source.length(), length as u64);
+            let mut all = Vec::new();
+            loop {
+                let piece = source.piece(all.len() as u64).unwrap();
+                assert!(piece.len() <= PIECE_BYTES);
+                if piece.is_empty() {
+                    break;
+                }
+                // Not to its end, so that the next one is behind it and still held.
+                all.extend_from_slice(&piece[..piece.len().div_ceil(2)]);
+            }
+            assert!(all == bytes, "{length}");
+            for at in [0, 1, length / 2, length, length + 1] {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let mut space = [0; 300];
+                let count = source.look(at as u64, &mut space).unwrap();
+                assert!(space[..count] == rest[..rest.len().min(300)], "{length} at {at}");
+                assert!(rest.starts_with(source.piece(at as u64).unwrap()), "{length} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_read_to_one_byte_more_than_allowed() {
+        for (length, known) in [(9, 9), (10, 10), (11, 11), (12, 11)] {
+            let (read, mut write) = io::pipe().unwrap();
+            std::io::Write::write_all(&mut write, &vec![7; length]).unwrap();
+            drop(write);
+            let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&read));
+            let mut source = open(path.as_ref(), 10).unwrap();
+            assert_eq!(source.length(), known);
+            assert_eq!(source.piece(1).unwrap().len() as u64, known - 1);
+            assert_eq!(source.look(8, &mut [0; 2]).unwrap() as u64, (known - 8).min(2));
+        }
+    }
+}
