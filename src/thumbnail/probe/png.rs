@@ -12,6 +12,8 @@ use crate::record::Reason;
 
 /// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
 const MAX_CHUNKS: usize = 65_536;
+/// Bytes of a palette of 256 colours.
+const MAX_PALETTE_BYTES: u64 = 3 * 256;
 /// How much of `eXIf` is read: what an EXIF segment of a JPEG can hold.
 const EXIF_BYTES: u64 = 64 << 10;
 /// Pixels on a side at most.
@@ -30,6 +32,8 @@ pub(in super::super) struct PngProbe {
     /// Samples a pixel once a palette and `tRNS` are expanded.
     pub(in super::super) channels: u8,
     pub(in super::super) has_palette: bool,
+    /// The length of a palette that is none: it is not made of three bytes a colour, or of too many or none.
+    invalid_palette: Option<u64>,
     /// Whether `tRNS` makes a colour or a palette transparent.
     pub(in super::super) has_transparent_colour: bool,
     pub(in super::super) is_interlaced: bool,
@@ -79,6 +83,7 @@ impl PngProbe {
             depth,
             channels,
             has_palette: colour == 3,
+            invalid_palette: None,
             has_transparent_colour: false,
             is_interlaced: interlace == 1,
             lacks_end: false,
@@ -105,6 +110,7 @@ impl PngProbe {
                     source.look(body, &mut data)?;
                     self.orientation = exif::orientation(&data);
                 }
+                b"PLTE" if self.has_palette && !is_palette(length) => self.invalid_palette = Some(length),
                 b"tRNS" => {
                     self.channels = self.channels.next_multiple_of(2);
                     self.has_transparent_colour = true;
@@ -134,11 +140,18 @@ impl PngProbe {
             let detail = format!("{} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
             return Err(refuse(Reason::TooManyPixels, detail));
         }
+        if let Some(length) = self.invalid_palette {
+            return Err(corrupt(format!("a palette of {length} bytes")));
+        }
         if self.chunks > MAX_CHUNKS {
             return Err(corrupt(format!("more than {MAX_CHUNKS} chunks")));
         }
         Ok(())
     }
+}
+
+const fn is_palette(length: u64) -> bool {
+    length > 0 && length <= MAX_PALETTE_BYTES && length.is_multiple_of(3)
 }
 
 #[cfg(test)]
@@ -207,6 +220,22 @@ mod tests {
         let mut damaged = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
         damaged[18] ^= 1;
         assert_eq!(refused(&damaged), Some(Reason::Corrupt));
+    }
+
+    /// Found by fuzzing: the codec would panic.
+    #[test]
+    fn a_palette_has_three_bytes_for_each_of_256_colours_at_most() {
+        let checked = |colour: u8, length: usize| {
+            let palette = chunk(b"PLTE", &vec![7; length]);
+            read(&file(&[ihdr(1, 1, [8, colour, 0, 0, 0]), palette, chunk(b"IDAT", &[])])).check()
+        };
+        for length in [3, 6, 765, 768] {
+            assert_eq!(checked(3, length), Ok(()), "{length}");
+        }
+        for length in [0, 1, 2, 4, 5, 7, 767, 769, 771] {
+            assert_eq!(checked(3, length), Err(corrupt(format!("a palette of {length} bytes"))));
+            assert_eq!(checked(2, length), Ok(()), "a palette that is only suggested");
+        }
     }
 
     #[test]
