@@ -223,7 +223,8 @@ pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) ->
     let mut signature = [0; PNG_SIGNATURE.len()];
     source.look(0, &mut signature)?;
     if &signature != PNG_SIGNATURE {
-        return render(&probe::whole(source, limits)?, recipe, limits);
+        probe::check_bytes(source.length(), limits.max_bytes)?;
+        return render(&source::first(source, u64::MAX)?, recipe, limits);
     }
     let (probe, header) = Probe::read_png(source, recipe, limits)?;
     rendered(header, recipe, limits, |job| png::render(job, source, &probe))

@@ -14,7 +14,7 @@ use super::colour::{Colours, Space};
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
-use super::source::Source;
+use super::source::{self, Source};
 use super::stages::{Job, Stage};
 use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
 use super::{RenderError, Stopped, Thumbnail};
@@ -33,28 +33,20 @@ pub(super) fn render(
     probe: &PngProbe,
 ) -> Result<Vec<Thumbnail>, RenderError> {
     job.lacks_end |= probe.lacks_end;
-    let end: &[u8] = if probe.lacks_end { &END } else { &[] };
-    let rows = Rows::open(source, end)?;
+    let head = source::first(source, probe.before_data)?;
+    let rows = Rows::open(&head)?;
     let channels = rows.channels();
     let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
     let (colours, chunks) = ColourChunks::of(rows.info(), space);
     let is_gray_palette = chunks::is_gray_palette(rows.info());
+    drop(rows);
+    drop(head);
 
-    let stored = Dimensions::new(probe.width, probe.height);
-    let large = job.largest(stored);
+    let large = job.largest(Dimensions::new(probe.width, probe.height));
     let mut shrunk = match plain(job, source, probe, channels, large) {
-        Ok(shrunk) => shrunk,
-        Err(Halt::Unusual) => {
-            let mut rows = Rows::open(source, end)?;
-            let shrunk = if probe.is_interlaced {
-                whole(job, &mut rows, stored, large)?
-            } else {
-                in_strips(job, stored, large, channels, |space| rows.next(space))?
-            };
-            job.step(Stage::Decode, |_| rows.finish())?;
-            shrunk
-        }
+        Err(Halt::Unusual) => unusual(job, source, probe, large)?,
         Err(Halt::Failed(error)) => return Err(error),
+        Ok(shrunk) => shrunk,
     };
 
     if let Colours::Converted(conversion) = &colours {
@@ -63,19 +55,12 @@ pub(super) fn render(
         shrunk = shrunk.without_colour();
     }
     let mut current = shrunk.upright(probe.orientation);
-    job.cascade(stored.turned(probe.orientation), |job, size| {
+    job.cascade(Dimensions::new(probe.width, probe.height).turned(probe.orientation), |job, size| {
         if current.size != size {
             current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
         }
         job.step(Stage::Encode, |_| encode::encode(&current, &chunks, probe.has_palette))
     })
-}
-
-/// An interlaced picture comes in seven passes over all of it.
-fn whole(job: &mut Job<'_>, rows: &mut Rows<'_>, stored: Dimensions, large: Dimensions) -> Result<Pixels, RenderError> {
-    let stop = job.stop;
-    let decoded = job.step(Stage::Decode, |_| rows.whole(stored, stop))?;
-    job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))
 }
 
 /// The quick way of a plain picture.
@@ -87,17 +72,42 @@ fn plain(
     large: Dimensions,
 ) -> Result<Pixels, Halt> {
     let mut rows = PlainRows::open(source, probe, channels.count())?;
-    let stored = Dimensions::new(probe.width, probe.height);
-    let shrunk = in_strips(job, stored, large, channels, |space| rows.next(space))?;
+    let shrunk = in_strips(job, probe, channels, large, |space| rows.next(space))?;
+    job.step(Stage::Decode, |_| rows.finish())?;
+    Ok(shrunk)
+}
+
+/// The way of all others, and of damaged ones. They are held whole: what the codec says of a damaged one depends on the
+/// pieces that it is given.
+fn unusual(
+    job: &mut Job<'_>,
+    source: &mut dyn Source,
+    probe: &PngProbe,
+    large: Dimensions,
+) -> Result<Pixels, RenderError> {
+    let mut bytes = source::first(source, u64::MAX)?;
+    if probe.lacks_end {
+        bytes.to_mut().extend(END);
+    }
+    let mut rows = Rows::open(&bytes)?;
+    let shrunk = if probe.is_interlaced {
+        // It comes in seven passes over all of it.
+        let stop = job.stop;
+        let size = Dimensions::new(probe.width, probe.height);
+        let decoded = job.step(Stage::Decode, |_| rows.whole(size, stop))?;
+        job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?
+    } else {
+        in_strips(job, probe, rows.channels(), large, |space| rows.next(space))?
+    };
     job.step(Stage::Decode, |_| rows.finish())?;
     Ok(shrunk)
 }
 
 fn in_strips<E: From<Stopped> + From<RenderError>>(
     job: &mut Job<'_>,
-    stored: Dimensions,
-    large: Dimensions,
+    probe: &PngProbe,
     channels: Channels,
+    large: Dimensions,
     mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<Pixels, E> {
     let stop = job.stop;
@@ -106,6 +116,7 @@ fn in_strips<E: From<Stopped> + From<RenderError>>(
         stop.check()?;
         next(row)
     };
+    let stored = Dimensions::new(probe.width, probe.height);
     let mut shrinking = Shrinking::new(stored, large, channels, [job.slot.buffer(), job.slot.buffer()]);
     for strip in shrinking.strips(STRIP_BYTES) {
         job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;

@@ -3,8 +3,6 @@
 pub(super) mod jpeg;
 pub(super) mod png;
 
-use std::io;
-
 use super::geometry::Dimensions;
 use super::source::Source;
 use super::{Header, Limits, Refusal, RenderError};
@@ -56,16 +54,7 @@ impl Probe {
     }
 }
 
-/// All bytes, unless they are too many.
-pub(super) fn whole(source: &mut dyn Source, limits: &Limits) -> Result<Vec<u8>, RenderError> {
-    check_bytes(source.length(), limits.max_bytes)?;
-    let mut bytes = vec![0; usize::try_from(source.length()).map_err(io::Error::other)?];
-    let count = source.look(0, &mut bytes)?;
-    bytes.truncate(count);
-    Ok(bytes)
-}
-
-fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
+pub(super) fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
     if length == 0 {
         return Err(refuse(Reason::Empty, "the file is empty".to_owned()));
     }

@@ -1,6 +1,7 @@
 //! Where the bytes of an upload are read from.
 
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::borrow::Cow;
+use std::io::{self, Read};
 
 /// The bytes of an upload: in memory, or elsewhere and here piece by piece.
 pub trait Source {
@@ -37,51 +38,16 @@ impl<T: AsRef<[u8]>> Source for T {
     }
 }
 
-/// A source read from its beginning, `behind` it added at its end.
-pub(super) struct Reading<'a> {
-    source: &'a mut dyn Source,
-    behind: &'static [u8],
-    at: u64,
-}
-
-impl<'a> Reading<'a> {
-    pub(super) fn new(source: &'a mut dyn Source, behind: &'static [u8]) -> Self {
-        Self { source, behind, at: 0 }
+/// The first bytes, so many or as many as there are.
+pub(super) fn first(source: &mut dyn Source, count: u64) -> io::Result<Cow<'_, [u8]>> {
+    let count = usize::try_from(count.min(source.length())).map_err(io::Error::other)?;
+    if source.piece(0)?.len() >= count {
+        return Ok(Cow::Borrowed(&source.piece(0)?[..count]));
     }
-}
-
-impl BufRead for Reading<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        match self.at.checked_sub(self.source.length()) {
-            None => self.source.piece(self.at),
-            Some(beyond) => Ok(self.behind.get(beyond as usize..).unwrap_or_default()),
-        }
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.at += count as u64;
-    }
-}
-
-impl Read for Reading<'_> {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(space)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl Seek for Reading<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let end = self.source.length() + self.behind.len() as u64;
-        let place = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => end.checked_add_signed(by),
-        };
-        self.at = place.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
-    }
+    let mut bytes = vec![0; count];
+    let held = source.look(0, &mut bytes)?;
+    bytes.truncate(held);
+    Ok(Cow::Owned(bytes))
 }
 
 #[cfg(test)]
@@ -99,20 +65,31 @@ mod tests {
         assert_eq!([0, 3, 4, 7, 9].map(|at| bytes.look(at, &mut space).unwrap()), [4, 4, 3, 0, 0]);
     }
 
-    #[test]
-    fn what_is_added_comes_behind_the_end() {
-        let mut bytes = &b"pict"[..];
-        let mut reading = Reading::new(&mut bytes, b"ure");
-        let mut all = String::new();
-        reading.read_to_string(&mut all).unwrap();
-        assert_eq!(all, "picture");
-        for (to, rest) in [(SeekFrom::Start(2), "cture"), (SeekFrom::End(-2), "re"), (SeekFrom::Current(-7), "picture")]
-        {
-            reading.seek(to).unwrap();
-            let mut all = String::new();
-            reading.read_to_string(&mut all).unwrap();
-            assert_eq!(all, rest);
+    /// Of which two bytes are at hand at once.
+    struct Pairs(&'static [u8]);
+
+    impl Source for Pairs {
+        fn length(&self) -> u64 {
+            self.0.length()
         }
-        assert!(reading.seek(SeekFrom::Current(-8)).is_err());
+
+        fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
+            self.0.piece(at).map(|piece| &piece[..piece.len().min(2)])
+        }
+
+        fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+            self.0.look(at, space)
+        }
+    }
+
+    #[test]
+    fn the_first_bytes_are_lent_where_they_are_at_hand() {
+        for (count, lent, is_held) in [(0, "", true), (2, "pi", true), (3, "pic", false), (8, "picture", false)] {
+            let mut pairs = Pairs(b"picture");
+            let first = first(&mut pairs, count).unwrap();
+            assert_eq!(&*first, lent.as_bytes());
+            assert_eq!(matches!(first, Cow::Borrowed(_)), is_held, "{count}");
+        }
+        assert!(matches!(first(&mut &b"picture"[..], u64::MAX).unwrap(), Cow::Borrowed(b"picture")));
     }
 }

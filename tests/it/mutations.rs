@@ -84,8 +84,15 @@ fn survive(count: usize, seed: u64) {
             Err(RenderError::Refused(_)) => refused += 1,
             Err(error) => panic!("number {number}, of {}: {error}", paths[which].display()),
         }
-        let pieces = render_from(&mut Pieces::new(&bytes, 1 + dice.roll(1000)), &recipe, &limits);
-        assert!(told(pieces) == told(result), "number {number}, of {}, in pieces", paths[which].display());
+        let most = 1 + dice.roll(1000);
+        let (whole, pieces) = (told(result), told(render_from(&mut Pieces::new(&bytes, most), &recipe, &limits)));
+        let name = paths[which].display();
+        assert!(
+            pieces == whole,
+            "number {number}, of {name}, in pieces of {most}: {:?}, {:?}",
+            pieces.err(),
+            whole.err()
+        );
         assert!(took < LONGEST, "number {number}, of {}, took {took:?}", paths[which].display());
     }
     // Were all of one kind, the faults would be too large or too small to say anything.

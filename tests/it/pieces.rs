@@ -45,7 +45,7 @@ impl Source for Pieces<'_> {
     }
 }
 
-/// What there is to see of it: the times differ.
+/// What must be the same: only the times differ.
 pub fn told(result: Result<Rendered, RenderError>) -> Result<impl PartialEq + std::fmt::Debug, RenderError> {
     result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.lacks_end))
 }

@@ -1,6 +1,6 @@
 //! Decoding a PNG strictly, row by row: eight bits a sample, palettes and `tRNS` expanded.
 
-use std::io::ErrorKind;
+use std::io::Cursor;
 
 use png::{
     ColorType, DecodeOptions, Decoder, DecodingError, Info, InterlaceInfo, Limits, Reader, Transformations,
@@ -10,7 +10,6 @@ use png::{
 use super::super::geometry::Dimensions;
 use super::super::pixels::{Channels, Pixels};
 use super::super::probe::corrupt;
-use super::super::source::{Reading, Source};
 use super::super::{RenderError, Stop};
 
 /// What the decoder may allocate for chunks and rows: a row of a million deep pixels takes eight megabytes.
@@ -18,17 +17,17 @@ const CHUNK_BYTES: usize = 32 << 20;
 
 /// The rows of a PNG.
 pub(super) struct Rows<'a> {
-    reader: Reader<Reading<'a>>,
+    reader: Reader<Cursor<&'a [u8]>>,
     channels: Channels,
 }
 
 impl<'a> Rows<'a> {
-    /// Reads everything that stands before the picture; `end` is added to the file.
-    pub(super) fn open(source: &'a mut dyn Source, end: &'static [u8]) -> Result<Self, RenderError> {
+    /// Reads everything that stands before the picture.
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, RenderError> {
         let mut options = DecodeOptions::default();
         options.set_ignore_adler32(false);
         options.set_ignore_text_chunk(true);
-        let mut decoder = Decoder::new_with_options(Reading::new(source, end), options);
+        let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
         decoder.set_limits(Limits { bytes: CHUNK_BYTES });
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
         let reader = decoder.read_info().map_err(damaged)?;
@@ -80,7 +79,6 @@ impl<'a> Rows<'a> {
 
 fn damaged(error: DecodingError) -> RenderError {
     match error {
-        DecodingError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => error.into(),
         DecodingError::Parameter(error) => RenderError::Internal(format!("png: {error}")),
         other => corrupt(format!("png: {other}")).into(),
     }
@@ -95,13 +93,12 @@ mod tests {
     fn an_interlaced_picture_stops_between_rows() {
         let file = format!("{}/tests/golden/sources/gray_16_interlaced.png", env!("CARGO_MANIFEST_DIR"));
         let bytes = std::fs::read(file).unwrap();
-        let mut source = &bytes[..];
-        let info = Rows::open(&mut source, &[]).unwrap().info().clone();
+        let rows = || Rows::open(&bytes).unwrap();
+        let info = rows().info().clone();
         let size = Dimensions::new(info.width, info.height);
-        let mut whole = |stop: &Stop| Rows::open(&mut source, &[]).unwrap().whole(size, stop);
-        assert!(whole(&Stop::default()).is_ok());
+        assert!(rows().whole(size, &Stop::default()).is_ok());
         let stop = Stop::default();
         stop.cancel();
-        assert_eq!(whole(&stop).unwrap_err(), RenderError::Stopped(Stopped::Cancelled));
+        assert_eq!(rows().whole(size, &stop).unwrap_err(), RenderError::Stopped(Stopped::Cancelled));
     }
 }

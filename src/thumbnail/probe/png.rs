@@ -37,6 +37,8 @@ pub(in super::super) struct PngProbe {
     /// Whether `tRNS` makes a colour or a palette transparent.
     pub(in super::super) has_transparent_colour: bool,
     pub(in super::super) is_interlaced: bool,
+    /// How many bytes there are up to the first data, with the head of its chunk.
+    pub(in super::super) before_data: u64,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
     /// Chunks up to the end, of which no more than are allowed and one are counted.
@@ -86,6 +88,7 @@ impl PngProbe {
             invalid_palette: None,
             has_transparent_colour: false,
             is_interlaced: interlace == 1,
+            before_data: u64::MAX,
             lacks_end: false,
             chunks: 1,
         })
@@ -110,6 +113,7 @@ impl PngProbe {
                     source.look(body, &mut data)?;
                     self.orientation = exif::orientation(&data);
                 }
+                b"IDAT" => self.before_data = self.before_data.min(body),
                 b"PLTE" if self.has_palette && !is_palette(length) => self.invalid_palette = Some(length),
                 b"tRNS" => {
                     self.channels = self.channels.next_multiple_of(2);
