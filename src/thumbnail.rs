@@ -215,7 +215,8 @@ pub fn render(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rend
     })
 }
 
-/// [`render`], of which a PNG is read piece by piece and takes no memory for its bytes. Anything else is read at once.
+/// [`render`] of bytes that are elsewhere. A plain PNG is read piece by piece: no memory is taken for its picture's bytes.
+/// Anything else is held whole.
 ///
 /// # Errors
 /// As above, and [`RenderError::Unreadable`].

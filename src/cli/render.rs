@@ -69,7 +69,7 @@ struct Milliseconds {
     decode: f64,
     resize: f64,
     encode: f64,
-    /// From the file to thumbnails, writing them left out.
+    /// From the opened file to thumbnails, writing them left out.
     total: f64,
 }
 
@@ -240,6 +240,13 @@ mod tests {
         let (all, report, _dir) = render(&[("a/cat.png", &png()), ("b/cat.png", &png())], false);
         assert!(!all);
         assert!(report.last().unwrap().contains("already"), "{report:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_no_reason_of_a_refusal() {
+        let error = anyhow::Error::from(RenderError::from(io::Error::other("the disk is broken")));
+        let End::Failed { reason: None, error } = End::from(error) else { panic!("it is not the image's fault") };
+        assert_eq!(error, "cannot be read: the disk is broken");
     }
 
     #[test]

@@ -33,16 +33,9 @@ pub(super) fn render(
     probe: &PngProbe,
 ) -> Result<Vec<Thumbnail>, RenderError> {
     job.lacks_end |= probe.lacks_end;
-    let head = source::first(source, probe.before_data)?;
-    let rows = Rows::open(&head)?;
-    let channels = rows.channels();
-    let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
-    let (colours, chunks) = ColourChunks::of(rows.info(), space);
-    let is_gray_palette = chunks::is_gray_palette(rows.info());
-    drop(rows);
-    drop(head);
+    let Look { channels, colours, chunks, is_gray_palette } = Look::at(source, probe)?;
 
-    let large = job.largest(Dimensions::new(probe.width, probe.height));
+    let large = job.largest(probe.size());
     let mut shrunk = match plain(job, source, probe, channels, large) {
         Err(Halt::Unusual) => unusual(job, source, probe, large)?,
         Err(Halt::Failed(error)) => return Err(error),
@@ -55,12 +48,32 @@ pub(super) fn render(
         shrunk = shrunk.without_colour();
     }
     let mut current = shrunk.upright(probe.orientation);
-    job.cascade(Dimensions::new(probe.width, probe.height).turned(probe.orientation), |job, size| {
+    job.cascade(probe.size().turned(probe.orientation), |job, size| {
         if current.size != size {
             current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
         }
         job.step(Stage::Encode, |_| encode::encode(&current, &chunks, probe.has_palette))
     })
+}
+
+/// What stands before the picture.
+struct Look {
+    channels: Channels,
+    colours: Colours,
+    chunks: ColourChunks,
+    is_gray_palette: bool,
+}
+
+impl Look {
+    fn at(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
+        // With the head of the first chunk of data, at which the decoder stops.
+        let bytes = source::first(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
+        let rows = Rows::open(&bytes, &[])?;
+        let channels = rows.channels();
+        let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
+        let (colours, chunks) = ColourChunks::of(rows.info(), space);
+        Ok(Self { channels, colours, chunks, is_gray_palette: chunks::is_gray_palette(rows.info()) })
+    }
 }
 
 /// The quick way of a plain picture.
@@ -85,16 +98,16 @@ fn unusual(
     probe: &PngProbe,
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
-    let mut bytes = source::first(source, u64::MAX)?;
-    if probe.lacks_end {
-        bytes.to_mut().extend(END);
+    let bytes = source::first(source, u64::MAX)?;
+    let end: &[u8] = if probe.lacks_end { &END } else { &[] };
+    let mut rows = Rows::open(&bytes, end)?;
+    if rows.info().size() != (probe.width, probe.height) {
+        return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
     }
-    let mut rows = Rows::open(&bytes)?;
     let shrunk = if probe.is_interlaced {
         // It comes in seven passes over all of it.
         let stop = job.stop;
-        let size = Dimensions::new(probe.width, probe.height);
-        let decoded = job.step(Stage::Decode, |_| rows.whole(size, stop))?;
+        let decoded = job.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
         job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?
     } else {
         in_strips(job, probe, rows.channels(), large, |space| rows.next(space))?
@@ -116,8 +129,7 @@ fn in_strips<E: From<Stopped> + From<RenderError>>(
         stop.check()?;
         next(row)
     };
-    let stored = Dimensions::new(probe.width, probe.height);
-    let mut shrinking = Shrinking::new(stored, large, channels, [job.slot.buffer(), job.slot.buffer()]);
+    let mut shrinking = Shrinking::new(probe.size(), large, channels, [job.slot.buffer(), job.slot.buffer()]);
     for strip in shrinking.strips(STRIP_BYTES) {
         job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
         job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;

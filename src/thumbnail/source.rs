@@ -41,13 +41,19 @@ impl<T: AsRef<[u8]>> Source for T {
 /// The first bytes, so many or as many as there are.
 pub(super) fn first(source: &mut dyn Source, count: u64) -> io::Result<Cow<'_, [u8]>> {
     let count = usize::try_from(count.min(source.length())).map_err(io::Error::other)?;
-    if source.piece(0)?.len() >= count {
-        return Ok(Cow::Borrowed(&source.piece(0)?[..count]));
+    let mut bytes = Vec::new();
+    if source.piece(0)?.len() < count {
+        bytes.try_reserve_exact(count)?;
+        while bytes.len() < count {
+            let piece = source.piece(bytes.len() as u64)?;
+            if piece.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was read"));
+            }
+            bytes.extend_from_slice(&piece[..piece.len().min(count - bytes.len())]);
+        }
+        return Ok(Cow::Owned(bytes));
     }
-    let mut bytes = vec![0; count];
-    let held = source.look(0, &mut bytes)?;
-    bytes.truncate(held);
-    Ok(Cow::Owned(bytes))
+    Ok(Cow::Borrowed(source.piece(0)?.get(..count).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -65,12 +71,12 @@ mod tests {
         assert_eq!([0, 3, 4, 7, 9].map(|at| bytes.look(at, &mut space).unwrap()), [4, 4, 3, 0, 0]);
     }
 
-    /// Of which two bytes are at hand at once.
-    struct Pairs(&'static [u8]);
+    /// Bytes of which two are at hand at once, and how many there are said to be.
+    struct Pairs(&'static [u8], u64);
 
     impl Source for Pairs {
         fn length(&self) -> u64 {
-            self.0.length()
+            self.1
         }
 
         fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
@@ -84,12 +90,13 @@ mod tests {
 
     #[test]
     fn the_first_bytes_are_lent_where_they_are_at_hand() {
-        for (count, lent, is_held) in [(0, "", true), (2, "pi", true), (3, "pic", false), (8, "picture", false)] {
-            let mut pairs = Pairs(b"picture");
+        for (count, bytes, is_lent) in [(0, "", true), (2, "pi", true), (3, "pic", false), (8, "picture", false)] {
+            let mut pairs = Pairs(b"picture", 7);
             let first = first(&mut pairs, count).unwrap();
-            assert_eq!(&*first, lent.as_bytes());
-            assert_eq!(matches!(first, Cow::Borrowed(_)), is_held, "{count}");
+            assert_eq!(&*first, bytes.as_bytes());
+            assert_eq!(matches!(first, Cow::Borrowed(_)), is_lent, "{count}");
         }
+        assert_eq!(first(&mut Pairs(b"short", 9), 9).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert!(matches!(first(&mut &b"picture"[..], u64::MAX).unwrap(), Cow::Borrowed(b"picture")));
     }
 }

@@ -91,7 +91,7 @@ fn every_golden_file_looks_as_an_independent_decoder_shows_it() {
 }
 
 /// The chunks of a PNG: kind and body.
-fn chunks(png: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+pub(crate) fn chunks(png: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
     let mut rest = &png[8..];
     let mut out = Vec::new();
     while let Some((head, tail)) = rest.split_first_chunk::<8>() {
@@ -102,7 +102,7 @@ fn chunks(png: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
     out
 }
 
-fn assembled(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn assembled(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     let body: Vec<u8> = chunks.iter().flat_map(|(kind, body)| png_chunk(kind, body)).collect();
     [b"\x89PNG\r\n\x1a\n".to_vec(), body].concat()
 }

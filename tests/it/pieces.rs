@@ -4,7 +4,10 @@ use std::io;
 use std::path::Path;
 
 use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, RenderError, Rendered, Source, Stop, render, render_from};
+use darkroom::record::Reason;
+use darkroom::thumbnail::{Header, Limits, RenderError, Rendered, Source, Stop, Thumbnail, render, render_from};
+
+use crate::golden::{assembled, chunks};
 
 /// Bytes of which so many at most are at hand at once.
 pub struct Pieces<'a> {
@@ -46,7 +49,7 @@ impl Source for Pieces<'_> {
 }
 
 /// What must be the same: only the times differ.
-pub fn told(result: Result<Rendered, RenderError>) -> Result<impl PartialEq + std::fmt::Debug, RenderError> {
+pub fn told(result: Result<Rendered, RenderError>) -> Result<(Header, Vec<Thumbnail>, bool), RenderError> {
     result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.lacks_end))
 }
 
@@ -76,6 +79,79 @@ fn pieces_of_any_size_make_the_same_thumbnails() {
             let pieces = told(render_from(&mut Pieces::new(&bytes, most), &recipe(), &limits));
             assert!(pieces == whole, "{name} in pieces of {most}: {:?}", pieces.err());
         }
+    }
+}
+
+/// A plain PNG with its data in these chunks, and what stands behind them.
+fn in_chunks<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, behind: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut all = chunks(&plain());
+    all.retain(|(kind, _)| kind != b"IDAT" && kind != b"IEND");
+    all.extend(pieces.into_iter().map(|data| (*b"IDAT", data.to_vec())));
+    assembled(&[&all, behind].concat())
+}
+
+fn plain() -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sources/rgb_8.png")).unwrap()
+}
+
+fn plain_data() -> Vec<u8> {
+    chunks(&plain()).into_iter().filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).collect()
+}
+
+/// What becomes of a file, which must not depend on the pieces that it is read in.
+fn outcome(bytes: &[u8]) -> Result<(Header, Vec<Thumbnail>), Reason> {
+    let outcomes = [1, 7, 4096, usize::MAX]
+        .map(|most| told(render_from(&mut Pieces::new(bytes, most), &recipe(), &limits(1 << 20))));
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+    let [outcome, ..] = outcomes;
+    outcome.map(|(header, thumbnails, _)| (header, thumbnails)).map_err(|error| match error {
+        RenderError::Refused(refusal) => refusal.reason,
+        other => panic!("{other}"),
+    })
+}
+
+const IEND: ([u8; 4], Vec<u8>) = (*b"IEND", Vec::new());
+
+#[test]
+fn however_the_data_is_cut_into_chunks_the_picture_is_the_same() {
+    let (whole, data) = (outcome(&plain()), plain_data());
+    assert!(whole.is_ok());
+    for length in [1, 2, 7, data.len() - 1, data.len()] {
+        let with_empty_ones = || data.chunks(length).flat_map(|piece| [&[], piece, &[]]);
+        for behind in [vec![IEND], vec![(*b"tEXt", b"a\0b".to_vec()), IEND], vec![]] {
+            assert!(outcome(&in_chunks(data.chunks(length), &behind)) == whole, "{length}, {behind:?}");
+            assert!(outcome(&in_chunks(with_empty_ones(), &behind)) == whole, "{length}, {behind:?}");
+        }
+    }
+    // What stands behind the end of the stream is forgiven, as browsers forgive it.
+    assert!(outcome(&in_chunks([&data[..], b"more"], &[IEND])) == whole);
+    assert!(outcome(&in_chunks([&[&data[..], b"more"].concat()[..]], &[IEND])) == whole);
+}
+
+#[test]
+fn chunks_that_are_not_as_they_should_be_are_corrupt() {
+    let data = plain_data();
+    let (first, second) = data.split_at(data.len() / 2);
+    let fine = in_chunks([first, &[], second], &[(*b"tIME", vec![7, 230, 1, 1, 0, 0, 0]), IEND]);
+    assert!(outcome(&fine).is_ok());
+    // The checksum of each chunk of data, and of the end.
+    let mut at = 8;
+    for (kind, body) in chunks(&fine) {
+        at += body.len() + 12;
+        if &kind == b"IDAT" || kind == IEND.0 {
+            let mut damaged = fine.clone();
+            damaged[at - 1] ^= 1;
+            assert_eq!(outcome(&damaged).err(), Some(Reason::Corrupt), "{}, {at}", kind.escape_ascii());
+        }
+    }
+    let text = (*b"tEXt", b"a\0b".to_vec());
+    let idat = |data: &[u8]| (*b"IDAT", data.to_vec());
+    for (name, bytes) in [
+        ("less than the stream", in_chunks([first], &[IEND])),
+        ("data in two places", in_chunks([first], &[text.clone(), idat(second), IEND])),
+        ("no end behind a text", in_chunks([&data[..]], &[text])),
+    ] {
+        assert_eq!(outcome(&bytes).err(), Some(Reason::Corrupt), "{name}");
     }
 }
 

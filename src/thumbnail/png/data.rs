@@ -3,7 +3,6 @@
 use crc_fast::{CrcAlgorithm, Digest};
 
 use super::super::dispatch::dispatched;
-use super::super::probe::PNG_SIGNATURE;
 use super::super::source::Source;
 use super::inflate::Bits;
 use super::plain::Halt;
@@ -13,38 +12,31 @@ pub(super) struct Data<'a> {
     source: &'a mut dyn Source,
     at: u64,
     /// Bytes of this chunk that were not read; at none it stands between two chunks.
-    left: u64,
+    left: usize,
     /// Over those that were, and the kind.
     checksum: Digest,
+    /// Whether nothing stands behind the last chunk of data.
+    lacks_end: bool,
 }
 
 struct Head {
     kind: [u8; 4],
-    length: u64,
+    length: usize,
 }
 
 impl<'a> Data<'a> {
-    /// Goes to the first chunk of data. Those before it were checked.
-    pub(super) fn find(source: &'a mut dyn Source) -> Result<Self, Halt> {
-        let mut data =
-            Self { source, at: PNG_SIGNATURE.len() as u64, left: 0, checksum: Digest::new(CrcAlgorithm::Crc32IsoHdlc) };
-        loop {
-            let head = data.head()?;
-            if &head.kind == b"IDAT" {
-                return Ok(data);
-            }
-            data.at += 12 + head.length;
-        }
+    /// From the first chunk of data on.
+    pub(super) fn new(source: &'a mut dyn Source, at: u64, lacks_end: bool) -> Self {
+        Self { source, at, left: 0, checksum: Digest::new(CrcAlgorithm::Crc32IsoHdlc), lacks_end }
     }
 
     /// Gives as much as is at hand and there is room for, or nothing behind the last chunk of data.
     pub(super) fn feed(&mut self, input: &mut Bits) -> Result<bool, Halt> {
         while self.left == 0 {
-            let head = self.head()?;
-            if &head.kind != b"IDAT" {
-                return Ok(false);
+            match self.head()? {
+                Some(head) if &head.kind == b"IDAT" => self.enter(&head)?,
+                _ => return Ok(false),
             }
-            self.enter(&head)?;
         }
         self.take(|data| {
             dispatched(
@@ -61,7 +53,9 @@ impl<'a> Data<'a> {
             return Err(Halt::Unusual);
         }
         loop {
-            let head = self.head()?;
+            let Some(head) = self.head()? else {
+                return if self.lacks_end { Ok(()) } else { Err(Halt::Unusual) };
+            };
             self.enter(&head)?;
             while self.left != 0 {
                 self.take(<[u8]>::len)?;
@@ -75,14 +69,17 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// The head of the next chunk.
-    fn head(&mut self) -> Result<Head, Halt> {
+    /// The head of the next chunk, unless this is the end of the file.
+    fn head(&mut self) -> Result<Option<Head>, Halt> {
         let mut head = [0; 8];
-        if self.source.look(self.at, &mut head)? < head.len() {
-            return Err(Halt::Unusual);
+        match self.source.look(self.at, &mut head)? {
+            0 => Ok(None),
+            8 => {
+                let [l0, l1, l2, l3, kind @ ..] = head;
+                Ok(Some(Head { kind, length: u32::from_be_bytes([l0, l1, l2, l3]) as usize }))
+            }
+            _ => Err(Halt::Unusual),
         }
-        let [l0, l1, l2, l3, kind @ ..] = head;
-        Ok(Head { kind, length: u32::from_be_bytes([l0, l1, l2, l3]).into() })
     }
 
     fn enter(&mut self, head: &Head) -> Result<(), Halt> {
@@ -96,14 +93,14 @@ impl<'a> Data<'a> {
     /// Hands out what is at hand of the chunk, of which as many bytes are read as `read` says.
     fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Halt> {
         let piece = self.source.piece(self.at)?;
-        let piece = &piece[..piece.len().min(usize::try_from(self.left).unwrap_or(usize::MAX))];
+        let piece = &piece[..piece.len().min(self.left)];
         if piece.is_empty() {
             return Err(Halt::Unusual);
         }
         let count = read(piece);
         self.checksum.update(&piece[..count]);
         self.at += count as u64;
-        self.left -= count as u64;
+        self.left -= count;
         if self.left == 0 { self.leave() } else { Ok(()) }
     }
 

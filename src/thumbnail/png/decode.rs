@@ -1,6 +1,6 @@
 //! Decoding a PNG strictly, row by row: eight bits a sample, palettes and `tRNS` expanded.
 
-use std::io::Cursor;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use png::{
     ColorType, DecodeOptions, Decoder, DecodingError, Info, InterlaceInfo, Limits, Reader, Transformations,
@@ -15,19 +15,50 @@ use super::super::{RenderError, Stop};
 /// What the decoder may allocate for chunks and rows: a row of a million deep pixels takes eight megabytes.
 const CHUNK_BYTES: usize = 32 << 20;
 
+/// The bytes of a file, and what is added to them.
+struct Bytes<'a>([&'a [u8]; 2]);
+
+impl BufRead for Bytes<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let [bytes, added] = self.0;
+        Ok(if bytes.is_empty() { added } else { bytes })
+    }
+
+    fn consume(&mut self, count: usize) {
+        let [bytes, added] = &mut self.0;
+        let part = if bytes.is_empty() { added } else { bytes };
+        *part = part.get(count..).unwrap_or_default();
+    }
+}
+
+impl Read for Bytes<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(space)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// The decoder asks for it, and does not use it.
+impl Seek for Bytes<'_> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// The rows of a PNG.
 pub(super) struct Rows<'a> {
-    reader: Reader<Cursor<&'a [u8]>>,
+    reader: Reader<Bytes<'a>>,
     channels: Channels,
 }
 
 impl<'a> Rows<'a> {
-    /// Reads everything that stands before the picture.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, RenderError> {
+    /// Reads everything that stands before the picture; `end` is added to the file.
+    pub(super) fn open(bytes: &'a [u8], end: &'a [u8]) -> Result<Self, RenderError> {
         let mut options = DecodeOptions::default();
         options.set_ignore_adler32(false);
         options.set_ignore_text_chunk(true);
-        let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
+        let mut decoder = Decoder::new_with_options(Bytes([bytes, end]), options);
         decoder.set_limits(Limits { bytes: CHUNK_BYTES });
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
         let reader = decoder.read_info().map_err(damaged)?;
@@ -93,7 +124,7 @@ mod tests {
     fn an_interlaced_picture_stops_between_rows() {
         let file = format!("{}/tests/golden/sources/gray_16_interlaced.png", env!("CARGO_MANIFEST_DIR"));
         let bytes = std::fs::read(file).unwrap();
-        let rows = || Rows::open(&bytes).unwrap();
+        let rows = || Rows::open(&bytes, &[]).unwrap();
         let info = rows().info().clone();
         let size = Dimensions::new(info.width, info.height);
         assert!(rows().whole(size, &Stop::default()).is_ok());

@@ -65,20 +65,17 @@ pub(super) struct PlainRows<'a> {
 }
 
 impl<'a> PlainRows<'a> {
-    /// The rows of a plain file, whose chunks up to the picture were checked.
+    /// The rows of a plain file.
     pub(super) fn open(source: &'a mut dyn Source, probe: &PngProbe, channels: usize) -> Result<Self, Halt> {
         let is_plain = probe.depth == 8
             && !probe.has_palette
             && !probe.is_interlaced
-            && !probe.lacks_end
             && usize::from(probe.channels) == channels
             && !probe.has_transparent_colour;
-        if !is_plain {
-            return Err(Halt::Unusual);
-        }
+        let (true, Some(first_data)) = (is_plain, probe.first_data) else { return Err(Halt::Unusual) };
         let row_bytes = probe.width as usize * channels;
         Ok(Self {
-            data: Data::find(source)?,
+            data: Data::new(source, first_data, probe.lacks_end),
             input: Bits::new(),
             inflate: Inflate::new(),
             buffer: vec![0; WINDOW + BUFFER_BYTES.max(2 * row_bytes) + ROOM],

@@ -4,6 +4,7 @@ use std::io;
 
 use crc_fast::crc32_iso_hdlc;
 
+use super::super::geometry::Dimensions;
 use super::super::source::Source;
 use super::super::{FIXED_BYTES, Header, Refusal, RenderError, exif, png};
 use super::{PNG_SIGNATURE, corrupt, largest, refuse};
@@ -37,8 +38,8 @@ pub(in super::super) struct PngProbe {
     /// Whether `tRNS` makes a colour or a palette transparent.
     pub(in super::super) has_transparent_colour: bool,
     pub(in super::super) is_interlaced: bool,
-    /// How many bytes there are up to the first data, with the head of its chunk.
-    pub(in super::super) before_data: u64,
+    /// Where the first chunk of data begins, if it is whole.
+    pub(in super::super) first_data: Option<u64>,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
     /// Chunks up to the end, of which no more than are allowed and one are counted.
@@ -88,7 +89,7 @@ impl PngProbe {
             invalid_palette: None,
             has_transparent_colour: false,
             is_interlaced: interlace == 1,
-            before_data: u64::MAX,
+            first_data: None,
             lacks_end: false,
             chunks: 1,
         })
@@ -113,7 +114,7 @@ impl PngProbe {
                     source.look(body, &mut data)?;
                     self.orientation = exif::orientation(&data);
                 }
-                b"IDAT" => self.before_data = self.before_data.min(body),
+                b"IDAT" => self.first_data = self.first_data.or(Some(at)),
                 b"PLTE" if self.has_palette && !is_palette(length) => self.invalid_palette = Some(length),
                 b"tRNS" => {
                     self.channels = self.channels.next_multiple_of(2);
@@ -126,6 +127,11 @@ impl PngProbe {
         }
         self.lacks_end = last_is_data && at == source.length();
         Ok(())
+    }
+
+    /// Pixels as stored.
+    pub(in super::super) const fn size(&self) -> Dimensions {
+        Dimensions::new(self.width, self.height)
     }
 
     pub(super) fn header(&self, recipe: &Recipe) -> Header {
@@ -224,6 +230,22 @@ mod tests {
         let mut damaged = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
         damaged[18] ^= 1;
         assert_eq!(refused(&damaged), Some(Reason::Corrupt));
+    }
+
+    #[test]
+    fn so_much_of_exif_is_read_as_a_jpeg_could_hold() {
+        const LIMIT: usize = 64 << 10;
+        for (end, orientation) in [(LIMIT - 1, 6), (LIMIT, 6), (LIMIT + 1, 1)] {
+            // Big-endian, its only entry at its end: the orientation.
+            let entry = [0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0];
+            let place = u32::try_from(end - entry.len()).unwrap().to_be_bytes();
+            let mut exif = [&b"MM\0*"[..], &place].concat();
+            exif.resize(end - entry.len(), 0);
+            exif.extend(entry);
+            exif.extend([0; 100]);
+            let bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0]), chunk(b"eXIf", &exif), chunk(b"IDAT", &[])]);
+            assert_eq!(read(&bytes).orientation, orientation, "{end}");
+        }
     }
 
     /// Found by fuzzing: the codec would panic.
