@@ -53,7 +53,8 @@ pub(super) fn first(source: &mut dyn Source, count: u64) -> io::Result<Cow<'_, [
         }
         return Ok(Cow::Owned(bytes));
     }
-    Ok(Cow::Borrowed(source.piece(0)?.get(..count).unwrap_or_default()))
+    let piece = source.piece(0)?;
+    Ok(Cow::Borrowed(piece.get(..count).ok_or(io::ErrorKind::UnexpectedEof)?))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn image(kind: &str) -> Vec<u8> {
         "gray png" => images::white_30mp_png(),
         // Noise, which is larger than what rendering takes.
         "large png" => images::png_of(ColorType::Rgb, BitDepth::Eight, 3600, 2700, &noise(3600 * 2700 * 3)),
-        "deep png" => images::png_of(ColorType::Rgba, BitDepth::Sixteen, 2000, 1500, &vec![7; 2000 * 1500 * 8]),
+        "deep png" => images::png_of(ColorType::Rgba, BitDepth::Sixteen, 2000, 1500, &noise(2000 * 1500 * 8)),
         endless if endless.ends_with(", no end") => {
             let mut bytes = image(endless.trim_end_matches(", no end"));
             bytes.truncate(bytes.len() - 12);

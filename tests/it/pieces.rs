@@ -149,6 +149,7 @@ fn chunks_that_are_not_as_they_should_be_are_corrupt() {
     for (name, bytes) in [
         ("less than the stream", in_chunks([first], &[IEND])),
         ("data in two places", in_chunks([first], &[text.clone(), idat(second), IEND])),
+        ("an end that has a body", in_chunks([&data[..]], &[(IEND.0, vec![7])])),
         ("no end behind a text", in_chunks([&data[..]], &[text])),
     ] {
         assert_eq!(outcome(&bytes).err(), Some(Reason::Corrupt), "{name}");

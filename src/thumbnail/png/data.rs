@@ -61,7 +61,7 @@ impl<'a> Data<'a> {
                 self.take(<[u8]>::len)?;
             }
             match &head.kind {
-                b"IEND" => return Ok(()),
+                b"IEND" if head.length == 0 => return Ok(()),
                 // Lower case: it may be left out.
                 [b'a'..=b'z', ..] => {}
                 _ => return Err(Halt::Unusual),
