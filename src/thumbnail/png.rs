@@ -37,7 +37,7 @@ pub(super) fn render(
 
     let large = job.largest(probe.size());
     let mut shrunk = match plain(job, source, probe, channels, large) {
-        Err(Halt::Unusual) => unusual(job, source, probe, large)?,
+        Err(Halt::Unusual) => unusual(job, source, probe, channels, large)?,
         Err(Halt::Failed(error)) => return Err(error),
         Ok(shrunk) => shrunk,
     };
@@ -96,12 +96,14 @@ fn unusual(
     job: &mut Job<'_>,
     source: &mut dyn Source,
     probe: &PngProbe,
+    channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
     let bytes = source::first(source, u64::MAX)?;
     let end: &[u8] = if probe.lacks_end { &END } else { &[] };
     let mut rows = Rows::open(&bytes, end)?;
-    if rows.info().size() != (probe.width, probe.height) {
+    let read_again = (rows.info().size(), rows.info().interlaced, rows.channels());
+    if read_again != ((probe.width, probe.height), probe.is_interlaced, channels) {
         return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
     }
     let shrunk = if probe.is_interlaced {
@@ -110,7 +112,7 @@ fn unusual(
         let decoded = job.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
         job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?
     } else {
-        in_strips(job, probe, rows.channels(), large, |space| rows.next(space))?
+        in_strips(job, probe, channels, large, |space| rows.next(space))?
     };
     job.step(Stage::Decode, |_| rows.finish())?;
     Ok(shrunk)

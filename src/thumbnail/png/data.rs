@@ -47,7 +47,7 @@ impl<'a> Data<'a> {
         Ok(true)
     }
 
-    /// Makes sure that all data was read and nothing but the end stands behind it.
+    /// Makes sure that all data was read and that nothing stands behind it but the end and what may be left out.
     pub(super) fn finish(mut self) -> Result<(), Halt> {
         if self.left != 0 {
             return Err(Halt::Unusual);

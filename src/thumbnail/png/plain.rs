@@ -1,6 +1,6 @@
 //! Reading the rows of a plain PNG fast: eight bits a sample, no palette, not interlaced, which most large ones are.
 //!
-//! It takes flawless files alone. Whatever is out of the ordinary, damage above all, is [`Halt::Unusual`] and left to the
+//! It takes flawless files alone, with or without the end marker. Whatever is out of the ordinary, damage above all, is [`Halt::Unusual`] and left to the
 //! `png` crate, which then decides what it is.
 
 use std::io;
@@ -135,7 +135,7 @@ impl<'a> PlainRows<'a> {
         Ok(())
     }
 
-    /// Makes sure that nothing but the end stands behind the last row.
+    /// Makes sure that nothing that matters stands behind the last row.
     pub(super) fn finish(mut self) -> Result<(), Halt> {
         while self.at == self.end && !self.inflate.has_ended() {
             self.inflate()?;

@@ -38,7 +38,7 @@ pub(in super::super) struct PngProbe {
     /// Whether `tRNS` makes a colour or a palette transparent.
     pub(in super::super) has_transparent_colour: bool,
     pub(in super::super) is_interlaced: bool,
-    /// Where the first chunk of data begins, if it is whole.
+    /// Where the first chunk of data begins, if all of its data is there.
     pub(in super::super) first_data: Option<u64>,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
