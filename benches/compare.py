@@ -15,6 +15,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 GROUPS = {
+    "0.3 MP baseline 4:2:0": "*_0.3_420b.jpg",
+    "1 MP baseline 4:2:0": "*_1_420b.jpg",
+    "2 MP baseline 4:2:0": "*_2_420b.jpg",
     "12 MP baseline 4:2:0": "*_12_420b.jpg",
     "12 MP progressive 4:2:0": "*_12_420p.jpg",
     "12 MP baseline 4:4:4": "*_12_444b.jpg",

@@ -2,7 +2,7 @@
 
     python photos.py DIR      (needs pyvips, Pillow, apt-get with package lists, dpkg-deb; about 80 MB of downloads)
 
-Writes DIR/{name}_{12|24}_{420b|420p|444b}.jpg (b: baseline, p: progressive), DIR/{name}_{4|12}_{rgb|rgba}.png, a JPEG
+Writes DIR/{name}_{0.3|1|2|12|24}_{420b|420p|444b}.jpg (b: baseline, p: progressive), DIR/{name}_{4|12}_{rgb|rgba}.png, a JPEG
 with EXIF orientation 6, one with Display P3, drawings that look like screens and flat art. A little noise stands in for a sensor's.
 """
 import random
@@ -77,6 +77,9 @@ def main(out):
             ramp = pyvips.Image.xyz(picture.width, picture.height)[0].cast("float") * 255 / picture.width
             picture.bandjoin(ramp.cast("uchar")).write_to_file(
                 str(out / f"{name}_{size}_rgba.png"), compression=6, strip=True)
+        for size, width in (("0.3", 640), ("1", 1152), ("2", 1632)):
+            small = clean.resize(width / 4032, kernel="lanczos3").copy_memory()
+            jpeg(small, out / f"{name}_{size}_420b.jpg")
         print(name, flush=True)
     wide = photograph(next(cache.rglob(PHOTOS["dragon"][0])), 4032, 3024, 2.5)
     wide = wide.icc_transform("p3", input_profile="srgb", intent="relative")

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::record::{ImageId, Sequencer, SourceId};
 
 /// Goes up when the encoder's output changes for the same input, so that new thumbnails get new keys.
-pub const RENDER_REVISION: u32 = 5;
+pub const RENDER_REVISION: u32 = 6;
 
 /// Thumbnails never change under their key, so anyone may keep them.
 pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";

@@ -12,8 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-/// The schema that this build writes; a record with a larger `v` is left to a newer build.
-pub const SCHEMA: u32 = 1;
+/// The newest schema that this build knows; a record with a larger `v` is left to a newer build.
+///
+/// | `v` | what is new in it |
+/// |---|---|
+/// | 1 | |
+/// | 2 | [`Reason::TooMuchWork`] |
+pub const SCHEMA: u32 = 2;
+
+/// The schema of a record that holds nothing new: builds of that schema go on with it.
+pub const FIRST_SCHEMA: u32 = 1;
 
 /// What is known of an image, as anyone may ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +95,8 @@ pub enum Reason {
     TooManyBytes,
     /// More pixels than the limit.
     TooManyPixels,
+    /// Its scans take more work than the limit.
+    TooMuchWork,
     /// A service that the work needs did not answer, until the last receive.
     Unavailable,
     /// Rendering took longer than its deadline.
@@ -101,12 +111,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, rejections first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UnsupportedType,
         Self::Corrupt,
         Self::Empty,
         Self::TooManyBytes,
         Self::TooManyPixels,
+        Self::TooMuchWork,
         Self::Unavailable,
         Self::RenderTimeout,
         Self::Killed,
@@ -122,11 +133,20 @@ impl Reason {
             Self::Empty => "empty",
             Self::TooManyBytes => "too_many_bytes",
             Self::TooManyPixels => "too_many_pixels",
+            Self::TooMuchWork => "too_much_work",
             Self::Unavailable => "unavailable",
             Self::RenderTimeout => "render_timeout",
             Self::Killed => "killed",
             Self::Internal => "internal",
             Self::SourceMissing => "source_missing",
+        }
+    }
+
+    /// The first schema that knows it.
+    const fn schema(self) -> u32 {
+        match self {
+            Self::TooMuchWork => 2,
+            _ => FIRST_SCHEMA,
         }
     }
 
@@ -294,7 +314,7 @@ impl ImageRecord {
         Self {
             id,
             key,
-            v: SCHEMA,
+            v: FIRST_SCHEMA,
             status: Status::WaitingForUpload,
             reason: None,
             seq: None,

@@ -2,6 +2,7 @@
 
 mod coarse;
 mod colour;
+mod components;
 mod dispatch;
 mod exif;
 mod geometry;
@@ -191,8 +192,8 @@ pub struct Rendered {
 /// Reads the header of a whole file and checks it against the limits, before anything is decoded.
 ///
 /// # Errors
-/// A refusal: [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`], or
-/// [`Reason::Corrupt`] where the header itself is damaged.
+/// A refusal: [`Reason::Empty`], [`Reason::TooManyBytes`], [`Reason::UnsupportedType`], [`Reason::TooManyPixels`],
+/// [`Reason::TooMuchWork`], or [`Reason::Corrupt`] where the header itself is damaged.
 pub fn inspect(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Header, RenderError> {
     Probe::read(bytes, recipe, limits).map(|(_, header)| header)
 }

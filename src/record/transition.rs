@@ -4,7 +4,7 @@
 //! step. Both are plain functions here; a backend either calls them under its own lock or says the same in its
 //! database's words, and the contract suite holds it to that.
 
-use super::{ImageId, ImageRecord, Original, Published, Reason, Sequencer, SourceId, Status};
+use super::{FIRST_SCHEMA, ImageId, ImageRecord, Original, Published, Reason, Sequencer, SourceId, Status};
 use crate::clock::Timestamp;
 
 /// One worker's attempt at one event: what it writes into the record to recognise itself by.
@@ -115,6 +115,15 @@ impl Change {
             Self::Delete { .. } => Status::Deleted,
         }
     }
+
+    /// The schema of a record after this change; `None` where it stays.
+    pub const fn schema(&self) -> Option<u32> {
+        match self {
+            Self::Release { .. } => None,
+            Self::Reject { reason, .. } | Self::Fail { reason, .. } => Some(reason.schema()),
+            Self::Claim { .. } | Self::Publish(_) | Self::Delete { .. } => Some(FIRST_SCHEMA),
+        }
+    }
 }
 
 /// What became of a transition.
@@ -188,6 +197,7 @@ impl Transition {
         new.rev = if existed { new.rev + 1 } else { 1 };
         new.updated_at = self.at;
         new.lease_until = None;
+        new.v = self.change.schema().unwrap_or(new.v);
         if let Change::Release { error } = &self.change {
             new.last_error = Some(error.clone());
             return new;

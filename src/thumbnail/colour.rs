@@ -8,7 +8,14 @@ use super::pixels::{Channels, Pixels};
 /// A profile of at most so many bytes is carried over into the thumbnails: Display P3 takes 500, Adobe RGB 560.
 const MAX_CARRIED_BYTES: usize = 4096;
 /// A longer profile is ignored; the largest that printers use are two megabytes.
-const MAX_PROFILE_BYTES: usize = 4 << 20;
+pub(super) const MAX_PROFILE_BYTES: usize = 4 << 20;
+/// Memory that a byte of a profile takes while it is parsed and becomes a conversion.
+const MEMORY_PER_BYTE: u64 = 10;
+
+/// Upper bound of the memory that a profile of so many bytes takes.
+pub(super) fn memory(profile_bytes: u64) -> u64 {
+    if profile_bytes > MAX_PROFILE_BYTES as u64 { 0 } else { profile_bytes * MEMORY_PER_BYTE }
+}
 /// How far sRGB's own rounding may put a profile's colours off before it counts as another one.
 const SRGB_TOLERANCE: u8 = 2;
 

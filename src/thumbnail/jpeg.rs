@@ -2,18 +2,19 @@
 
 mod decode;
 mod encode;
+pub(super) mod markers;
 mod scaled;
 
 use super::colour::{Colours, Conversion, Space};
+use super::components::{Components, Meaning};
 use super::geometry::Dimensions;
 use super::orient::Flips;
-use super::pixels::Pixels;
 use super::planes::Planes;
 use super::probe::jpeg::{self as probe, Coding, JpegProbe};
 use super::stages::{Job, Stage};
 use super::{RenderError, Thumbnail};
 
-use decode::{Picture, Plan};
+use decode::Picture;
 use encode::Settings;
 
 /// Makes the thumbnails of a JPEG.
@@ -22,17 +23,25 @@ pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &JpegProbe) -> Resu
     let stored = Dimensions::new(probe.width, probe.height);
     let large = job.largest(stored);
     let conversion = if let Colours::Converted(conversion) = &colours { Some(conversion) } else { None };
-    let plan = Plan { eighths: stored.eighths_for(large), as_pixels: conversion.is_some(), inks: conversion };
-    let stop = job.stop;
-    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, plan, stop))?;
+    // A profile of inks or colours is one of RGB, a profile of gray is applied to luma.
+    let as_components = conversion.is_some() && probe.colours != probe::Colours::Gray;
+    let (eighths, stop) = (stored.eighths_for(large), job.stop);
+    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, eighths, as_components, stop))?;
     job.lacks_end |= decoded.lacks_end;
 
-    // Inks have become sRGB while they were decoded.
-    let conversion = conversion.filter(|_| probe.colours != probe::Colours::FourInks);
     let way = Way { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
     match decoded.picture {
         Picture::Planes(planes) => way.of_planes(job, planes),
-        Picture::Pixels(pixels) => way.of_pixels(job, pixels),
+        Picture::Components(components) => way.of_components(job, components, meaning(probe)),
+    }
+}
+
+fn meaning(probe: &JpegProbe) -> Meaning {
+    match probe.colours {
+        probe::Colours::Gray | probe::Colours::YCbCr => Meaning::YCbCr,
+        probe::Colours::Rgb => Meaning::Rgb,
+        probe::Colours::Cmyk => Meaning::Cmyk,
+        probe::Colours::Ycck => Meaning::Ycck,
     }
 }
 
@@ -40,7 +49,7 @@ fn space(probe: &JpegProbe) -> Space {
     match probe.colours {
         probe::Colours::Gray => Space::Gray,
         probe::Colours::YCbCr | probe::Colours::Rgb => Space::Rgb,
-        probe::Colours::FourInks => Space::Cmyk,
+        probe::Colours::Cmyk | probe::Colours::Ycck => Space::Cmyk,
     }
 }
 
@@ -73,10 +82,20 @@ impl Way<'_> {
     }
 
     /// The other way: RGB, for what has no planes of luma and chroma, or colours that must be converted.
-    fn of_pixels(&self, job: &mut Job<'_>, decoded: Pixels) -> Result<Vec<Thumbnail>, RenderError> {
-        let large = job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, self.large))?;
+    fn of_components(
+        &self,
+        job: &mut Job<'_>,
+        decoded: Components,
+        meaning: Meaning,
+    ) -> Result<Vec<Thumbnail>, RenderError> {
+        let has_inks = matches!(meaning, Meaning::Cmyk | Meaning::Ycck);
+        let inks = self.conversion.filter(|_| has_inks).and_then(Conversion::of_inks);
+        let from_inks =
+            |samples: &[u8]| inks.as_ref().and_then(|inks| inks.rgb(samples)).unwrap_or_else(|| multiplied(samples));
+        let large =
+            job.step(Stage::Resize, |slot| decoded.into_rgb(&mut slot.resizer, self.large, meaning, from_inks))?;
         let mut current = large.upright(self.orientation);
-        if let Some(conversion) = self.conversion {
+        if let Some(conversion) = self.conversion.filter(|_| !has_inks) {
             conversion.apply(&mut current);
         }
         job.cascade(self.stored.turned(self.orientation), |job, size| {
@@ -92,6 +111,12 @@ impl Way<'_> {
         let recipe = job.recipe;
         Settings { quality: recipe.jpeg_quality, optimize: recipe.jpeg_optimize, profile: self.profile }
     }
+}
+
+/// RGB of inverted inks without a profile: each ink lets through its share, black included.
+fn multiplied(inks: &[u8]) -> Vec<u8> {
+    let share = |ink: u8, black: u8| ((u16::from(ink) * u16::from(black) + 127) / 255) as u8;
+    inks.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| share(ink, k))).collect()
 }
 
 fn shrink(job: &mut Job<'_>, planes: Planes, size: Dimensions, turn: Flips) -> Result<Planes, RenderError> {
@@ -119,23 +144,29 @@ fn turn(job: &mut Job<'_>, planes: Planes, orientation: u8) -> Result<Planes, Re
     })
 }
 
-/// Upper bound of the memory that rendering takes: the coefficients that libjpeg keeps until the last scan, its rows of
-/// blocks, the decoded picture, the largest thumbnail turned and not, and what resizing to it takes.
+/// Upper bound of the memory that rendering takes: the coefficients that are kept until the last scan, the decoder's rows,
+/// the decoded picture, the largest thumbnail turned and not, and what resizing to it takes.
 pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
     let stored = Dimensions::new(probe.width, probe.height);
-    let decoded = stored.eighths(stored.eighths_for(large));
-    let keeps_coefficients = probe.coding == Coding::Progressive || probe.is_multi_scan;
-    let coefficients = if keeps_coefficients { 2 * probe.coefficients() } else { 0 };
+    let eighths = stored.eighths_for(large);
+    let decoded = stored.eighths(eighths);
+    let is_progressive = probe.coding == Coding::Progressive;
+    let coefficients = if is_progressive { probe.blocks() * block_bytes(eighths) } else { 0 };
     let rows = u64::from(probe.width) * 256;
     let samples = match probe.colours {
         probe::Colours::Gray => 1,
         probe::Colours::YCbCr | probe::Colours::Rgb => 3,
-        probe::Colours::FourInks => 4,
+        probe::Colours::Cmyk | probe::Colours::Ycck => 4,
     };
     // Planes are filled up to whole blocks.
     let filled = Dimensions::new(decoded.width + 8, decoded.height + 8);
     let resizing = 3 * u64::from(large.height) * u64::from(decoded.width);
     coefficients + rows + samples * filled.pixels() + resizing + large.pixels() * 12
+}
+
+/// Bytes that a block of a progressive picture takes: its coefficients, and one bit for each that is not zero.
+const fn block_bytes(eighths: u32) -> u64 {
+    2 * scaled::kept_coefficients(eighths) + 8
 }
 
 /// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: four
@@ -144,23 +175,28 @@ pub(super) fn dearest_bytes(pixels: u64, side: u64) -> u64 {
     let long = u64::from(probe::MAX_SIDE).min(pixels).max(1);
     // Width and height together are most where the picture is a line.
     let edges = long + pixels.div_ceil(long);
-    // Units of 32 pixels a side, of four components.
-    let coefficients = 2 * 4 * (pixels + 31 * edges + 31 * 31);
     let thumbnail = pixels.min(side * side);
-    let decoded = most_decoded(pixels, side) + edges;
-    coefficients + long * 256 + 4 * (decoded + 8 * edges + 64) + 3 * decoded + thumbnail * 12
+    let most = |of: fn(u64, u32) -> u64| {
+        (1..=8).map(|eighths| of(most_stored(pixels, side, eighths), eighths)).max().unwrap_or_default()
+    };
+    // MCUs of 32 pixels a side, of four components.
+    let coefficients = most(|stored, eighths| 4 * stored.div_ceil(64) * block_bytes(eighths));
+    let filling = 4 * (31 * edges + 31 * 31).div_ceil(64) * block_bytes(8);
+    let decoded = most(|stored, eighths| stored * u64::from(eighths * eighths) / 64) + edges;
+    coefficients + filling + long * 256 + 4 * (decoded + 8 * edges + 64) + 3 * decoded + thumbnail * 12
 }
 
-/// The most pixels that such a picture is decoded to. An eighth less would not have kept enough of one side: of the
-/// long one, or, by half a pixel of the thumbnail's rounding, of the short one.
-fn most_decoded(pixels: u64, side: u64) -> u64 {
-    let at = |eighths: u64| {
-        let scaled = pixels * eighths * eighths / 64;
-        let enough = if eighths == 1 { u64::MAX } else { (3 * side * eighths).div_ceil(2 * (eighths - 1)) + 3 };
-        let rounding = 4 * u64::from(probe::MAX_SIDE) + 12 * side;
-        scaled.min(enough.saturating_mul(enough).saturating_add(rounding))
-    };
-    (1..=8).map(at).max().unwrap_or(pixels)
+/// The most pixels of a picture of at most `pixels` that is decoded at `eighths / 8`. An eighth less would not have kept
+/// enough of one side: of the long one, or, by half a pixel of the thumbnail's rounding, of the short one.
+fn most_stored(pixels: u64, side: u64, eighths: u32) -> u64 {
+    let eighths = u64::from(eighths);
+    if eighths == 1 {
+        return pixels;
+    }
+    let enough = (3 * side * eighths).div_ceil(2 * (eighths - 1)) + 3;
+    let rounding = 4 * u64::from(probe::MAX_SIDE) + 12 * side;
+    let decoded = enough.saturating_mul(enough).saturating_add(rounding);
+    pixels.min(decoded.saturating_mul(64).div_ceil(eighths * eighths))
 }
 
 #[cfg(test)]

@@ -22,15 +22,15 @@ pub(super) struct Planes {
 
 /// Where one plane lies, and how much of it is picture: the rest fills up the last blocks.
 #[derive(Clone, Copy, Debug)]
-struct PlaneShape {
-    offset: usize,
-    stored: Dimensions,
+pub(super) struct PlaneShape {
+    pub(super) offset: usize,
+    pub(super) stored: Dimensions,
     /// A half sample at the edge when the picture's side is odd.
-    visible: (f64, f64),
+    pub(super) visible: (f64, f64),
 }
 
 impl PlaneShape {
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         self.stored.pixels() as usize
     }
 
@@ -59,15 +59,10 @@ impl Planes {
         Self { size, subsampling, samples: buffer }
     }
 
-    /// The same planes as libjpeg-turbo takes and gives them.
+    /// The same planes as libjpeg-turbo takes them.
     pub(super) fn as_yuv(&self) -> YuvImage<&[u8]> {
         let (width, height) = (self.size.width as usize, self.size.height as usize);
         YuvImage { pixels: &self.samples, width, height, align: 1, subsamp: self.subsampling }
-    }
-
-    pub(super) fn as_yuv_mut(&mut self) -> YuvImage<&mut [u8]> {
-        let (width, height) = (self.size.width as usize, self.size.height as usize);
-        YuvImage { pixels: &mut self.samples, width, height, align: 1, subsamp: self.subsampling }
     }
 
     /// Each plane with the length of its rows.
@@ -146,7 +141,8 @@ fn shapes(size: Dimensions, subsampling: Subsamp) -> impl Iterator<Item = PlaneS
     [luma, blue, red].into_iter().take(count)
 }
 
-fn resize_plane(
+/// Fills the plane `target` with the plane `source`.
+pub(super) fn resize_plane(
     resizer: &mut Resizer,
     source: &[u8],
     from: PlaneShape,

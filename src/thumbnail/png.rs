@@ -8,6 +8,7 @@ mod encode;
 mod filter;
 mod inflate;
 mod plain;
+mod profile;
 mod unfilter;
 
 use super::colour::{Colours, Space};
@@ -71,8 +72,15 @@ impl Look {
         let rows = Rows::open(&bytes, &[])?;
         let channels = rows.channels();
         let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
-        let (colours, chunks) = ColourChunks::of(rows.info(), space);
-        Ok(Self { channels, colours, chunks, is_gray_palette: chunks::is_gray_palette(rows.info()) })
+        let info = rows.info().clone();
+        drop(bytes);
+        let profile = match probe.profile {
+            Some((at, length)) => profile::read(source, at, length)?,
+            None => None,
+        };
+        let is_gray_palette = profile.is_none() && chunks::is_gray_palette(&info);
+        let (colours, chunks) = ColourChunks::of(&info, profile, space);
+        Ok(Self { channels, colours, chunks, is_gray_palette })
     }
 }
 

@@ -30,7 +30,7 @@ impl Probe {
             let probe = JpegProbe::read(bytes)?;
             let header = probe.header(recipe);
             check_pixels(&header, limits.max_pixels)?;
-            probe.check(bytes)?;
+            probe.check()?;
             Ok((Self::Jpeg(probe), header))
         } else if bytes.starts_with(PNG_SIGNATURE) {
             Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))

@@ -1,9 +1,9 @@
-//! What rendering needs anew for each image and keeps between them: codec states and large buffers.
+//! What one rendering works with, and what is kept for the next: memory, and nothing that could change a picture.
 
 use std::sync::{Mutex, PoisonError};
 
 use fast_image_resize::Resizer;
-use turbojpeg::{Compressor, Decompressor};
+use turbojpeg::Compressor;
 
 use super::RenderError;
 
@@ -19,7 +19,7 @@ const MAX_KEPT_BUFFERS: usize = 2;
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) resizer: Resizer,
-    decompressor: Option<Decompressor>,
+    /// Of this rendering alone: libjpeg-turbo keeps tables that were fitted to one picture for the next.
     compressor: Option<Compressor>,
     buffers: Vec<Vec<u8>>,
 }
@@ -32,20 +32,13 @@ impl Slot {
 
     /// Leaves the slot to the next rendering. One whose rendering failed or panicked never gets here.
     pub(super) fn give_back(mut self) {
+        self.compressor = None;
         self.buffers.retain(|buffer| buffer.capacity() <= MAX_KEPT_BYTES);
         self.buffers.truncate(MAX_KEPT_BUFFERS);
         if self.resizer.size_of_internal_buffers() > MAX_KEPT_BYTES {
             self.resizer.reset_internal_buffers();
         }
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
-    }
-
-    /// The JPEG decoder.
-    pub(super) fn decompressor(&mut self) -> Result<&mut Decompressor, RenderError> {
-        match &mut self.decompressor {
-            Some(decompressor) => Ok(decompressor),
-            missing => Ok(missing.insert(Decompressor::new().map_err(codec_failed)?)),
-        }
     }
 
     /// The JPEG encoder.

@@ -55,7 +55,7 @@ fn checked(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The time that this thread has spent on a processor.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(statistics.split_whitespace().next().unwrap().parse().unwrap())
 }

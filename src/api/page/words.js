@@ -25,6 +25,7 @@ const REASONS = {
   empty: () => "Refused: the file is empty.",
   too_many_bytes: (limits) => `Refused: the file is larger than ${bytesInWords(limits.maxBytes)}.`,
   too_many_pixels: () => "Refused: the image has too many pixels.",
+  too_much_work: () => "Refused: the image has too many scans to decode.",
   unavailable: () => "Failed: something that the work needs did not answer.",
   render_timeout: () => "Failed: making the thumbnails took too long.",
   killed: () => "Failed: the work was interrupted again and again.",

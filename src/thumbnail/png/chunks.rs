@@ -30,7 +30,7 @@ pub(super) struct ColourChunks {
 
 impl ColourChunks {
     /// What becomes of the colours of a picture: `cICP` goes before `iCCP`, that before `sRGB`, that before `gAMA` and `cHRM`.
-    pub(super) fn of(info: &Info<'_>, space: Space) -> (Colours, Self) {
+    pub(super) fn of(info: &Info<'_>, profile: Option<Vec<u8>>, space: Space) -> (Colours, Self) {
         let mut chunks = Self::default();
         if let Some(points) = info.coding_independent_code_points {
             let range = u8::from(points.is_video_full_range_image);
@@ -39,8 +39,8 @@ impl ColourChunks {
             chunks.code_points = (points != [1, 13, 0, 1]).then_some(points);
             return (Colours::Plain, chunks);
         }
-        if let Some(profile) = &info.icc_profile {
-            let colours = Colours::of(Cow::clone(profile).into_owned(), space);
+        if let Some(profile) = profile {
+            let colours = Colours::of(profile, space);
             chunks.profile = colours.carried().map(<[u8]>::to_vec);
             return (colours, chunks);
         }
@@ -69,5 +69,5 @@ fn is_srgb(chromaticities: &SourceChromaticities) -> bool {
 /// Whether every colour of the palette is a gray.
 pub(super) fn is_gray_palette(info: &Info<'_>) -> bool {
     let is_gray = |palette: &Cow<'_, [u8]>| palette.as_chunks::<3>().0.iter().all(|&[r, g, b]| r == g && g == b);
-    info.color_type == ColorType::Indexed && info.icc_profile.is_none() && info.palette.as_ref().is_some_and(is_gray)
+    info.color_type == ColorType::Indexed && info.palette.as_ref().is_some_and(is_gray)
 }

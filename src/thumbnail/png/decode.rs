@@ -58,6 +58,8 @@ impl<'a> Rows<'a> {
         let mut options = DecodeOptions::default();
         options.set_ignore_adler32(false);
         options.set_ignore_text_chunk(true);
+        // It would be inflated up to the limit of all chunks.
+        options.set_ignore_iccp_chunk(true);
         let mut decoder = Decoder::new_with_options(Bytes([bytes, end]), options);
         decoder.set_limits(Limits { bytes: CHUNK_BYTES });
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);

@@ -1,16 +1,20 @@
-//! The header of a JPEG: every marker segment up to the first scan.
+//! The header of a JPEG: every marker segment up to the first scan, and how many scans follow.
+
+mod profile;
+mod work;
 
 use std::ops::Range;
 
-use super::super::{FIXED_BYTES, Header, Refusal, exif, jpeg};
+use super::super::jpeg::markers::{EOI, SOI, SOS, Segment, Segments};
+use super::super::{FIXED_BYTES, Header, Refusal, colour, exif, jpeg};
 use super::{corrupt, largest, refuse, unsupported};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
-/// What libjpeg-turbo takes at most, on each side.
+use work::ComponentBlocks;
+
+/// Pixels on a side at most, as libjpeg has it.
 pub(in super::super) const MAX_SIDE: u16 = 65_500;
-/// Scans of one image at most. Encoders write about ten; each costs a pass over all coefficients.
-const MAX_SCANS: usize = 64;
 /// Marker segments before the first scan at most.
 const MAX_SEGMENTS: usize = 4096;
 
@@ -29,8 +33,8 @@ pub(in super::super) enum Colours {
     Gray,
     YCbCr,
     Rgb,
-    /// CMYK or YCCK.
-    FourInks,
+    Cmyk,
+    Ycck,
 }
 
 /// One component's sampling factors.
@@ -49,39 +53,49 @@ pub(in super::super) struct JpegProbe {
     pub(in super::super) coding: Coding,
     pub(in super::super) colours: Colours,
     pub(in super::super) sampling: Vec<Sampling>,
-    /// Whether the first scan leaves out components, so that all coefficients must be kept until the last scan.
-    pub(in super::super) is_multi_scan: bool,
     /// Where the parts of the embedded profile lie, in order.
-    pub(in super::super) profile: Vec<Range<usize>>,
-    first_scan: usize,
+    profile: Vec<Range<usize>>,
+    /// Blocks that its scans read, each counted for every scan that it is in.
+    block_reads: u64,
 }
 
 impl JpegProbe {
-    /// Reads the segments before the first scan.
+    /// Reads the segments before the first scan, and counts the scans.
     pub(in super::super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut found = Found::default();
-        let mut segments = Segments { bytes, at: 2 };
+        let mut segments = Segments::new(bytes);
         for _ in 0..MAX_SEGMENTS {
-            let (marker, body) = segments.next()?;
-            if let Some(scan) = found.take(bytes, marker, body)? {
-                return found.into_probe(scan);
+            let segment = segments.next().ok_or_else(|| corrupt("the file ends before its picture begins"))?;
+            if segment.marker == SOS {
+                return found.into_probe(bytes, segments, &segment);
             }
+            found.take(bytes, segment)?;
         }
         Err(corrupt(format!("more than {MAX_SEGMENTS} segments before the picture")))
     }
 
     pub(super) fn header(&self, recipe: &Recipe) -> Header {
+        let profile_bytes = self.profile_bytes() as u64;
         Header {
             format: Format::Jpeg,
             width: self.width,
             height: self.height,
             orientation: self.orientation,
-            decode_bytes: FIXED_BYTES + jpeg::decode_bytes(self, largest(recipe, self.width, self.height)),
+            decode_bytes: FIXED_BYTES
+                + colour::memory(profile_bytes)
+                + jpeg::decode_bytes(self, largest(recipe, self.width, self.height)),
         }
     }
 
-    /// The embedded profile; empty where there is none.
+    fn profile_bytes(&self) -> usize {
+        self.profile.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// The embedded profile; empty where there is none, or one that is too large to be used.
     pub(in super::super) fn profile_in(&self, bytes: &[u8]) -> Vec<u8> {
+        if self.profile_bytes() > colour::MAX_PROFILE_BYTES {
+            return Vec::new();
+        }
         self.profile.iter().filter_map(|part| bytes.get(part.clone())).flatten().copied().collect()
     }
 
@@ -89,60 +103,39 @@ impl JpegProbe {
     #[cfg(test)]
     pub(in super::super) fn of_inks(width: u32, height: u32, factors: &[(u8, u8)]) -> Self {
         let sampling = factors.iter().map(|&(horizontal, vertical)| Sampling { horizontal, vertical }).collect();
-        let (coding, colours) = (Coding::Progressive, Colours::FourInks);
-        let (profile, first_scan, orientation) = (Vec::new(), 0, 1);
-        Self { width, height, orientation, coding, colours, sampling, is_multi_scan: true, profile, first_scan }
+        let (coding, colours) = (Coding::Progressive, Colours::Cmyk);
+        let (profile, block_reads, orientation) = (Vec::new(), 0, 1);
+        Self { width, height, orientation, coding, colours, sampling, profile, block_reads }
     }
 
-    /// What only a look at the whole file shows: how many scans there are.
-    pub(super) fn check(&self, bytes: &[u8]) -> Result<(), Refusal> {
-        if self.coding == Coding::Sequential {
-            return Ok(());
-        }
-        let rest = bytes.get(self.first_scan..).unwrap_or_default();
-        let markers = rest.windows(2).filter(|pair| pair[0] == 0xff).map(|pair| pair[1]);
-        let scans = markers.take_while(|&marker| marker != 0xd9).filter(|&marker| marker == 0xda).take(MAX_SCANS + 1);
-        if scans.count() > MAX_SCANS { Err(corrupt(format!("more than {MAX_SCANS} scans"))) } else { Ok(()) }
+    /// Refuses what would take too long, whatever the machine.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        work::check(self.block_reads)
     }
 
-    /// Coefficients of all components, the last blocks filled up.
-    pub(in super::super) fn coefficients(&self) -> u64 {
+    /// Blocks of all components, those that fill up the last MCUs included.
+    pub(in super::super) fn blocks(&self) -> u64 {
+        let blocks: u64 = self.sampling.iter().map(Sampling::blocks).sum();
+        self.mcus() * blocks
+    }
+
+    fn component_blocks(&self, ids: &[u8]) -> Vec<ComponentBlocks> {
+        let own = |(&id, sampling): (&u8, &Sampling)| ComponentBlocks { id, blocks: self.mcus() * sampling.blocks() };
+        ids.iter().zip(&self.sampling).map(own).collect()
+    }
+
+    /// MCUs of an interleaved scan.
+    fn mcus(&self) -> u64 {
         let most = |of: fn(&Sampling) -> u8| u64::from(self.sampling.iter().map(of).max().unwrap_or(1)).max(1);
         let (horizontal, vertical) = (most(|s| s.horizontal), most(|s| s.vertical));
-        let units = u64::from(self.width).div_ceil(8 * horizontal) * u64::from(self.height).div_ceil(8 * vertical);
-        let blocks: u64 = self.sampling.iter().map(|s| u64::from(s.horizontal) * u64::from(s.vertical)).sum();
-        units * blocks * 64
+        u64::from(self.width).div_ceil(8 * horizontal) * u64::from(self.height).div_ceil(8 * vertical)
     }
 }
 
-/// Walks over marker segments.
-struct Segments<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Segments<'_> {
-    /// The next marker and where its body lies.
-    fn next(&mut self) -> Result<(u8, Range<usize>), Refusal> {
-        let ends = || corrupt("the file ends before its picture begins");
-        // Any number of fill bytes may stand before a marker; libjpeg skips other bytes too, with a warning, and a fill byte
-        // before a zero is one of those.
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let found = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff));
-        self.at += found.ok_or_else(ends)?;
-        let marker = self.bytes[self.at + 1];
-        self.at += 2;
-        if matches!(marker, 0x01 | 0xd0..=0xd8) {
-            return Ok((marker, self.at..self.at));
-        }
-        let length = self.bytes.get(self.at..self.at + 2).ok_or_else(ends)?;
-        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-        let body = self.at + 2..self.at + length.max(2);
-        if body.end > self.bytes.len() {
-            return Err(ends());
-        }
-        self.at = body.end;
-        Ok((marker, body))
+impl Sampling {
+    /// Blocks of the component in each MCU.
+    fn blocks(&self) -> u64 {
+        u64::from(self.horizontal) * u64::from(self.vertical)
     }
 }
 
@@ -156,6 +149,7 @@ struct Found {
     profile: Vec<(u8, Range<usize>)>,
 }
 
+/// The frame header.
 struct Frame {
     marker: u8,
     width: u16,
@@ -164,22 +158,20 @@ struct Frame {
     sampling: Vec<Sampling>,
 }
 
-/// The first scan: where it begins, and how many components are in it.
-struct Scan {
-    at: usize,
-    components: u8,
-}
-
 impl Found {
-    /// Takes a segment in; returns the first scan when it is reached.
-    fn take(&mut self, bytes: &[u8], marker: u8, at: Range<usize>) -> Result<Option<Scan>, Refusal> {
+    /// Takes in a segment before the first scan.
+    fn take(&mut self, bytes: &[u8], segment: Segment) -> Result<(), Refusal> {
+        let Segment { marker, body: at } = segment;
         let body = &bytes[at.clone()];
         match marker {
-            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf if self.frame.is_none() => {
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                if self.frame.is_some() {
+                    return Err(corrupt("more than one frame header"));
+                }
                 self.frame = Some(Frame::read(marker, body)?);
             }
-            0xda => return Ok(Some(Scan { at: at.start - 4, components: body.first().copied().unwrap_or(0) })),
-            0xd9 => return Err(corrupt("the file ends before its picture begins")),
+            EOI => return Err(corrupt("the file ends before its picture begins")),
+            SOI => return Err(corrupt("a second start marker before the picture")),
             0xe0 if body.starts_with(b"JFIF\0") => self.has_jfif = true,
             0xe1 if body.starts_with(b"Exif\0") && self.orientation.is_none() => {
                 self.orientation = body.get(6..).map(exif::orientation);
@@ -190,24 +182,24 @@ impl Found {
             0xee if body.starts_with(b"Adobe") => self.adobe_transform = body.get(11).copied(),
             _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn into_probe(mut self, scan: Scan) -> Result<JpegProbe, Refusal> {
+    fn into_probe(self, bytes: &[u8], rest: Segments<'_>, scan: &Segment) -> Result<JpegProbe, Refusal> {
         let colours = self.colours()?;
         let frame = self.frame.ok_or_else(|| corrupt("a scan without a frame"))?;
-        self.profile.sort_by_key(|(number, _)| *number);
-        Ok(JpegProbe {
+        let mut probe = JpegProbe {
             width: frame.width.into(),
             height: frame.height.into(),
             orientation: self.orientation.unwrap_or(1),
             coding: if frame.is_progressive() { Coding::Progressive } else { Coding::Sequential },
             colours,
-            is_multi_scan: usize::from(scan.components) < frame.sampling.len(),
             sampling: frame.sampling,
-            profile: self.profile.into_iter().map(|(_, range)| range).collect(),
-            first_scan: scan.at,
-        })
+            profile: profile::in_order(self.profile),
+            block_reads: 0,
+        };
+        probe.block_reads = work::block_reads(bytes, rest, scan, &probe.component_blocks(&frame.ids));
+        Ok(probe)
     }
 
     /// What the components mean, by libjpeg's rules: JFIF, then Adobe's marker, then the components' names.
@@ -220,7 +212,8 @@ impl Found {
                 Ok(if self.adobe_transform == Some(0) { Colours::Rgb } else { Colours::YCbCr })
             }
             3 => Ok(if ids == b"RGB" { Colours::Rgb } else { Colours::YCbCr }),
-            4 => Ok(Colours::FourInks),
+            4 if self.adobe_transform == Some(2) => Ok(Colours::Ycck),
+            4 => Ok(Colours::Cmyk),
             0 => Err(corrupt("a scan without a frame")),
             count => Err(unsupported(format!("a JPEG of {count} components"))),
         }
@@ -301,17 +294,27 @@ mod tests {
         let probe = JpegProbe::read(&file(&[frame(0xc2, 8, 4032, 3024, &[0x22, 0x11, 0x11])])).unwrap();
         assert_eq!((probe.width, probe.height, probe.orientation), (4032, 3024, 1));
         assert_eq!((probe.coding, probe.colours), (Coding::Progressive, Colours::YCbCr));
-        assert!(!probe.is_multi_scan);
-        assert_eq!(probe.coefficients(), 4032 * 3024 * 3 / 2);
+        assert_eq!(probe.blocks(), 4032 * 3024 / 64 * 3 / 2);
     }
 
     #[test]
-    fn profile_parts_are_put_in_order() {
-        let part = |number: u8, text: &[u8]| segment(0xe2, &[b"ICC_PROFILE\0", &[number, 2][..], text].concat());
-        let bytes = file(&[part(2, b"def"), part(1, b"abc"), frame(0xc0, 8, 8, 8, &[0x11])]);
-        let probe = JpegProbe::read(&bytes).unwrap();
-        let profile: Vec<u8> = probe.profile.iter().flat_map(|range| bytes[range.clone()].to_vec()).collect();
-        assert_eq!(profile, b"abcdef");
+    fn profile_parts_are_put_together_up_to_the_limit() {
+        let part = |number: u8, data: &[u8]| segment(0xe2, &[b"ICC_PROFILE\0", &[number, 2][..], data].concat());
+        let frame = || frame(0xc0, 8, 8, 8, &[0x11]);
+        let bytes = file(&[part(2, b"def"), part(1, b"abc"), frame()]);
+        assert_eq!(JpegProbe::read(&bytes).unwrap().profile_in(&bytes), b"abcdef");
+        let most = colour::MAX_PROFILE_BYTES;
+        for (length, is_taken) in [(most - 1, true), (most, true), (most + 1, false)] {
+            let whole = vec![7; length];
+            let mut parts: Vec<_> = (1..).zip(whole.chunks(65_000)).map(|(number, data)| part(number, data)).collect();
+            parts.push(frame());
+            let bytes = file(&parts);
+            let probe = JpegProbe::read(&bytes).unwrap();
+            let profile = probe.profile_in(&bytes);
+            assert_eq!(profile.len(), if is_taken { length } else { 0 });
+            let plain = JpegProbe::read(&file(&[frame()])).unwrap().header(&Recipe::default()).decode_bytes;
+            assert!(probe.header(&Recipe::default()).decode_bytes >= plain + profile.len() as u64);
+        }
     }
 
     #[test]

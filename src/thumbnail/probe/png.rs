@@ -40,6 +40,8 @@ pub(in super::super) struct PngProbe {
     pub(in super::super) is_interlaced: bool,
     /// Where the first chunk of data begins, if all of its data is there.
     pub(in super::super) first_data: Option<u64>,
+    /// Where the body of the first `iCCP` lies, and its length, if it comes before the data.
+    pub(in super::super) profile: Option<(u64, u64)>,
     /// Whether every chunk is whole and only IEND is missing.
     pub(in super::super) lacks_end: bool,
     /// Chunks up to the end, of which no more than are allowed and one are counted.
@@ -90,6 +92,7 @@ impl PngProbe {
             has_transparent_colour: false,
             is_interlaced: interlace == 1,
             first_data: None,
+            profile: None,
             lacks_end: false,
             chunks: 1,
         })
@@ -114,6 +117,7 @@ impl PngProbe {
                     source.look(body, &mut data)?;
                     self.orientation = exif::orientation(&data);
                 }
+                b"iCCP" if self.first_data.is_none() => self.profile = self.profile.or(Some((body, length))),
                 b"IDAT" => self.first_data = self.first_data.or(Some(at)),
                 b"PLTE" if self.has_palette && !is_palette(length) => self.invalid_palette = Some(length),
                 b"tRNS" => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{attribute_of, seconds};
-use crate::record::{Change, Guard, SCHEMA, Sequencer, Status, Transition};
+use crate::record::{Change, FIRST_SCHEMA, Guard, SCHEMA, Sequencer, Status, Transition};
 
 /// The names and values that an expression refers to. Every name is a placeholder, since many are reserved words.
 #[derive(Debug, Default)]
@@ -115,7 +115,10 @@ struct Update<'a> {
 impl Update<'_> {
     fn of(mut self, transition: &Transition) -> String {
         self.set_if_new("key", &transition.key);
-        self.set_if_new("v", &SCHEMA);
+        match transition.change.schema() {
+            Some(schema) => self.set("v", &schema),
+            None => self.set_if_new("v", &FIRST_SCHEMA),
+        }
         self.set_if_new("created_at", &transition.at);
         self.set("updated_at", &transition.at);
         self.count_revision();

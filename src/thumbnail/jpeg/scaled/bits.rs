@@ -1,7 +1,9 @@
 //! The bits of one scan, in the order in which they were written, with the stuffed zeros left out.
 
+use super::damage::Damage;
+
 /// A reader of entropy-coded data. Behind the end of a scan it reads zeros, and says so when it is asked.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// The next byte that is not in the buffer.
@@ -105,18 +107,21 @@ impl<'a> Bits<'a> {
         self.count < self.padding
     }
 
-    /// Where the marker behind the data is, if everything was read but the bits that fill up the last byte.
-    pub(super) fn end(&self) -> Option<usize> {
-        let left = self.count.checked_sub(self.padding)?;
-        let is_marker =
-            self.data.get(self.at) == Some(&0xff) && self.data.get(self.at + 1).is_some_and(|&next| next != 0);
-        (left < 8 && is_marker).then_some(self.at)
+    /// Where the rest of the file begins, once the last code was read.
+    pub(super) const fn end(&self) -> Result<usize, Damage> {
+        if self.is_overrun() { Err(Damage::EndsEarly) } else { Ok(self.at) }
     }
 
-    /// What stands behind the restart marker of this number, if that is what comes next.
-    pub(super) fn behind_restart(&self, number: u8) -> Option<Self> {
-        let at = self.end()?;
-        (self.data.get(at + 1) == Some(&(0xd0 + number))).then(|| Self::new(self.data, at + 2))
+    /// The reader behind the restart marker that must come now, whatever its number. Only the bits that fill up the last byte
+    /// may be left before it.
+    pub(super) fn behind_restart(&self) -> Result<Self, Damage> {
+        let left = self.count.checked_sub(self.padding).ok_or(Damage::EndsEarly)?;
+        let rest = self.data.get(self.at..).unwrap_or_default();
+        let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
+        match rest.get(fill) {
+            Some(0xd0..=0xd7) if fill > 0 && left < 8 => Ok(Self::new(self.data, self.at + fill + 1)),
+            _ => Err(Damage::MissingRestart),
+        }
     }
 }
 
@@ -161,9 +166,9 @@ mod tests {
             assert_eq!(u64::from(bits.take(1)), bit(at));
             at += 1;
         }
-        assert_eq!(bits.end(), Some(bytes.len() - 2));
+        assert_eq!(bits.end(), Ok(bytes.len() - 2));
         assert!(!bits.is_overrun());
         bits.take_row(1);
-        assert!(bits.is_overrun() && bits.end().is_none());
+        assert!(bits.is_overrun() && bits.end() == Err(Damage::EndsEarly));
     }
 }

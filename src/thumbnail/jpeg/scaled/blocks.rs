@@ -1,11 +1,13 @@
-//! The blocks of one component while its scans come in: the few coefficients that are shown, and which others there are.
+//! The blocks of one component while its scans come in: the coefficients that the scaled picture uses, and which others are
+//! not zero.
 
+use super::Band;
 use super::bits::Bits;
+use super::damage::Damage;
 use super::huffman::Huffman;
-use super::{Band, Unusual};
 
-/// All blocks of a component. Of each, the first `K` coefficients in zigzag order are kept; of the others only
-/// whether they are zero, which is all that the scans need to be read by.
+/// All blocks of a component. The first `K` coefficients of each in zigzag order are kept; of the others only whether they
+/// are zero, since later scans depend on it.
 pub(super) struct Blocks<const K: usize> {
     /// Blocks from one row to the next.
     pub(super) stride: usize,
@@ -29,7 +31,7 @@ impl<const K: usize> Blocks<K> {
         table: &Huffman,
         last: &mut i32,
         low: u32,
-    ) -> Result<(), Unusual> {
+    ) -> Result<(), Damage> {
         bits.fill();
         *last = last.wrapping_add(table.difference(bits)?);
         self.values[block][0] = (*last << low) as i16;
@@ -52,7 +54,7 @@ impl<const K: usize> Blocks<K> {
         table: &Huffman,
         empty: &mut u32,
         band: Band,
-    ) -> Result<(), Unusual> {
+    ) -> Result<(), Damage> {
         let mut reader = *bits;
         let row = self.nonzero[blocks.clone()].iter_mut().zip(&mut self.values[blocks]);
         for (nonzero, values) in row {
@@ -68,7 +70,7 @@ impl<const K: usize> Blocks<K> {
                 if length > 0 {
                     at += run;
                     if at > band.last {
-                        return Err(Unusual);
+                        return Err(Damage::Code);
                     }
                     let value = signed(&mut reader, length);
                     *nonzero |= 1 << at;
@@ -97,7 +99,7 @@ impl<const K: usize> Blocks<K> {
         table: &Huffman,
         empty: &mut u32,
         band: Band,
-    ) -> Result<(), Unusual> {
+    ) -> Result<(), Damage> {
         let mut reader = *bits;
         let in_band = (u64::MAX << band.first) & (u64::MAX >> (63 - band.last));
         let row = self.nonzero[blocks.clone()].iter_mut().zip(&mut self.values[blocks]);
@@ -112,7 +114,7 @@ impl<const K: usize> Blocks<K> {
                 if length == 1 {
                     new = if reader.take(1) == 1 { 1 } else { -1 };
                 } else if length > 1 {
-                    return Err(Unusual);
+                    return Err(Damage::Code);
                 } else if run < 15 {
                     *empty = empty_blocks(&mut reader, run);
                     break;
@@ -123,7 +125,7 @@ impl<const K: usize> Blocks<K> {
                     zeros &= zeros.wrapping_sub(1);
                 }
                 if zeros == 0 {
-                    return Err(Unusual);
+                    return Err(Damage::Code);
                 }
                 let place = zeros & zeros.wrapping_neg();
                 correct(values, left & (place - 1) & *nonzero, &mut reader, band.low);

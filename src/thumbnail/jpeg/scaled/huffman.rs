@@ -1,8 +1,8 @@
 //! Huffman tables: from the lengths of a DHT segment to symbols.
 
-use super::Unusual;
 use super::bits::Bits;
 use super::blocks::signed;
+use super::damage::Damage;
 
 /// Codes of at most so many bits are looked up at once.
 const QUICK_BITS: u32 = 10;
@@ -21,14 +21,14 @@ pub(super) struct Huffman {
 
 impl Huffman {
     /// The table whose codes of one bit, two bits, ... are so many, and stand for these symbols.
-    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Unusual> {
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Damage> {
         let mut table = Self { quick: [0; 1 << QUICK_BITS], ends: [0; 17], starts: [0; 17], symbols: [0; 256] };
-        table.symbols.get_mut(..symbols.len()).ok_or(Unusual)?.copy_from_slice(symbols);
+        table.symbols.get_mut(..symbols.len()).ok_or(Damage::HuffmanTable)?.copy_from_slice(symbols);
         let (mut code, mut place) = (0_u32, 0_usize);
         for (length, &count) in (1..).zip(counts) {
             table.starts[length as usize] = place as i32 - code as i32;
             for _ in 0..count {
-                table.enter(code, length, *symbols.get(place).ok_or(Unusual)?)?;
+                table.enter(code, length, *symbols.get(place).ok_or(Damage::HuffmanTable)?)?;
                 code += 1;
                 place += 1;
             }
@@ -38,9 +38,9 @@ impl Huffman {
         Ok(table)
     }
 
-    fn enter(&mut self, code: u32, length: u32, symbol: u8) -> Result<(), Unusual> {
+    fn enter(&mut self, code: u32, length: u32, symbol: u8) -> Result<(), Damage> {
         if code >= 1 << length {
-            return Err(Unusual);
+            return Err(Damage::HuffmanTable);
         }
         if length <= QUICK_BITS {
             let span = 1 << (QUICK_BITS - length);
@@ -52,17 +52,17 @@ impl Huffman {
 
     /// Reads the next symbol; its bits were filled in.
     #[inline(always)]
-    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Unusual> {
-        let (length, symbol) = self.first(bits.peek(16)).ok_or(Unusual)?;
+    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Damage> {
+        let (length, symbol) = self.first(bits.peek(16)).ok_or(Damage::Code)?;
         bits.skip(length);
         Ok(symbol)
     }
 
     /// Reads the difference of a DC coefficient from the one before; its bits were filled in.
     #[inline(always)]
-    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Unusual> {
+    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Damage> {
         let length = self.symbol(bits)?;
-        if length > 15 { Err(Unusual) } else { Ok(signed(bits, length.into())) }
+        if length > 15 { Err(Damage::Code) } else { Ok(signed(bits, length.into())) }
     }
 
     /// The code that sixteen bits begin with: its length, and its symbol.
@@ -99,7 +99,7 @@ mod tests {
         }
         let mut bits = Bits::new(&[0xff, 0, 0xff, 0], 0);
         bits.fill();
-        assert_eq!(table.symbol(&mut bits), Err(Unusual));
+        assert_eq!(table.symbol(&mut bits), Err(Damage::Code));
     }
 
     #[test]

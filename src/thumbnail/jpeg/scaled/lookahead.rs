@@ -1,58 +1,58 @@
-//! What the next bits of a sequential scan's block say: one or two coefficients at once, or several that are not shown.
+//! Look-up tables for the AC coefficients of sequential scans: the next bits give one or two coefficients at once, or pass
+//! several that the scaled picture does not use.
 
-use super::Unusual;
+use super::COEFFICIENTS;
 use super::bits::Bits;
 use super::blocks::{of_sign, signed};
+use super::damage::Damage;
 use super::huffman::Huffman;
 use super::transform::Batch;
 
-/// So many bits are looked at for one or two coefficients that are shown.
-const SHOWN_BITS: u32 = 11;
-/// So many are looked at for several that are not.
-const PASSED_BITS: u32 = 12;
-/// So often can be looked before there may be too few bits.
-const LOOKS: u32 = 56 / PASSED_BITS;
-/// Added to the places of what ends its block.
+/// Bits that index the table of coefficients that are kept.
+const KEPT_BITS: u32 = 11;
+/// Bits that index the table of coefficients that are skipped.
+const SKIPPED_BITS: u32 = 12;
+/// Look-ups that a filled buffer is enough for.
+const LOOKUPS: u32 = 56 / SKIPPED_BITS;
+/// Added to the places of an entry that ends its block.
 const ENDS: usize = 128;
-/// Places of a block.
-const PLACES: usize = 64;
 
 /// The table of a component's AC coefficients.
 pub(super) struct Lookahead {
-    /// Two coefficients at most.
-    shown: [Shown; 1 << SHOWN_BITS],
-    /// As many as there are.
-    passed: [Seen; 1 << PASSED_BITS],
+    /// Up to two coefficients an entry.
+    kept: [Kept; 1 << KEPT_BITS],
+    /// As many coefficients an entry as its bits hold.
+    skipped: [Decoded; 1 << SKIPPED_BITS],
     codes: Huffman,
 }
 
-/// One coefficient or two that were seen whole.
+/// One or two coefficients that the index holds whole.
 #[derive(Clone, Copy)]
-struct Shown {
+struct Kept {
     first: i16,
-    /// The first once more where there is no other.
+    /// The second coefficient; the first once more where there is no second.
     last: i16,
     /// Places to the first.
     steps_to_first: u8,
-    seen: Seen,
+    decoded: Decoded,
 }
 
-/// What was seen whole.
+/// What the bits of an index decode to.
 #[derive(Clone, Copy)]
-struct Seen {
+struct Decoded {
     /// Bits of all codes and coefficients.
     bits: u8,
-    /// How many places it goes on, the last being that of the last coefficient; [`ENDS`] more where the block ends behind
-    /// it. More than a block has where nothing was seen whole.
+    /// Places to the last coefficient; [`ENDS`] more where the block ends behind it. More than a block has where the index
+    /// holds no coefficient whole.
     steps: u8,
 }
 
-impl Seen {
-    /// The end of the block alone: a place on is nothing but the zero that it stands for.
+impl Decoded {
+    /// The steps of the end of the block alone.
     const END_STEPS: usize = ENDS + 1;
 
-    /// What these bits say, of which there are so many: at most so many coefficients, each of which is told.
-    fn of(codes: &Huffman, next: u32, known: u32, most: usize, mut tell: impl FnMut(i16, u8)) -> Self {
+    /// Decodes up to `most` coefficients from the first `known` bits and calls `report` for each.
+    fn of(codes: &Huffman, next: u32, known: u32, most: usize, mut report: impl FnMut(i16, u8)) -> Self {
         let next = next << (16 - known);
         let (mut bits, mut steps, mut count) = (0, 0, 0);
         while let Some((code_bits, symbol)) = codes.first(next << bits & 0xffff) {
@@ -65,34 +65,38 @@ impl Seen {
                 bits = with_this;
                 break;
             }
-            if count == most || steps + more >= PLACES {
+            if count == most || steps + more >= COEFFICIENTS {
                 break;
             }
             let own = (next << (bits + code_bits) & 0xffff) >> (16 - length);
             (count, steps, bits) = (count + 1, steps + more, with_this);
-            tell(if length == 0 { 0 } else { of_sign(own, length) as i16 }, steps as u8);
+            report(if length == 0 { 0 } else { of_sign(own, length) as i16 }, steps as u8);
         }
-        if bits == 0 { Self { bits: 0, steps: PLACES as u8 } } else { Self { bits: bits as u8, steps: steps as u8 } }
+        if bits == 0 {
+            Self { bits: 0, steps: COEFFICIENTS as u8 }
+        } else {
+            Self { bits: bits as u8, steps: steps as u8 }
+        }
     }
 }
 
-impl Shown {
+impl Kept {
     fn of(codes: &Huffman, next: u32) -> Self {
         let (mut first, mut last) = (None, 0);
-        let seen = Seen::of(codes, next, SHOWN_BITS, 2, |value, steps| {
+        let decoded = Decoded::of(codes, next, KEPT_BITS, 2, |value, steps| {
             first.get_or_insert((value, steps));
             last = value;
         });
         let (first, steps_to_first) = first.unwrap_or((0, 1));
-        Self { first, last, steps_to_first, seen }
+        Self { first, last, steps_to_first, decoded }
     }
 }
 
 impl Lookahead {
     pub(super) fn new(codes: &Huffman) -> Self {
         Self {
-            shown: std::array::from_fn(|next| Shown::of(codes, next as u32)),
-            passed: std::array::from_fn(|next| Seen::of(codes, next as u32, PASSED_BITS, PLACES, |_, _| {})),
+            kept: std::array::from_fn(|next| Kept::of(codes, next as u32)),
+            skipped: std::array::from_fn(|next| Decoded::of(codes, next as u32, SKIPPED_BITS, COEFFICIENTS, |_, _| {})),
             codes: codes.clone(),
         }
     }
@@ -104,45 +108,45 @@ impl Lookahead {
         bits: &mut Bits<'_>,
         batch: &mut Batch,
         lane: usize,
-    ) -> Result<(), Unusual> {
+    ) -> Result<(), Damage> {
         let mut reader = *bits;
         // The place that is read next.
         let mut at = 1;
-        'looks: while at < PLACES {
+        'lookups: while at < COEFFICIENTS {
             reader.fill_up();
-            for _ in 0..LOOKS {
+            for _ in 0..LOOKUPS {
                 let mut next = at;
                 if at < K {
-                    let shown = self.shown[reader.peek(SHOWN_BITS) as usize];
-                    next += usize::from(shown.seen.steps);
-                    if next % ENDS < PLACES {
-                        reader.skip(shown.seen.bits.into());
-                        batch[(at + usize::from(shown.steps_to_first) - 1) % PLACES][lane] = shown.first;
-                        batch[(next - 1) % PLACES][lane] = shown.last;
+                    let kept = self.kept[reader.peek(KEPT_BITS) as usize];
+                    next += usize::from(kept.decoded.steps);
+                    if next % ENDS < COEFFICIENTS {
+                        reader.skip(kept.decoded.bits.into());
+                        batch[(at + usize::from(kept.steps_to_first) - 1) % COEFFICIENTS][lane] = kept.first;
+                        batch[(next - 1) % COEFFICIENTS][lane] = kept.last;
                     }
                 } else {
-                    let seen = self.passed[reader.peek(PASSED_BITS) as usize];
-                    next += usize::from(seen.steps);
-                    if next % ENDS < PLACES {
-                        reader.skip(seen.bits.into());
+                    let skipped = self.skipped[reader.peek(SKIPPED_BITS) as usize];
+                    next += usize::from(skipped.steps);
+                    if next % ENDS < COEFFICIENTS {
+                        reader.skip(skipped.bits.into());
                     }
                 }
-                // The block may end in the middle of what was seen.
-                if next % ENDS >= PLACES {
+                // The block may end within the entry.
+                if next % ENDS >= COEFFICIENTS {
                     (reader, at) = self.long(reader, at, batch, lane)?;
-                    continue 'looks;
+                    continue 'lookups;
                 }
                 at = next;
-                if at >= PLACES {
-                    break 'looks;
+                if at >= COEFFICIENTS {
+                    break 'lookups;
                 }
             }
         }
         *bits = reader;
-        if at == PLACES || at >= ENDS { Ok(()) } else { Err(Unusual) }
+        if at == COEFFICIENTS || at >= ENDS { Ok(()) } else { Err(Damage::Code) }
     }
 
-    /// Reads a coefficient that was not seen whole; returns the bits behind it, and the place that is read next.
+    /// Reads a coefficient that no index holds whole; returns the bits behind it, and the place that is read next.
     #[inline(never)]
     fn long<'a>(
         &self,
@@ -150,11 +154,11 @@ impl Lookahead {
         mut at: usize,
         batch: &mut Batch,
         lane: usize,
-    ) -> Result<(Bits<'a>, usize), Unusual> {
+    ) -> Result<(Bits<'a>, usize), Damage> {
         bits.fill();
         let symbol = self.codes.symbol(&mut bits)?;
         let value = signed(&mut bits, length_of(symbol)) as i16;
-        at += steps_of(symbol).ok_or(Unusual)?;
+        at += steps_of(symbol).ok_or(Damage::Code)?;
         if let Some(place) = batch.get_mut((at - 1) % ENDS) {
             place[lane] = value;
         }
@@ -170,7 +174,7 @@ const fn length_of(symbol: u8) -> u32 {
 /// How many places a code goes on; nothing where no sequential scan has such a code.
 const fn steps_of(symbol: u8) -> Option<usize> {
     match symbol {
-        0 => Some(Seen::END_STEPS),
+        0 => Some(Decoded::END_STEPS),
         0xf0 => Some(16),
         _ if length_of(symbol) > 0 => Some((symbol >> 4) as usize + 1),
         _ => None,
@@ -217,7 +221,7 @@ mod tests {
             assert_eq!(read, meant[..K]);
             assert!(batch.iter().all(|lanes| lanes.iter().enumerate().all(|(lane, &value)| lane == 3 || value == 0)));
         }
-        assert_eq!(bits.end(), Some(data.len() - 2));
+        assert_eq!(bits.end(), Ok(data.len() - 2));
     }
 
     proptest! {
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_goes_on_behind_its_end_is_unusual() {
+    fn a_block_that_goes_on_behind_its_end_is_refused() {
         let table = Lookahead::new(&Huffman::new(&COUNTS, &SYMBOLS).unwrap());
         for (symbols, is_fine) in
             [(vec![0xf0, 0xf0, 0xf0, 0x72, 0x72], false), (vec![0xf0, 0xf0, 0xf0, 0x72, 0x21, 0x21, 0x01], true)]

@@ -1,167 +1,174 @@
-//! One scan of a progressive JPEG: a few bits of some coefficients, for every block of one component or of several.
+//! One scan of a progressive JPEG: some bits of some coefficients, for every block of one component or of several.
 
 use std::sync::Arc;
 
+use super::arithmetic::Decoder;
+use super::arithmetic_blocks::{Predictor, Statistics};
 use super::bits::Bits;
 use super::blocks::Blocks;
-use super::frame::{Component, Frame, Tables};
+use super::damage::Damage;
+use super::frame::{Frame, MAX_COMPONENTS, ScanComponent};
 use super::huffman::Huffman;
-use super::{Band, Halt, Unusual};
+use super::tables::Tables;
+use super::{Band, Error};
 use crate::thumbnail::Stop;
 use crate::thumbnail::dispatch::dispatched;
 
 /// What a scan brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    FirstDc(Vec<Arc<Huffman>>),
+    FirstDc,
     RefineDc,
-    FirstAc(Arc<Huffman>),
-    RefineAc(Arc<Huffman>),
+    FirstAc,
+    RefineAc,
 }
 
 /// A scan whose header was read.
 pub(super) struct Scan {
     kind: Kind,
-    /// Places of its components in the frame.
-    components: Vec<usize>,
+    components: Vec<ScanComponent>,
     band: Band,
     restart_interval: usize,
+    is_arithmetic: bool,
 }
 
-/// Where the bits of a scan are, and what is carried from block to block.
-struct State<'a> {
-    bits: Bits<'a>,
-    /// The last DC coefficient of each component.
-    last: [i32; 3],
-    /// Blocks to come that have nothing in the band.
-    empty: u32,
-    /// Units until the next restart marker.
-    left: usize,
-    restarts: u8,
+/// The entropy coder of a scan, and what it carries from block to block.
+trait Coder {
+    /// Moves behind a restart marker.
+    fn restart(&mut self) -> Result<(), Damage>;
+    /// Reads blocks of one component, which stand side by side in a row.
+    fn blocks<const K: usize>(
+        &mut self,
+        scan: &Scan,
+        position: usize,
+        run: std::ops::Range<usize>,
+        blocks: &mut Blocks<K>,
+    ) -> Result<(), Damage>;
+    fn is_overrun(&self) -> bool;
+    fn end(&self) -> Result<usize, Damage>;
 }
 
 impl Scan {
-    /// Reads the scan's header, and notes in the frame what the scan brings.
-    pub(super) fn read(body: &[u8], frame: &mut Frame, tables: &Tables) -> Result<Self, Unusual> {
-        let (&count, rest) = body.split_first().ok_or(Unusual)?;
-        let (chosen, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or(Unusual)?;
-        let &[first, last, bits] = rest else { return Err(Unusual) };
+    /// Reads the scan header, and notes in the frame what the scan brings.
+    pub(super) fn read(
+        body: &[u8],
+        frame: &mut Frame,
+        tables: &Tables<'_>,
+        is_arithmetic: bool,
+    ) -> Result<Self, Damage> {
+        let (components, rest) = frame.scan_components(body)?;
+        let &[first, last, bits] = rest.first_chunk().ok_or(Damage::SegmentLength)?;
         let (high, low) = (bits >> 4, bits & 15);
         let is_dc = first == 0;
-        let is_band = if is_dc { last == 0 && count > 0 } else { first <= last && last < 64 && count == 1 };
+        let is_band = if is_dc { last == 0 } else { first <= last && last < 64 && components.len() == 1 };
         if !is_band || low > 13 || (high != 0 && high != low + 1) {
-            return Err(Unusual);
+            return Err(Damage::Parameter);
         }
-        let (pairs, _) = chosen.as_chunks::<2>();
-        let components: Vec<usize> = pairs.iter().map(|pair| frame.place(pair[0])).collect::<Result<_, _>>()?;
-        // In the frame's order, each once.
-        if !components.is_sorted_by(|a, b| a < b) {
-            return Err(Unusual);
-        }
-        for &component in &components {
-            frame.components[component].advance(first, last, high, low, tables)?;
+        for component in &components {
+            frame.components[component.index].begin_progressive_scan((first, last), (high, low), tables)?;
         }
         let kind = match (is_dc, high) {
-            (true, 0) => Kind::FirstDc(pairs.iter().map(|pair| tables.dc(pair[1] >> 4)).collect::<Result<_, _>>()?),
+            (true, 0) => Kind::FirstDc,
             (true, _) => Kind::RefineDc,
-            (false, 0) => Kind::FirstAc(tables.ac(pairs[0][1] & 15)?),
-            (false, _) => Kind::RefineAc(tables.ac(pairs[0][1] & 15)?),
+            (false, 0) => Kind::FirstAc,
+            (false, _) => Kind::RefineAc,
         };
         let band = Band { first: first.into(), last: last.into(), low: low.into() };
-        Ok(Self { kind, components, band, restart_interval: tables.restart_interval })
+        Ok(Self { kind, components, band, restart_interval: tables.restart_interval, is_arithmetic })
     }
 
-    /// Reads the scan's data into the blocks; returns where the marker behind it is.
+    /// Reads the scan's data into the blocks; returns where the file goes on.
     pub(super) fn run<const K: usize>(
         &self,
-        bytes: &[u8],
-        at: usize,
+        (bytes, at): (&[u8], usize),
+        frame: &Frame,
+        tables: &Tables<'_>,
+        blocks: &mut [Blocks<K>],
+        stop: &Stop,
+    ) -> Result<usize, Error> {
+        if self.is_arithmetic {
+            let coder = ArithmeticCoder::new(self, bytes, at, tables);
+            return self.run_with(coder, frame, blocks, stop);
+        }
+        self.run_with(HuffmanCoder::new(self, bytes, at, tables)?, frame, blocks, stop)
+    }
+
+    fn run_with<const K: usize>(
+        &self,
+        mut coder: impl Coder,
         frame: &Frame,
         blocks: &mut [Blocks<K>],
         stop: &Stop,
-    ) -> Result<usize, Halt> {
-        let interval = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval };
-        let mut state = State { bits: Bits::new(bytes, at), last: [0; 3], empty: 0, left: interval, restarts: 0 };
-        let rows = match self.components.as_slice() {
-            [only] => frame.components[*only].blocks.1,
-            _ => frame.components[0].units.1,
-        };
-        for row in 0..rows {
+    ) -> Result<usize, Error> {
+        let mut left = self.interval();
+        for row in 0..frame.mcus_of(&self.components).1 {
             stop.check()?;
             dispatched(
                 #[inline(always)]
                 || match self.components.as_slice() {
-                    [only] => self.row_of_blocks(row, &frame.components[*only], &mut blocks[*only], &mut state),
-                    _ => self.row_of_units(row, frame, blocks, &mut state),
+                    [only] => self.row_of_blocks(row, frame, &mut blocks[only.index], &mut coder, &mut left),
+                    _ => self.row_of_mcus(row, frame, blocks, &mut coder, &mut left),
                 },
             )?;
-            if state.bits.is_overrun() {
-                return Err(Halt::Unusual);
+            if coder.is_overrun() {
+                return Err(Damage::EndsEarly.into());
             }
         }
-        Ok(state.bits.end().filter(|_| state.empty == 0).ok_or(Unusual)?)
+        Ok(coder.end()?)
     }
 
-    /// A row of a scan of one component alone, in runs between restart markers.
+    const fn interval(&self) -> usize {
+        if self.restart_interval == 0 { usize::MAX } else { self.restart_interval }
+    }
+
+    /// A row of a scan of one component, in runs between restart markers.
     #[inline(always)]
     fn row_of_blocks<const K: usize>(
         &self,
         row: usize,
-        component: &Component,
+        frame: &Frame,
         blocks: &mut Blocks<K>,
-        state: &mut State<'_>,
-    ) -> Result<(), Unusual> {
+        coder: &mut impl Coder,
+        left: &mut usize,
+    ) -> Result<(), Damage> {
+        let component = &frame.components[self.components[0].index];
         let first = row * component.stride();
         let (mut at, end) = (first, first + component.blocks.0);
         while at < end {
-            if state.left == 0 {
-                state.restart(self.restart_interval)?;
+            if *left == 0 {
+                coder.restart()?;
+                *left = self.restart_interval;
             }
-            let run = at..end.min(at.saturating_add(state.left));
-            state.left -= run.len();
+            let run = at..end.min(at.saturating_add(*left));
+            *left -= run.len();
             at = run.end;
-            let (bits, empty) = (&mut state.bits, &mut state.empty);
-            match &self.kind {
-                Kind::FirstAc(table) => blocks.first_ac(run, bits, table, empty, self.band)?,
-                Kind::RefineAc(table) => blocks.refine_ac(run, bits, table, empty, self.band)?,
-                Kind::FirstDc(tables) => {
-                    for block in run {
-                        blocks.first_dc(block, bits, &tables[0], &mut state.last[0], self.band.low)?;
-                    }
-                }
-                Kind::RefineDc => run.for_each(|block| blocks.refine_dc(block, bits, self.band.low)),
-            }
+            coder.blocks(self, 0, run, blocks)?;
         }
         Ok(())
     }
 
-    /// A row of units, each of which holds some blocks of every component: DC coefficients only.
+    /// A row of MCUs, each of which holds some blocks of every component: DC coefficients only.
     #[inline(always)]
-    fn row_of_units<const K: usize>(
+    fn row_of_mcus<const K: usize>(
         &self,
         row: usize,
         frame: &Frame,
         blocks: &mut [Blocks<K>],
-        state: &mut State<'_>,
-    ) -> Result<(), Unusual> {
-        for unit in 0..frame.components[0].units.0 {
-            if state.left == 0 {
-                state.restart(self.restart_interval)?;
+        coder: &mut impl Coder,
+        left: &mut usize,
+    ) -> Result<(), Damage> {
+        for mcu in 0..frame.components[0].mcus.0 {
+            if *left == 0 {
+                coder.restart()?;
+                *left = self.restart_interval;
             }
-            state.left -= 1;
-            for (place, &index) in self.components.iter().enumerate() {
-                let (component, blocks) = (&frame.components[index], &mut blocks[index]);
+            *left -= 1;
+            for (position, &ScanComponent { index, .. }) in self.components.iter().enumerate() {
+                let component = &frame.components[index];
                 let (across, down) = component.sampling;
                 for y in 0..down {
-                    let first = (row * down + y) * component.stride() + unit * across;
-                    for block in first..first + across {
-                        match &self.kind {
-                            Kind::FirstDc(tables) => {
-                                let last = &mut state.last[place];
-                                blocks.first_dc(block, &mut state.bits, &tables[place], last, self.band.low)?;
-                            }
-                            _ => blocks.refine_dc(block, &mut state.bits, self.band.low),
-                        }
-                    }
+                    let first = (row * down + y) * component.stride() + mcu * across;
+                    coder.blocks(self, position, first..first + across, &mut blocks[index])?;
                 }
             }
         }
@@ -169,13 +176,127 @@ impl Scan {
     }
 }
 
-impl State<'_> {
-    /// Goes over the restart marker that must stand here.
-    fn restart(&mut self, interval: usize) -> Result<(), Unusual> {
-        self.bits = self.bits.behind_restart(self.restarts).filter(|_| self.empty == 0).ok_or(Unusual)?;
-        self.restarts = (self.restarts + 1) % 8;
-        self.last = [0; 3];
-        self.left = interval;
+/// Huffman coding.
+struct HuffmanCoder<'a> {
+    bits: Bits<'a>,
+    /// For each component of a DC scan; that of an AC scan.
+    tables: Vec<Arc<Huffman>>,
+    /// The last DC coefficient of each component.
+    last: [i32; MAX_COMPONENTS],
+    /// Blocks to come that have nothing in the band.
+    end_of_band_run: u32,
+}
+
+impl<'a> HuffmanCoder<'a> {
+    fn new(scan: &Scan, bytes: &'a [u8], at: usize, tables: &Tables<'_>) -> Result<Self, Damage> {
+        let chosen = |component: &ScanComponent| match scan.kind {
+            Kind::FirstDc => tables.dc(component.dc_table).map(Arc::new),
+            _ => tables.ac(component.ac_table).map(Arc::new),
+        };
+        let tables = match scan.kind {
+            Kind::RefineDc => Vec::new(),
+            _ => scan.components.iter().map(chosen).collect::<Result<_, _>>()?,
+        };
+        Ok(Self { bits: Bits::new(bytes, at), tables, last: [0; MAX_COMPONENTS], end_of_band_run: 0 })
+    }
+}
+
+impl Coder for HuffmanCoder<'_> {
+    fn restart(&mut self) -> Result<(), Damage> {
+        if self.end_of_band_run > 0 {
+            return Err(Damage::MissingRestart);
+        }
+        self.bits = self.bits.behind_restart()?;
+        self.last = [0; MAX_COMPONENTS];
         Ok(())
+    }
+
+    #[inline(always)]
+    fn blocks<const K: usize>(
+        &mut self,
+        scan: &Scan,
+        position: usize,
+        run: std::ops::Range<usize>,
+        blocks: &mut Blocks<K>,
+    ) -> Result<(), Damage> {
+        let (bits, empty, band) = (&mut self.bits, &mut self.end_of_band_run, scan.band);
+        match scan.kind {
+            Kind::FirstAc => blocks.first_ac(run, bits, &self.tables[0], empty, band),
+            Kind::RefineAc => blocks.refine_ac(run, bits, &self.tables[0], empty, band),
+            Kind::FirstDc => {
+                for block in run {
+                    blocks.first_dc(block, bits, &self.tables[position], &mut self.last[position], band.low)?;
+                }
+                Ok(())
+            }
+            Kind::RefineDc => {
+                run.for_each(|block| blocks.refine_dc(block, bits, band.low));
+                Ok(())
+            }
+        }
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.bits.is_overrun()
+    }
+
+    fn end(&self) -> Result<usize, Damage> {
+        if self.end_of_band_run > 0 { Err(Damage::Code) } else { self.bits.end() }
+    }
+}
+
+/// Arithmetic coding.
+struct ArithmeticCoder<'a> {
+    decoder: Decoder<'a>,
+    statistics: Statistics,
+    predictors: Vec<Predictor>,
+}
+
+impl<'a> ArithmeticCoder<'a> {
+    fn new(scan: &Scan, bytes: &'a [u8], at: usize, tables: &Tables<'_>) -> Self {
+        Self {
+            decoder: Decoder::new(bytes, at),
+            statistics: Statistics::new(tables.conditioning.clone()),
+            predictors: scan.components.iter().map(Predictor::new).collect(),
+        }
+    }
+}
+
+impl Coder for ArithmeticCoder<'_> {
+    fn restart(&mut self) -> Result<(), Damage> {
+        self.decoder = self.decoder.behind_restart()?;
+        self.statistics.restart();
+        self.predictors.iter_mut().for_each(Predictor::restart);
+        Ok(())
+    }
+
+    fn blocks<const K: usize>(
+        &mut self,
+        scan: &Scan,
+        position: usize,
+        run: std::ops::Range<usize>,
+        blocks: &mut Blocks<K>,
+    ) -> Result<(), Damage> {
+        let (decoder, band, table) = (&mut self.decoder, scan.band, scan.components[position].ac_table);
+        for block in run {
+            match scan.kind {
+                Kind::FirstDc => {
+                    let value = self.statistics.dc(decoder, &mut self.predictors[position])?;
+                    blocks.values[block][0] = (value << band.low) as i16;
+                }
+                Kind::RefineDc => self.statistics.refine_dc(decoder, (blocks, block), band),
+                Kind::FirstAc => self.statistics.first_ac(decoder, table, (blocks, block), band)?,
+                Kind::RefineAc => self.statistics.refine_ac(decoder, table, (blocks, block), band)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.decoder.is_overrun()
+    }
+
+    fn end(&self) -> Result<usize, Damage> {
+        self.decoder.end()
     }
 }

@@ -1,168 +1,208 @@
-//! The scan of a sequential JPEG, which most are: block after block, each as a whole.
+//! The scans of a sequential JPEG, which most are: block after block, each as a whole.
 //!
-//! A row of units is read, transformed and painted before the next. Of a block only the coefficients that are shown
-//! become numbers; those behind them are gone over several at a time.
+//! A row of MCUs is read, transformed and painted before the next. Of a block only the coefficients that the scaled picture
+//! uses become numbers; those behind them are skipped several at a time.
 
 use std::sync::Arc;
 
+use super::arithmetic::Decoder;
+use super::arithmetic_blocks::{Predictor, Statistics};
 use super::bits::Bits;
-use super::frame::{Frame, Tables};
+use super::damage::Damage;
+use super::frame::{Frame, ScanComponent};
 use super::huffman::Huffman;
 use super::lookahead::Lookahead;
+use super::tables::Tables;
 use super::transform::{Batch, LANES, Transform};
-use super::{Halt, Unusual};
+use super::{Error, PlaneMut};
 use crate::thumbnail::Stop;
 use crate::thumbnail::dispatch::dispatched;
-use crate::thumbnail::planes::Planes;
 
-/// The scan's header and the tables that it is read by.
+/// A scan whose header was read.
 pub(super) struct Sequential {
-    dc: Vec<Arc<Huffman>>,
-    ac: Vec<Arc<Lookahead>>,
+    components: Vec<ScanComponent>,
     restart_interval: usize,
+    is_arithmetic: bool,
+}
+
+/// Entropy-coded data, and what is carried from block to block of all components.
+trait Stream: Default {
+    /// The stream behind the restart marker that must come now. By value, so that it can stay in registers until then.
+    fn behind_restart(self) -> Result<Self, Damage>;
+    fn is_overrun(&self) -> bool;
+    fn end(&self) -> Result<usize, Damage>;
+}
+
+/// What reads the blocks of one component from a stream.
+trait BlockReader<S> {
+    /// Forgets the block before.
+    fn restart(&mut self);
+    /// Reads a block into its lane; of the coefficients from the `K`th on, anything may be there afterwards.
+    fn read<const K: usize>(&mut self, stream: &mut S, batch: &mut Batch, lane: usize) -> Result<(), Damage>;
 }
 
 /// One component while its rows come in.
-struct Part<'a, const N: usize, const K: usize> {
-    /// Blocks of a unit, across and down.
+struct Part<'a, R, const N: usize, const K: usize> {
+    /// Blocks of an MCU, across and down.
     sampling: (usize, usize),
-    dc: &'a Huffman,
-    ac: &'a Lookahead,
-    /// The last DC coefficient.
-    last: i32,
-    /// The blocks that were read last in each row of the units.
+    reader: R,
+    /// The blocks that were read last in each row of the MCUs.
     batches: Vec<Batch>,
     transform: Transform<N, K>,
     /// What is still to be painted, and the length of its rows.
-    plane: &'a mut [u8],
+    samples: &'a mut [u8],
     width: usize,
 }
 
 /// Where in the file the scan is.
-struct Place<'a> {
-    bits: Bits<'a>,
-    /// Units until the next restart marker.
+struct Cursor<S> {
+    stream: S,
+    /// MCUs until the next restart marker.
     left: usize,
-    restarts: u8,
 }
 
 impl Sequential {
-    /// Reads the header of a scan that holds the whole picture.
-    pub(super) fn read(body: &[u8], frame: &mut Frame, tables: &Tables) -> Result<Self, Unusual> {
-        let count = frame.components.len();
-        let (chosen, rest) =
-            body.split_first().and_then(|(_, rest)| rest.split_at_checked(2 * count)).ok_or(Unusual)?;
-        if body.first() != Some(&(count as u8)) || rest != [0, 63, 0] {
-            return Err(Unusual);
+    /// Reads the scan header. Its band of coefficients says nothing in a sequential scan: some cameras write zeros.
+    pub(super) fn read(
+        body: &[u8],
+        frame: &mut Frame,
+        tables: &Tables<'_>,
+        is_arithmetic: bool,
+    ) -> Result<Self, Damage> {
+        let (components, _) = frame.scan_components(body)?;
+        for component in &components {
+            frame.components[component.index].begin_sequential_scan(tables)?;
         }
-        let (mut dc, mut ac): (Vec<_>, Vec<Arc<Lookahead>>) = (Vec::new(), Vec::new());
-        for (place, &[id, names]) in chosen.as_chunks::<2>().0.iter().enumerate() {
-            if frame.place(id)? != place {
-                return Err(Unusual);
-            }
-            frame.components[place].advance(0, 63, 0, 0, tables)?;
-            dc.push(tables.dc(names >> 4)?);
-            // Both planes of chroma have the same table.
-            let before = chosen.as_chunks::<2>().0[..place].iter().position(|&[_, other]| other & 15 == names & 15);
-            ac.push(match before {
-                Some(same) => Arc::clone(&ac[same]),
-                None => Arc::new(Lookahead::new(&*tables.ac(names & 15)?)),
-            });
-        }
-        Ok(Self { dc, ac, restart_interval: tables.restart_interval })
+        Ok(Self { components, restart_interval: tables.restart_interval, is_arithmetic })
     }
 
-    /// Reads the scan's data and paints it; returns where the marker behind it is.
+    /// Reads the scan's data and paints it; returns where the file goes on.
     pub(super) fn run<const N: usize, const K: usize>(
         &self,
-        bytes: &[u8],
-        at: usize,
+        (bytes, at): (&[u8], usize),
         frame: &Frame,
-        planes: &mut Planes,
+        tables: &Tables<'_>,
+        planes: &mut [PlaneMut<'_>],
         stop: &Stop,
-    ) -> Result<usize, Halt> {
-        let mut parts = self.parts::<N, K>(frame, planes)?;
-        // A component alone comes block by block, without those that would fill up a unit.
-        let units = match frame.components.as_slice() {
-            [only] => only.blocks,
-            all => all.first().ok_or(Unusual)?.units,
-        };
-        let mut place = Place { bits: Bits::new(bytes, at), left: self.interval(), restarts: 0 };
-        for _ in 0..units.1 {
+    ) -> Result<usize, Error> {
+        if self.is_arithmetic {
+            let readers = self.components.iter().map(Predictor::new).collect();
+            let stream = ArithmeticStream {
+                decoder: Decoder::new(bytes, at),
+                statistics: Some(Statistics::new(tables.conditioning.clone())),
+            };
+            return self.run_with::<_, _, N, K>(stream, readers, frame, planes, stop);
+        }
+        let tables = self.huffman_tables(tables)?;
+        let readers = tables.iter().map(|(dc, ac)| HuffmanReader { dc, ac, last: 0 }).collect();
+        self.run_with::<_, _, N, K>(Bits::new(bytes, at), readers, frame, planes, stop)
+    }
+
+    /// The tables of each component.
+    fn huffman_tables(&self, tables: &Tables<'_>) -> Result<Vec<(Huffman, Arc<Lookahead>)>, Damage> {
+        let mut chosen: Vec<(Huffman, Arc<Lookahead>)> = Vec::new();
+        for (position, component) in self.components.iter().enumerate() {
+            // Both planes of chroma have the same table.
+            let same = self.components[..position].iter().position(|other| other.ac_table == component.ac_table);
+            let ac = match same {
+                Some(same) => Arc::clone(&chosen[same].1),
+                None => Arc::new(Lookahead::new(&tables.ac(component.ac_table)?)),
+            };
+            chosen.push((tables.dc(component.dc_table)?, ac));
+        }
+        Ok(chosen)
+    }
+
+    fn run_with<S: Stream, R: BlockReader<S>, const N: usize, const K: usize>(
+        &self,
+        stream: S,
+        readers: Vec<R>,
+        frame: &Frame,
+        planes: &mut [PlaneMut<'_>],
+        stop: &Stop,
+    ) -> Result<usize, Error> {
+        let mut parts = self.parts::<R, N, K>(readers, frame, planes)?;
+        let (across, down) = frame.mcus_of(&self.components);
+        let left = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval };
+        let mut cursor = Cursor { stream, left };
+        for _ in 0..down {
             stop.check()?;
             dispatched(
                 #[inline(always)]
-                || self.row_of_units(units.0, &mut parts, &mut place),
+                || self.row_of_mcus(across, &mut parts, &mut cursor),
             )?;
-            if place.bits.is_overrun() {
-                return Err(Halt::Unusual);
+            if cursor.stream.is_overrun() {
+                return Err(Damage::EndsEarly.into());
             }
         }
-        Ok(place.bits.end().ok_or(Unusual)?)
+        Ok(cursor.stream.end()?)
     }
 
-    fn parts<'a, const N: usize, const K: usize>(
-        &'a self,
+    /// The components of the scan in its order, each with the plane that it paints.
+    fn parts<'a, R, const N: usize, const K: usize>(
+        &self,
+        readers: Vec<R>,
         frame: &Frame,
-        planes: &'a mut Planes,
-    ) -> Result<Vec<Part<'a, N, K>>, Unusual> {
-        let is_alone = frame.components.len() == 1;
-        let tables = self.dc.iter().zip(&self.ac);
-        let mut parts = Vec::new();
-        for ((width, plane), (component, (dc, ac))) in planes.parts_mut().zip(frame.components.iter().zip(tables)) {
-            if width > component.stride() * N || plane.len() > width * N * component.rows() {
-                return Err(Unusual);
+        planes: &'a mut [PlaneMut<'_>],
+    ) -> Result<Vec<Part<'a, R, N, K>>, Damage> {
+        let is_alone = self.components.len() == 1;
+        let mut free: Vec<Option<(usize, &mut [u8])>> =
+            planes.iter_mut().map(|plane| Some((plane.width, &mut *plane.samples))).collect();
+        let mut parts = Vec::with_capacity(readers.len());
+        for (&ScanComponent { index, .. }, reader) in self.components.iter().zip(readers) {
+            let component = &frame.components[index];
+            let (width, samples) = free.get_mut(index).and_then(Option::take).ok_or(Damage::Frame)?;
+            if width > component.stride() * N || samples.len() > width * N * component.rows() {
+                return Err(Damage::Frame);
             }
             let sampling = if is_alone { (1, 1) } else { component.sampling };
             let batches = vec![[[0; LANES]; 64]; sampling.1];
-            let transform = Transform::new(component.quantisation.as_ref().ok_or(Unusual)?);
-            parts.push(Part { sampling, dc, ac, last: 0, batches, transform, plane, width });
+            let transform = Transform::new(component.quantisation.as_ref().ok_or(Damage::MissingTable)?);
+            parts.push(Part { sampling, reader, batches, transform, samples, width });
         }
-        if parts.len() == frame.components.len() { Ok(parts) } else { Err(Unusual) }
-    }
-
-    const fn interval(&self) -> usize {
-        if self.restart_interval == 0 { usize::MAX } else { self.restart_interval }
+        Ok(parts)
     }
 
     #[inline(always)]
-    fn row_of_units<const N: usize, const K: usize>(
+    fn row_of_mcus<S: Stream, R: BlockReader<S>, const N: usize, const K: usize>(
         &self,
-        units: usize,
-        parts: &mut [Part<'_, N, K>],
-        place: &mut Place<'_>,
-    ) -> Result<(), Unusual> {
-        let mut bits = place.bits;
-        for unit in 0..units {
-            if place.left == 0 {
-                bits = place.restart(bits, self.restart_interval)?;
-                parts.iter_mut().for_each(|part| part.last = 0);
+        across: usize,
+        parts: &mut [Part<'_, R, N, K>],
+        cursor: &mut Cursor<S>,
+    ) -> Result<(), Damage> {
+        // In a variable of its own it can stay in registers.
+        let mut stream = std::mem::take(&mut cursor.stream);
+        for mcu in 0..across {
+            if cursor.left == 0 {
+                stream = stream.behind_restart()?;
+                cursor.left = self.restart_interval;
+                parts.iter_mut().for_each(|part| part.reader.restart());
             }
-            place.left -= 1;
+            cursor.left -= 1;
             for part in &mut *parts {
                 let (across, down) = part.sampling;
                 for y in 0..down {
-                    for column in unit * across..(unit + 1) * across {
-                        part.read(y, column, &mut bits)?;
+                    for column in mcu * across..(mcu + 1) * across {
+                        part.read(y, column, &mut stream)?;
                     }
                 }
             }
         }
-        place.bits = bits;
-        parts.iter_mut().for_each(|part| part.end_row(units));
+        cursor.stream = stream;
+        parts.iter_mut().for_each(|part| part.end_row(across));
         Ok(())
     }
 }
 
-impl<const N: usize, const K: usize> Part<'_, N, K> {
-    /// Reads the block of a column in one of the units' rows.
+impl<R, const N: usize, const K: usize> Part<'_, R, N, K> {
+    /// Reads the block of a column in one of the MCUs' rows.
     #[inline(always)]
-    fn read(&mut self, y: usize, column: usize, bits: &mut Bits<'_>) -> Result<(), Unusual> {
-        let (batch, lane) = (&mut self.batches[y], column % LANES);
-        bits.fill_up();
-        self.last = self.last.wrapping_add(self.dc.difference(bits)?);
-        batch[0][lane] = self.last as i16;
-        self.ac.read::<K>(bits, batch, lane)?;
+    fn read<S>(&mut self, y: usize, column: usize, stream: &mut S) -> Result<(), Damage>
+    where
+        R: BlockReader<S>,
+    {
+        let lane = column % LANES;
+        self.reader.read::<K>(stream, &mut self.batches[y], lane)?;
         if lane == LANES - 1 {
             self.paint(y, column - lane);
         }
@@ -172,32 +212,97 @@ impl<const N: usize, const K: usize> Part<'_, N, K> {
     /// Paints the blocks that were read last, which begin at a column.
     #[inline(always)]
     fn paint(&mut self, y: usize, column: usize) {
-        let rows = self.plane.get_mut(y * N * self.width..).unwrap_or_default();
+        let rows = self.samples.get_mut(y * N * self.width..).unwrap_or_default();
         let strip = rows.len().min(N * self.width);
         self.transform.paint(&self.batches[y], &mut rows[..strip], self.width, column * N);
         self.batches[y][..K].fill([0; LANES]);
     }
 
-    /// Paints what is left of a row of units, and goes to the next.
+    /// Paints what is left of a row of MCUs, and goes to the next.
     #[inline(always)]
-    fn end_row(&mut self, units: usize) {
+    fn end_row(&mut self, mcus: usize) {
         let (across, down) = self.sampling;
-        let columns = units * across;
+        let columns = mcus * across;
         if !columns.is_multiple_of(LANES) {
             (0..down).for_each(|y| self.paint(y, columns - columns % LANES));
         }
-        let rest = std::mem::take(&mut self.plane);
-        self.plane = rest.get_mut(self.width * N * down..).unwrap_or_default();
+        let rest = std::mem::take(&mut self.samples);
+        self.samples = rest.get_mut(self.width * N * down..).unwrap_or_default();
     }
 }
 
-impl<'a> Place<'a> {
-    /// Goes over the restart marker that must stand here; returns what stands behind it.
+impl Stream for Bits<'_> {
     #[inline(never)]
-    fn restart(&mut self, bits: Bits<'a>, interval: usize) -> Result<Bits<'a>, Unusual> {
-        let behind = bits.behind_restart(self.restarts).ok_or(Unusual)?;
-        self.restarts = (self.restarts + 1) % 8;
-        self.left = interval;
-        Ok(behind)
+    fn behind_restart(self) -> Result<Self, Damage> {
+        Bits::behind_restart(&self)
+    }
+
+    fn is_overrun(&self) -> bool {
+        Bits::is_overrun(self)
+    }
+
+    fn end(&self) -> Result<usize, Damage> {
+        Bits::end(self)
+    }
+}
+
+/// The Huffman tables of one component.
+struct HuffmanReader<'a> {
+    dc: &'a Huffman,
+    ac: &'a Lookahead,
+    /// The last DC coefficient.
+    last: i32,
+}
+
+impl BlockReader<Bits<'_>> for HuffmanReader<'_> {
+    fn restart(&mut self) {
+        self.last = 0;
+    }
+
+    #[inline(always)]
+    fn read<const K: usize>(&mut self, bits: &mut Bits<'_>, batch: &mut Batch, lane: usize) -> Result<(), Damage> {
+        bits.fill_up();
+        self.last = self.last.wrapping_add(self.dc.difference(bits)?);
+        batch[0][lane] = self.last as i16;
+        self.ac.read::<K>(bits, batch, lane)
+    }
+}
+
+/// Arithmetic-coded data with the estimates that it is decoded by.
+#[derive(Default)]
+struct ArithmeticStream<'a> {
+    decoder: Decoder<'a>,
+    statistics: Option<Statistics>,
+}
+
+impl Stream for ArithmeticStream<'_> {
+    fn behind_restart(mut self) -> Result<Self, Damage> {
+        self.decoder = self.decoder.behind_restart()?;
+        self.statistics.iter_mut().for_each(Statistics::restart);
+        Ok(self)
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.decoder.is_overrun()
+    }
+
+    fn end(&self) -> Result<usize, Damage> {
+        self.decoder.end()
+    }
+}
+
+impl BlockReader<ArithmeticStream<'_>> for Predictor {
+    fn restart(&mut self) {
+        Predictor::restart(self);
+    }
+
+    fn read<const K: usize>(
+        &mut self,
+        stream: &mut ArithmeticStream<'_>,
+        batch: &mut Batch,
+        lane: usize,
+    ) -> Result<(), Damage> {
+        let statistics = stream.statistics.as_mut().ok_or(Damage::MissingTable)?;
+        statistics.block::<K>(&mut stream.decoder, self, batch, lane)
     }
 }

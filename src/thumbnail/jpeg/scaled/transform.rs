@@ -64,9 +64,11 @@ impl<const N: usize, const K: usize> Transform<N, K> {
             (height * angle.cos()) as f32
         };
         let mut weights = [[0.0; N]; N];
+        // The quick transform to eight samples leaves out a factor of each frequency.
+        let height = |frequency: usize| if N == 8 { wave(frequency, 0) / quick_wave(frequency) } else { 1.0 };
         for (&(row, column), &quantum) in ZIGZAG.iter().zip(quantisation) {
             if row < N && column < N {
-                weights[row][column] = f32::from(quantum) / 8.0;
+                weights[row][column] = f32::from(quantum) / 8.0 * height(row) * height(column);
             }
         }
         Self { weights, waves: std::array::from_fn(|frequency| std::array::from_fn(|at| wave(frequency, at))) }
@@ -137,6 +139,9 @@ impl<const N: usize, const K: usize> Transform<N, K> {
     /// reversed.
     #[inline(always)]
     fn line(&self, frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
+        if N == 8 {
+            return quick_line(frequencies, line);
+        }
         for x in 0..N.div_ceil(2) {
             let (mut even, mut odd) = (frequencies[0], [0.0; LANES]);
             for (before, (lanes, wave)) in frequencies[1..].iter().zip(&self.waves[1..]).enumerate() {
@@ -150,6 +155,43 @@ impl<const N: usize, const K: usize> Transform<N, K> {
             }
         }
     }
+}
+
+/// The samples of a line of eight by the transform of Arai, Agui and Nakajima: 5 products instead of 28, for frequencies
+/// whose weights hold the other factors.
+#[inline(always)]
+fn quick_line<const N: usize>(frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
+    use std::f32::consts::SQRT_2;
+    /// `2 cos(pi / 8)`, and its sum with and difference from `2 sin(pi / 8)`.
+    const ROTATIONS: [f32; 3] = [1.847_759, 2.613_126, 1.082_392_2];
+    for lane in 0..LANES {
+        let at = |frequency: usize| frequencies[frequency][lane];
+        let (sum, difference) = (at(0) + at(4), at(0) - at(4));
+        let outer = at(2) + at(6);
+        let inner = (at(2) - at(6)) * SQRT_2 - outer;
+        let even = [sum + outer, difference + inner, difference - inner, sum - outer];
+
+        let (low, high) = (at(1) + at(7), at(5) + at(3));
+        let (left, right) = (at(5) - at(3), at(1) - at(7));
+        let turned = (left + right) * ROTATIONS[0];
+        let first = low + high;
+        let second = turned - left * ROTATIONS[1] - first;
+        let third = (low - high) * SQRT_2 - second;
+        let fourth = turned - right * ROTATIONS[2] - third;
+        for (x, (even, odd)) in even.into_iter().zip([first, second, third, fourth]).enumerate() {
+            line[x][lane] = even + odd;
+            line[N - 1 - x][lane] = even - odd;
+        }
+    }
+}
+
+/// What [`quick_line`] makes of a frequency of one at the first sample.
+fn quick_wave(frequency: usize) -> f32 {
+    let mut frequencies = [[0.0; LANES]; 8];
+    frequencies[frequency] = [1.0; LANES];
+    let mut line = [[0.0; LANES]; 8];
+    quick_line(&frequencies, &mut line);
+    line[0][0]
 }
 
 /// A sample from 0 to 255, whose zero is in the middle before.
