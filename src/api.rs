@@ -45,6 +45,8 @@ pub struct ApiSettings {
     pub upload_url_expiry: Duration,
     /// Whether `GET /upload-url` exists.
     pub has_plain_uploads: bool,
+    /// Whether `POST /images` is refused unless it states `contentLength`.
+    pub requires_content_length: bool,
     /// Whether `DELETE /images/{id}` exists: anyone who reaches the API may then delete.
     pub may_delete: bool,
     /// Web origins that may call the API from a browser.
@@ -61,6 +63,7 @@ impl From<&Config> for ApiSettings {
             max_bytes: config.max_bytes,
             upload_url_expiry: config.upload_url_expiry,
             has_plain_uploads: config.plain_uploads,
+            requires_content_length: config.require_content_length,
             may_delete: config.allow_delete,
             cors_origins: config.cors_origins.clone(),
             max_wait: if config.on_lambda { Duration::ZERO } else { MAX_WAIT },

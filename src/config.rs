@@ -116,6 +116,8 @@ pub struct Config {
     pub upload_url_expiry: Duration,
     /// `DARKROOM_PLAIN_UPLOADS`
     pub plain_uploads: bool,
+    /// `DARKROOM_REQUIRE_CONTENT_LENGTH`: whether `POST /images` must state `contentLength`.
+    pub require_content_length: bool,
     /// `DARKROOM_ALLOW_DELETE`: whether anyone who reaches the API may delete images.
     pub allow_delete: bool,
     /// `DARKROOM_CORS_ORIGINS`

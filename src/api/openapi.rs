@@ -28,5 +28,16 @@ fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
             paths["/images/{id}"].as_object_mut().map(|methods| methods.remove("delete"));
         }
     }
+    if settings.requires_content_length {
+        require_content_length(&mut document);
+    }
     Ok(document)
+}
+
+/// A request for an upload has a body, and `contentLength` in it.
+fn require_content_length(document: &mut Value) {
+    document["paths"]["/images"]["post"]["requestBody"]["required"] = true.into();
+    let request = &mut document["components"]["schemas"]["UploadRequest"];
+    request["required"] = ["contentLength"].into();
+    request["properties"]["contentLength"]["type"] = "integer".into();
 }

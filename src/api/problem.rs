@@ -33,6 +33,8 @@ pub enum ProblemKind {
     BodyTooLarge,
     /// The upload that was announced is over the limit.
     UploadTooLarge,
+    /// The size of the upload must be stated, and is not.
+    ContentLengthMissing,
     /// The type that was announced is none that darkroom takes.
     UnsupportedType,
     /// A fault of darkroom's own.
@@ -43,7 +45,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::InvalidId,
         Self::UnknownImage,
@@ -53,6 +55,7 @@ impl ProblemKind {
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UploadTooLarge,
+        Self::ContentLengthMissing,
         Self::UnsupportedType,
         Self::Internal,
         Self::Unavailable,
@@ -72,6 +75,9 @@ impl ProblemKind {
             }
             Self::BodyTooLarge => ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large"),
             Self::UploadTooLarge => ("upload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "the image has too many bytes"),
+            Self::ContentLengthMissing => {
+                ("content-length-missing", StatusCode::BAD_REQUEST, "the size of the upload must be stated")
+            }
             Self::UnsupportedType => {
                 ("unsupported-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a type of image that is taken")
             }

@@ -46,7 +46,7 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let wish = Wish::read(&read_body(request).await?)?;
-    wish.check(api.settings.max_bytes)?;
+    wish.check(api.settings.max_bytes, api.settings.requires_content_length)?;
     let terms = UploadTerms {
         content_type: wish.content_type,
         content_length: wish.content_length,
@@ -104,7 +104,7 @@ impl Wish {
     }
 
     /// Refuses what could never become a thumbnail, before anything is uploaded.
-    fn check(&self, max_bytes: u64) -> Result<(), Problem> {
+    fn check(&self, max_bytes: u64, requires_content_length: bool) -> Result<(), Problem> {
         if let Some(content_type) = self.content_type.as_deref().filter(|it| Format::from_content_type(it).is_none()) {
             let shown: String = content_type.chars().take(80).collect();
             return Err(Problem::new(
@@ -118,6 +118,10 @@ impl Wish {
                 ProblemKind::UploadTooLarge,
                 format!("contentLength is {length} bytes, the limit is {max_bytes}"),
             )),
+            None if requires_content_length => Err(Problem::new(
+                ProblemKind::ContentLengthMissing,
+                "contentLength is not stated: this server hands out upload URLs for a stated number of bytes only",
+            )),
             _ => Ok(()),
         }
     }
@@ -129,7 +133,7 @@ mod tests {
 
     fn outcome(body: &str) -> Result<Wish, ProblemKind> {
         let wish = Wish::read(body.as_bytes()).map_err(|problem| problem.kind)?;
-        wish.check(1000).map_err(|problem| problem.kind)?;
+        wish.check(1000, false).map_err(|problem| problem.kind)?;
         Ok(wish)
     }
 

@@ -128,6 +128,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         drain_timeout: duration(reader, "DARKROOM_DRAIN_TIMEOUT", 90, SECOND, HOUR),
         upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, HOUR),
         plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
+        require_content_length: reader.or("DARKROOM_REQUIRE_CONTENT_LENGTH", false, values::switch),
         allow_delete: reader.or("DARKROOM_ALLOW_DELETE", false, values::switch),
         cors_origins: reader.or("DARKROOM_CORS_ORIGINS", Vec::new(), values::origins),
         log: reader.or("DARKROOM_LOG", LogFormat::Text, log_format),

@@ -37,6 +37,7 @@ fn settings() -> ApiSettings {
         max_bytes: 1_000_000,
         upload_url_expiry: Duration::from_mins(5),
         has_plain_uploads: true,
+        requires_content_length: false,
         may_delete: false,
         cors_origins: Vec::new(),
         max_wait: MAX_WAIT,

@@ -173,6 +173,16 @@ fn both_listeners_cannot_have_one_port() {
 }
 
 #[test]
+fn uploads_of_a_stated_length_can_be_required() {
+    let requires = |variables: &[(&str, &str)]| local(variables).unwrap().config.require_content_length;
+    assert!(!requires(&[]));
+    assert!(!requires(&[("DARKROOM_REQUIRE_CONTENT_LENGTH", "off")]));
+    assert!(requires(&[("DARKROOM_REQUIRE_CONTENT_LENGTH", "on")]));
+    let yes = [("DARKROOM_REQUIRE_CONTENT_LENGTH", "yes")];
+    assert_eq!(complaints(local(&yes)), ["DARKROOM_REQUIRE_CONTENT_LENGTH"]);
+}
+
+#[test]
 fn slips_of_the_pen_are_warned_about() {
     let loaded = local(&[("DARKROOM_SIZE", "a:1"), ("DARKROOM_TABLE", "t"), ("PATH", "/bin")]).unwrap();
     assert_eq!(loaded.warnings, ["DARKROOM_SIZE is set, but there is no such setting"]);

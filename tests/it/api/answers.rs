@@ -55,6 +55,25 @@ async fn plain_uploads_can_be_switched_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_length_of_an_upload_can_be_required() {
+    let bench = Bench::with(|settings| settings.requires_content_length = true);
+    for body in ["", "{}", r#"{"contentLength":null}"#, r#"{"contentType":"image/jpeg"}"#] {
+        let answer = bench.call(request("POST", "/images", body)).await;
+        assert!(answer.expect_problem(400, "content-length-missing").contains("contentLength is not stated"), "{body}");
+    }
+    assert_eq!(bench.records.all(), [], "a refused request leaves no record");
+
+    for length in [1, 999_999, 1_000_000] {
+        let answer = bench.call(request("POST", "/images", format!("{{\"contentLength\":{length}}}"))).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let url = answer.json()["uploadUrl"].as_str().unwrap().to_owned();
+        assert!(url.ends_with(&format!("?length={length}")), "{url}");
+    }
+    let too_large = bench.call(request("POST", "/images", r#"{"contentLength":1000001}"#)).await;
+    too_large.expect_problem(413, "upload-too-large");
+}
+
+#[tokio::test(start_paused = true)]
 async fn behind_a_proxy_urls_begin_with_what_the_client_typed() {
     let bench = Bench::new();
     let upload = bench.call(with(get("/upload-url"), "x-forwarded-proto", "https")).await.json();

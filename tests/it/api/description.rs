@@ -61,6 +61,26 @@ async fn what_is_switched_off_is_not_described() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_required_length_is_described() {
+    let (_, usual) = described().await;
+    let strict = Bench::with(|settings| settings.requires_content_length = true);
+    let strict = strict.get("/openapi.json").await.json();
+    let schema = |document: &Value| document["components"]["schemas"]["UploadRequest"].clone();
+    for (request, is_valid) in [
+        (json!({}), [true, false]),
+        (json!({ "contentLength": null }), [true, false]),
+        (json!({ "contentLength": 0 }), [false, false]),
+        (json!({ "contentLength": 1 }), [true, true]),
+    ] {
+        let found = [&usual, &strict].map(|document| mismatch(document, &schema(document), &request).is_none());
+        assert_eq!(found, is_valid, "{request}");
+    }
+    let is_required =
+        [&usual, &strict].map(|document| document["paths"]["/images"]["post"]["requestBody"]["required"] == true);
+    assert_eq!(is_required, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_description_knows_every_status_and_reason() {
     let (_, document) = described().await;
     let schemas = &document["components"]["schemas"];
