@@ -27,6 +27,65 @@ resource "aws_sns_topic" "alarms" {
   name = "${var.name}-alarms"
 }
 
+resource "aws_sns_topic_policy" "alarms" {
+  arn    = aws_sns_topic.alarms.arn
+  policy = data.aws_iam_policy_document.alarms_topic.json
+}
+
+data "aws_iam_policy_document" "alarms_topic" {
+  source_policy_documents = [data.aws_iam_policy_document.topic_tls_only["alarms"].json]
+
+  statement {
+    # This policy replaces the default one of SNS, which lets CloudWatch in.
+    sid       = "AlarmsMayPublish"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alarms.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:cloudwatch:${local.region}:${local.account}:alarm:*"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "topic_tls_only" {
+  for_each = merge(
+    { alarms = aws_sns_topic.alarms.arn },
+    !var.outcome_topic ? {} : { outcomes = aws_sns_topic.outcomes[0].arn },
+  )
+
+  statement {
+    sid    = "OnlyThroughTls"
+    effect = "Deny"
+    # SNS accepts no "sns:*" in a topic's policy.
+    actions   = ["sns:Publish"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
 resource "aws_sns_topic_subscription" "email" {
   count = var.alarm_email == null ? 0 : 1
 

@@ -3,11 +3,18 @@
 locals {
   api_function = "${var.name}-api"
 
-  api_environment = merge(local.common_environment, {
-    DARKROOM_UPLOAD_URL_EXPIRY = var.upload_url_expiry
-    DARKROOM_PLAIN_UPLOADS     = var.plain_uploads ? "on" : "off"
-    DARKROOM_ALLOW_DELETE      = var.allow_delete ? "on" : "off"
-  })
+  api_environment = merge(
+    local.common_environment,
+    {
+      DARKROOM_UPLOAD_URL_EXPIRY = var.upload_url_expiry
+      DARKROOM_PLAIN_UPLOADS     = var.plain_uploads ? "on" : "off"
+      DARKROOM_ALLOW_DELETE      = var.allow_delete ? "on" : "off"
+      # An unknown client states how much it uploads, max_bytes at most: S3 accepts exactly that.
+      DARKROOM_REQUIRE_CONTENT_LENGTH = var.api_authentication == "none" ? "on" : "off"
+    },
+    # The gateway checks the tokens. Tokens of darkroom's own beside them are a mistake, which darkroom then reports.
+    var.api_authentication == "jwt" ? { DARKROOM_JWT_AUTHORIZER = "on" } : {},
+  )
 
   # Named one by one: what is not here never reaches the function.
   api_routes = concat(
@@ -60,6 +67,7 @@ resource "aws_lambda_function" "api" {
   depends_on = [
     aws_ecr_repository_policy.darkroom,
     aws_iam_role_policy.darkroom,
+    aws_iam_role_policy.key,
   ]
 }
 

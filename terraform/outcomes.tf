@@ -4,8 +4,15 @@ resource "aws_sns_topic" "outcomes" {
   count = var.outcome_topic ? 1 : 0
 
   name = "${var.name}-outcomes"
-  # AWS's own key: whoever in this account may use SNS may use it.
-  kms_master_key_id = "alias/aws/sns"
+  # AWS's own key allows everything that may use SNS in this account.
+  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
+}
+
+resource "aws_sns_topic_policy" "outcomes" {
+  count = var.outcome_topic ? 1 : 0
+
+  arn    = aws_sns_topic.outcomes[0].arn
+  policy = data.aws_iam_policy_document.topic_tls_only["outcomes"].json
 }
 
 resource "aws_pipes_pipe" "outcomes" {
@@ -43,7 +50,7 @@ resource "aws_pipes_pipe" "outcomes" {
   }
 
   # A pipe starts to read as its role, and must be allowed to by then.
-  depends_on = [aws_iam_role_policy.darkroom]
+  depends_on = [aws_iam_role_policy.darkroom, aws_iam_role_policy.key]
 }
 
 data "aws_iam_policy_document" "outcomes" {

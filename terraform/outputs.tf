@@ -75,6 +75,11 @@ output "alarms_topic_arn" {
   value       = aws_sns_topic.alarms.arn
 }
 
+output "kms_key_statement" {
+  description = "What the policy of kms_key_arn must hold for S3 to send events to the encrypted queue, as JSON."
+  value       = jsonencode(local.kms_key_statement)
+}
+
 output "worker_environment" {
   description = "The settings of a worker, to run one elsewhere."
   value       = local.worker_environment

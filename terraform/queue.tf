@@ -9,8 +9,9 @@ resource "aws_sqs_queue" "uploads" {
   # Empty receives are the only thing that an idle system pays for here: wait as long as SQS allows.
   receive_wait_time_seconds = 20
 
-  # SQS's own keys: with a customer key S3's events vanish unless the key's policy names S3.
-  sqs_managed_sse_enabled = true
+  # SQS's own keys, unless there is one of the operator's own, whose policy must name S3: encryption.tf.
+  sqs_managed_sse_enabled = local.has_key ? null : true
+  kms_master_key_id       = var.kms_key_arn
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
@@ -30,7 +31,10 @@ resource "aws_sqs_queue" "dead_letters" {
   # `darkroom dlq` looks at many messages before it decides on one.
   visibility_timeout_seconds = 300
   receive_wait_time_seconds  = 20
-  sqs_managed_sse_enabled    = true
+  sqs_managed_sse_enabled    = local.has_key ? null : true
+  kms_master_key_id          = var.kms_key_arn
+
+  policy = data.aws_iam_policy_document.queue_tls_only["dead_letters"].json
 
   # Nobody else's dead letters come in here.
   redrive_allow_policy = jsonencode({
@@ -39,7 +43,31 @@ resource "aws_sqs_queue" "dead_letters" {
   })
 }
 
+data "aws_iam_policy_document" "queue_tls_only" {
+  for_each = { uploads = local.queue_arn, dead_letters = local.dead_letters_arn }
+
+  statement {
+    sid       = "OnlyThroughTls"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "uploads_queue" {
+  source_policy_documents = [data.aws_iam_policy_document.queue_tls_only["uploads"].json]
+
   statement {
     sid       = "UploadBucketMaySend"
     actions   = ["sqs:SendMessage"]

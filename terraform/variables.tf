@@ -144,6 +144,27 @@ variable "plain_uploads" {
   description = "Whether GET /upload-url hands out URLs that work until they expire, with any type and size."
   type        = bool
   default     = true
+
+  validation {
+    condition     = !var.plain_uploads || var.api_authentication != "none" || var.accept_anonymous_uploads != null
+    error_message = "plain_uploads with api_authentication = \"none\" lets everybody on the internet store files of any size at your cost. Set plain_uploads = false, or accept it: accept_anonymous_uploads = \"anyone may upload anything\"."
+  }
+  validation {
+    # Checked here, since two variables cannot look at each other.
+    condition     = var.accept_anonymous_uploads == null || (var.plain_uploads && var.api_authentication == "none")
+    error_message = "accept_anonymous_uploads is only for plain_uploads = true with api_authentication = \"none\": leave it out."
+  }
+}
+
+variable "accept_anonymous_uploads" {
+  description = "\"anyone may upload anything\" accepts plain_uploads with api_authentication = \"none\"; to be left out otherwise."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.accept_anonymous_uploads == null ? true : var.accept_anonymous_uploads == "anyone may upload anything"
+    error_message = "accept_anonymous_uploads must be \"anyone may upload anything\", in these words, or left out."
+  }
 }
 
 variable "allow_delete" {
@@ -402,6 +423,21 @@ variable "log_retention_days" {
 }
 
 # --- Data -------------------------------------------------------------------------------------------------------------
+
+variable "kms_key_arn" {
+  description = "KMS key of your own for both buckets, both queues and the topic of outcomes, in the same region; unset: AWS's own keys. Its policy must hold the output kms_key_statement first: docs/DEPLOY.md."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key, such as arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab; an alias will not do."
+  }
+  validation {
+    condition     = var.kms_key_arn == null ? true : try(split(":", var.kms_key_arn)[3], null) == local.region
+    error_message = "kms_key_arn must be a key of the region that everything else is in."
+  }
+}
 
 variable "table_stream" {
   description = "Whether the table has a stream: the way for other systems to be told of each change of status."

@@ -168,6 +168,7 @@ resource "aws_ecs_service" "worker" {
     aws_ecs_cluster_capacity_providers.darkroom,
     # Without these the first task starts, is refused everything, and trips the circuit breaker.
     aws_iam_role_policy.darkroom,
+    aws_iam_role_policy.key,
     aws_route.internet,
     aws_vpc_security_group_egress_rule.https,
   ]

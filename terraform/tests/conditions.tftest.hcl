@@ -7,6 +7,7 @@ mock_provider "aws" {
 variables {
   image_tag          = "1.2.3"
   api_authentication = "none"
+  plain_uploads      = false
 }
 
 run "out_of_the_box" {
@@ -106,12 +107,101 @@ run "out_of_the_box" {
     error_message = "without authentication there must be no authorizer"
   }
   assert {
-    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /upload-url", "GET /", "GET /page/{file}"])
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /", "GET /page/{file}"])
     error_message = "each route of the API must be there and none besides"
   }
   assert {
     condition     = aws_apigatewayv2_stage.api.default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.api.default_route_settings[0].throttling_burst_limit == 100
     error_message = "the API must be throttled"
+  }
+  assert {
+    condition     = output.api_environment.DARKROOM_PLAIN_UPLOADS == "off" && output.api_environment.DARKROOM_REQUIRE_CONTENT_LENGTH == "on"
+    error_message = "an unknown client must state how much it uploads"
+  }
+  assert {
+    condition     = !contains(keys(output.api_environment), "DARKROOM_JWT_AUTHORIZER")
+    error_message = "without an authorizer the API must not be told of one"
+  }
+  assert {
+    condition = alltrue([for queue in ["uploads", "dead_letters"] : length([for statement in data.aws_iam_policy_document.queue_tls_only[queue].statement : statement if
+      statement.effect == "Deny" && tolist(statement.actions) == tolist(["sqs:*"]) && one(statement.principals).identifiers == toset(["*"]) && one(statement.condition).test == "Bool" && one(statement.condition).variable == "aws:SecureTransport" && one(statement.condition).values == tolist(["false"]) && endswith(one(statement.resources), replace(":darkroom-${queue}", "_", "-"))
+    ]) == 1])
+    error_message = "no queue may be used without TLS"
+  }
+  assert {
+    condition     = keys(data.aws_iam_policy_document.topic_tls_only) == ["alarms"] && one(data.aws_iam_policy_document.alarms_topic.statement).actions == toset(["sns:Publish"]) && one(one(data.aws_iam_policy_document.alarms_topic.statement).principals).identifiers == toset(["cloudwatch.amazonaws.com"])
+    error_message = "alarms must reach their topic"
+  }
+  assert {
+    condition     = alltrue([for queue in [aws_sqs_queue.uploads, aws_sqs_queue.dead_letters] : queue.sqs_managed_sse_enabled && queue.kms_master_key_id == null]) && alltrue([for encryption in aws_s3_bucket_server_side_encryption_configuration.images : one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"]) && length(aws_iam_role_policy.key) == 0
+    error_message = "queues and buckets must be encrypted with AWS's own keys by default"
+  }
+}
+
+run "anonymous_uploads_are_accepted_in_words" {
+  command = plan
+
+  variables {
+    plain_uploads            = true
+    accept_anonymous_uploads = "anyone may upload anything"
+  }
+
+  assert {
+    condition     = contains(keys(aws_apigatewayv2_route.api), "GET /upload-url") && output.api_environment.DARKROOM_PLAIN_UPLOADS == "on" && output.api_environment.DARKROOM_REQUIRE_CONTENT_LENGTH == "on"
+    error_message = "plain URLs must be handed out, and others for a stated length only"
+  }
+}
+
+run "a_key_of_ones_own" {
+  command = plan
+
+  variables {
+    kms_key_arn   = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    outcome_topic = true
+    sweep_enabled = true
+  }
+
+  assert {
+    condition     = alltrue([for queue in [aws_sqs_queue.uploads, aws_sqs_queue.dead_letters] : queue.kms_master_key_id == var.kms_key_arn && queue.sqs_managed_sse_enabled != true])
+    error_message = "both queues must be encrypted with the key"
+  }
+  assert {
+    condition     = alltrue([for encryption in aws_s3_bucket_server_side_encryption_configuration.images : one(encryption.rule).bucket_key_enabled && one(one(encryption.rule).apply_server_side_encryption_by_default) == { sse_algorithm = "aws:kms", kms_master_key_id = var.kms_key_arn }]) && length(aws_s3_bucket_server_side_encryption_configuration.images) == 2
+    error_message = "both buckets must be encrypted with the key"
+  }
+  assert {
+    condition     = aws_sns_topic.outcomes[0].kms_master_key_id == var.kms_key_arn
+    error_message = "the topic of outcomes must be encrypted with the key"
+  }
+  assert {
+    condition = jsonencode({ for role, document in data.aws_iam_policy_document.key : role => { for statement in document.statement : statement.sid => sort(statement.actions) } }) == jsonencode({
+      worker   = { UseTheKeyThroughSqs = ["kms:Decrypt"], UseTheKeyThroughS3 = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      api      = { UseTheKeyThroughS3 = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      sweep    = { UseTheKeyThroughSqs = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      outcomes = { UseTheKeyThroughSns = ["kms:Decrypt", "kms:GenerateDataKey"] }
+    })
+    error_message = "each role must use the key for what it does, and through the service alone"
+  }
+  assert {
+    condition     = toset(keys(aws_iam_role_policy.key)) == toset(["worker", "api", "sweep", "outcomes"]) && alltrue(flatten([for document in data.aws_iam_policy_document.key : [for statement in document.statement : statement.resources == toset([var.kms_key_arn]) && one(statement.condition).variable == "kms:ViaService"]]))
+    error_message = "the roles may use this key, and only through a service"
+  }
+  assert {
+    condition     = jsondecode(output.kms_key_statement).Principal.Service == "s3.amazonaws.com" && jsondecode(output.kms_key_statement).Action == ["kms:GenerateDataKey", "kms:Decrypt"] && jsondecode(output.kms_key_statement).Condition == { ArnLike = { "aws:SourceArn" = "arn:aws:s3:::darkroom-uploads-123456789012-us-east-1" }, StringEquals = { "aws:SourceAccount" = "123456789012" } }
+    error_message = "the owner of the key must learn what S3 needs"
+  }
+}
+
+run "a_key_of_ones_own_for_the_least" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy.key)) == toset(["worker", "api"])
+    error_message = "roles that do not exist may use nothing"
   }
 }
 
@@ -256,6 +346,10 @@ run "api_as_asked_for" {
     error_message = "neither gateway nor function may hand out plain URLs"
   }
   assert {
+    condition     = output.api_environment.DARKROOM_JWT_AUTHORIZER == "on" && output.api_environment.DARKROOM_REQUIRE_CONTENT_LENGTH == "off"
+    error_message = "the API must know that the gateway checks tokens; a known client need not state a length"
+  }
+  assert {
     condition     = one(aws_s3_bucket_cors_configuration.uploads.cors_rule).allowed_origins == toset([output.api_url, "https://app.example.com"]) && aws_apigatewayv2_api.api.cors_configuration[0].allow_origins == toset(["https://app.example.com"])
     error_message = "bucket and API must let the page in"
   }
@@ -338,5 +432,13 @@ run "outcomes_are_told" {
   assert {
     condition     = contains(keys(aws_iam_role_policy.darkroom), "outcomes") && !contains(keys(aws_iam_role_policy.darkroom), "sweep")
     error_message = "the pipe must have a role of its own"
+  }
+  assert {
+    condition     = keys(data.aws_iam_policy_document.topic_tls_only) == ["alarms", "outcomes"] && length(aws_sns_topic_policy.outcomes) == 1 && alltrue([for document in data.aws_iam_policy_document.topic_tls_only : one(document.statement).effect == "Deny" && one(one(document.statement).condition).variable == "aws:SecureTransport" && one(one(document.statement).condition).values == tolist(["false"])])
+    error_message = "no topic may be told anything without TLS"
+  }
+  assert {
+    condition     = aws_sns_topic.outcomes[0].kms_master_key_id == "alias/aws/sns"
+    error_message = "the topic must be encrypted with AWS's own key by default"
   }
 }

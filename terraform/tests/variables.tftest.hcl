@@ -37,6 +37,8 @@ run "each_on_its_own" {
     vpc_cidr                   = "10.0.0.0/28"
     alarm_email                = "ops"
     log_retention_days         = 10
+    accept_anonymous_uploads   = "yes"
+    kms_key_arn                = "arn:aws:kms:us-east-1:123456789012:alias/photos"
   }
 
   expect_failures = [
@@ -63,6 +65,8 @@ run "each_on_its_own" {
     var.vpc_cidr,
     var.alarm_email,
     var.log_retention_days,
+    var.accept_anonymous_uploads,
+    var.kms_key_arn,
   ]
 }
 
@@ -88,6 +92,8 @@ run "against_each_other" {
     vpc_cidr                         = "10.0.0/24"
     allow_delete                     = true
     subnets_are_public               = true
+    plain_uploads                    = true
+    kms_key_arn                      = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     metrics_source_security_group_id = "sg-prometheus"
   }
 
@@ -108,6 +114,8 @@ run "against_each_other" {
     var.subnets_are_public,
     var.allow_delete,
     var.metrics_source_security_group_id,
+    var.plain_uploads,
+    var.kms_key_arn,
   ]
 }
 
@@ -127,6 +135,7 @@ run "against_a_choice_made" {
     max_tasks                        = 0
     seconds_per_image                = 0
     metrics_source_security_group_id = "prometheus"
+    accept_anonymous_uploads         = "anyone may upload anything"
   }
 
   expect_failures = [
@@ -136,6 +145,34 @@ run "against_a_choice_made" {
     var.max_tasks,
     var.seconds_per_image,
     var.metrics_source_security_group_id,
+    var.plain_uploads,
+  ]
+}
+
+# Plain uploads by everybody, with words that do not accept them, and accepted where there is nothing to accept.
+run "anonymous_uploads_in_other_words" {
+  command = plan
+
+  variables {
+    plain_uploads            = true
+    accept_anonymous_uploads = "Anyone may upload anything"
+  }
+
+  expect_failures = [
+    var.accept_anonymous_uploads,
+  ]
+}
+
+run "anonymous_uploads_accepted_for_nothing" {
+  command = plan
+
+  variables {
+    plain_uploads            = false
+    accept_anonymous_uploads = "anyone may upload anything"
+  }
+
+  expect_failures = [
+    var.plain_uploads,
   ]
 }
 

@@ -104,13 +104,24 @@ def foreign_network(emulator) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def installations(emulator, foreign_network, scratch) -> dict[str, Terraform]:
+def foreign_key(emulator) -> str:
+    """ARN of a KMS key that was there before."""
+    return emulator.client("kms").create_key(Description="photographs")["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="session")
+def installations(emulator, foreign_network, foreign_key, scratch) -> dict[str, Terraform]:
     """Two installations side by side: one with next to no settings, one with every option on.
 
     The provider waits more than it works, so both are applied at once.
     """
     settings = {
-        "plain": {"image_tag": "1.0.0", "api_authentication": "none", "force_destroy": True},
+        "plain": {
+            "image_tag": "1.0.0",
+            "api_authentication": "none",
+            "accept_anonymous_uploads": "anyone may upload anything",
+            "force_destroy": True,
+        },
         "full": {
             "name": "full",
             "image_tag": "1.0.0",
@@ -132,6 +143,7 @@ def installations(emulator, foreign_network, scratch) -> dict[str, Terraform]:
             "alarm_email": "ops@example.com",
             "table_stream": True,
             "outcome_topic": True,
+            "kms_key_arn": foreign_key,
             "force_destroy": True,
         },
     }

@@ -5,6 +5,7 @@ alarm goes off. That a plan is empty there does not prove that it is on AWS.
 """
 
 import json
+import re
 import subprocess
 import time
 import urllib.request
@@ -12,7 +13,7 @@ import urllib.request
 import pytest
 from processes import binary
 
-from terraform_cli import ROOT
+from terraform_cli import ROOT, Terraform
 
 BOTH = pytest.mark.parametrize("name", ["plain", "full"])
 
@@ -38,6 +39,68 @@ def test_simulate_replays_the_policy_that_is_deployed(installations):
     done = subprocess.run([binary(), "simulate", "--plan", "state.json"], cwd=terraform.folder, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") > 2 and done.stdout in (ROOT / "docs/SCALING.md").read_text(), done.stdout
+
+
+def policies(installation: Terraform, emulator) -> dict[str, dict]:
+    """The policy of each bucket, queue and topic, as the emulator has it."""
+    sqs, sns, s3 = (emulator.client(service) for service in ("sqs", "sns", "s3"))
+    found = {}
+    for address, resource in installation.resources().items():
+        if address.startswith("aws_sqs_queue."):
+            answer = sqs.get_queue_attributes(QueueUrl=resource["url"], AttributeNames=["Policy"])
+            found[address] = answer["Attributes"]["Policy"]
+        elif re.match(r"aws_sns_topic\.", address):
+            found[address] = sns.get_topic_attributes(TopicArn=resource["arn"])["Attributes"]["Policy"]
+        elif re.match(r"aws_s3_bucket\.", address):
+            found[address] = s3.get_bucket_policy(Bucket=resource["bucket"])["Policy"]
+    return {address: json.loads(policy) for address, policy in found.items()}
+
+
+@BOTH
+def test_nothing_is_reached_without_tls(installations, emulator, name):
+    found = policies(installations[name], emulator)
+    assert len(found) == (6 if name == "full" else 5), sorted(found)
+    for address, policy in found.items():
+        (deny,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
+        assert deny["Principal"] == "*" and deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, address
+        expected = {"aws_sqs": "sqs:*", "aws_sns": "sns:Publish", "aws_s3_": "s3:*"}[address[:7]]
+        assert deny["Action"] == expected, address
+
+
+@BOTH
+def test_only_the_bucket_sends_and_only_alarms_publish(installations, emulator, name):
+    found = policies(installations[name], emulator)
+    allowed = {
+        address: [(statement["Principal"], statement["Action"]) for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+        for address, policy in found.items()
+    }
+    assert {address: what for address, what in allowed.items() if what} == {
+        "aws_sqs_queue.uploads": [({"Service": "s3.amazonaws.com"}, "sqs:SendMessage")],
+        "aws_sns_topic.alarms": [({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")],
+    }
+
+
+@BOTH
+def test_images_and_messages_are_encrypted_with_the_key_that_is_given(installations, emulator, foreign_key, name):
+    outputs, sqs, s3 = installations[name].outputs(), emulator.client("sqs"), emulator.client("s3")
+    key = foreign_key if name == "full" else None
+    for bucket in ("upload_bucket", "thumbnail_bucket"):
+        (rule,) = s3.get_bucket_encryption(Bucket=outputs[bucket])["ServerSideEncryptionConfiguration"]["Rules"]
+        default = rule["ApplyServerSideEncryptionByDefault"]
+        assert (default["SSEAlgorithm"], default.get("KMSMasterKeyID")) == ("aws:kms" if key else "AES256", key), bucket
+        assert rule.get("BucketKeyEnabled", False) == (key is not None), bucket
+    for queue in ("queue_url", "dlq_url"):
+        attributes = sqs.get_queue_attributes(QueueUrl=outputs[queue], AttributeNames=["All"])["Attributes"]
+        assert attributes.get("KmsMasterKeyId") == key, attributes
+    if key:
+        topic = emulator.client("sns").get_topic_attributes(TopicArn=outputs["outcomes_topic_arn"])["Attributes"]
+        assert topic["KmsMasterKeyId"] == key
+
+
+def test_the_keys_statement_is_the_one_in_the_documents(installations):
+    """docs/DEPLOY.md shows it for an installation with nothing renamed."""
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", (ROOT / "docs/DEPLOY.md").read_text(), re.M | re.S)
+    assert json.loads(shown) == json.loads(installations["plain"].outputs()["kms_key_statement"])
 
 
 def put(url: str, body: bytes, **headers: str) -> int:

@@ -17,7 +17,8 @@ from terraform_cli import ROOT, Terraform
 SOURCE = ROOT / "src"
 ADAPTERS = {"queue": "queue", "objects": "objects", "catalog": "catalog"}
 
-DEFAULTS = {"image_tag": "1.0.0", "api_authentication": "none"}
+DEFAULTS = {"image_tag": "1.0.0", "api_authentication": "none", "plain_uploads": False}
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOKENS = {"api_authentication": "jwt", "jwt_issuer": "https://login.example.com/", "jwt_audience": ["darkroom"]}
 
 
@@ -35,6 +36,8 @@ PROCESSES = {
     "worker": Process("worker", ("worker", "pipeline", "app")),
     "api": Process("api", ("api",), unused=("api/delete.rs",)),
     "api that may delete": Process("api", ("api",), settings={**TOKENS, "allow_delete": True}),
+    "worker with a key": Process("worker", ("worker", "pipeline", "app"), settings={"kms_key_arn": KEY}),
+    "api with a key": Process("api", ("api",), settings={**TOKENS, "allow_delete": True, "kms_key_arn": KEY}),
 }
 
 # The port behind each field of `Ports`; in src/api/delete.rs the thumbnails are lent as `bucket`.
@@ -68,6 +71,14 @@ NEEDS = {
     "catalog.delete": ({"delete_item"}, {"dynamodb:DeleteItem"}),
 }
 OPERATIONS = set().union(*(operations for operations, _ in NEEDS.values()))
+
+# The SDK's operation -> what the caller needs of a key of one's own, through the service. Others need nothing of it.
+NEEDS_OF_KEY = {
+    "send_message": ("sqs", {"kms:Decrypt", "kms:GenerateDataKey"}),
+    "receive_message": ("sqs", {"kms:Decrypt"}),
+    "get_object": ("s3", {"kms:Decrypt"}),
+    "put_object": ("s3", {"kms:GenerateDataKey"}),
+}
 
 # What the platform does in a role's name, not the code.
 OF_THE_PLATFORM = {"WriteLogs"}
@@ -145,6 +156,18 @@ def granted(resources: dict, role: str) -> set[tuple[str, str]]:
     return pairs
 
 
+def granted_of_key(resources: dict, role: str) -> set[tuple[str, str]]:
+    """The role's (service, action) pairs on the key."""
+    policy = resources.get(f'aws_iam_role_policy.key["{role}"]')
+    pairs = set()
+    for statement in json.loads(policy["policy"])["Statement"] if policy else []:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert (statement["Effect"], statement["Resource"]) == ("Allow", KEY)
+        (service,) = re.fullmatch(r"(\w+)\.us-east-1\.amazonaws\.\*", statement["Condition"]["StringLike"]["kms:ViaService"]).groups()
+        pairs |= {(service, action) for action in actions}
+    return pairs
+
+
 def arns(resources: dict) -> dict[str, str]:
     """Field of `Ports` -> ARN of what it calls."""
     account, region = "123456789012", "us-east-1"
@@ -173,6 +196,13 @@ def needed(process: Process, arn: dict[str, str]) -> set[tuple[str, str]]:
 def test_role_may_do_what_its_process_does_and_nothing_else(resources, process):
     assert calls_of(process), "no call was found: has the code been moved?"
     assert granted(resources, process.role) == needed(process, arns(resources))
+
+
+def test_role_may_use_a_key_for_what_its_process_does_and_for_nothing_else(resources, process):
+    operations = set().union(*(NEEDS[f"{PORT_OF[field]}.{method}"][0] for field, method in calls_of(process)))
+    needs = [NEEDS_OF_KEY[operation] for operation in operations & NEEDS_OF_KEY.keys()]
+    expected = {(service, action) for service, actions in needs for action in actions}
+    assert granted_of_key(resources, process.role) == (expected if "kms_key_arn" in process.settings else set())
 
 
 @pytest.mark.parametrize("port", ADAPTERS)

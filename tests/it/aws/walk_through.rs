@@ -34,6 +34,10 @@ async fn the_walk_through_works_as_written() {
          aws() {{ \"$TOOL\" \"$AWSCLI\" aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }}\n\
          ready() {{ for _ in $(seq 600); do curl -sf http://127.0.0.1:{api}/upload-url >/dev/null && return; sleep 0.2; done; }}\n\
          {commands}\n\
+         for queue in \"$DARKROOM_QUEUE_URL\" \"$DARKROOM_DLQ_URL\"; do\n\
+         aws sqs get-queue-attributes --queue-url \"$queue\" --attribute-names Policy | grep -q aws:SecureTransport\n\
+         done\n\
+         aws s3api get-bucket-policy --bucket \"$DARKROOM_UPLOAD_BUCKET\" | grep -q aws:SecureTransport\n\
          for _ in 1 2 3 4 5 6; do\n\
          curl -s \"http://127.0.0.1:{api}/images/$(jq -r .id upload.json)?wait=20s\" | jq -e '.status == \"published\"' && exit\n\
          done\n\
