@@ -14,6 +14,8 @@ locals {
     },
     # The gateway checks the tokens. Tokens of darkroom's own beside them are a mistake, which darkroom then reports.
     var.api_authentication == "jwt" ? { DARKROOM_JWT_AUTHORIZER = "on" } : {},
+    # The gateway answers preflights. The function checks the origin of what writes.
+    length(var.cors_origins) == 0 ? {} : { DARKROOM_CORS_ORIGINS = join(",", var.cors_origins) },
   )
 
   # Named one by one: what is not here never reaches the function.

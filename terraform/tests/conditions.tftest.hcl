@@ -123,6 +123,10 @@ run "out_of_the_box" {
     error_message = "without an authorizer the API must not be told of one"
   }
   assert {
+    condition     = !contains(keys(output.api_environment), "DARKROOM_CORS_ORIGINS")
+    error_message = "no other page may write unless it is named"
+  }
+  assert {
     condition = alltrue([for queue in ["uploads", "dead_letters"] : length([for statement in data.aws_iam_policy_document.queue_tls_only[queue].statement : statement if
       statement.effect == "Deny" && tolist(statement.actions) == tolist(["sqs:*"]) && one(statement.principals).identifiers == toset(["*"]) && one(statement.condition).test == "Bool" && one(statement.condition).variable == "aws:SecureTransport" && one(statement.condition).values == tolist(["false"]) && endswith(one(statement.resources), replace(":darkroom-${queue}", "_", "-"))
     ]) == 1])
@@ -348,6 +352,10 @@ run "api_as_asked_for" {
   assert {
     condition     = output.api_environment.DARKROOM_JWT_AUTHORIZER == "on" && output.api_environment.DARKROOM_REQUIRE_CONTENT_LENGTH == "off"
     error_message = "the API must know that the gateway checks tokens; a known client need not state a length"
+  }
+  assert {
+    condition     = output.api_environment.DARKROOM_CORS_ORIGINS == "https://app.example.com"
+    error_message = "the API must let the page write"
   }
   assert {
     condition     = one(aws_s3_bucket_cors_configuration.uploads.cors_rule).allowed_origins == toset([output.api_url, "https://app.example.com"]) && aws_apigatewayv2_api.api.cors_configuration[0].allow_origins == toset(["https://app.example.com"])
