@@ -187,7 +187,7 @@ run "a_key_of_ones_own" {
     error_message = "each role must use the key for what it does, and through the service alone"
   }
   assert {
-    condition     = toset(keys(aws_iam_role_policy.key)) == toset(["worker", "api", "sweep", "outcomes"]) && alltrue(flatten([for document in data.aws_iam_policy_document.key : [for statement in document.statement : statement.resources == toset([var.kms_key_arn]) && one(statement.condition).variable == "kms:ViaService"]]))
+    condition     = toset(keys(aws_iam_role_policy.key)) == toset(["worker", "api", "sweep", "outcomes"]) && alltrue(flatten([for document in data.aws_iam_policy_document.key : [for statement in document.statement : statement.resources == toset([var.kms_key_arn]) && one(statement.condition).variable == "kms:ViaService" && one(statement.condition).values == tolist(["${lower(trimprefix(statement.sid, "UseTheKeyThrough"))}.us-east-1.amazonaws.*"])]]))
     error_message = "the roles may use this key, and only through a service"
   }
   assert {
