@@ -164,24 +164,26 @@ fn quick_line<const N: usize>(frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
     use std::f32::consts::SQRT_2;
     /// `2 cos(pi / 8)`, and its sum with and difference from `2 sin(pi / 8)`.
     const ROTATIONS: [f32; 3] = [1.847_759, 2.613_126, 1.082_392_2];
-    for lane in 0..LANES {
-        let at = |frequency: usize| frequencies[frequency][lane];
-        let (sum, difference) = (at(0) + at(4), at(0) - at(4));
-        let outer = at(2) + at(6);
-        let inner = (at(2) - at(6)) * SQRT_2 - outer;
-        let even = [sum + outer, difference + inner, difference - inner, sum - outer];
+    let add = |a: &Lanes, b: &Lanes| -> Lanes { std::array::from_fn(|lane| a[lane] + b[lane]) };
+    let subtract = |a: &Lanes, b: &Lanes| -> Lanes { std::array::from_fn(|lane| a[lane] - b[lane]) };
+    let scale = |a: &Lanes, factor: f32| -> Lanes { a.map(|value| value * factor) };
+    let at = |frequency: usize| &frequencies[frequency];
 
-        let (low, high) = (at(1) + at(7), at(5) + at(3));
-        let (left, right) = (at(5) - at(3), at(1) - at(7));
-        let turned = (left + right) * ROTATIONS[0];
-        let first = low + high;
-        let second = turned - left * ROTATIONS[1] - first;
-        let third = (low - high) * SQRT_2 - second;
-        let fourth = turned - right * ROTATIONS[2] - third;
-        for (x, (even, odd)) in even.into_iter().zip([first, second, third, fourth]).enumerate() {
-            line[x][lane] = even + odd;
-            line[N - 1 - x][lane] = even - odd;
-        }
+    let (sum, difference) = (add(at(0), at(4)), subtract(at(0), at(4)));
+    let outer = add(at(2), at(6));
+    let inner = subtract(&scale(&subtract(at(2), at(6)), SQRT_2), &outer);
+    let even = [add(&sum, &outer), add(&difference, &inner), subtract(&difference, &inner), subtract(&sum, &outer)];
+
+    let (low, high) = (add(at(1), at(7)), add(at(5), at(3)));
+    let (left, right) = (subtract(at(5), at(3)), subtract(at(1), at(7)));
+    let turned = scale(&add(&left, &right), ROTATIONS[0]);
+    let first = add(&low, &high);
+    let second = subtract(&subtract(&turned, &scale(&left, ROTATIONS[1])), &first);
+    let third = subtract(&scale(&subtract(&low, &high), SQRT_2), &second);
+    let fourth = subtract(&subtract(&turned, &scale(&right, ROTATIONS[2])), &third);
+    for (x, (even, odd)) in even.iter().zip([first, second, third, fourth]).enumerate() {
+        line[x] = add(even, &odd);
+        line[N - 1 - x] = subtract(even, &odd);
     }
 }
 
