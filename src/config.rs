@@ -64,10 +64,19 @@ pub struct AwsConfig {
 pub struct LocalConfig {
     /// `DARKROOM_DIR`: holds the database and the objects; made when it is missing.
     pub dir: PathBuf,
+    /// `DARKROOM_DIR_GROUP`: the id of the group whose members share the directory; without one, it is for its owner alone.
+    pub dir_group: Option<u32>,
     /// `DARKROOM_MAX_RECEIVES`: receives before a message becomes a dead letter, 1 to 1,000.
     pub max_receives: u32,
     /// `DARKROOM_OUTCOMES`: whether each verdict is told in the file `outcomes.jsonl` of the directory.
     pub tells_outcomes: bool,
+}
+
+impl LocalConfig {
+    /// The settings of a directory, with the default of every other one.
+    pub const fn new(dir: PathBuf) -> Self {
+        Self { dir, dir_group: None, max_receives: 10, tells_outcomes: false }
+    }
 }
 
 /// How log lines are written.

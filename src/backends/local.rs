@@ -4,6 +4,7 @@
 //! transaction, then the answer: no acknowledged upload without its event, no event without its bytes. Several
 //! processes may share the directory.
 
+mod access;
 mod buffers;
 mod catalog;
 mod commits;
@@ -30,6 +31,7 @@ use axum::Router;
 use crate::clock::SharedClock;
 use crate::config::LocalConfig;
 use crate::ports::Ports;
+use access::Access;
 use buffers::Buffers;
 use catalog::LocalCatalog;
 use database::Database;
@@ -64,7 +66,9 @@ impl LocalBackend {
         thumbnail_bucket: &str,
         clock: SharedClock,
     ) -> Result<Self, OpenError> {
-        let start = Start::begin(&config.dir)?;
+        let access = Access::new(config.dir_group);
+        let start = Start::begin(&config.dir, access)?;
+        let root = start.root().to_owned();
         let path = start.database();
         let database = Database::open(&path)?;
         let in_database = |error| OpenError::of_database(&path, error);
@@ -98,7 +102,7 @@ impl LocalBackend {
         let uploads = bucket(upload_bucket, Some(upload_prefix));
         let thumbnails =
             if thumbnail_bucket == upload_bucket { uploads.clone() } else { bucket(thumbnail_bucket, None) };
-        let outcomes = config.tells_outcomes.then(|| Outcomes::open(&database, &config.dir)).transpose();
+        let outcomes = config.tells_outcomes.then(|| Outcomes::open(&database, &root, access)).transpose();
         let outcomes = outcomes.map_err(in_database)?;
         Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails, outcomes })
     }

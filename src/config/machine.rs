@@ -23,6 +23,11 @@ impl Machine {
     }
 }
 
+/// The groups of this machine, a line each: empty where there is no such file, as in a container.
+pub(super) fn groups() -> String {
+    fs::read_to_string("/etc/group").unwrap_or_default()
+}
+
 /// The memory that the process may use, with the system's files under `root`.
 fn memory_bytes(root: &Path) -> Option<u64> {
     let total = fs::read_to_string(root.join("proc/meminfo")).ok().and_then(|text| mem_total(&text));

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::machine;
 use super::reader::{Environment, Mistakes, Reader};
 use super::values::{self, Parsed};
 use super::{AwsConfig, BackendConfig, Config, Loaded, LocalConfig, LogFormat, Machine, Role, source_budget, validate};
@@ -40,7 +41,7 @@ const BUDGET_PERCENT: u64 = 70;
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
 
 /// Settings of the local backend alone.
-const LOCAL_ONLY: [&str; 3] = ["DARKROOM_DIR", "DARKROOM_MAX_RECEIVES", "DARKROOM_OUTCOMES"];
+const LOCAL_ONLY: [&str; 4] = ["DARKROOM_DIR", "DARKROOM_DIR_GROUP", "DARKROOM_MAX_RECEIVES", "DARKROOM_OUTCOMES"];
 
 pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
     let mut reader = Reader::new(environment);
@@ -75,9 +76,13 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
         // Processes that share a directory are told which: their working directories may differ.
         Role::Worker | Role::Api | Role::Operator => reader.required("DARKROOM_DIR", path),
     };
-    let max_receives = reader.or("DARKROOM_MAX_RECEIVES", 10, |text| values::count(text, 1..=1000));
-    let tells_outcomes = reader.or("DARKROOM_OUTCOMES", false, values::switch);
-    LocalConfig { dir: dir.unwrap_or_default(), max_receives, tells_outcomes }
+    let defaults = LocalConfig::new(dir.unwrap_or_default());
+    LocalConfig {
+        dir_group: reader.optional("DARKROOM_DIR_GROUP", |text| values::group(text, &machine::groups())),
+        max_receives: reader.or("DARKROOM_MAX_RECEIVES", defaults.max_receives, |text| values::count(text, 1..=1000)),
+        tells_outcomes: reader.or("DARKROOM_OUTCOMES", defaults.tells_outcomes, values::switch),
+        ..defaults
+    }
 }
 
 fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {

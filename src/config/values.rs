@@ -70,6 +70,18 @@ pub(super) fn count(text: &str, range: RangeInclusive<u32>) -> Parsed<u32> {
         .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
+/// The id of a group: a number, or a name that stands in `groups`, which is written as `/etc/group`.
+pub(super) fn group(text: &str, groups: &str) -> Parsed<u32> {
+    let id_of = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(text)).then(|| fields.nth(1)?.parse().ok()).flatten()
+    };
+    // The largest number means "no change" to the system.
+    let is_id = |id: &u32| *id != u32::MAX;
+    let id = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { groups.lines().find_map(id_of) };
+    id.filter(is_id).ok_or_else(|| "must be a group's id, or a name in /etc/group".to_owned())
+}
+
 /// `on` or `off`.
 pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text {
@@ -221,6 +233,27 @@ mod tests {
         let good = ["", "uploads/", "in/today/"];
         assert_eq!(accepted(&good, prefix), good);
         assert!(accepted(&["uploads", "/", "/uploads/", "a\n/"], prefix).is_empty());
+    }
+
+    #[test]
+    fn a_group_is_an_id_or_a_name_that_the_machine_knows() {
+        let groups = "root:x:0:\nusers:x:100:anna,bert\nbroken:x\nstaff:x:4294967295:\n";
+        for (text, id) in [
+            ("0", Some(0)),
+            ("2000", Some(2000)),
+            ("4294967294", Some(4_294_967_294)),
+            ("4294967295", None),
+            ("4294967296", None),
+            ("root", Some(0)),
+            ("users", Some(100)),
+            ("user", None),
+            ("anna", None),
+            ("broken", None),
+            ("staff", None),
+            ("-1", None),
+        ] {
+            assert_eq!(group(text, groups).ok(), id, "{text}");
+        }
     }
 
     #[test]

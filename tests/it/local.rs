@@ -1,5 +1,6 @@
 //! What the local backend promises beyond the ports: uploads with their events, sharing, recovery, clear refusals.
 
+mod access;
 mod opening;
 mod outcomes;
 mod recovery;
@@ -40,7 +41,7 @@ struct Backend {
 
 impl Backend {
     fn open(dir: &Path, clock: SharedClock) -> Result<Self, OpenError> {
-        let config = LocalConfig { dir: dir.to_owned(), max_receives: 3, tells_outcomes: false };
+        let config = LocalConfig { max_receives: 3, ..LocalConfig::new(dir.to_owned()) };
         let backend = LocalBackend::open(&config, BUCKET, "uploads/", BUCKET, clock)?;
         Ok(Self { ports: backend.ports(), router: backend.router(MAX_BYTES) })
     }

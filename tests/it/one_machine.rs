@@ -1,5 +1,6 @@
 //! The real binary on one machine, as a user runs it: uploads over HTTP, kills, several processes, a full disk.
 
+mod access;
 mod kills;
 mod load;
 mod readme;

@@ -101,7 +101,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(1_800_000_000_000)));
         let Options { max_receives, tells_outcomes, .. } = options;
-        let config = LocalConfig { dir: dir.path().to_owned(), max_receives, tells_outcomes };
+        let config = LocalConfig { max_receives, tells_outcomes, ..LocalConfig::new(dir.path().to_owned()) };
         let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, clock.clone()).unwrap();
         let mut world = Self::over(backend.ports(), options, clock);
         (world.dir, world.has_notifications) = (dir, true);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! darkroom.db        queue, catalog, the names of the objects, and most thumbnails
-//! signing.key        signs upload and download addresses; for the owner alone
+//! signing.key        signs upload and download addresses
 //! start.lock         held while a process starts
 //! outcomes.jsonl     what became of each image, with `DARKROOM_OUTCOMES=on`; its lock is outcomes.lock
 //! objects/{random}   one file for each version of an upload, and for each large thumbnail
@@ -16,11 +16,17 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::OpenError;
+use super::access::{Access, Identity};
+
+/// Files of the data directory itself, besides the database's.
+const FILES: [&str; 4] = ["signing.key", "signing.draft", "outcomes.jsonl", "outcomes.lock"];
+
+/// The database's files: itself, its log, the index of its log, and a journal of a build that kept one.
+const DATABASE_FILES: [&str; 4] = ["darkroom.db", "darkroom.db-wal", "darkroom.db-shm", "darkroom.db-journal"];
 
 /// Bytes of the signing key.
 pub(super) const KEY_BYTES: usize = 32;
@@ -30,6 +36,7 @@ pub(super) const KEY_BYTES: usize = 32;
 pub(super) struct Directory {
     root: PathBuf,
     incoming: PathBuf,
+    access: Access,
     /// Held until the process ends, however it ends.
     _lock: File,
 }
@@ -37,26 +44,39 @@ pub(super) struct Directory {
 /// The right to start: others wait until it is dropped.
 pub(super) struct Start {
     root: PathBuf,
+    identity: Identity,
+    access: Access,
     _lock: File,
 }
 
 impl Start {
-    /// Makes the directory when it is missing, and waits for other starters.
-    pub(super) fn begin(root: &Path) -> Result<Self, OpenError> {
+    /// Makes the directory when it is missing, closes it to others, and waits for other starters.
+    ///
+    /// # Errors
+    /// When others own what is in it, or could use it all the same. Nothing was written into it then.
+    pub(super) fn begin(root: &Path, access: Access) -> Result<Self, OpenError> {
         let in_root = |error| OpenError::of_file(root, error);
-        for path in [root.to_owned(), root.join("objects"), root.join("incoming")] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(in_root)?;
+        access.make_directory(root).map_err(in_root)?;
+        // From here on by its own name: who changes a link later changes nothing for this process.
+        let root = &*fs::canonicalize(root).map_err(in_root)?;
+        let identity = Identity::of(root).map_err(in_root)?;
+        for parent in access.exposed_parents(root) {
+            let parent = parent.display();
+            tracing::warn!("others can replace {}, since they may rename what is in {parent}", root.display());
         }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(root.join("start.lock"))
-            .map_err(in_root)?;
+        access.secure_root(root)?;
+        let lock = root.join("start.lock");
+        access.secure(&lock)?;
+        let lock = access.open(OpenOptions::new().create(true).truncate(false).write(true), &lock).map_err(in_root)?;
         lock.lock().map_err(in_root)?;
+        secure_below(root, access)?;
         sync_directory(root).map_err(in_root)?;
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), identity, access, _lock: lock })
+    }
+
+    /// The directory, its links followed.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the database stands.
@@ -72,7 +92,7 @@ impl Start {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut key = [0; KEY_BYTES];
                 getrandom::fill(&mut key).map_err(|error| OpenError::of_file(&path, error.into()))?;
-                write_durably(&path, &key).map_err(|error| OpenError::of_file(&path, error))?;
+                write_durably(&path, &key, self.access).map_err(|error| OpenError::of_file(&path, error))?;
                 Ok(key)
             }
             Err(error) => Err(OpenError::of_file(&path, error)),
@@ -120,14 +140,21 @@ impl Start {
     pub(super) fn finish(self) -> Result<Arc<Directory>, OpenError> {
         let incoming = self.root.join("incoming").join(random_name());
         let in_incoming = |error| OpenError::of_file(&incoming, error);
-        fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(in_incoming)?;
-        let lock = File::create_new(incoming.join("lock")).map_err(in_incoming)?;
+        self.access.make_directory(&incoming).map_err(in_incoming)?;
+        let lock = self.access.open(OpenOptions::new().create_new(true).write(true), &incoming.join("lock"));
+        let lock = lock.map_err(in_incoming)?;
         lock.lock().map_err(in_incoming)?;
-        Ok(Arc::new(Directory { root: self.root, incoming, _lock: lock }))
+        self.identity.check().map_err(|error| OpenError::of_file(&self.root, error))?;
+        Ok(Arc::new(Directory { root: self.root, incoming, access: self.access, _lock: lock }))
     }
 }
 
 impl Directory {
+    /// Makes the file of this name that is to be written.
+    pub(super) fn begin_incoming(&self, name: &str) -> io::Result<File> {
+        self.access.open(OpenOptions::new().create_new(true).write(true), &self.incoming(name))
+    }
+
     /// Where a file of this name stands while it is being written.
     pub(super) fn incoming(&self, name: &str) -> PathBuf {
         self.incoming.join(name)
@@ -157,6 +184,35 @@ impl Drop for Directory {
             drop(fs::remove_dir_all(&self.incoming));
         }
     }
+}
+
+/// Closes to others what earlier processes and builds left in the directory, and makes what is missing.
+fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
+    let [objects, incoming] = ["objects", "incoming"].map(|name| root.join(name));
+    for directory in [&objects, &incoming] {
+        access.make_directory(directory).map_err(|error| OpenError::of_file(directory, error))?;
+    }
+    access.secure_with_files(&objects)?;
+    access.secure(&incoming)?;
+    for entry in fs::read_dir(&incoming).map_err(|error| OpenError::of_file(&incoming, error))? {
+        let process = entry.map_err(|error| OpenError::of_file(&incoming, error))?.path();
+        access.secure(&process)?;
+        match access.close_files_in(&process) {
+            // Its process has just ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            closed => closed.map_err(|error| OpenError::of_file(&process, error))?,
+        }
+    }
+    // SQLite makes its log, and the index of it, with the mode and the group of the database.
+    let database = root.join("darkroom.db");
+    if !database.exists() {
+        let made = access.open(OpenOptions::new().create(true).truncate(false).write(true), &database);
+        made.map_err(|error| OpenError::of_file(&database, error))?;
+    }
+    for file in FILES.iter().chain(&DATABASE_FILES) {
+        access.secure(&root.join(file))?;
+    }
+    Ok(())
 }
 
 /// Whether the process of this corner is gone: corners are made under the lock of starters, so one without a lock
@@ -197,10 +253,10 @@ pub(super) fn random_name() -> String {
     data_encoding::HEXLOWER.encode(&bits)
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let draft = path.with_extension("draft");
     remove(&draft)?;
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)?;
+    let mut file = access.open(OpenOptions::new().create_new(true).write(true), &draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&draft, path)?;

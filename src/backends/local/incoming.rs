@@ -1,8 +1,7 @@
 //! A file on its way in: written, linked into place, and synced before its row is.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use crc_fast::CrcAlgorithm::Crc32IsoHdlc;
@@ -39,7 +38,7 @@ impl Incoming {
     /// Begins an empty file.
     pub(super) fn begin(directory: Arc<Directory>) -> io::Result<Self> {
         let name = random_name();
-        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(directory.incoming(&name))?;
+        let file = directory.begin_incoming(&name)?;
         Ok(Self { directory, name, file, crc: crc_fast::Digest::new(Crc32IsoHdlc), bytes: 0, is_finished: false })
     }
 

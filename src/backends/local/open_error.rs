@@ -18,6 +18,34 @@ pub enum OpenError {
         /// The system's answer.
         source: io::Error,
     },
+    /// Another user owns a directory or file of darkroom's.
+    #[error(
+        "{} belongs to user {owner}, and darkroom runs as user {user}: run darkroom as user {owner}, or hand it over with \
+         `{command}`, or choose another directory with DARKROOM_DIR", path.display()
+    )]
+    Foreign {
+        /// What belongs to another user, its links followed.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user of this process.
+        user: u32,
+        /// What hands it over.
+        command: String,
+    },
+    /// Others can use a directory or file of darkroom's, or the group of `DARKROOM_DIR_GROUP` cannot.
+    #[error(
+        "{} has mode {mode:o}, which does not close it to others: run `{command}`, or choose a directory of its own with \
+         DARKROOM_DIR", path.display()
+    )]
+    Exposed {
+        /// What others can use, its links followed.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What closes it.
+        command: String,
+    },
     /// The disk is full.
     #[error("no space left for {}: free some, then start again; nothing was lost", path.display())]
     Full {

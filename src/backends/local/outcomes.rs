@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use super::access::Access;
 use super::database::Database;
 use super::failure::Failure;
 use crate::ports::PortError;
@@ -32,6 +33,7 @@ pub(super) struct Outcomes {
     file: PathBuf,
     /// Held by whoever appends, of this process and of others: a line is never written into another one.
     lock: PathBuf,
+    access: Access,
     turn: Mutex<()>,
 }
 
@@ -63,10 +65,10 @@ struct Thumbnail<'a> {
 impl Outcomes {
     /// Makes room for notes in the database. What was noted before and not told is told with the first outcome, or by
     /// [`tell`](Self::tell).
-    pub(super) fn open(database: &Database, directory: &Path) -> rusqlite::Result<Arc<Self>> {
+    pub(super) fn open(database: &Database, directory: &Path, access: Access) -> rusqlite::Result<Arc<Self>> {
         database.at_start(|connection| connection.execute_batch(TABLE))?;
         let (file, lock) = (directory.join("outcomes.jsonl"), directory.join("outcomes.lock"));
-        Ok(Arc::new(Self { database: database.clone(), file, lock, turn: Mutex::new(()) }))
+        Ok(Arc::new(Self { database: database.clone(), file, lock, access, turn: Mutex::new(()) }))
     }
 
     /// Notes what a write came to, in its own transaction; whether it was a verdict.
@@ -103,15 +105,16 @@ impl Outcomes {
 
     /// Whether there was anything to tell.
     async fn tell_some(&self) -> Result<bool, PortError> {
+        let access = self.access;
         let _lock = in_background("outcomes.lock", {
             let lock = self.lock.clone();
-            move || locked(&lock)
+            move || locked(&lock, access)
         })
         .await?;
         let noted = self.database.read("outcomes.noted", noted).await?;
         let Some((last, _)) = noted.last().cloned() else { return Ok(false) };
         let file = self.file.clone();
-        in_background("outcomes.append", move || append(&file, &noted)).await?;
+        in_background("outcomes.append", move || append(&file, &noted, access)).await?;
         self.database
             .write("outcomes.forget", move |connection| {
                 connection.prepare_cached("DELETE FROM outcomes WHERE number <= ?1")?.execute([last])?;
@@ -154,15 +157,15 @@ fn noted(connection: &Connection) -> Result<Vec<(i64, String)>, Failure> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn locked(path: &Path) -> io::Result<File> {
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+fn locked(path: &Path, access: Access) -> io::Result<File> {
+    let lock = access.open(OpenOptions::new().create(true).truncate(false).write(true), path)?;
     lock.lock()?;
     Ok(lock)
 }
 
 /// Appends whole lines. One that was torn, by a full disk or a loss of power, is ended first: it is told again here.
-fn append(path: &Path, noted: &[(i64, String)]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+fn append(path: &Path, noted: &[(i64, String)], access: Access) -> io::Result<()> {
+    let mut file = access.open(OpenOptions::new().create(true).append(true).read(true), path)?;
     let mut text = String::new();
     if file.metadata()?.len() > 0 {
         let mut last = [0];

@@ -40,7 +40,7 @@ struct Call {
 }
 
 fn open(dir: &Path) -> LocalBackend {
-    let config = LocalConfig { dir: dir.to_owned(), max_receives: 3, tells_outcomes: false };
+    let config = LocalConfig { max_receives: 3, ..LocalConfig::new(dir.to_owned()) };
     LocalBackend::open(&config, "photos", "uploads/", "photos", Arc::new(SystemClock)).unwrap()
 }
 

@@ -29,7 +29,7 @@ fn complaints(read: Result<Loaded, Mistakes>) -> Vec<&'static str> {
 #[test]
 fn one_machine_needs_no_setting_at_all() {
     let Loaded { config, warnings } = local(&[]).unwrap();
-    let expected = LocalConfig { dir: "darkroom-data".into(), max_receives: 10, tells_outcomes: false };
+    let expected = LocalConfig::new("darkroom-data".into());
     assert_eq!(config.backend, BackendConfig::Local(expected));
     assert_eq!(
         (&*config.upload_prefix, &*config.upload_bucket, &*config.thumbnail_bucket),

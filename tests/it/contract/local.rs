@@ -36,7 +36,7 @@ impl LocalFixture {
     /// A backend whose uploads, which keep their versions, are all of the bucket `{name}-uploads`.
     fn open(&self, max_receives: u32, name: &str) -> LocalBackend {
         let dir = tempfile::tempdir().unwrap();
-        let config = LocalConfig { dir: dir.path().to_owned(), max_receives, tells_outcomes: false };
+        let config = LocalConfig { max_receives, ..LocalConfig::new(dir.path().to_owned()) };
         self.dirs.lock().unwrap().push(dir);
         let (uploads, thumbnails) = (format!("{name}-uploads"), format!("{name}-thumbnails"));
         LocalBackend::open(&config, &uploads, "", &thumbnails, self.clock.clone()).unwrap()

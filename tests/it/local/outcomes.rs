@@ -36,7 +36,7 @@ async fn told(world: &World, lines: usize) -> Vec<Value> {
 
 /// The start of another process on the world's directory.
 async fn restart(world: &World) {
-    let config = LocalConfig { dir: world.dir().to_owned(), max_receives: 2, tells_outcomes: true };
+    let config = LocalConfig { max_receives: 2, tells_outcomes: true, ..LocalConfig::new(world.dir().to_owned()) };
     let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, Arc::new(SystemClock)).unwrap();
     backend.tell_what_is_left().await;
 }

@@ -62,7 +62,7 @@ async fn on_a_small_disk(site: &Site) -> Option<crate::process::Process> {
     let (data, binary) = (site.data(), env!("CARGO_BIN_EXE_darkroom"));
     std::fs::create_dir(&data).unwrap();
     let unshare = ["--mount", "--map-root-user", "sh", "-c"];
-    let mount = "mount -t tmpfs -o size=8m none \"$DARKROOM_DIR\"";
+    let mount = "mount -t tmpfs -o size=8m,mode=700 none \"$DARKROOM_DIR\"";
     let may = Command::new("unshare").args(unshare).arg(mount).env("DARKROOM_DIR", &data).status().await;
     if !may.is_ok_and(|status| status.success()) {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no mount namespace");

@@ -23,7 +23,7 @@ fn printed(output: &Output) -> String {
 #[tokio::test]
 async fn dlq_lists_redrives_and_drops_from_the_command_line() {
     let dir = tempfile::tempdir().unwrap();
-    let config = LocalConfig { dir: dir.path().to_owned(), max_receives: 1, tells_outcomes: false };
+    let config = LocalConfig { max_receives: 1, ..LocalConfig::new(dir.path().to_owned()) };
     let backend = LocalBackend::open(&config, "darkroom", "uploads/", "darkroom", Arc::new(SystemClock)).unwrap();
     let dead_letters = backend.ports().dead_letters;
     let id = dead_letters.send("nonsense").await.unwrap();
@@ -61,7 +61,7 @@ async fn dlq_lists_redrives_and_drops_from_the_command_line() {
 #[tokio::test]
 async fn backfill_from_the_command_line() {
     let dir = tempfile::tempdir().unwrap();
-    let config = LocalConfig { dir: dir.path().to_owned(), max_receives: 1, tells_outcomes: false };
+    let config = LocalConfig { max_receives: 1, ..LocalConfig::new(dir.path().to_owned()) };
     let backend = LocalBackend::open(&config, "darkroom", "uploads/", "darkroom", Arc::new(SystemClock)).unwrap();
     let ports = backend.ports();
     ports.uploads.put("uploads/cat", "no image".into(), "", "no-store").await.unwrap();
