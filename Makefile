@@ -23,6 +23,7 @@ test-long: setup ## Run the tests that take long or need tools of their own: a b
 	scripts/attack-local
 	scripts/fuzz
 	scripts/browser-test
+	tests/advisories/run
 	tests/container/run
 	tests/terraform/run
 
