@@ -111,6 +111,7 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     let starting = readiness.hold("starting");
     let clock: SharedClock = Arc::new(SystemClock);
     let backend = backends::connect(&config, Arc::clone(&clock)).await?;
+    tokio::spawn(sample_space(backend.sample_space.clone()));
     let admin = serve_admin(&config, &readiness, metrics).await?;
     let api = if parts.api { Some(serve_api(&config, &backend, &clock, &shutdown).await?) } else { None };
     // Elsewhere a schedule does it; on one machine nobody else would.
@@ -245,6 +246,22 @@ impl Launch<'_> {
             poll_wait,
             drain_timeout: self.config.drain_timeout,
         }
+    }
+}
+
+/// Samples how much space there is, for as long as the process lives.
+async fn sample_space(sample: Option<Arc<dyn Fn() + Send + Sync>>) {
+    let Some(sample) = sample else {
+        metrics::free_space(None);
+        metrics::stored(None);
+        return;
+    };
+    let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let sample = Arc::clone(&sample);
+        // A sample that panics leaves the last values in place.
+        let _ = tokio::task::spawn_blocking(move || sample()).await;
     }
 }
 

@@ -4,6 +4,8 @@
 pub mod aws;
 pub mod local;
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use axum::Router;
 
@@ -20,6 +22,8 @@ pub struct Backend {
     pub ports: Ports,
     /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend.
     pub routes: Option<Router>,
+    /// Shows in the metrics how much space there is, where that is limited. Blocks for microseconds.
+    pub sample_space: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// Opens the backend that the settings name.
@@ -34,10 +38,17 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             };
             let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
             backend.tell_what_is_left().await;
-            Ok(Backend { ports: backend.ports(), routes: Some(backend.router(config.max_bytes)) })
+            Ok(Backend {
+                ports: backend.ports(),
+                routes: Some(backend.router(config.max_bytes)),
+                sample_space: Some(Arc::new(backend.sampler())),
+            })
         }
         #[cfg(feature = "aws")]
-        BackendConfig::Aws(aws) => Ok(Backend { ports: AwsBackend::connect(config, aws).await?, routes: None }),
+        BackendConfig::Aws(aws) => {
+            let ports = AwsBackend::connect(config, aws).await?;
+            Ok(Backend { ports, routes: None, sample_space: None })
+        }
         #[cfg(not(feature = "aws"))]
         BackendConfig::Aws(_) => anyhow::bail!("the AWS backend is not part of this build: set DARKROOM_BACKEND=local"),
     }

@@ -66,6 +66,10 @@ pub struct LocalConfig {
     pub dir: PathBuf,
     /// `DARKROOM_DIR_GROUP`: the id of the group whose members share the directory; without one, it is for its owner alone.
     pub dir_group: Option<u32>,
+    /// `DARKROOM_MIN_FREE_SPACE`: free bytes that uploads leave on the disk; without it 1 GiB, or 5% of a smaller disk.
+    pub min_free_space: Option<u64>,
+    /// `DARKROOM_MAX_STORED_BYTES`: bytes of uploads and thumbnails at which uploads stop.
+    pub max_stored_bytes: Option<u64>,
     /// `DARKROOM_MAX_RECEIVES`: receives before a message becomes a dead letter, 1 to 1,000.
     pub max_receives: u32,
     /// `DARKROOM_OUTCOMES`: whether each verdict is told in the file `outcomes.jsonl` of the directory.
@@ -75,7 +79,14 @@ pub struct LocalConfig {
 impl LocalConfig {
     /// The settings of a directory, with the default of every other one.
     pub const fn new(dir: PathBuf) -> Self {
-        Self { dir, dir_group: None, max_receives: 10, tells_outcomes: false }
+        Self {
+            dir,
+            dir_group: None,
+            min_free_space: None,
+            max_stored_bytes: None,
+            max_receives: 10,
+            tells_outcomes: false,
+        }
     }
 }
 

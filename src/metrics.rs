@@ -146,6 +146,18 @@ label_values! {
 }
 
 label_values! {
+    /// What left no room for an upload.
+    SpaceLimit, 3 {
+        /// The free space that uploads must leave.
+        FreeSpace = "free_space",
+        /// The bytes that may be kept.
+        StoredBytes = "stored_bytes",
+        /// The disk itself.
+        Disk = "disk",
+    }
+}
+
+label_values! {
     /// The hundred that an answer's status belongs to.
     StatusClass, 4 {
         /// It was done.
@@ -285,6 +297,21 @@ pub fn breaker_open(is_open: bool) {
 /// A request was answered.
 pub fn answered(request: Request, status: StatusClass) {
     definitions::HTTP_REQUESTS.counter(&[request.as_str(), status.as_str()]).increment(1);
+}
+
+/// An upload, or a request for an upload URL, was refused since there is no room.
+pub fn upload_without_space(limit: SpaceLimit) {
+    definitions::UPLOADS_WITHOUT_SPACE.counter(&[limit.as_str()]).increment(1);
+}
+
+/// So many bytes of the local directory's disk are free; `None` when that is not known.
+pub fn free_space(bytes: Option<u64>) {
+    definitions::FREE_SPACE.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
+}
+
+/// The local directory keeps so many bytes of objects; `None` when that is not known.
+pub fn stored(bytes: Option<u64>) {
+    definitions::STORED.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
 }
 
 /// Nothing is in hand any more, `elapsed` after the signal to stop.

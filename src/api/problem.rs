@@ -39,6 +39,8 @@ pub enum ProblemKind {
     UnsupportedType,
     /// A fault of darkroom's own.
     Internal,
+    /// There is no space for more uploads.
+    NoSpace,
     /// Something that darkroom needs does not answer: try again later.
     Unavailable,
 }
@@ -58,6 +60,7 @@ impl ProblemKind {
         Self::ContentLengthMissing,
         Self::UnsupportedType,
         Self::Internal,
+        Self::NoSpace,
         Self::Unavailable,
     ];
 
@@ -82,6 +85,7 @@ impl ProblemKind {
                 ("unsupported-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a type of image that is taken")
             }
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "a fault of the server's own"),
+            Self::NoSpace => ("no-space", StatusCode::INSUFFICIENT_STORAGE, "there is no space for more uploads"),
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "not available for the moment"),
         }
     }
@@ -141,6 +145,10 @@ impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         crate::metrics::port_error(&error);
         let cause = error.source().map(ToString::to_string);
+        if error.kind == ErrorKind::NoSpace {
+            tracing::warn!(error = %error, cause, "answered 507");
+            return Self::new(ProblemKind::NoSpace, "try again when there is space");
+        }
         let is_passing = error.kind.is_outage() || matches!(error.kind, ErrorKind::Damaged | ErrorKind::NewerSchema);
         if is_passing {
             tracing::warn!(error = %error, cause, "answered 503");
@@ -192,6 +200,7 @@ mod tests {
                 | ErrorKind::Unavailable
                 | ErrorKind::Damaged
                 | ErrorKind::NewerSchema => StatusCode::SERVICE_UNAVAILABLE,
+                ErrorKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             assert_eq!(response.status(), expected, "{kind:?}");

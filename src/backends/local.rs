@@ -21,8 +21,12 @@ mod queue;
 mod rows;
 mod schema;
 mod signature;
+mod space;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod used_keys;
+mod versions;
 
 use std::sync::Arc;
 
@@ -41,6 +45,7 @@ pub use open_error::OpenError;
 use outcomes::Outcomes;
 use queue::{Half, LocalQueue};
 use signature::Signer;
+use space::Space;
 
 /// The local backend, open on its directory.
 pub struct LocalBackend {
@@ -50,6 +55,7 @@ pub struct LocalBackend {
     uploads: Arc<LocalBucket>,
     thumbnails: Arc<LocalBucket>,
     outcomes: Option<Arc<Outcomes>>,
+    space: Arc<Space>,
 }
 
 impl LocalBackend {
@@ -85,8 +91,13 @@ impl LocalBackend {
             start.remove_objects(&garbage)?;
             database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
         }
+        database.at_start(|connection| connection.execute_batch(used_keys::TABLE)).map_err(in_database)?;
+        if config.max_stored_bytes.is_some() {
+            database.at_start(stored::count).map_err(in_database)?;
+        }
         let signer = Signer::new(start.signing_key()?);
         let directory = start.finish()?;
+        let space = Arc::new(Space::new(config, root.clone(), directory.clone(), database.clone()));
         let buffers = Buffers::default();
         let bucket = |name: &str, upload_prefix: Option<&str>| {
             Arc::new(LocalBucket {
@@ -96,6 +107,7 @@ impl LocalBackend {
                 directory: Arc::<Directory>::clone(&directory),
                 buffers: buffers.clone(),
                 signer: signer.clone(),
+                space: space.clone(),
                 clock: clock.clone(),
             })
         };
@@ -104,21 +116,28 @@ impl LocalBackend {
             if thumbnail_bucket == upload_bucket { uploads.clone() } else { bucket(thumbnail_bucket, None) };
         let outcomes = config.tells_outcomes.then(|| Outcomes::open(&database, &root, access)).transpose();
         let outcomes = outcomes.map_err(in_database)?;
-        Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails, outcomes })
+        Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails, outcomes, space })
     }
 
     /// The ports.
     pub fn ports(&self) -> Ports {
-        let queue = |half, max_receives| {
-            Arc::new(LocalQueue { database: self.database.clone(), clock: self.clock.clone(), half, max_receives })
+        let queue = |half, max_receives, space| {
+            let (database, clock) = (self.database.clone(), self.clock.clone());
+            Arc::new(LocalQueue { database, clock, half, max_receives, space })
         };
         Ports {
-            queue: queue(Half::Uploads, Some(self.max_receives)),
-            dead_letters: queue(Half::DeadLetters, None),
+            queue: queue(Half::Uploads, Some(self.max_receives), Some(self.space.clone())),
+            dead_letters: queue(Half::DeadLetters, None, None),
             uploads: self.uploads.clone(),
             thumbnails: self.thumbnails.clone(),
             catalog: Arc::new(LocalCatalog { database: self.database.clone(), outcomes: self.outcomes.clone() }),
         }
+    }
+
+    /// Shows in the metrics how much space there is, each time it is called. Blocks for microseconds.
+    pub fn sampler(&self) -> impl Fn() + Send + Sync + use<> {
+        let space = self.space.clone();
+        move || space.sample()
     }
 
     /// Tells the outcomes that a former process noted and could not tell any more, where they are told at all.

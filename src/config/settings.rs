@@ -16,6 +16,7 @@ const TIB: u64 = 1 << 40;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+
 /// Where `darkroom local` keeps everything unless told otherwise.
 const DEFAULT_DIR: &str = "darkroom-data";
 
@@ -41,7 +42,14 @@ const BUDGET_PERCENT: u64 = 70;
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
 
 /// Settings of the local backend alone.
-const LOCAL_ONLY: [&str; 4] = ["DARKROOM_DIR", "DARKROOM_DIR_GROUP", "DARKROOM_MAX_RECEIVES", "DARKROOM_OUTCOMES"];
+const LOCAL_ONLY: [&str; 6] = [
+    "DARKROOM_DIR",
+    "DARKROOM_DIR_GROUP",
+    "DARKROOM_MIN_FREE_SPACE",
+    "DARKROOM_MAX_STORED_BYTES",
+    "DARKROOM_MAX_RECEIVES",
+    "DARKROOM_OUTCOMES",
+];
 
 pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
     let mut reader = Reader::new(environment);
@@ -79,6 +87,8 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
     let defaults = LocalConfig::new(dir.unwrap_or_default());
     LocalConfig {
         dir_group: reader.optional("DARKROOM_DIR_GROUP", |text| values::group(text, &machine::groups())),
+        min_free_space: reader.optional("DARKROOM_MIN_FREE_SPACE", |text| values::size(text, 0..=1024 * TIB)),
+        max_stored_bytes: reader.optional("DARKROOM_MAX_STORED_BYTES", |text| values::size(text, MIB..=1024 * TIB)),
         max_receives: reader.or("DARKROOM_MAX_RECEIVES", defaults.max_receives, |text| values::count(text, 1..=1000)),
         tells_outcomes: reader.or("DARKROOM_OUTCOMES", defaults.tells_outcomes, values::switch),
         ..defaults

@@ -3,7 +3,7 @@
 use crate::ports::ErrorKind;
 use crate::record::Reason;
 
-use super::{Outcome, QueueName, QueueState, Request, Stage, StatusClass};
+use super::{Outcome, QueueName, QueueState, Request, SpaceLimit, Stage, StatusClass};
 
 /// What a metric measures in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +169,13 @@ metrics_table! {
     RENDER_SLOTS = "darkroom_render_slots", Kind::Gauge, One, [], single,
         "Images that may be rendered at once.";
 
+    FREE_SPACE = "darkroom_free_space_bytes", Kind::Gauge, Bytes, [], single,
+        "Free bytes of the disk that holds DARKROOM_DIR; NaN on AWS.";
+    STORED = "darkroom_stored_bytes", Kind::Gauge, Bytes, [], single,
+        "Bytes of all uploads and thumbnails in DARKROOM_DIR; NaN without DARKROOM_MAX_STORED_BYTES, and on AWS.";
+    UPLOADS_WITHOUT_SPACE = "darkroom_uploads_without_space_total", Kind::Counter, One, ["limit"], space_limits,
+        "Uploads, and requests for an upload URL, that were refused since there is no space, by what left none.";
+
     HTTP_REQUESTS = "darkroom_http_requests_total", Kind::Counter, One, ["request", "status"], requests,
         "Requests that the API answered, by what was asked for and by the hundred of the answer's status.";
 
@@ -222,6 +229,10 @@ fn requests() -> Vec<Vec<&'static str>> {
     Request::ALL.into_iter().flat_map(classes).collect()
 }
 
+fn space_limits() -> Vec<Vec<&'static str>> {
+    one_label(SpaceLimit::ALL.map(SpaceLimit::as_str))
+}
+
 fn queues() -> Vec<Vec<&'static str>> {
     one_label(QueueName::ALL.map(QueueName::as_str))
 }
@@ -237,7 +248,10 @@ fn build() -> Vec<Vec<&'static str>> {
 /// The ports and their calls, as [`PortError::operation`](crate::ports::PortError::operation) names them.
 const OPERATIONS: [(&str, &[&str]); 3] = [
     ("queue", &["send", "receive", "extend", "release", "delete", "attributes"]),
-    ("objects", &["get", "head", "put", "sign_upload", "sign_download", "list", "delete"]),
+    (
+        "objects",
+        &["get", "head", "put", "sign_upload", "sign_download", "list", "list_versions", "delete", "delete_version"],
+    ),
     ("catalog", &["create", "look", "apply", "scan", "delete"]),
 ];
 

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Denied,
     /// No answer, or one that says "later": slow down, then try again.
     Unavailable,
+    /// There is no room for it: have some made, then try again.
+    NoSpace,
     /// What arrived is not what was sent: read it again.
     Damaged,
     /// A newer build wrote it: leave it to that one, try again later.
@@ -32,7 +34,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for metrics that start at zero.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotFound,
         Self::AlreadyExists,
         Self::Precondition,
@@ -41,6 +43,7 @@ impl ErrorKind {
         Self::Throttled,
         Self::Denied,
         Self::Unavailable,
+        Self::NoSpace,
         Self::Damaged,
         Self::NewerSchema,
         Self::Invalid,
@@ -57,6 +60,7 @@ impl ErrorKind {
             Self::Throttled => "throttled",
             Self::Denied => "denied",
             Self::Unavailable => "unavailable",
+            Self::NoSpace => "no_space",
             Self::Damaged => "damaged",
             Self::NewerSchema => "newer_schema",
             Self::Invalid => "invalid",
@@ -65,7 +69,7 @@ impl ErrorKind {
 
     /// Whether the service itself is in trouble, so that more work would only make it worse: this feeds the breaker.
     pub const fn is_outage(self) -> bool {
-        matches!(self, Self::Throttled | Self::Denied | Self::Unavailable)
+        matches!(self, Self::Throttled | Self::Denied | Self::Unavailable | Self::NoSpace)
     }
 }
 

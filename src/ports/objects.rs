@@ -66,6 +66,41 @@ pub struct Listed {
     pub modified_at: Timestamp,
 }
 
+/// One version of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The object's key.
+    pub key: String,
+    /// What [`ObjectStore::delete_version`] is asked with.
+    pub id: String,
+    /// What a read of this version returns as its identity.
+    pub src: SourceId,
+    /// Whether a read without a version returns this one.
+    pub is_current: bool,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// When it was stored.
+    pub modified_at: Timestamp,
+}
+
+/// Where a listing of versions goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionCursor {
+    /// The last key that was listed.
+    pub key: String,
+    /// Which of its versions was the last, in the backend's own words.
+    pub version: Option<String>,
+}
+
+/// One page of a listing of versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionPage {
+    /// In the order of their keys; those of one key from new to old.
+    pub versions: Vec<Version>,
+    /// Where the next page begins; `None` after the last. A page may be empty and not be the last.
+    pub next: Option<VersionCursor>,
+}
+
 /// One bucket.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
@@ -81,14 +116,24 @@ pub trait ObjectStore: Send + Sync {
     /// Puts an object; `Ok` means that every later read finds it. Replaces what stood there.
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError>;
 
-    /// Signs an upload. Makes no call to the service.
+    /// Signs an upload. Makes no call to the service. [`ErrorKind::NoSpace`](super::ErrorKind::NoSpace) where a backend knows
+    /// that there is no room for it.
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError>;
 
     /// Signs a download as of `signed_at`, valid for `valid_for` from then: the same URL for the same arguments.
+    ///
+    /// Whatever was stored with the object, the answer is `private`, and fresh for no longer than the URL works.
     async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError>;
 
     /// Objects under a prefix in the order of their keys, after the key `after`; at most 1,000. Empty at the end.
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError>;
+
+    /// Versions of the objects under a prefix, at most 1,000. An object of a bucket without versions has one.
+    async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError>;
+
+    /// Deletes one version for good; `id` is [`Version::id`]. `Ok` also when there is none. After the current one was
+    /// deleted, the newest of the others is current.
+    async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError>;
 
     /// Deletes an object with all its versions. `Ok` also when there is none.
     async fn delete(&self, key: &str) -> Result<(), PortError>;

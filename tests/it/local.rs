@@ -7,7 +7,9 @@ mod recovery;
 mod routes;
 mod sharing;
 mod small;
+mod space;
 mod uploads;
+mod used_keys;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

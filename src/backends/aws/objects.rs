@@ -16,7 +16,9 @@ use bytes::Bytes;
 use super::clients::{READ_OBJECT, WRITE_OBJECT};
 use super::errors;
 use crate::clock::Timestamp;
-use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
+use crate::ports::objects::{
+    Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, Version, VersionCursor, VersionPage,
+};
 use crate::ports::{ErrorKind, ObjectStore, PortError};
 use crate::record::SourceId;
 
@@ -64,22 +66,23 @@ impl S3Store {
         })
     }
 
-    /// One page of all versions and delete markers of a key: pairs of version id, and whether more may follow.
+    /// One page of all versions and delete markers under a prefix, after `after`.
     async fn versions(
         &self,
-        key: &str,
-        page: &ListObjectVersionsOutput,
+        operation: &'static str,
+        prefix: &str,
+        after: Option<&VersionCursor>,
     ) -> Result<ListObjectVersionsOutput, PortError> {
         let call = self
             .client
             .list_object_versions()
             .bucket(&self.bucket)
-            .prefix(key)
+            .prefix(prefix)
             .encoding_type(EncodingType::Url)
-            .set_key_marker(page.next_key_marker.as_deref().map(|marker| decoded(marker, page.encoding_type())))
-            .set_version_id_marker(page.next_version_id_marker.clone());
+            .set_key_marker(after.map(|after| after.key.clone()))
+            .set_version_id_marker(after.and_then(|after| after.version.clone()));
         let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        answer.map_err(|error| errors::port_error("objects.delete", error))
+        answer.map_err(|error| errors::port_error(operation, error))
     }
 }
 
@@ -168,10 +171,32 @@ impl ObjectStore for S3Store {
         Ok(listed.collect())
     }
 
+    async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
+        let page = self.versions("objects.list_versions", prefix, after).await?;
+        let listed = page.versions().iter().filter_map(|version| {
+            let id = version.version_id()?;
+            Some(Version {
+                key: decoded(version.key()?, page.encoding_type()),
+                id: id.to_owned(),
+                src: SourceId::new(Some(id), version.e_tag()?),
+                is_current: version.is_latest() == Some(true),
+                bytes: bytes(version.size()),
+                modified_at: timestamp(version.last_modified().copied()),
+            })
+        });
+        Ok(VersionPage { versions: listed.collect(), next: next_of(&page) })
+    }
+
+    async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
+        let call = self.client.delete_object().bucket(&self.bucket).key(key).version_id(id);
+        let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
+        deleted.map(|_| ()).map_err(|error| errors::port_error("objects.delete_version", error))
+    }
+
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        let mut page = ListObjectVersionsOutput::builder().build();
+        let mut next = None;
         loop {
-            page = self.versions(key, &page).await?;
+            let page = self.versions("objects.delete", key, next.as_ref()).await?;
             let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
             let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
             let mut is_past_the_key = false;
@@ -186,11 +211,21 @@ impl ObjectStore for S3Store {
                 let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
                 deleted.map_err(|error| errors::port_error("objects.delete", error))?;
             }
-            if is_past_the_key || page.is_truncated != Some(true) {
+            next = next_of(&page).filter(|_| !is_past_the_key);
+            if next.is_none() {
                 return Ok(());
             }
         }
     }
+}
+
+/// Where a listing of versions goes on; `None` at its end.
+fn next_of(page: &ListObjectVersionsOutput) -> Option<VersionCursor> {
+    let key = page.next_key_marker().filter(|_| page.is_truncated() == Some(true))?;
+    Some(VersionCursor {
+        key: decoded(key, page.encoding_type()),
+        version: page.next_version_id_marker().map(str::to_owned),
+    })
 }
 
 /// What a read's answer says of its object; 0 bytes if it does not say how many.

@@ -137,14 +137,17 @@ impl Start {
     }
 
     /// Begins this process's own corner and lets the next starter go on.
+    ///
+    /// # Errors
+    /// Also when another directory took the place of the one that was checked.
     pub(super) fn finish(self) -> Result<Arc<Directory>, OpenError> {
+        self.identity.check().map_err(|error| OpenError::of_file(&self.root, error))?;
         let incoming = self.root.join("incoming").join(random_name());
         let in_incoming = |error| OpenError::of_file(&incoming, error);
         self.access.make_directory(&incoming).map_err(in_incoming)?;
         let lock = self.access.open(OpenOptions::new().create_new(true).write(true), &incoming.join("lock"));
         let lock = lock.map_err(in_incoming)?;
         lock.lock().map_err(in_incoming)?;
-        self.identity.check().map_err(|error| OpenError::of_file(&self.root, error))?;
         Ok(Arc::new(Directory { root: self.root, incoming, access: self.access, _lock: lock }))
     }
 }
@@ -265,4 +268,20 @@ fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_does_not_go_on_in_a_directory_that_it_has_not_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let start = Start::begin(&root, Access::new(None)).unwrap();
+        fs::rename(&root, dir.path().join("moved")).unwrap();
+        fs::create_dir_all(root.join("incoming")).unwrap();
+        assert!(start.finish().unwrap_err().to_string().contains("data"));
+        assert_eq!(fs::read_dir(root.join("incoming")).unwrap().count(), 0);
+    }
 }

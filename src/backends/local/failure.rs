@@ -1,10 +1,12 @@
 //! What goes wrong inside the database, and what a caller of a port can do about it.
 
+use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use crate::metrics::SpaceLimit;
 use crate::ports::{ErrorKind, PortError};
 
 /// Why a read or a write of the database did not happen.
@@ -25,6 +27,9 @@ pub(super) enum Failure {
     /// A file of the directory cannot be read or written.
     #[error(transparent)]
     File(#[from] io::Error),
+    /// There is no room for it.
+    #[error(transparent)]
+    NoSpace(NoSpace),
     /// The write panicked: a fault of darkroom's own.
     #[error("the write panicked")]
     Panicked,
@@ -33,10 +38,37 @@ pub(super) enum Failure {
     ShuttingDown,
 }
 
-/// No space is left. Work goes on by itself once there is.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the disk that holds the local directory is full: free some space")]
-pub(super) struct DiskFull;
+/// Why there is no room. Uploads and work go on by themselves once there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoSpace {
+    /// Nothing more can be written.
+    #[error("the disk that holds the local directory is full: free some space")]
+    DiskFull,
+    /// Uploads would leave less than they must.
+    #[error(
+        "the disk that holds the local directory is nearly full, less is free than DARKROOM_MIN_FREE_SPACE: free some space"
+    )]
+    Floor,
+    /// As many bytes are kept as may be.
+    #[error("as many bytes are kept as DARKROOM_MAX_STORED_BYTES allows: delete images, or raise it")]
+    Stored,
+}
+
+impl NoSpace {
+    /// Why a call failed with [`ErrorKind::NoSpace`].
+    pub(super) fn of(error: &PortError) -> Self {
+        error.source().and_then(|source| source.downcast_ref()).copied().unwrap_or(Self::DiskFull)
+    }
+
+    /// What stands in the metrics.
+    pub(super) const fn limit(self) -> SpaceLimit {
+        match self {
+            Self::DiskFull => SpaceLimit::Disk,
+            Self::Floor => SpaceLimit::FreeSpace,
+            Self::Stored => SpaceLimit::StoredBytes,
+        }
+    }
+}
 
 impl Failure {
     fn kind(&self) -> ErrorKind {
@@ -46,6 +78,7 @@ impl Failure {
             Self::NotCommitted(error) => kind_of(error),
             Self::Record(_) => ErrorKind::Damaged,
             Self::Panicked => ErrorKind::Invalid,
+            Self::NoSpace(_) => ErrorKind::NoSpace,
             Self::File(_) | Self::ShuttingDown => ErrorKind::Unavailable,
         }
     }
@@ -62,7 +95,8 @@ impl Failure {
     pub(super) fn into_port_error(self, operation: &'static str) -> PortError {
         match self {
             Self::Refused(kind) => PortError::new(kind, operation),
-            full if full.is_disk_full() => PortError::with_source(ErrorKind::Unavailable, operation, DiskFull),
+            full if full.is_disk_full() => Self::NoSpace(NoSpace::DiskFull).into_port_error(operation),
+            Self::NoSpace(no_space) => PortError::with_source(ErrorKind::NoSpace, operation, no_space),
             other => PortError::with_source(other.kind(), operation, other),
         }
     }
@@ -103,7 +137,7 @@ pub(super) fn file_error(operation: &'static str, error: io::Error) -> PortError
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            return PortError::with_source(ErrorKind::Unavailable, operation, DiskFull);
+            return Failure::NoSpace(NoSpace::DiskFull).into_port_error(operation);
         }
         _ => ErrorKind::Unavailable,
     };
@@ -112,8 +146,6 @@ pub(super) fn file_error(operation: &'static str, error: io::Error) -> PortError
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
-
     use super::*;
 
     #[test]
@@ -125,8 +157,8 @@ mod tests {
             Failure::NotCommitted(Arc::new(full(rusqlite::ffi::SQLITE_FULL))).into_port_error("queue.send"),
             file_error("objects.put", io::ErrorKind::StorageFull.into()),
         ] {
-            assert_eq!(error.kind, ErrorKind::Unavailable);
-            assert!(error.source().unwrap().is::<DiskFull>());
+            assert_eq!(error.kind, ErrorKind::NoSpace);
+            assert_eq!(error.source().unwrap().downcast_ref(), Some(&NoSpace::DiskFull));
         }
     }
 }

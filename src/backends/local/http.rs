@@ -18,8 +18,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
 
+use super::failure::file_error;
 use super::incoming::Incoming;
-use super::objects::{Description, LocalBucket, blocking};
+use super::objects::{Description, LocalBucket, PUT, blocking, on_a_thread};
 use super::problem::Problem;
 use super::rows::ObjectRow;
 use super::signature::{Grant, ROOT};
@@ -94,11 +95,17 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     if content_length.is_some_and(|length| length > buckets.max_bytes) {
         return Err(Problem::too_large(buckets.max_bytes));
     }
-    let only_if_absent = grant.is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
-    if only_if_absent && bucket.find("objects.head", &grant.key).await.is_ok() {
+    let Grant { key, is_single_use, .. } = grant;
+    let only_if_absent = is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
+    let is_taken = match is_single_use {
+        true => bucket.was_used(&key).await.is_ok_and(|was_used| was_used),
+        false => only_if_absent && bucket.find("objects.head", &key).await.is_ok(),
+    };
+    if is_taken {
         return Err(Problem::already_uploaded());
     }
-    Ok((bucket, Description { key: grant.key, content_type, cache_control: None, only_if_absent }))
+    bucket.check_space(PUT, content_length).await.map_err(|error| Problem::of_port(&error))?;
+    Ok((bucket, Description { key, content_type, cache_control: None, only_if_absent, is_single_use }))
 }
 
 /// Whether the client sends what it stated when it asked for the address.
@@ -139,7 +146,7 @@ async fn store(
         }
         if gathered_bytes >= CHUNK_BYTES || is_last {
             let chunks = std::mem::take(&mut gathered);
-            incoming = append(incoming, chunks).await?;
+            incoming = append(bucket, incoming, chunks).await.map_err(|error| Problem::of_port(&error))?;
             gathered_bytes = 0;
         }
         if is_last {
@@ -150,12 +157,15 @@ async fn store(
     Ok(quoted(&arrived.etag))
 }
 
-async fn append(mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, Problem> {
-    let written = blocking(move || {
-        chunks.iter().try_for_each(|chunk| incoming.write(chunk))?;
+async fn append(bucket: &LocalBucket, mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, PortError> {
+    let space = bucket.space.clone();
+    on_a_thread(PUT, move || {
+        // The length may not have been stated, and others write meanwhile.
+        space.check(PUT, incoming.bytes(), chunks.iter().map(|chunk| chunk.len() as u64).sum())?;
+        chunks.iter().try_for_each(|chunk| incoming.write(chunk)).map_err(|error| file_error(PUT, error))?;
         Ok(incoming)
-    });
-    written.await.map_err(|error| Problem::of_file(&error))
+    })
+    .await
 }
 
 /// Reads what a refused client still sends, up to a limit and for a while.
@@ -177,7 +187,7 @@ async fn discard(body: Body, limit_bytes: u64) {
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
     let row = bucket.find("objects.get", &grant.key).await.map_err(|error| Problem::of_port(&error))?;
-    let headers = describe(&row);
+    let headers = describe(&row, grant.expires - bucket.clock.now().as_secs());
     let is_known = text(&request.headers, IF_NONE_MATCH).is_some_and(|known| {
         known
             .split(',')
@@ -199,14 +209,16 @@ async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Resp
     Ok((StatusCode::OK, headers, length, body).into_response())
 }
 
-/// The headers of an object. Nothing that is served can run as a script on this origin.
-fn describe(row: &ObjectRow) -> HeaderMap {
+/// The headers of an object whose address works for so many seconds. Nothing that is served can run as a script on this
+/// origin. Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
+fn describe(row: &ObjectRow, works_for_secs: i64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     headers.insert(ETAG, quoted(&row.etag));
-    let cache_control = row.cache_control.as_deref().unwrap_or("private, no-cache");
-    headers.insert(CACHE_CONTROL, HeaderValue::from_str(cache_control).unwrap_or(HeaderValue::from_static("no-cache")));
+    let cache_control = format!("private, max-age={}", works_for_secs.max(0));
+    headers
+        .insert(CACHE_CONTROL, HeaderValue::from_str(&cache_control).unwrap_or(HeaderValue::from_static("no-store")));
     match row.content_type.as_deref().and_then(Format::from_content_type) {
         Some(format) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));

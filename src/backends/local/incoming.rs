@@ -42,6 +42,11 @@ impl Incoming {
         Ok(Self { directory, name, file, crc: crc_fast::Digest::new(Crc32IsoHdlc), bytes: 0, is_finished: false })
     }
 
+    /// Bytes so far.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Appends.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;

@@ -12,16 +12,20 @@ use super::buffers::Buffers;
 use super::commits::Outlives;
 use super::database::Database;
 use super::directory::{Directory, random_name};
-use super::failure::{Failure, file_error};
+use super::failure::{Failure, NoSpace, file_error};
 use super::incoming::{Arrived, Incoming, etag_of};
 use super::rows::{self, NewObject, ObjectRow};
 use super::schema;
 use super::signature::{Grant, Signer};
+use super::space::Space;
+use super::used_keys;
+use super::versions;
 use crate::clock::{SharedClock, Timestamp};
-use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
+use crate::metrics;
+use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
 use crate::ports::{ErrorKind, ObjectStore, PortError};
 
-const PUT: &str = "objects.put";
+pub(super) const PUT: &str = "objects.put";
 
 /// How often a body that does not have its length and checksum is read again.
 const READS: u32 = 3;
@@ -40,6 +44,7 @@ pub(super) struct LocalBucket {
     pub(super) directory: Arc<Directory>,
     pub(super) buffers: Buffers,
     pub(super) signer: Signer,
+    pub(super) space: Arc<Space>,
     pub(super) clock: SharedClock,
 }
 
@@ -51,6 +56,8 @@ pub(super) struct Description {
     pub(super) cache_control: Option<String>,
     /// Refuse with `AlreadyExists` when there is such an object.
     pub(super) only_if_absent: bool,
+    /// Refuse with `AlreadyExists` also when there was one that was deleted.
+    pub(super) is_single_use: bool,
 }
 
 #[async_trait]
@@ -70,23 +77,22 @@ impl ObjectStore for LocalBucket {
             key: key.to_owned(),
             content_type: Some(content_type.to_owned()),
             cache_control: Some(cache_control.to_owned()),
-            only_if_absent: false,
+            ..Description::default()
         };
-        if bytes.len() <= IN_ROW_BYTES && !self.is_upload(&description) {
-            return self.store_in_row(description, bytes).await;
+        let length = bytes.len() as u64;
+        let put = self.put_described(description, bytes).await;
+        if put.as_ref().is_err_and(|error| error.kind == ErrorKind::NoSpace && NoSpace::of(error) == NoSpace::DiskFull)
+        {
+            self.space.did_not_hold(length);
         }
-        let bucket = self.clone();
-        on_a_thread(PUT, move || {
-            let arrived = Incoming::begin(bucket.directory.clone())
-                .and_then(|mut incoming| incoming.write(&bytes).map(|()| incoming))
-                .and_then(Incoming::finish)
-                .map_err(|error| file_error(PUT, error))?;
-            bucket.store_file(arrived, description).map(|_| ())
-        })
-        .await
+        put
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+        // Without room the address would be of no use, and each one costs a record.
+        self.check_space("objects.sign_upload", terms.content_length)
+            .await
+            .inspect_err(|error| metrics::upload_without_space(NoSpace::of(error).limit()))?;
         let expires_at = self.clock.now().plus(terms.expires_in);
         let grant = Grant {
             bucket: self.name.clone(),
@@ -123,21 +129,85 @@ impl ObjectStore for LocalBucket {
             .await
     }
 
+    async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
+        let (bucket, prefix, after) = (self.name.clone(), prefix.to_owned(), after.cloned());
+        self.database
+            .read("objects.list_versions", move |connection| {
+                Ok(versions::list(connection, &bucket, &prefix, after.as_ref())?)
+            })
+            .await
+    }
+
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        const OPERATION: &str = "objects.delete";
+        self.remove("objects.delete", key, rows::delete_all).await
+    }
+
+    async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
+        let id = id.to_owned();
+        let delete =
+            move |connection: &Connection, bucket: &str, key: &str| versions::delete(connection, bucket, key, &id);
+        self.remove("objects.delete_version", key, delete).await
+    }
+}
+
+impl LocalBucket {
+    /// Deletes rows, which `delete` says to be of certain files, and then those files. An address of the key that works once
+    /// does not work any more.
+    async fn remove(
+        &self,
+        operation: &'static str,
+        key: &str,
+        delete: impl FnOnce(&Connection, &str, &str) -> rusqlite::Result<Vec<String>> + Send + 'static,
+    ) -> Result<(), PortError> {
         let (bucket, key) = (self.clone(), key.to_owned());
-        on_a_thread(OPERATION, move || {
-            let name = bucket.name.clone();
-            let delete = move |connection: &Connection| Ok(rows::delete_all(connection, &name, &key)?);
-            let garbage = bucket.database.write_here(OPERATION, delete)?;
+        on_a_thread(operation, move || {
+            let (name, now) = (bucket.name.clone(), bucket.clock.now());
+            let is_upload = bucket.is_upload_key(&key);
+            let delete = move |connection: &Connection| {
+                if is_upload {
+                    used_keys::note(connection, &name, &key, now)?;
+                }
+                Ok(delete(connection, &name, &key)?)
+            };
+            let garbage = bucket.database.write_here(operation, delete)?;
             bucket.clear(garbage);
             Ok(())
         })
         .await
     }
-}
 
-impl LocalBucket {
+    async fn put_described(&self, description: Description, bytes: Bytes) -> Result<(), PortError> {
+        if bytes.len() <= IN_ROW_BYTES && !self.is_upload_key(&description.key) {
+            return self.store_in_row(description, bytes).await;
+        }
+        let bucket = self.clone();
+        on_a_thread(PUT, move || {
+            let arrived = Incoming::begin(bucket.directory.clone())
+                .and_then(|mut incoming| incoming.write(&bytes).map(|()| incoming))
+                .and_then(Incoming::finish)
+                .map_err(|error| file_error(PUT, error))?;
+            bucket.store_file(arrived, description).map(|_| ())
+        })
+        .await
+    }
+
+    /// Whether there is room for an upload, of so many bytes if that is known.
+    pub(super) async fn check_space(&self, operation: &'static str, bytes: Option<u64>) -> Result<(), PortError> {
+        let space = self.space.clone();
+        on_a_thread(operation, move || space.check(operation, 0, bytes.unwrap_or(0))).await
+    }
+
+    /// Whether an address of this key that works once has worked, or its object was deleted.
+    pub(super) async fn was_used(&self, key: &str) -> Result<bool, PortError> {
+        let (bucket, key, now) = (self.name.clone(), key.to_owned(), self.clock.now());
+        self.database
+            .read("objects.head", move |connection| {
+                Ok(rows::find(connection, &bucket, &key, None)?.is_some()
+                    || used_keys::is_used(connection, &bucket, &key, now)?)
+            })
+            .await
+    }
+
     /// The row of a version, or of the current one.
     pub(super) async fn find(&self, operation: &'static str, key: &str) -> Result<ObjectRow, PortError> {
         let (bucket, key) = (self.clone(), key.to_owned());
@@ -195,7 +265,7 @@ impl LocalBucket {
     }
 
     fn store_file(&self, arrived: Arrived, description: Description) -> Result<Arrived, PortError> {
-        let is_upload = self.is_upload(&description);
+        let is_upload = self.is_upload_key(&description.key);
         let object = NewObject {
             bucket: self.name.clone(),
             is_upload,
@@ -204,6 +274,7 @@ impl LocalBucket {
             bytes: arrived.bytes,
             etag: arrived.etag.clone(),
             content: None,
+            max_stored_bytes: self.space.max_stored_bytes().filter(|_| is_upload),
         };
         let outlives = if is_upload { Outlives::PowerLoss } else { Outlives::Kill };
         let kept = arrived.clone();
@@ -229,6 +300,7 @@ impl LocalBucket {
             etag: etag_of(&file, crc_fast::crc32_iso_hdlc(&bytes).into()),
             file,
             content: Some(bytes),
+            max_stored_bytes: None,
         };
         let garbage = self.database.write_to_outlive(Outlives::Kill, PUT, self.insertion(object)).await?;
         if garbage.is_empty() {
@@ -242,8 +314,8 @@ impl LocalBucket {
         .await
     }
 
-    fn is_upload(&self, description: &Description) -> bool {
-        self.upload_prefix.as_ref().is_some_and(|prefix| description.key.starts_with(prefix))
+    fn is_upload_key(&self, key: &str) -> bool {
+        self.upload_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix))
     }
 
     /// Inserts the row. Of a thumbnail it need not outlive a loss of power: what was published was committed after it, and
@@ -284,7 +356,7 @@ impl LocalBucket {
 
 /// Runs `work` on a thread that may wait, to its end even when the caller is gone, so that files and their rows are never
 /// told apart.
-async fn on_a_thread<T: Send + 'static>(
+pub(super) async fn on_a_thread<T: Send + 'static>(
     operation: &'static str,
     work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
 ) -> Result<T, PortError> {

@@ -8,7 +8,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::failure::DiskFull;
+use super::failure::NoSpace;
+use crate::metrics;
 use crate::ports::{ErrorKind, PortError};
 
 /// A refusal.
@@ -32,7 +33,10 @@ impl Problem {
     }
 
     pub(super) fn already_uploaded() -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, "this address works once, and its object is there already")
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "this address works once, and its object is there already, or was deleted",
+        )
     }
 
     pub(super) fn stalled() -> Self {
@@ -46,7 +50,7 @@ impl Problem {
     /// A file could not be read or written.
     pub(super) fn of_file(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::full(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::no_space(NoSpace::DiskFull),
             io::ErrorKind::NotFound => Self::not_found(),
             _ => Self::later(error),
         }
@@ -57,14 +61,15 @@ impl Problem {
         match error.kind {
             ErrorKind::NotFound => Self::not_found(),
             ErrorKind::AlreadyExists => Self::already_uploaded(),
-            _ if error.source().is_some_and(|cause| cause.is::<DiskFull>()) => Self::full(),
+            ErrorKind::NoSpace => Self::no_space(NoSpace::of(error)),
             _ => Self::later(error),
         }
     }
 
-    fn full() -> Self {
-        tracing::error!("an upload was refused: {DiskFull}");
-        Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full; nothing was stored")
+    fn no_space(why: NoSpace) -> Self {
+        tracing::error!("an upload was refused: {why}");
+        metrics::upload_without_space(why.limit());
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "there is no space for more uploads; nothing was stored")
     }
 
     fn later(error: &(dyn Error + 'static)) -> Self {
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_to_the_uploader() {
-        let of_database = PortError::with_source(ErrorKind::Unavailable, "objects.put", DiskFull);
+        let of_database = PortError::with_source(ErrorKind::NoSpace, "objects.put", NoSpace::DiskFull);
         let of_file = io::ErrorKind::StorageFull.into();
         for problem in [Problem::of_port(&of_database), Problem::of_file(&of_file)] {
             assert_eq!(problem.status, StatusCode::INSUFFICIENT_STORAGE);

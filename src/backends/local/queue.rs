@@ -14,6 +14,8 @@ use super::commits::Outlives::Kill;
 use super::database::Database;
 use super::directory::random_name;
 use super::failure::Failure;
+use super::objects::on_a_thread;
+use super::space::Space;
 use crate::clock::{SharedClock, Timestamp};
 use crate::ports::queue::{Message, QueueAttributes, Receipt};
 use crate::ports::{ErrorKind, PortError, Queue};
@@ -40,6 +42,8 @@ pub(super) struct LocalQueue {
     pub(super) half: Half,
     /// `None`: messages stay for ever.
     pub(super) max_receives: Option<u32>,
+    /// Where work on messages needs room: a receive waits until there is some. `None`: it needs none.
+    pub(super) space: Option<Arc<Space>>,
 }
 
 /// When there will be something to receive, as far as it is known.
@@ -66,6 +70,9 @@ impl Queue for LocalQueue {
     }
 
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
+        if let Some(space) = self.space.clone() {
+            on_a_thread("queue.receive", move || space.probe("queue.receive")).await?;
+        }
         let deadline = Instant::now() + wait.min(MAX_WAIT);
         loop {
             let mut observer = self.database.observe();

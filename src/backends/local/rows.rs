@@ -10,10 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::failure::Failure;
+use super::failure::{Failure, NoSpace};
 use super::incoming::is_intact;
 use super::objects::Description;
 use super::queue::{self, Half};
+use super::{stored, used_keys};
 use crate::clock::Timestamp;
 use crate::event::{self, ObjectCreated};
 use crate::ports::ErrorKind;
@@ -34,7 +35,6 @@ pub(super) struct ObjectRow {
     pub(super) bytes: u64,
     pub(super) etag: String,
     pub(super) content_type: Option<String>,
-    pub(super) cache_control: Option<String>,
     pub(super) modified_at: Timestamp,
     /// The bytes, when they stand here and not in the file.
     pub(super) content: Option<Bytes>,
@@ -50,6 +50,8 @@ pub(super) struct NewObject {
     pub(super) etag: String,
     /// The bytes, when they are to stand in the row and not in the file.
     pub(super) content: Option<Bytes>,
+    /// Bytes of all objects, this one included, above which it is refused.
+    pub(super) max_stored_bytes: Option<u64>,
 }
 
 impl ObjectRow {
@@ -89,7 +91,6 @@ fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
         bytes: row.get("bytes")?,
         etag: row.get("etag")?,
         content_type: row.get("content_type")?,
-        cache_control: row.get("cache_control")?,
         modified_at: Timestamp::from_millis(row.get("modified_at")?),
         content: row.get::<_, Option<Vec<u8>>>("content")?.map(Bytes::from),
     })
@@ -100,6 +101,9 @@ fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
 pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<Vec<String>, Failure> {
     let (bucket, key) = (&*new.bucket, &*new.description.key);
     if new.description.only_if_absent && find(connection, bucket, key, None)?.is_some() {
+        return Err(Failure::Refused(ErrorKind::AlreadyExists));
+    }
+    if new.description.is_single_use && used_keys::is_used(connection, bucket, key, now)? {
         return Err(Failure::Refused(ErrorKind::AlreadyExists));
     }
     let garbage =
@@ -116,6 +120,11 @@ pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -
             ":content_type": new.description.content_type, ":cache_control": new.description.cache_control,
             ":now": now.as_millis(), ":content": new.content.as_deref(),
         })?;
+    if let Some(max_bytes) = new.max_stored_bytes
+        && stored::bytes(connection)? > max_bytes
+    {
+        return Err(Failure::NoSpace(NoSpace::Stored));
+    }
     if new.is_upload {
         announce(connection, new, now)?;
     }
@@ -169,7 +178,7 @@ pub(super) fn delete_all(connection: &Connection, bucket: &str, key: &str) -> ru
 }
 
 /// Notes files to remove, in the transaction that took their rows: a kill before they are removed loses none.
-fn remember(connection: &Connection, garbage: &[String]) -> rusqlite::Result<()> {
+pub(super) fn remember(connection: &Connection, garbage: &[String]) -> rusqlite::Result<()> {
     let mut note = connection.prepare_cached("INSERT OR IGNORE INTO garbage (file) VALUES (?1)")?;
     garbage.iter().try_for_each(|file| note.execute([file]).map(|_| ()))
 }

@@ -4,12 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tempfile::TempDir;
+use tower::ServiceExt as _;
 
+use super::space::Disk;
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
-use crate::ports::objects::Fetched;
+use crate::ports::objects::{Fetched, UploadTerms};
 use crate::ports::queue::Receipt;
 use crate::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, SourceId, Status, Transition,
@@ -147,6 +152,33 @@ impl Site {
         let ports = open(to.path()).ports();
         (to, ports)
     }
+}
+
+/// Others fill the disk while a body arrives.
+#[tokio::test]
+async fn an_upload_stops_in_the_middle_once_the_disk_is_nearly_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = open(dir.path());
+    let space = backend.space.clone();
+    let disk = |free_bytes| Disk { total_bytes: 1 << 30, free_bytes, total_files: 0, free_files: 0 };
+    space.pretend(disk(1 << 30));
+    let terms = UploadTerms { expires_in: SOON, ..UploadTerms::default() };
+    let url = backend.ports().uploads.sign_upload("uploads/cat", &terms).await.unwrap().url;
+    let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 300 << 10]));
+    let incoming = dir.path().join("incoming");
+    let corner = incoming.join(&names_in(&incoming)[0]);
+    let body = futures_util::stream::iter(0..3).map(move |number| {
+        if number == 1 {
+            assert_eq!(names_in(&corner).len(), 2, "the first chunk is being written");
+            space.pretend(disk(1 << 20));
+        }
+        chunk()
+    });
+    let request = Request::put(url).body(Body::from_stream(body)).unwrap();
+    let answer = backend.router(1 << 30).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 507);
+    assert_eq!(names_in(&incoming.join(&names_in(&incoming)[0])), ["lock"]);
+    assert_eq!(names_in(&dir.path().join("objects")), Vec::<String>::new());
 }
 
 /// Files that nothing tells of any more, and nobody would ever remove.

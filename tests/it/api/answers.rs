@@ -172,6 +172,7 @@ async fn a_size_redirects_to_the_current_thumbnail() {
     bench.published("cat").await;
     let answer = bench.get("/images/cat/medium").await;
     assert_eq!(answer.status, 302, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("private, no-cache"), "its address is a secret");
     let url = "http://images.example/signed/thumbnails/cat/v1/medium.jpg?at=1700000100&for=3600";
     assert_eq!(answer.header("location"), Some(url));
 

@@ -89,42 +89,48 @@ async fn the_description_knows_every_status_and_reason() {
     assert_eq!(schemas["Reason"]["enum"], Reason::ALL.into_iter().map(Reason::as_str).collect::<Value>());
 }
 
-/// A request, the operation that it belongs to, and whether the catalog is down.
-type Call = (&'static str, Request<Body>, bool);
+/// A request, the operation that it belongs to, and how the catalog fails.
+type Call = (&'static str, Request<Body>, Option<ErrorKind>);
+
+const DOWN: Option<ErrorKind> = Some(ErrorKind::Unavailable);
+const FULL: Option<ErrorKind> = Some(ErrorKind::NoSpace);
 
 fn calls(tag: &str) -> Vec<Call> {
     let never = || Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let stated = r#"{"contentType":"image/png","contentLength":1}"#;
     vec![
-        ("post /images", request("POST", "/images", ""), false),
-        ("post /images", request("POST", "/images", stated), false),
-        ("post /images", request("POST", "/images", "nonsense"), false),
-        ("post /images", request("POST", "/images", never()), false),
-        ("post /images", request("POST", "/images", r#"{"contentLength":99999999}"#), false),
-        ("post /images", request("POST", "/images", r#"{"contentType":"text/plain"}"#), false),
-        ("post /images", request("POST", "/images", ""), true),
-        ("get /images", get("/images?key=uploads%2Fcat"), false),
-        ("get /images", with(get("/images?key=uploads%2Fcat"), "if-none-match", tag), false),
-        ("get /images", get("/images"), false),
-        ("get /images", get("/images?key=uploads%2Fnone"), false),
-        ("get /images", get("/images?key=uploads%2Fcat"), true),
-        ("get /images/{id}", get("/images/cat"), false),
-        ("get /images/{id}", get("/images/dog"), false),
-        ("get /images/{id}", get("/images/cow"), false),
-        ("get /images/{id}", with(get("/images/cat"), "if-none-match", tag), false),
-        ("get /images/{id}", get("/images/cat?wait=soon"), false),
-        ("get /images/{id}", get("/images/none"), false),
-        ("get /images/{id}", get("/images/cat"), true),
-        ("get /images/{id}/{size}", get("/images/cat/small"), false),
-        ("get /images/{id}/{size}", get("/images/a.b/small"), false),
-        ("get /images/{id}/{size}", get("/images/cat/none"), false),
-        ("get /images/{id}/{size}", get("/images/cat/small"), true),
-        ("get /upload-url", get("/upload-url"), false),
-        ("get /upload-url", get("/upload-url"), true),
-        ("get /openapi.json", get("/openapi.json"), false),
-        ("delete /images/{id}", request("DELETE", "/images/a.b", ""), false),
-        ("delete /images/{id}", request("DELETE", "/images/cat", ""), true),
-        ("delete /images/{id}", request("DELETE", "/images/cat", ""), false),
+        ("post /images", request("POST", "/images", ""), None),
+        ("post /images", request("POST", "/images", stated), None),
+        ("post /images", request("POST", "/images", "nonsense"), None),
+        ("post /images", request("POST", "/images", never()), None),
+        ("post /images", request("POST", "/images", r#"{"contentLength":99999999}"#), None),
+        ("post /images", request("POST", "/images", r#"{"contentType":"text/plain"}"#), None),
+        ("post /images", request("POST", "/images", ""), DOWN),
+        ("post /images", request("POST", "/images", ""), FULL),
+        ("get /images", get("/images?key=uploads%2Fcat"), None),
+        ("get /images", with(get("/images?key=uploads%2Fcat"), "if-none-match", tag), None),
+        ("get /images", get("/images"), None),
+        ("get /images", get("/images?key=uploads%2Fnone"), None),
+        ("get /images", get("/images?key=uploads%2Fcat"), DOWN),
+        ("get /images/{id}", get("/images/cat"), None),
+        ("get /images/{id}", get("/images/dog"), None),
+        ("get /images/{id}", get("/images/cow"), None),
+        ("get /images/{id}", with(get("/images/cat"), "if-none-match", tag), None),
+        ("get /images/{id}", get("/images/cat?wait=soon"), None),
+        ("get /images/{id}", get("/images/none"), None),
+        ("get /images/{id}", get("/images/cat"), DOWN),
+        ("get /images/{id}/{size}", get("/images/cat/small"), None),
+        ("get /images/{id}/{size}", get("/images/a.b/small"), None),
+        ("get /images/{id}/{size}", get("/images/cat/none"), None),
+        ("get /images/{id}/{size}", get("/images/cat/small"), DOWN),
+        ("get /upload-url", get("/upload-url"), None),
+        ("get /upload-url", get("/upload-url"), DOWN),
+        ("get /upload-url", get("/upload-url"), FULL),
+        ("get /openapi.json", get("/openapi.json"), None),
+        ("delete /images/{id}", request("DELETE", "/images/a.b", ""), None),
+        ("delete /images/{id}", request("DELETE", "/images/cat", ""), DOWN),
+        ("delete /images/{id}", request("DELETE", "/images/cat", ""), FULL),
+        ("delete /images/{id}", request("DELETE", "/images/cat", ""), None),
     ]
 }
 
@@ -138,8 +144,8 @@ async fn every_answer_is_as_described_and_every_description_is_answered() {
     let tag = bench.get("/images/cat").await.header("etag").unwrap().to_owned();
 
     let mut seen = BTreeSet::new();
-    for (operation, request, is_down) in calls(&tag) {
-        bench.records.fail_with(is_down.then_some(ErrorKind::Unavailable));
+    for (operation, request, failure) in calls(&tag) {
+        bench.records.fail_with(failure);
         let answer = bench.call(request).await;
         let (method, path) = operation.split_once(' ').unwrap();
         let responses = &document["paths"][path][method]["responses"];

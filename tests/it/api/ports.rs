@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use darkroom::clock::{SharedClock, Timestamp};
 use darkroom::ports::catalog::Page;
-use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
+use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
 use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError};
 use darkroom::record::{Applied, ImageId, ImageRecord, Transition};
 
@@ -118,6 +118,14 @@ impl ObjectStore for Signatures {
 
     async fn list(&self, _prefix: &str, _after: Option<&str>) -> Result<Vec<Listed>, PortError> {
         Ok(Vec::new())
+    }
+
+    async fn list_versions(&self, _prefix: &str, _after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
+        Ok(VersionPage::default())
+    }
+
+    async fn delete_version(&self, _key: &str, _id: &str) -> Result<(), PortError> {
+        Ok(())
     }
 
     async fn delete(&self, _key: &str) -> Result<(), PortError> {

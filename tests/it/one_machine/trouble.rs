@@ -73,6 +73,8 @@ async fn on_a_small_disk(site: &Site) -> Option<crate::process::Process> {
     site.set(
         command
             .args(unshare)
+            // Uploads go on until the disk itself refuses them.
+            .env("DARKROOM_MIN_FREE_SPACE", "0B")
             .arg(format!("{mount} && head -c 4M /dev/zero > \"$DARKROOM_DIR/ballast\" && exec {binary} local")),
         &data,
     );
@@ -113,5 +115,7 @@ async fn a_full_disk_is_told_to_the_uploader_and_loses_nothing() {
     site.upload(&images::jpeg(64, 48)).await;
     let log = darkroom.printed();
     assert!(log.contains("disk") && log.contains("full"), "{log}");
+    assert_eq!(darkroom.metric("darkroom_queue_messages", "queue=\"dead_letters\"").await, 0.0);
+    assert!(darkroom.metric("darkroom_free_space_bytes", "").await > 0.0);
     darkroom.stop().await;
 }

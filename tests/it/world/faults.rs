@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use darkroom::clock::Timestamp;
 use darkroom::ports::catalog::Page;
-use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms};
+use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
 use darkroom::ports::queue::{Message, QueueAttributes, Receipt};
 use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError, Ports, Queue};
 use darkroom::record::{Applied, ImageId, ImageRecord, Status, Transition};
@@ -337,6 +337,16 @@ impl ObjectStore for FaultyStore {
 
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
         self.faults.call(self.named("uploads.list", "thumbnails.list"), self.inner.list(prefix, after)).await
+    }
+
+    async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
+        let operation = self.named("uploads.list_versions", "thumbnails.list_versions");
+        self.faults.call(operation, self.inner.list_versions(prefix, after)).await
+    }
+
+    async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
+        let operation = self.named("uploads.delete_version", "thumbnails.delete_version");
+        self.faults.call(operation, self.inner.delete_version(key, id)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {

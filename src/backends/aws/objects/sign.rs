@@ -36,7 +36,8 @@ pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> 
     Ok(SignedUpload { url: signed.uri().to_owned(), headers, expires_at: signed_at.plus(terms.expires_in) })
 }
 
-/// Signs a download as of `signed_at`.
+/// Signs a download as of `signed_at`. Caches of others must not keep the answer, and the client's own no longer than the
+/// URL works: S3 sends both headers in place of those that were stored with the object.
 pub(super) async fn download(
     get: GetObjectFluentBuilder,
     signed_at: Timestamp,
@@ -45,6 +46,8 @@ pub(super) async fn download(
     const OPERATION: &str = "objects.sign_download";
     let valid =
         valid(signed_at, valid_for).map_err(|error| PortError::with_source(ErrorKind::Invalid, OPERATION, error))?;
+    let expires_at = aws_sdk_s3::primitives::DateTime::from_secs(signed_at.plus(valid_for).as_secs());
+    let get = get.response_cache_control("private").response_expires(expires_at);
     let signed = get.presigned(valid).await.map_err(|error| errors::port_error(OPERATION, error))?;
     Ok(signed.uri().to_owned())
 }

@@ -1,0 +1,265 @@
+//! Room for uploads: how much free space the disk must keep, and how many bytes may be kept.
+//!
+//! Uploads stop at the floor of free space, work on what was accepted does not: the floor is what it lives on. Should the
+//! disk be full all the same, messages are received again only once what did not fit would fit, so that a full disk
+//! spends no receives.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FallocateFlags;
+
+use super::database::Database;
+use super::directory::{Directory, random_name};
+use super::failure::{Failure, NoSpace, file_error};
+use super::stored;
+use crate::config::LocalConfig;
+use crate::metrics;
+use crate::ports::{ErrorKind, PortError};
+
+/// The most that the floor is by itself.
+const DEFAULT_FLOOR_BYTES: u64 = 1 << 30;
+
+/// The part of a disk that the floor is by itself, if that is less: 5%.
+const DEFAULT_FLOOR_PART: u64 = 20;
+
+/// Files that can still be made below which uploads stop; on a disk that holds few, 5% of them.
+const MIN_FREE_FILES: u64 = 1000;
+
+/// What has to fit at least before messages are received again: a thumbnail, and the growth of the database's log.
+const LEAST_PROBE_BYTES: u64 = 1 << 20;
+
+/// How full the disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disk {
+    /// Size in bytes.
+    pub(super) total_bytes: u64,
+    /// Bytes that this user may still write.
+    pub(super) free_bytes: u64,
+    /// Files that it holds at most; 0 where there is no such limit.
+    pub(super) total_files: u64,
+    /// Files that this user may still make.
+    pub(super) free_files: u64,
+}
+
+/// The limits, and what they are held against.
+pub(super) struct Space {
+    root: PathBuf,
+    directory: Arc<Directory>,
+    database: Database,
+    min_free_bytes: Option<u64>,
+    max_stored_bytes: Option<u64>,
+    /// Bytes that the disk did not hold when they were put, until it does.
+    lacking_bytes: AtomicU64,
+    #[cfg(test)]
+    pretended: std::sync::Mutex<Option<Disk>>,
+}
+
+impl Disk {
+    fn of(path: &std::path::Path) -> io::Result<Self> {
+        let found = rustix::fs::statvfs(path)?;
+        Ok(Self {
+            total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+            free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+            total_files: found.f_files,
+            free_files: found.f_favail,
+        })
+    }
+
+    /// Free bytes that uploads leave alone unless the settings say otherwise.
+    fn default_floor(&self) -> u64 {
+        DEFAULT_FLOOR_BYTES.min(self.total_bytes / DEFAULT_FLOOR_PART)
+    }
+
+    /// Whether an upload of so many bytes leaves the floor alone.
+    fn holds(&self, upload_bytes: u64, floor_bytes: u64) -> bool {
+        let has_files =
+            self.total_files == 0 || self.free_files >= MIN_FREE_FILES.min(self.total_files / DEFAULT_FLOOR_PART);
+        has_files && self.free_bytes >= floor_bytes.saturating_add(upload_bytes)
+    }
+}
+
+impl Space {
+    pub(super) fn new(config: &LocalConfig, root: PathBuf, directory: Arc<Directory>, database: Database) -> Self {
+        Self {
+            root,
+            directory,
+            database,
+            min_free_bytes: config.min_free_space,
+            max_stored_bytes: config.max_stored_bytes,
+            lacking_bytes: AtomicU64::new(0),
+            #[cfg(test)]
+            pretended: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Bytes that may be kept at most.
+    pub(super) const fn max_stored_bytes(&self) -> Option<u64> {
+        self.max_stored_bytes
+    }
+
+    /// Whether there is room for `more_bytes` of an upload of which `so_far_bytes` are on the disk. Blocks for microseconds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`] when there is not.
+    pub(super) fn check(&self, operation: &'static str, so_far_bytes: u64, more_bytes: u64) -> Result<(), PortError> {
+        let refused = |why| Err(Failure::NoSpace(why).into_port_error(operation));
+        let disk = self.disk().map_err(|error| file_error(operation, error))?;
+        metrics::free_space(Some(disk.free_bytes));
+        if !disk.holds(more_bytes, self.min_free_bytes.unwrap_or_else(|| disk.default_floor())) {
+            return refused(NoSpace::Floor);
+        }
+        let Some(max_bytes) = self.max_stored_bytes else { return Ok(()) };
+        let stored_bytes = self.stored_bytes().map_err(|failure| failure.into_port_error(operation))?;
+        if stored_bytes.saturating_add(so_far_bytes).saturating_add(more_bytes) > max_bytes {
+            return refused(NoSpace::Stored);
+        }
+        Ok(())
+    }
+
+    fn stored_bytes(&self) -> Result<u64, Failure> {
+        self.database.read_here(|connection| Ok(stored::bytes(connection)?))
+    }
+
+    fn disk(&self) -> io::Result<Disk> {
+        #[cfg(test)]
+        if let Some(pretended) = *self.pretended.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            return Ok(pretended);
+        }
+        Disk::of(&self.root)
+    }
+
+    /// Shows in the metrics how much space there is. Blocks for microseconds.
+    pub(super) fn sample(&self) {
+        metrics::free_space(self.disk().ok().map(|disk| disk.free_bytes));
+        metrics::stored(self.max_stored_bytes.and_then(|_| self.stored_bytes().ok()));
+    }
+
+    /// Notes that so many bytes were to be put, and that the disk was full.
+    pub(super) fn did_not_hold(&self, bytes: u64) {
+        self.lacking_bytes.fetch_max(bytes.max(LEAST_PROBE_BYTES), Ordering::Relaxed);
+    }
+
+    /// Whether what the disk did not hold would fit now. Takes a file system call, and only after a put has failed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`] when it would not.
+    pub(super) fn probe(&self, operation: &'static str) -> Result<(), PortError> {
+        let bytes = self.lacking_bytes.load(Ordering::Relaxed);
+        if bytes == 0 {
+            return Ok(());
+        }
+        match self.reserve(bytes) {
+            Ok(()) => {}
+            // A file system that cannot reserve: only trying tells.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(PortError::with_source(ErrorKind::NoSpace, operation, error)),
+        }
+        self.lacking_bytes.store(0, Ordering::Relaxed);
+        tracing::info!("the disk has space again: work goes on");
+        Ok(())
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let name = random_name();
+        let file = self.directory.begin_incoming(&name)?;
+        let reserved = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes);
+        super::directory::remove(&self.directory.incoming(&name))?;
+        Ok(reserved?)
+    }
+
+    /// From now on the disk seems to be so full.
+    #[cfg(test)]
+    pub(super) fn pretend(&self, disk: Disk) {
+        *self.pretended.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(disk);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::backends::local::LocalBackend;
+    use crate::clock::SystemClock;
+
+    /// More than any disk holds.
+    const TOO_MUCH: u64 = 1 << 62;
+
+    #[tokio::test]
+    async fn a_full_disk_spends_no_receive() {
+        const WAIT: Duration = Duration::from_secs(60);
+        let dir = tempfile::tempdir().unwrap();
+        let config = LocalConfig { max_receives: 1, ..LocalConfig::new(dir.path().to_owned()) };
+        let backend = LocalBackend::open(&config, "photos", "uploads/", "photos", Arc::new(SystemClock)).unwrap();
+        let ports = backend.ports();
+        ports.queue.send("message").await.unwrap();
+        backend.space.did_not_hold(TOO_MUCH);
+        for _ in 0..3 {
+            let refused = ports.queue.receive(10, Duration::ZERO, WAIT).await.unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::NoSpace);
+        }
+        assert!(ports.dead_letters.receive(10, Duration::ZERO, WAIT).await.unwrap().is_empty());
+        // There is space again, for what did not fit.
+        backend.space.lacking_bytes.store(LEAST_PROBE_BYTES, Ordering::Relaxed);
+        let received = ports.queue.receive(10, Duration::ZERO, WAIT).await.unwrap();
+        assert_eq!(received[0].receive_count, 1);
+        assert_eq!(backend.space.lacking_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_has_to_fit_is_the_largest_that_did_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = LocalConfig::new(dir.path().to_owned());
+        let backend = LocalBackend::open(&config, "photos", "uploads/", "photos", Arc::new(SystemClock)).unwrap();
+        for (bytes, lacking) in [(1, LEAST_PROBE_BYTES), (TOO_MUCH, TOO_MUCH), (2, TOO_MUCH)] {
+            backend.space.did_not_hold(bytes);
+            assert_eq!(backend.space.lacking_bytes.load(Ordering::Relaxed), lacking);
+        }
+    }
+
+    const DISK: Disk = Disk { total_bytes: 1000, free_bytes: 100, total_files: 0, free_files: 0 };
+
+    #[test]
+    fn an_upload_leaves_the_floor_alone() {
+        for (floor_bytes, upload_bytes, holds) in [
+            (99, 0, true),
+            (100, 0, true),
+            (101, 0, false),
+            (90, 9, true),
+            (90, 10, true),
+            (90, 11, false),
+            (0, 100, true),
+            (0, 101, false),
+            (u64::MAX, 1, false),
+        ] {
+            assert_eq!(DISK.holds(upload_bytes, floor_bytes), holds, "{upload_bytes} above {floor_bytes}");
+        }
+    }
+
+    #[test]
+    fn the_floor_is_1_gib_or_5_percent_whichever_is_less() {
+        const GIB: u64 = 1 << 30;
+        for (total_bytes, floor_bytes) in
+            [(20 * GIB - 20, GIB - 1), (20 * GIB, GIB), (20 * GIB + 20, GIB), (2 * GIB, GIB / 10), (0, 0)]
+        {
+            assert_eq!(Disk { total_bytes, ..DISK }.default_floor(), floor_bytes, "{total_bytes}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_holds_no_more_files_has_no_room() {
+        for (total_files, free_files, holds) in [
+            (0, 0, true),
+            (1_000_000, 999, false),
+            (1_000_000, 1000, true),
+            (1_000_000, 1001, true),
+            (2000, 99, false),
+            (2000, 100, true),
+        ] {
+            assert_eq!(Disk { total_files, free_files, ..DISK }.holds(1, 0), holds, "{free_files} of {total_files}");
+        }
+    }
+}

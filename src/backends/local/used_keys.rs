@@ -1,0 +1,33 @@
+//! Keys of deleted uploads, so that an address that works once does not work again after its object is gone.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::clock::Timestamp;
+
+/// The longest that an upload address works: `DARKROOM_UPLOAD_URL_EXPIRY` is at most so long.
+const LONGEST_EXPIRY: Duration = Duration::from_hours(1);
+
+/// A table of its own, which a build that knows nothing of it leaves alone.
+pub(super) const TABLE: &str = "
+CREATE TABLE IF NOT EXISTS used_keys (bucket TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key)) WITHOUT ROWID";
+
+/// Notes a key whose object goes, until every address of it has expired. Forgets those of which all have.
+pub(super) fn note(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM used_keys WHERE until <= ?1")?.execute([now.as_millis()])?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO used_keys (bucket, key, until) VALUES (?1, ?2, ?3)")?
+        .execute((bucket, key, now.plus(LONGEST_EXPIRY).as_millis()))?;
+    Ok(())
+}
+
+/// Whether an address of this key that works once must not work any more, since its object was deleted.
+pub(super) fn is_used(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM used_keys WHERE bucket = ?1 AND key = ?2 AND until > ?3")?.exists((
+        bucket,
+        key,
+        now.as_millis(),
+    ))
+}
