@@ -118,7 +118,7 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     let is_alone = parts.api && parts.worker;
     let sweeping = is_alone.then(|| {
         let site = operate::site_of(&config, backend.ports.clone(), Arc::clone(&clock));
-        tokio::spawn(crate::operate::sweep::hourly(site))
+        tokio::spawn(crate::operate::sweep::hourly(site, operate::hourly_terms(&config)))
     });
     let ending = if parts.worker {
         let worker = Launch { config: &config, ports: &backend.ports, clock, shutdown: &shutdown };

@@ -138,6 +138,9 @@ pub struct Config {
     pub plain_uploads: bool,
     /// `DARKROOM_REQUIRE_CONTENT_LENGTH`: whether `POST /images` must state `contentLength`.
     pub require_content_length: bool,
+    /// `DARKROOM_DELETE_ORIGINALS_AFTER`: how long after its verdict the sweep removes an original that is superseded or
+    /// refused; without it, never. By the shortest time, every upload URL of the image has expired.
+    pub delete_originals_after: Option<Duration>,
     /// `DARKROOM_ALLOW_DELETE`: whether anyone who reaches the API may delete images.
     pub allow_delete: bool,
     /// `DARKROOM_CORS_ORIGINS`

@@ -298,15 +298,22 @@ pub struct ImageRecord {
     /// When an upload that never came, or an image that was deleted, may be forgotten. Never a clock: deletion is lazy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Timestamp>,
+    /// Whether the API made the image's id, and so its key: nobody else chose that, and nobody else put an object there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_api: bool,
+    /// When the verdict was written that the record holds, by a build that writes this field. Only if it equals
+    /// `updated_at`: a build that knows nothing of it leaves it as it is when it writes another verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
     /// Fields of other builds; kept as they are.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 impl ImageRecord {
-    /// The record of an upload that was asked for.
+    /// The record of an upload that the API was asked for.
     pub fn waiting_for_upload(id: ImageId, key: String, now: Timestamp, ttl: Timestamp) -> Self {
-        Self { ttl: Some(ttl), ..Self::blank(id, key, now) }
+        Self { ttl: Some(ttl), by_api: true, ..Self::blank(id, key, now) }
     }
 
     /// A record that nothing has been written to yet.
@@ -330,6 +337,8 @@ impl ImageRecord {
             created_at: now,
             updated_at: now,
             ttl: None,
+            by_api: false,
+            settled_at: None,
             other: serde_json::Map::new(),
         }
     }
@@ -337,6 +346,11 @@ impl ImageRecord {
     /// Whether a newer build wrote it, whose rules this one does not know.
     pub fn is_of_a_newer_schema(&self) -> bool {
         self.v > SCHEMA
+    }
+
+    /// When its verdict was written; `None` when it has none, or an older build wrote it.
+    pub fn verdict_at(&self) -> Option<Timestamp> {
+        self.settled_at.filter(|at| *at == self.updated_at && !self.is_of_a_newer_schema())
     }
 
     /// Whether its claim keeps other messages out at `now`.

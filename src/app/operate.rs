@@ -50,6 +50,7 @@ pub fn sweep(config: &Config, terms: SweepTerms) -> anyhow::Result<()> {
     block_on(async {
         let site = site(config).await?;
         let mut report = SweepReport::default();
+        let terms = SweepTerms { delete_originals_after: config.delete_originals_after, ..terms };
         let ended = sweep::sweep(&site, terms, &mut report).await;
         let mut out = io::stdout().lock();
         if terms.is_dry_run {
@@ -98,6 +99,11 @@ fn ask(question: &str) -> io::Result<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// How `darkroom local` sweeps every hour.
+pub(super) fn hourly_terms(config: &Config) -> SweepTerms {
+    SweepTerms { delete_originals_after: config.delete_originals_after, ..SweepTerms::default() }
 }
 
 async fn site(config: &Config) -> anyhow::Result<Site> {

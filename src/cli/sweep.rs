@@ -18,8 +18,8 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// How the sweep is to go about it.
+    /// How the sweep is to go about it, what the settings say left out.
     pub const fn terms(&self) -> SweepTerms {
-        SweepTerms { stuck_after: self.stuck_after, is_dry_run: self.dry_run }
+        SweepTerms { stuck_after: self.stuck_after, delete_originals_after: None, is_dry_run: self.dry_run }
     }
 }

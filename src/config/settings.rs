@@ -16,6 +16,7 @@ const TIB: u64 = 1 << 40;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+const TEN_YEARS: Duration = Duration::from_secs(315_576_000);
 
 /// Where `darkroom local` keeps everything unless told otherwise.
 const DEFAULT_DIR: &str = "darkroom-data";
@@ -144,6 +145,8 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, HOUR),
         plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
         require_content_length: reader.or("DARKROOM_REQUIRE_CONTENT_LENGTH", false, values::switch),
+        delete_originals_after: reader
+            .optional("DARKROOM_DELETE_ORIGINALS_AFTER", |text| values::duration(text, HOUR..=TEN_YEARS)),
         allow_delete: reader.or("DARKROOM_ALLOW_DELETE", false, values::switch),
         cors_origins: reader.or("DARKROOM_CORS_ORIGINS", Vec::new(), values::origins),
         log: reader.or("DARKROOM_LOG", LogFormat::Text, log_format),

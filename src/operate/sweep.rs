@@ -4,6 +4,7 @@
 //! killed anywhere, and any number of them may run at once, beside workers and clients.
 
 mod leftovers;
+mod originals;
 mod records;
 mod verdicts;
 
@@ -13,12 +14,15 @@ use std::time::Duration;
 
 use super::{OperateError, Site};
 use crate::clock::Timestamp;
+use originals::Originals;
 
 /// How a sweep goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SweepTerms {
     /// How long an image may be `waiting_for_thumbnails` with nobody at work before its event is taken for lost.
     pub stuck_after: Duration,
+    /// How long after its verdict an original goes that is superseded or was refused; `None`: all stay.
+    pub delete_originals_after: Option<Duration>,
     /// Only tell what would be done.
     pub is_dry_run: bool,
 }
@@ -34,7 +38,7 @@ impl SweepTerms {
 
 impl Default for SweepTerms {
     fn default() -> Self {
-        Self { stuck_after: Self::STUCK_AFTER, is_dry_run: false }
+        Self { stuck_after: Self::STUCK_AFTER, delete_originals_after: None, is_dry_run: false }
     }
 }
 
@@ -59,6 +63,10 @@ pub struct SweepReport {
     pub thumbnails_removed: u64,
     /// Their bytes.
     pub bytes_removed: u64,
+    /// Originals that were superseded or refused: removed.
+    pub originals_removed: u64,
+    /// Their bytes.
+    pub original_bytes_removed: u64,
     /// Old thumbnails of images without a record: left alone.
     pub thumbnails_unknown: u64,
     /// Repairs that were no longer needed, since somebody else wrote the record first.
@@ -83,6 +91,8 @@ impl fmt::Display for SweepReport {
         writeln!(f, "deleted images, forgotten                {}", self.deletions_forgotten)?;
         writeln!(f, "superseded thumbnails, removed           {}", self.thumbnails_removed)?;
         writeln!(f, "  their bytes                            {}", self.bytes_removed)?;
+        writeln!(f, "superseded or refused originals, removed {}", self.originals_removed)?;
+        writeln!(f, "  their bytes                            {}", self.original_bytes_removed)?;
         writeln!(f, "thumbnails without a record, left alone  {}", self.thumbnails_unknown)?;
         writeln!(f, "changed meanwhile, left alone            {}", self.changed_meanwhile)
     }
@@ -94,10 +104,19 @@ impl fmt::Display for SweepReport {
 /// When a call fails: the next sweep finds what this one did not get to.
 pub async fn sweep(site: &Site, terms: SweepTerms, report: &mut SweepReport) -> Result<(), OperateError> {
     let is_queue_long = site.ports.queue.attributes().await?.visible > SweepTerms::LONG_QUEUE;
-    let mut sweep = Sweep { site, terms, now: site.clock.now(), is_queue_long, report, published: HashSet::new() };
+    let mut sweep = Sweep {
+        site,
+        terms,
+        now: site.clock.now(),
+        is_queue_long,
+        report,
+        published: HashSet::new(),
+        originals: Originals::default(),
+    };
     sweep.records().await?;
     sweep.verdicts().await?;
-    sweep.leftovers().await
+    sweep.leftovers().await?;
+    sweep.originals().await
 }
 
 /// How long after its start a process sweeps for the first time: what a restart stirred up has settled by then.
@@ -107,12 +126,12 @@ const FIRST_AFTER: Duration = Duration::from_secs(300);
 const EVERY: Duration = Duration::from_hours(1);
 
 /// Sweeps every hour, for as long as the future is polled. A sweep that fails is tried again in its next hour.
-pub async fn hourly(site: Site) {
+pub async fn hourly(site: Site, terms: SweepTerms) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_AFTER, EVERY);
     loop {
         ticks.tick().await;
         let mut report = SweepReport::default();
-        match sweep(&site, SweepTerms::default(), &mut report).await {
+        match sweep(&site, terms, &mut report).await {
             Ok(()) if report.is_clean() => tracing::debug!(?report, "swept"),
             Ok(()) => tracing::info!(?report, "swept"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, ?report, "the sweep ended early"),
@@ -130,6 +149,7 @@ struct Sweep<'a> {
     /// Hashes of image and published version: enough to pass over nearly every thumbnail without asking the catalog,
     /// in eight bytes an image. A collision keeps a thumbnail that might have gone.
     published: HashSet<u64>,
+    originals: Originals,
 }
 
 impl Sweep<'_> {

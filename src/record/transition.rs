@@ -126,6 +126,13 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether it says for good what became of the upload.
+    pub const fn is_verdict(&self) -> bool {
+        matches!(self, Self::Reject { .. } | Self::Publish(_) | Self::Fail { .. })
+    }
+}
+
 /// What became of a transition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Applied {
@@ -205,6 +212,7 @@ impl Transition {
         new.claim = Some(self.attempt.token.clone());
         new.message = Some(self.attempt.message.clone());
         new.ttl = None;
+        new.settled_at = self.change.is_verdict().then_some(self.at);
         new.reason = None;
         new.last_error = None;
         if let Guard::Enter { seq, .. } = &self.guard {

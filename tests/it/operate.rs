@@ -3,6 +3,7 @@
 mod backfill;
 mod command;
 mod dead_letters;
+mod originals;
 mod sweep;
 
 use std::time::Duration;

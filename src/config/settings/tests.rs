@@ -114,6 +114,7 @@ fn ranges_hold_their_bounds_and_nothing_else() {
     for (variable, outside, inside) in [
         ("DARKROOM_RENDER_SLOTS", ["0", "1025"], ["1", "2", "1023", "1024"]),
         ("DARKROOM_MAX_RECEIVES", ["0", "1001"], ["1", "2", "999", "1000"]),
+        ("DARKROOM_DELETE_ORIGINALS_AFTER", ["3599s", "315576001s"], ["1h", "3601s", "315575999s", "10years"]),
         ("DARKROOM_MIN_FREE_SPACE", ["-1B", "1025TiB"], ["0B", "1B", "1023TiB", "1024TiB"]),
         ("DARKROOM_MAX_STORED_BYTES", ["1048575B", "1025TiB"], ["1MiB", "1048577B", "1023TiB", "1024TiB"]),
         ("DARKROOM_RENDER_TIMEOUT", ["999ms", "90001ms"], ["1s", "1001ms", "89s", "90s"]),

@@ -17,6 +17,7 @@ impl Sweep<'_> {
                 if let Some(published) = &record.published {
                     self.published.insert(hash_of(&record.id, &published.version));
                 }
+                self.note_original(record);
                 if !record.is_of_a_newer_schema() {
                     self.repair(record).await?;
                 }

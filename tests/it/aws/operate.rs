@@ -92,7 +92,7 @@ async fn a_sweep_repairs_what_got_lost() {
     let done = printed(&deployment, &["sweep"]).await;
     assert_eq!(would, format!("dry run: nothing is changed\n{done}"));
     let counts: Vec<&str> = done.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(counts, ["2", "1", "1", "0", "0", "1", "0", "0", "0", "0", "0"], "{done}");
+    assert_eq!(counts, ["2", "1", "1", "0", "0", "1", "0", "0", "0", "0", "0", "0", "0"], "{done}");
     assert_eq!(deployment.record(&ImageId::parse("never").unwrap()).await, None);
     deployment.expect(&dead, Status::Failed).await;
 
@@ -115,10 +115,13 @@ impl Clock for Ahead {
 }
 
 #[tokio::test]
-async fn thumbnails_of_superseded_versions_are_removed_with_all_their_versions() {
+async fn what_is_superseded_is_removed_with_all_its_versions() {
     let Some(endpoint) = ministack() else { return };
     let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
     let worker = deployment.start("worker", &[]).await;
+    let now = SystemClock.now();
+    let by_api = ImageRecord::waiting_for_upload(ImageId::parse("cat").unwrap(), format!("{PREFIX}cat"), now, now);
+    deployment.catalog.create(&by_api).await.unwrap();
     let cat = deployment.put("cat", &images::jpeg(64, 48)).await;
     let first = deployment.expect(&cat, Status::Published).await.published.unwrap().version;
     deployment.put("cat", &images::jpeg(48, 64)).await;
@@ -161,6 +164,17 @@ async fn thumbnails_of_superseded_versions_are_removed_with_all_their_versions()
     let versions = deployment.account.clients.s3.list_object_versions().bucket(&deployment.bucket);
     let versions = versions.prefix(format!("thumbnails/cat/{first}/")).send().await.unwrap();
     assert!(versions.versions().is_empty() && versions.delete_markers().is_empty(), "{versions:?}");
+
+    let terms = SweepTerms { delete_originals_after: Some(Duration::from_hours(1)), ..SweepTerms::default() };
+    for removed in [1, 0] {
+        let mut report = SweepReport::default();
+        sweep::sweep(&site_at(Duration::from_hours(25)), terms, &mut report).await.unwrap();
+        assert_eq!(report.originals_removed, removed, "{report}");
+    }
+    let originals = store.list_versions(PREFIX, None).await.unwrap().versions;
+    let current: Vec<_> = originals.iter().map(|it| (&*it.key, it.is_current)).collect();
+    assert_eq!(current, [("uploads/cat", true), ("uploads/dog", true)]);
+    assert_eq!(deployment.record(&cat).await.unwrap().src.as_ref(), Some(&originals[0].src));
 }
 
 /// A bucket that was there before darkroom was.

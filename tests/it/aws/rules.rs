@@ -53,6 +53,7 @@ impl Dice {
     fn record(&mut self, id: &ImageId) -> ImageRecord {
         let (created_at, ttl) = (self.time(), self.time());
         let mut record = ImageRecord::waiting_for_upload(id.clone(), format!("uploads/{id}"), created_at, ttl);
+        record.settled_at = self.maybe(Self::time);
         record.v = self.pick(&[SCHEMA, SCHEMA, SCHEMA, SCHEMA, SCHEMA + 1]);
         record.status = self.pick(&[
             Status::WaitingForUpload,

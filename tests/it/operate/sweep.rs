@@ -383,7 +383,7 @@ async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
 #[tokio::test(start_paused = true)]
 async fn one_machine_sweeps_every_hour() {
     let world = World::idle(Options::default());
-    let sweeping = tokio::spawn(sweep::hourly(seen(&world)));
+    let sweeping = tokio::spawn(sweep::hourly(seen(&world), SweepTerms::default()));
     for name in ["cat", "dog"] {
         let id = invite(&world, name).await;
         tokio::time::sleep(DAY).await;

@@ -136,6 +136,7 @@ impl Update<'_> {
             if let Guard::Enter { seq, .. } = &transition.guard {
                 self.set("seq", seq);
             }
+            self.set_or_remove("settled_at", transition.change.is_verdict().then_some(&transition.at));
             self.change(transition);
         }
         self.finish()

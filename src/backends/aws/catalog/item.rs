@@ -136,6 +136,7 @@ mod tests {
             at: Timestamp::from_millis(1_700_000_001_000),
             thumbnails: vec![thumbnail("small", 100), thumbnail("medium", 500), thumbnail("large", 1000)],
         });
+        record.settled_at = Some(Timestamp::from_millis(1_700_000_001_000));
         record.last_error = Some("rendering took longer than 60 s".to_owned());
         record
     }
