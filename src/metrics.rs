@@ -304,12 +304,12 @@ pub fn upload_without_space(limit: SpaceLimit) {
     definitions::UPLOADS_WITHOUT_SPACE.counter(&[limit.as_str()]).increment(1);
 }
 
-/// So many bytes of the local directory's disk are free; `None` when that is not known.
+/// The local directory's disk has `bytes` free; `None` when that is not known.
 pub fn free_space(bytes: Option<u64>) {
     definitions::FREE_SPACE.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
 }
 
-/// The local directory keeps so many bytes of objects; `None` when that is not known.
+/// The local directory keeps `bytes` of objects; `None` when that is not known.
 pub fn stored(bytes: Option<u64>) {
     definitions::STORED.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
 }

@@ -298,7 +298,7 @@ pub struct ImageRecord {
     /// When an upload that never came, or an image that was deleted, may be forgotten. Never a clock: deletion is lazy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Timestamp>,
-    /// Whether the API made the image's id, and so its key: nobody else chose that, and nobody else put an object there.
+    /// Whether the API made the image's id, and so its key. Other keys belong to other systems.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_api: bool,
     /// When the verdict was written that the record holds, by a build that writes this field. Only if it equals

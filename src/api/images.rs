@@ -73,7 +73,7 @@ pub(super) async fn redirect(
         return Err(Problem::new(ProblemKind::NoThumbnail, detail));
     }
     let url = thumbnail_url(&api, &address, &id, published, &size, api.clock.now()).await?;
-    // The next version has another URL, and a signed one ends. It is a secret of whoever asked for it.
+    // The next version has another URL, and a signed one ends. It is a secret of its client.
     let cache_control = if api.settings.public_url.is_some() { "no-cache" } else { "private, no-cache" };
     Ok((StatusCode::FOUND, [(header::LOCATION, url), (header::CACHE_CONTROL, cache_control.to_owned())])
         .into_response())

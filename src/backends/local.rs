@@ -78,19 +78,7 @@ impl LocalBackend {
         let path = start.database();
         let database = Database::open(&path)?;
         let in_database = |error| OpenError::of_database(&path, error);
-        // What is read here a loss of power could still take back: nothing is done for it before it is on the disk.
-        let settle = || database.at_start(schema::write_anything);
-        start.recover(|file| {
-            let has_row = database.at_start(|connection| rows::has_file(connection, file)).map_err(in_database)?;
-            settle().map_err(in_database)?;
-            Ok(has_row)
-        })?;
-        let garbage = database.at_start(rows::garbage).map_err(in_database)?;
-        if !garbage.is_empty() {
-            settle().map_err(in_database)?;
-            start.remove_objects(&garbage)?;
-            database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
-        }
+        recover(&start, &database)?;
         database.at_start(|connection| connection.execute_batch(used_keys::TABLE)).map_err(in_database)?;
         if config.max_stored_bytes.is_some() {
             database.at_start(stored::count).map_err(in_database)?;
@@ -154,4 +142,24 @@ impl LocalBackend {
     pub fn router(&self, max_bytes: u64) -> Router {
         http::router([self.uploads.clone(), self.thumbnails.clone()], max_bytes)
     }
+}
+
+/// Clears away what killed processes left behind.
+fn recover(start: &Start, database: &Database) -> Result<(), OpenError> {
+    let path = start.database();
+    let in_database = |error| OpenError::of_database(&path, error);
+    // What is read here a loss of power could still take back: nothing is done for it before it is on the disk.
+    let settle = || database.at_start(schema::write_anything);
+    start.recover(|file| {
+        let has_row = database.at_start(|connection| rows::has_file(connection, file)).map_err(in_database)?;
+        settle().map_err(in_database)?;
+        Ok(has_row)
+    })?;
+    let garbage = database.at_start(rows::garbage).map_err(in_database)?;
+    if !garbage.is_empty() {
+        settle().map_err(in_database)?;
+        start.remove_objects(&garbage)?;
+        database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
+    }
+    Ok(())
 }

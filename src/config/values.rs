@@ -70,7 +70,7 @@ pub(super) fn count(text: &str, range: RangeInclusive<u32>) -> Parsed<u32> {
         .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// The id of a group: a number, or a name that stands in `groups`, which is written as `/etc/group`.
+/// The id of a group: a number, or a name in `groups`, which has the format of `/etc/group`.
 pub(super) fn group(text: &str, groups: &str) -> Parsed<u32> {
     let id_of = |line: &str| {
         let mut fields = line.split(':');

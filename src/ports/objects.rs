@@ -131,8 +131,8 @@ pub trait ObjectStore: Send + Sync {
     /// Versions of the objects under a prefix, at most 1,000. An object of a bucket without versions has one.
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError>;
 
-    /// Deletes one version for good; `id` is [`Version::id`]. `Ok` also when there is none. After the current one was
-    /// deleted, the newest of the others is current.
+    /// Deletes one version for good; `id` is [`Version::id`]. `Ok` also when it does not exist. After the current one
+    /// was deleted, the newest of the others is current.
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError>;
 
     /// Deletes an object with all its versions. `Ok` also when there is none.

@@ -1,7 +1,7 @@
 //! Who may use the data directory: the modes of what is made in it, what a start closes, and what it refuses.
 //!
-//! Without a group, the directory belongs to the user of the process and to nobody else. With one
-//! (`DARKROOM_DIR_GROUP`), the members of that group share it, whoever of them owns a file.
+//! Without a group, only the user of the process may use the directory. With one (`DARKROOM_DIR_GROUP`), the members of
+//! that group share it, and each may own files in it.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -134,7 +134,7 @@ impl Access {
         }
     }
 
-    /// Whether nobody but the user or the group can use it and, with a group, all of its members can.
+    /// Whether only the user or the group can use it and, with a group, every member can.
     fn is_secure(self, found: &Metadata) -> bool {
         let mode = found.mode();
         let Some(group) = self.group else {

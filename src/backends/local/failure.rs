@@ -60,7 +60,7 @@ impl NoSpace {
         error.source().and_then(|source| source.downcast_ref()).copied().unwrap_or(Self::DiskFull)
     }
 
-    /// What stands in the metrics.
+    /// The label in the metrics.
     pub(super) const fn limit(self) -> SpaceLimit {
         match self {
             Self::DiskFull => SpaceLimit::Disk,

@@ -209,7 +209,7 @@ async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Resp
     Ok((StatusCode::OK, headers, length, body).into_response())
 }
 
-/// The headers of an object whose address works for so many seconds. Nothing that is served can run as a script on this
+/// The headers of an object whose address works for another `works_for_secs`. Nothing that is served can run as a script on this
 /// origin. Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
 fn describe(row: &ObjectRow, works_for_secs: i64) -> HeaderMap {
     let mut headers = HeaderMap::new();

@@ -191,7 +191,7 @@ impl LocalBucket {
         .await
     }
 
-    /// Whether there is room for an upload, of so many bytes if that is known.
+    /// Checks that there is room for an upload of `bytes`, if its length is known.
     pub(super) async fn check_space(&self, operation: &'static str, bytes: Option<u64>) -> Result<(), PortError> {
         let space = self.space.clone();
         on_a_thread(operation, move || space.check(operation, 0, bytes.unwrap_or(0))).await

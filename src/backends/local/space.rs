@@ -1,7 +1,7 @@
 //! Room for uploads: how much free space the disk must keep, and how many bytes may be kept.
 //!
-//! Uploads stop at the floor of free space, work on what was accepted does not: the floor is what it lives on. Should the
-//! disk be full all the same, messages are received again only once what did not fit would fit, so that a full disk
+//! Uploads stop at a floor of free space. Work on accepted uploads does not: it uses the space that uploads leave. If the
+//! disk is full all the same, messages are received again only once what did not fit would fit, so that a full disk
 //! spends no receives.
 
 use std::io;
@@ -19,10 +19,10 @@ use crate::config::LocalConfig;
 use crate::metrics;
 use crate::ports::{ErrorKind, PortError};
 
-/// The most that the floor is by itself.
+/// The most free space that uploads leave by default.
 const DEFAULT_FLOOR_BYTES: u64 = 1 << 30;
 
-/// The part of a disk that the floor is by itself, if that is less: 5%.
+/// The part of a smaller disk that they leave by default: 5%.
 const DEFAULT_FLOOR_PART: u64 = 20;
 
 /// Files that can still be made below which uploads stop; on a disk that holds few, 5% of them.
@@ -73,7 +73,7 @@ impl Disk {
         DEFAULT_FLOOR_BYTES.min(self.total_bytes / DEFAULT_FLOOR_PART)
     }
 
-    /// Whether an upload of so many bytes leaves the floor alone.
+    /// Whether an upload leaves `floor_bytes` free.
     fn holds(&self, upload_bytes: u64, floor_bytes: u64) -> bool {
         let has_files =
             self.total_files == 0 || self.free_files >= MIN_FREE_FILES.min(self.total_files / DEFAULT_FLOOR_PART);
@@ -100,7 +100,7 @@ impl Space {
         self.max_stored_bytes
     }
 
-    /// Whether there is room for `more_bytes` of an upload of which `so_far_bytes` are on the disk. Blocks for microseconds.
+    /// Checks that there is room for `more_bytes` of an upload that has `so_far_bytes` on the disk. Blocks for microseconds.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] when there is not.
@@ -137,7 +137,7 @@ impl Space {
         metrics::stored(self.max_stored_bytes.and_then(|_| self.stored_bytes().ok()));
     }
 
-    /// Notes that so many bytes were to be put, and that the disk was full.
+    /// Notes that the disk was full when `bytes` were put.
     pub(super) fn did_not_hold(&self, bytes: u64) {
         self.lacking_bytes.fetch_max(bytes.max(LEAST_PROBE_BYTES), Ordering::Relaxed);
     }
@@ -153,7 +153,7 @@ impl Space {
         }
         match self.reserve(bytes) {
             Ok(()) => {}
-            // A file system that cannot reserve: only trying tells.
+            // The file system cannot reserve: the next put shows whether there is space.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(error) => return Err(PortError::with_source(ErrorKind::NoSpace, operation, error)),
         }

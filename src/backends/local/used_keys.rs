@@ -14,7 +14,7 @@ pub(super) const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS used_keys (bucket TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
     PRIMARY KEY (bucket, key)) WITHOUT ROWID";
 
-/// Notes a key whose object goes, until every address of it has expired. Forgets those of which all have.
+/// Notes a key whose object is deleted, until every address of the key has expired. Forgets keys whose addresses all have.
 pub(super) fn note(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM used_keys WHERE until <= ?1")?.execute([now.as_millis()])?;
     connection

@@ -1,7 +1,7 @@
-//! Originals that nobody needs any more: superseded ones, and those that were refused.
+//! Deletes originals that were superseded or refused.
 //!
 //! Only of images whose ids the API made, and only after a verdict of a build that says when it wrote it. By then every
-//! upload URL of the image has expired: nobody puts a newer object in the place of one that is about to go.
+//! upload URL of the image has expired, so that no newer object replaces one that is about to be deleted.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::ports::objects::Version;
 use crate::record::{ImageId, ImageRecord, Status};
 
 /// Hashes of the images whose originals may go, in eight bytes each: enough to pass over nearly all others without asking the
-/// catalog. Whoever is in here by a collision is looked at in vain.
+/// catalog. A collision costs one look at a record.
 #[derive(Debug, Default)]
 pub(super) struct Originals {
     published: HashSet<u64>,

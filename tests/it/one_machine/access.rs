@@ -36,7 +36,7 @@ async fn whatever_the_umask_what_is_made_is_closed_to_others() {
         let darkroom = site.run(command).await;
         let id = site.upload(&images::jpeg(64, 48)).await;
         site.expect_published(&id).await;
-        crate::process::until("the outcome is told", async || site.data().join("outcomes.jsonl").exists()).await;
+        crate::process::until("the outcome is written", async || site.data().join("outcomes.jsonl").exists()).await;
         let made = listing(&site.data());
         for file in ["darkroom.db-wal", "outcomes.lock", "signing.key", "lock"] {
             assert!(made.iter().any(|(path, ..)| path.ends_with(file)), "{file} is not among {made:?}");

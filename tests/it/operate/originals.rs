@@ -1,4 +1,4 @@
-//! The sweep removes originals that nobody needs, only where it is asked to, and never one that is needed.
+//! The sweep deletes superseded and refused originals, only where the settings ask for it, and no others.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn of_a_published_image_only_the_refused_upload_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_that_nobody_has_looked_at_keeps_all_originals() {
+async fn an_upload_without_a_verdict_keeps_all_originals() {
     let (mut world, id, _) = after(&[&images::jpeg(64, 48), &images::jpeg(48, 64)]).await;
     world.upload("cat", b"not seen by a worker yet").await;
     wait(&world, &id, AFTER + MOMENT).await;
@@ -150,7 +150,7 @@ async fn keys_that_others_chose_and_verdicts_of_older_builds_are_left_alone() {
         assert_eq!(removed(&world).await, 0, "{old:?}");
     }
     store(&new).await;
-    assert_eq!(swept(&world, SweepTerms::default()).await.originals_removed, 0, "nobody asked for it");
+    assert_eq!(swept(&world, SweepTerms::default()).await.originals_removed, 0, "the settings do not ask for it");
     assert_eq!(removed(&world).await, 1);
     world.finish().await;
 }
