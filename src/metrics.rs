@@ -17,7 +17,7 @@ pub use recorder::{CONTENT_TYPE, Metrics, install};
 const BUILD: [&str; 2] = [env!("CARGO_PKG_VERSION"), RENDER_REVISION];
 
 /// [`crate::recipe::RENDER_REVISION`] as a label.
-const RENDER_REVISION: &str = "5";
+const RENDER_REVISION: &str = "6";
 
 /// The highest age of [`received_age`] since it was last sampled.
 static OLDEST_RECEIVED_MILLIS: AtomicU64 = AtomicU64::new(0);

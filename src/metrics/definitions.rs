@@ -220,8 +220,8 @@ fn failures() -> Vec<Vec<&'static str>> {
 }
 
 pub(super) const fn is_rejection(reason: Reason) -> bool {
-    use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, UnsupportedType};
-    matches!(reason, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels)
+    use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedType};
+    matches!(reason, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels | TooMuchWork)
 }
 
 fn requests() -> Vec<Vec<&'static str>> {

@@ -12,6 +12,7 @@ fn bad_uploads(max_bytes: usize) -> Vec<(String, Vec<u8>, Reason)> {
         ("text.jpg".to_owned(), b"this is no picture".to_vec(), Reason::UnsupportedType),
         ("claims-100000".to_owned(), images::claims_100000_png(), Reason::TooManyPixels),
         ("gray-400mp".to_owned(), images::gray_400mp_png(), Reason::TooManyPixels),
+        ("25000-scans".to_owned(), images::jpeg_of_scans(25_000), Reason::TooMuchWork),
         ("zero-height.jpg".to_owned(), images::zero_height_jpeg(), Reason::Corrupt),
         ("zero-width.png".to_owned(), images::png_claiming(0, 10), Reason::Corrupt),
     ];

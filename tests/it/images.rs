@@ -90,6 +90,14 @@ pub(crate) fn jpeg_gray(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind { subsampling: Subsamp::Gray, ..JpegKind::default() }, width, height)
 }
 
+/// A gray JPEG of 8 x 8 pixels that holds its only scan so many times.
+pub(crate) fn jpeg_of_scans(count: usize) -> Vec<u8> {
+    let jpeg = jpeg_gray(8, 8);
+    let at = jpeg.windows(2).position(|pair| pair == b"\xff\xda").unwrap();
+    let (head, scan) = (&jpeg[..at], &jpeg[at..jpeg.len() - 2]);
+    [head, &scan.repeat(count), b"\xff\xd9"].concat()
+}
+
 /// A CMYK JPEG as Adobe's programs write it: inks inverted.
 pub(crate) fn jpeg_cmyk(width: u32, height: u32) -> Vec<u8> {
     let inks: Vec<u8> = picture(width, height).chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();

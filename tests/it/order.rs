@@ -105,12 +105,11 @@ fn a_file_ends_the_same_behind_every_other() {
 
     for before in BEFORE {
         let (_, first) = files.iter().find(|(name, _)| name == before).unwrap();
-        // Tables of Huffman codes that are fitted to one picture are no others' tables.
-        for fitted in [false, true] {
-            for ((name, bytes), alone) in files.iter().zip(&alone) {
-                assert!(outcome(first, &recipe(fitted)).is_ok(), "{before}");
-                assert!(outcome(bytes, &plain) == *alone, "{name} behind {before}, with fitted tables: {fitted}");
-            }
+        // Huffman tables that are fitted to one picture must not serve the next.
+        let fitted = recipe(true);
+        for ((name, bytes), alone) in files.iter().zip(&alone) {
+            assert!(outcome(first, &fitted).is_ok(), "{before}");
+            assert!(outcome(bytes, &plain) == *alone, "{name} behind {before}");
         }
     }
 }

@@ -214,6 +214,25 @@ fn what_follows_the_last_block_of_a_jpeg_is_no_damage() {
 }
 
 #[test]
+fn a_picture_may_have_many_scans_up_to_the_limit_itself() {
+    // Each reads one block, and takes as much to begin as 2,048 blocks.
+    let most = 50_000_000 / 2049;
+    for (scans, is_allowed) in [(most - 1, true), (most, true), (most + 1, false)] {
+        let result = inspect(&images::jpeg_of_scans(scans), &Recipe::default(), &limits());
+        if is_allowed {
+            assert!(result.is_ok(), "{scans} scans: {result:?}");
+        } else {
+            assert_eq!(reason(result), Reason::TooMuchWork);
+        }
+    }
+    // The last scan counts, as libjpeg has it.
+    assert_eq!(rendered(&images::jpeg_of_scans(20)).thumbnails, rendered(&images::jpeg_of_scans(1)).thumbnails);
+    // What looks like an end marker inside a comment ends nothing.
+    let hidden = images::with_segment(&images::jpeg_of_scans(most + 1), 0xfe, b"\xff\xd9\xff\xd9");
+    assert_eq!(refused(&hidden), Reason::TooMuchWork);
+}
+
+#[test]
 fn damage_in_the_middle_is_corrupt() {
     for mut bytes in [images::jpeg(1600, 1200), images::png_rgb(1600, 1200)] {
         let middle = bytes.len() / 2;

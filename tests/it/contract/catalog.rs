@@ -51,6 +51,7 @@ macro_rules! for_each_catalog_case {
             of_many_records_at_once_one_is_created,
             fields_of_other_builds_are_kept,
             a_record_of_a_newer_schema_admits_nothing,
+            a_reason_that_older_builds_do_not_know_is_left_to_newer_ones,
             a_scan_gives_every_record,
             delete_may_be_repeated,
         }

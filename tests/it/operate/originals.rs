@@ -5,7 +5,7 @@ use std::time::Duration;
 use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
 use darkroom::ports::ErrorKind;
 use darkroom::ports::objects::Fetched;
-use darkroom::record::{ImageId, ImageRecord, Reason, SourceId};
+use darkroom::record::{ImageId, ImageRecord, Reason, SCHEMA, SourceId};
 
 use super::seen;
 use crate::images;
@@ -144,7 +144,7 @@ async fn keys_that_others_chose_and_verdicts_of_older_builds_are_left_alone() {
         // An older build wrote a verdict over that of a newer one.
         ImageRecord { updated_at: new.updated_at.plus(MOMENT), ..new.clone() },
         ImageRecord { key: "uploads/another".to_owned(), ..new.clone() },
-        ImageRecord { v: new.v + 1, ..new.clone() },
+        ImageRecord { v: SCHEMA + 1, ..new.clone() },
     ] {
         store(&old).await;
         assert_eq!(removed(&world).await, 0, "{old:?}");

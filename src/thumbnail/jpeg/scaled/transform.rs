@@ -108,6 +108,10 @@ impl<const N: usize, const K: usize> Transform<N, K> {
     fn rows(&self, batch: &Batch) -> [[[u8; 8]; LANES]; N] {
         let mut lines = [[[0.0; LANES]; N]; N];
         for (y, line) in lines.iter_mut().enumerate() {
+            // At full size most blocks of a smooth picture have no high frequencies.
+            if N == 8 && is_zero(batch, &PLACES[y]) {
+                continue;
+            }
             let mut frequencies = [[0.0; LANES]; N];
             for (x, lanes) in frequencies.iter_mut().enumerate() {
                 let weight = self.weights[y][x];
@@ -194,6 +198,16 @@ fn quick_wave(frequency: usize) -> f32 {
     let mut line = [[0.0; LANES]; 8];
     quick_line(&frequencies, &mut line);
     line[0][0]
+}
+
+/// Whether the coefficients at these places are zero in every block.
+#[inline(always)]
+fn is_zero(batch: &Batch, places: &[usize; 8]) -> bool {
+    let mut all = [0; LANES];
+    for place in places {
+        all.iter_mut().zip(&batch[*place]).for_each(|(all, value)| *all |= value);
+    }
+    all == [0; LANES]
 }
 
 /// A sample from 0 to 255, whose zero is in the middle before.

@@ -1,10 +1,10 @@
 //! Records as a whole: creating, scanning, deleting, many writers at once, and other builds.
 
 use darkroom::ports::ErrorKind;
-use darkroom::record::{Applied, Guard, ImageId, ImageRecord, SCHEMA, Status};
+use darkroom::record::{Applied, Guard, ImageId, ImageRecord, Reason, SCHEMA, Status};
 use futures_util::future::join_all;
 
-use super::image::{Image, Worker, at};
+use super::image::{Image, Worker, at, rejected};
 use crate::contract::Fixture;
 
 pub(crate) async fn an_upload_asked_for_makes_a_record_and_only_one(fixture: &dyn Fixture) {
@@ -79,6 +79,22 @@ pub(crate) async fn a_record_of_a_newer_schema_admits_nothing(fixture: &dyn Fixt
     for guard in [worker.guard.clone(), Guard::Absent, Guard::Seen { rev: 1 }, Guard::Hold] {
         image.refused(&worker.guarded(guard), worker.claim()).await;
     }
+}
+
+pub(crate) async fn a_reason_that_older_builds_do_not_know_is_left_to_newer_ones(fixture: &dyn Fixture) {
+    let image = Image::new(fixture).await;
+    for (sequencer, reason, schema) in
+        [("10", Reason::Corrupt, 1), ("11", Reason::TooMuchWork, 2), ("12", Reason::Empty, 1)]
+    {
+        let worker = Worker::new(&format!("t{sequencer}"), "m1", sequencer);
+        let record = image.written(&worker, rejected(reason)).await;
+        assert_eq!((record.reason, record.v), (Some(reason), schema));
+    }
+    // A newer upload of the key holds nothing new again.
+    let worker = Worker::new("t13", "m1", "13");
+    image.written(&worker, rejected(Reason::TooMuchWork)).await;
+    let worker = Worker::new("t14", "m1", "14");
+    assert_eq!(image.written(&worker, worker.claim()).await.v, 1);
 }
 
 pub(crate) async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
