@@ -1,4 +1,4 @@
-//! What one rendering works with, and what is kept for the next: memory, and nothing that could change a picture.
+//! What one rendering works with, and what is kept for the next: memory and the encoder, and nothing that changes a picture.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ const MAX_KEPT_BUFFERS: usize = 2;
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) resizer: Resizer,
-    /// Of this rendering alone: libjpeg-turbo keeps tables that were fitted to one picture for the next.
+    /// It begins each picture with the typical Huffman tables; tests/it/order.rs holds it to that.
     compressor: Option<Compressor>,
     buffers: Vec<Vec<u8>>,
 }
@@ -32,7 +32,6 @@ impl Slot {
 
     /// Leaves the slot to the next rendering. One whose rendering failed or panicked never gets here.
     pub(super) fn give_back(mut self) {
-        self.compressor = None;
         self.buffers.retain(|buffer| buffer.capacity() <= MAX_KEPT_BYTES);
         self.buffers.truncate(MAX_KEPT_BUFFERS);
         if self.resizer.size_of_internal_buffers() > MAX_KEPT_BYTES {
