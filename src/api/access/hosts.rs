@@ -26,6 +26,11 @@ impl HostRules {
         Self { is_checked: !names.is_empty() || listen.is_some_and(is_loopback), names: names.to_vec() }
     }
 
+    /// Whether any request may be refused for its host.
+    pub(in crate::api) const fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
     /// Whether a request for `host`, an authority without its port, is answered on the address `local`.
     fn admit(&self, host: &str, local: Option<IpAddr>) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
