@@ -1,5 +1,7 @@
 //! The real binary on one machine, as a user runs it: uploads over HTTP, kills, several processes, a full disk.
 
+mod access;
+mod crowd;
 mod kills;
 mod load;
 mod readme;

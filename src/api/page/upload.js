@@ -42,6 +42,7 @@ export async function askForUpload(file, contentType, signal) {
   } catch (error) {
     throw error.name === "AbortError" ? error : brokenOff();
   }
+  if (response.status === 403) throw new Stopped(`Refused: ${detailOf(await response.text())}.`);
   if (!response.ok) throw await stoppedBy(response.status, () => response.text());
   return response.json();
 }
