@@ -28,6 +28,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take none of the bytes that wait for it.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Largest head of a request: the longest signed URL has some 4 KiB.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+
+/// Most bytes of requests and answers that are held for a connection.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+
 /// Bytes of an answer that the system holds for a client, which it doubles. A small buffer makes a reader show within
 /// [`STALL_TIMEOUT`] that it reads: the system reports progress once a third of the buffer is free.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
@@ -67,12 +73,10 @@ pub struct Arrival {
 /// Serves until `shutdown` is cancelled, then returns once every request in hand is answered. Takes as long as the
 /// slowest of them: the caller sets the limit.
 pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, shutdown: CancellationToken) {
-    // Accepted sockets inherit it.
-    if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES) {
-        tracing::debug!(%error, "the send buffers keep their default size");
-    }
+    limit_send_buffers(&listener);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout);
+    server.max_header_size(MAX_HEAD_BYTES).max_buf_size(MAX_BUFFER_BYTES);
     let connections = Connections::new(limits.listener, limits.max_connections);
     let graceful = GracefulShutdown::new();
     while let Some((stream, arrival)) = next_connection(&listener, &connections, &shutdown).await {
@@ -85,6 +89,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
     drop(listener);
     connections.evict_idle();
     graceful.shutdown().await;
+}
+
+/// Gives every socket that the listener accepts a small send buffer.
+fn limit_send_buffers(listener: &TcpListener) {
+    if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER_BYTES) {
+        tracing::debug!(%error, "the send buffers keep their default size");
+    }
 }
 
 /// Runs one connection to its end, which an eviction brings about at once.
@@ -147,4 +158,21 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a large one it would take minutes to show that a slow client reads, and each client could hold megabytes.
+    #[tokio::test]
+    async fn accepted_sockets_have_a_small_send_buffer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        limit_send_buffers(&listener);
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let bytes = |stream: &TcpStream| rustix::net::sockopt::socket_send_buffer_size(stream).unwrap();
+        assert_eq!(bytes(&accepted), 2 * SEND_BUFFER_BYTES);
+        assert!(bytes(&client) > 2 * SEND_BUFFER_BYTES, "the test would prove nothing");
+    }
 }

@@ -44,8 +44,8 @@ const RESERVED_DESCRIPTORS: u64 = 192;
 /// Descriptors that are left for each render slot: its source, and the pipes to a decoder.
 const DESCRIPTORS_PER_SLOT: u64 = 4;
 
-/// Most connections unless set otherwise: each may take some 20 KiB of memory.
-const DEFAULT_MAX_CONNECTIONS: u32 = 4096;
+/// Most connections unless set otherwise. An idle one takes some 20 KiB of memory, an upload up to 400 KiB.
+const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
 
 /// The tokens themselves, and the file that holds them.
 pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";

@@ -21,6 +21,8 @@ impl Authorities {
         let mut hosts = headers.get_all(header::HOST).into_iter();
         let host = match (hosts.next(), hosts.next()) {
             (None, _) => None,
+            // As good as none: some probes send it.
+            (Some(host), None) if host.is_empty() => None,
             (Some(host), None) => Some(host.to_str().ok().and_then(|host| host.parse().ok()).ok_or_else(unusable)?),
             (Some(_), Some(_)) => {
                 return Err(Problem::new(ProblemKind::BadRequest, "the request has more than one Host header"));

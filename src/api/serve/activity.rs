@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// How long a connection is spared after it began what it is doing, unless every other one is as young.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
+/// A body that moves more slowly than this may be held open for the sake of it.
+const SLOW_BYTES_PER_SECOND: u64 = 32 << 10;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -23,21 +26,23 @@ pub(super) enum Phase {
 }
 
 /// How readily a connection is evicted: the least goes first.
+///
+/// A client that holds many connections can make each look young or slow, never fast and for long: so a body that moves
+/// fast outlives them, and a connection that was just opened outlives the idle and the slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     /// Idle for longer than [`GRACE`], by the time since when.
     Idle(Instant),
-    /// It moves a body, by the bytes per second.
-    Moving(u64),
+    /// It moves a body slowly, by the bytes per second.
+    Slow(u64),
     /// It waits for this server, by the time since when.
     Answering(Instant),
-    /// Younger than [`GRACE`], and idle or not.
-    Young {
-        /// A request in hand is worth more than none.
-        is_busy: bool,
-        /// Since when.
-        since: Instant,
-    },
+    /// Idle for less than [`GRACE`].
+    Fresh(Instant),
+    /// It moves a body fast, by the bytes per second.
+    Fast(u64),
+    /// It began a request less than [`GRACE`] ago.
+    Begun(Instant),
 }
 
 /// Counts the bytes that a connection has read and written.
@@ -86,12 +91,14 @@ impl Activity {
     pub(super) fn rank(&self, now: Instant) -> Rank {
         let elapsed = now.duration_since(self.since);
         match self.phase {
-            phase if elapsed < GRACE => Rank::Young { is_busy: phase != Phase::Idle, since: self.since },
+            Phase::Idle if elapsed < GRACE => Rank::Fresh(self.since),
             Phase::Idle => Rank::Idle(self.since),
+            _ if elapsed < GRACE => Rank::Begun(self.since),
             Phase::Answering => Rank::Answering(self.since),
             Phase::Receiving | Phase::Sending => {
                 let moved = u128::from(self.bytes.get() - self.bytes_before) * 1000;
-                Rank::Moving(u64::try_from(moved / elapsed.as_millis().max(1)).unwrap_or(u64::MAX))
+                let rate = u64::try_from(moved / elapsed.as_millis().max(1)).unwrap_or(u64::MAX);
+                if rate < SLOW_BYTES_PER_SECOND { Rank::Slow(rate) } else { Rank::Fast(rate) }
             }
         }
     }
@@ -112,22 +119,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn idle_goes_before_slow_before_fast_before_waiting_before_young() {
+    async fn the_idle_and_the_slow_go_before_what_is_new_and_that_before_the_fast() {
         let ranks = [
             rank(Phase::Idle, 1000, 0),
             rank(Phase::Receiving, 10_000, 5),
             rank(Phase::Sending, 10_000, 50),
-            rank(Phase::Receiving, 1000, 50),
+            rank(Phase::Receiving, 1000, (32 << 10) - 1),
             rank(Phase::Answering, 20_000, 0),
             rank(Phase::Idle, 999, 0),
-            rank(Phase::Receiving, 999, 0),
+            rank(Phase::Receiving, 1000, 32 << 10),
+            rank(Phase::Sending, 1000, (32 << 10) + 1),
+            rank(Phase::Answering, 999, 0),
         ];
         assert!(ranks.is_sorted_by(|one, two| one < two), "{ranks:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_the_bytes_of_the_present_phase_count() {
-        assert_eq!(rank(Phase::Receiving, 2000, 20_000), Rank::Moving(10_000));
-        assert_eq!(rank(Phase::Receiving, 1_000_000, 0), Rank::Moving(0));
+        assert_eq!(rank(Phase::Receiving, 2000, 20_000), Rank::Slow(10_000));
+        assert_eq!(rank(Phase::Receiving, 1_000_000, 0), Rank::Slow(0));
     }
 }

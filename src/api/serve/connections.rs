@@ -248,6 +248,23 @@ mod tests {
         assert_eq!(one_more(&connections, &mut slots).await, 0);
     }
 
+    /// Otherwise a client could push out uploads by opening connections and asking for little on each.
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_outlives_connections_that_keep_themselves_young() {
+        let connections = Connections::new(ListenerName::Api, 3);
+        let mut slots = open(&connections, 3).await;
+        slots[0].enter(Phase::Receiving);
+        slots[0].bytes().add(1_000_000);
+        tokio::time::advance(2 * SECOND).await;
+        for slot in &slots[1..] {
+            slot.enter(Phase::Answering);
+            slot.enter(Phase::Idle);
+        }
+        for _ in 0..2 {
+            assert_ne!(one_more(&connections, &mut slots).await, 0);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_shutdown_closes_those_without_a_request() {
         let connections = Connections::new(ListenerName::Api, 3);

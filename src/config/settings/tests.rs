@@ -44,7 +44,7 @@ fn one_machine_needs_no_setting_at_all() {
     assert_eq!((config.plain_uploads, config.public_url, config.log), (true, None, LogFormat::Text));
     assert!(config.cors_origins.is_empty() && config.allowed_hosts.is_empty() && config.trusted_proxies.is_empty());
     assert!(config.api_tokens.is_empty() && !config.has_jwt_authorizer);
-    assert_eq!((config.max_connections, config.min_upload_rate), (4096, 10 << 10));
+    assert_eq!((config.max_connections, config.min_upload_rate), (1024, 10 << 10));
     assert_eq!(warnings, Vec::<String>::new());
 }
 
@@ -197,7 +197,7 @@ fn connections_leave_descriptors_for_files_and_the_admin_listener() {
     // Of 1024, 192 and 4 for each of the 4 slots are reserved; each client may take two of the rest.
     assert_eq!(default(1024), 408);
     assert_eq!((default(64), default(1)), (8, 1));
-    assert_eq!((default(20_000), default(1 << 30)), (4096, 4096));
+    assert_eq!((default(20_000), default(1 << 30)), (1024, 1024));
     for (value, is_refused) in [("0", true), ("1", false), ("407", false), ("408", false), ("409", true), ("8.5", true)]
     {
         let refused = complaints(of(1024, &[("DARKROOM_MAX_CONNECTIONS", value)])) == ["DARKROOM_MAX_CONNECTIONS"];

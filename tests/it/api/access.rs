@@ -93,6 +93,10 @@ async fn neither_target_nor_header_may_name_a_foreign_host() {
     let mut tunnel = request("CONNECT", "evil.example:443", "");
     tunnel.headers_mut().remove("host");
     assert_eq!(bench.call(tunnel).await.status, 421);
+    let mut tunnel = request("CONNECT", "evil.example:443", "");
+    tunnel.headers_mut().remove("host");
+    assert_eq!(Bench::new().call(tunnel).await.status, 404);
+    assert_eq!(Bench::new().call(request("OPTIONS", "*", "")).await.status, 404);
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,6 +118,7 @@ async fn probes_reach_the_admin_listener_by_address() {
     let open = admin("0.0.0.0", &[]);
     for (host, statuses) in [
         (None, [200, 200, 200]),
+        (Some(""), [200, 200, 200]),
         (Some("127.0.0.1:9464"), [200, 200, 200]),
         (Some("localhost:9464"), [200, 200, 200]),
         (Some("10.0.0.7:9464"), [200, 200, 200]),
