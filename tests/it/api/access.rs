@@ -89,6 +89,9 @@ async fn neither_target_nor_header_may_name_a_foreign_host() {
         });
         assert_eq!(bench.call(request).await.status, status, "{target} {hosts:?}");
     }
+    let mut page = get("/");
+    page.headers_mut().append("host", "localhost".parse().unwrap());
+    bench.call(page).await.expect_problem(400, "bad-request");
     // A tunnel is not offered to anyone.
     let mut tunnel = request("CONNECT", "evil.example:443", "");
     tunnel.headers_mut().remove("host");

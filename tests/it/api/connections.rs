@@ -154,6 +154,19 @@ async fn the_slowest_upload_makes_room() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_between_two_requests_makes_room_before_the_slowest_upload() {
+    let server = Server::start().await;
+    let mut uploads = Vec::new();
+    for _ in 1..CAP {
+        uploads.push(server.uploading().await);
+    }
+    let mut used = server.idle().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(asks(&mut server.connect().await).await);
+    assert_eq!(rest_of(&mut used).await, 0);
+}
+
 /// A request in hand is worth more than a connection that waits for one.
 #[tokio::test]
 async fn an_upload_outlives_a_flood_of_idle_connections() {
