@@ -164,7 +164,9 @@ async fn a_connection_between_two_requests_makes_room_before_the_slowest_upload(
     let mut used = server.idle().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(asks(&mut server.connect().await).await);
+    let start = Instant::now();
     assert_eq!(rest_of(&mut used).await, 0);
+    assert_eq!(start.elapsed().as_secs(), 0, "it was closed to make room, not for being idle");
 }
 
 /// A request in hand is worth more than a connection that waits for one.
