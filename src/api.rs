@@ -1,5 +1,6 @@
 //! The HTTP API: presigned uploads out, the status of every image, and the admin listener.
 
+mod access;
 mod address;
 mod delete;
 mod health;
@@ -24,10 +25,10 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::ports::{Catalog, ObjectStore, Ports};
 
+pub use access::{AccessSettings, HostRules, TrustedProxies};
 pub use health::{Latch, Readiness, admin_router};
-pub use layers::cors;
 pub use problem::{Problem, ProblemKind};
-pub use serve::serve;
+pub use serve::{Arrival, ConnectionLimits, serve};
 
 /// Longest that an answer is held back by `?wait=`.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
@@ -51,6 +52,8 @@ pub struct ApiSettings {
     pub may_delete: bool,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<String>,
+    /// Who may ask what.
+    pub access: AccessSettings,
     /// Longest wait: [`MAX_WAIT`] as a process, zero where an idle request costs money.
     pub max_wait: Duration,
 }
@@ -66,6 +69,7 @@ impl From<&Config> for ApiSettings {
             requires_content_length: config.require_content_length,
             may_delete: config.allow_delete,
             cors_origins: config.cors_origins.clone(),
+            access: AccessSettings::from(config),
             max_wait: if config.on_lambda { Duration::ZERO } else { MAX_WAIT },
         }
     }
@@ -95,16 +99,16 @@ impl ApiState {
     }
 }
 
-/// The routes that anyone may call.
-pub fn router(state: ApiState) -> Router {
-    let origins = state.settings.cors_origins.clone();
+/// The API, and beside it the routes of signed addresses where the backend has its own.
+pub fn router(state: ApiState, objects: Option<Router>) -> Router {
+    let settings = state.settings.clone();
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes
         .fold(Router::new(), |router, (path, route)| router.route(path, route))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::new(state));
-    layers::around(routes, &origins)
+    layers::around(routes, objects, &settings)
 }
 
 /// The paths that `openapi.json` describes.

@@ -1,6 +1,7 @@
 //! The composition root: from settings to running parts, and their orderly end.
 
 mod check;
+mod descriptors;
 #[cfg(feature = "aws")]
 mod lambda;
 mod listen;
@@ -13,11 +14,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, ApiSettings, ApiState, Latch, Readiness};
+use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, ListenerName, Metrics};
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
 use crate::ports::Ports;
@@ -28,6 +29,9 @@ pub use operate::{backfill, dead_letters, sweep};
 
 /// How often depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Connections of the admin listener: a scraper, a few probes, and a person.
+const MAX_ADMIN_CONNECTIONS: usize = 32;
 
 /// How long blocking threads may take to end after everything else did.
 const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -105,6 +109,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 
 async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
+    descriptors::raise_limit();
     let metrics = metrics::install()?;
     tokio::spawn(metrics.clone().keep_up());
     let readiness = Readiness::default();
@@ -141,8 +146,10 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
 }
 
 async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -> anyhow::Result<Listener> {
-    let router = api::admin_router(readiness.clone(), move || metrics.render());
-    let listener = Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router).await?;
+    let hosts = HostRules::new(Some(config.admin_listen.ip()), &config.allowed_hosts);
+    let router = api::admin_router(readiness.clone(), hosts, move || metrics.render());
+    let limits = ConnectionLimits::new(ListenerName::Admin, MAX_ADMIN_CONNECTIONS);
+    let listener = Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router, limits).await?;
     tracing::info!("health and metrics: http://{}/metrics", listener.address());
     Ok(listener)
 }
@@ -154,17 +161,23 @@ async fn serve_api(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Listener> {
     let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
-    let mut router = api::router(state);
-    if let Some(routes) = backend.routes.clone() {
-        // A page of another origin that may ask for an upload URL may use it too.
-        router = router.merge(match api::cors(&config.cors_origins) {
-            Some(cors) => routes.layer(cors),
-            None => routes,
-        });
-    }
-    let listener = Listener::start("DARKROOM_LISTEN", config.listen, router).await?;
+    let router = api::router(state, backend.routes.clone());
+    let limits = ConnectionLimits::new(ListenerName::Api, config.max_connections);
+    let listener = Listener::start("DARKROOM_LISTEN", config.listen, router, limits).await?;
+    warn_if_open(config);
     tracing::info!("ready for uploads: http://{}/", listener.address());
     Ok(listener)
+}
+
+/// Says that the API asks nobody who they are, where others than this machine may reach it.
+fn warn_if_open(config: &Config) {
+    let is_guarded = !config.api_tokens.is_empty() || config.has_jwt_authorizer;
+    if !is_guarded && !config.listen.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "anyone who reaches {} may use the API: set DARKROOM_API_TOKEN, or let only your own clients reach it",
+            config.listen
+        );
+    }
 }
 
 /// What a worker is started with.

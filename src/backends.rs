@@ -14,7 +14,7 @@ use crate::config::{BackendConfig, Config, Role};
 use crate::ports::Ports;
 #[cfg(feature = "aws")]
 use aws::AwsBackend;
-use local::LocalBackend;
+use local::{LocalBackend, UploadLimits};
 
 /// A backend that is open.
 pub struct Backend {
@@ -38,9 +38,10 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             };
             let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
             backend.tell_what_is_left().await;
+            let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
             Ok(Backend {
                 ports: backend.ports(),
-                routes: Some(backend.router(config.max_bytes)),
+                routes: Some(backend.router(limits)),
                 sample_space: Some(Arc::new(backend.sampler())),
             })
         }

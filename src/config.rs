@@ -3,6 +3,7 @@
 mod machine;
 mod reader;
 mod settings;
+mod tokens;
 mod validate;
 mod values;
 
@@ -10,10 +11,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::recipe::Recipe;
 
 pub use machine::Machine;
 pub use reader::{Environment, Mistake, Mistakes};
+pub use tokens::ApiTokens;
 
 /// What a process is started for: which settings it needs depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,16 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `DARKROOM_ADMIN_LISTEN`
     pub admin_listen: SocketAddr,
+    /// `DARKROOM_MAX_CONNECTIONS`: connections that the API's listener holds at once.
+    pub max_connections: usize,
+    /// `DARKROOM_ALLOWED_HOSTS`: names that requests may address besides those of the loopback, in lower case.
+    pub allowed_hosts: Vec<String>,
+    /// `DARKROOM_TRUSTED_PROXIES`: peers whose `X-Forwarded-*` headers count, besides those on this machine.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `DARKROOM_API_TOKEN` or `DARKROOM_API_TOKEN_FILE`: without a token anyone may call the API.
+    pub api_tokens: ApiTokens,
+    /// `DARKROOM_JWT_AUTHORIZER`: whether a gateway in front of the API checks JSON web tokens.
+    pub has_jwt_authorizer: bool,
     /// `DARKROOM_RENDER_SLOTS`: images rendered at once.
     pub render_slots: usize,
     /// `DARKROOM_MEMORY_BUDGET` in bytes.
@@ -134,6 +148,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// `DARKROOM_UPLOAD_URL_EXPIRY`
     pub upload_url_expiry: Duration,
+    /// `DARKROOM_MIN_UPLOAD_RATE`: bytes per second below which an upload to the local backend is given up.
+    pub min_upload_rate: u64,
     /// `DARKROOM_PLAIN_UPLOADS`
     pub plain_uploads: bool,
     /// `DARKROOM_REQUIRE_CONTENT_LENGTH`: whether `POST /images` must state `contentLength`.

@@ -171,6 +171,30 @@ label_values! {
     }
 }
 
+label_values! {
+    /// Which listener a connection belongs to.
+    ListenerName, 2 {
+        /// The API's.
+        Api = "api",
+        /// That of health and metrics.
+        Admin = "admin",
+    }
+}
+
+label_values! {
+    /// Why a connection was closed.
+    Closed, 4 {
+        /// The client or a finished exchange ended it.
+        Ended = "ended",
+        /// No request came in time.
+        Idle = "idle",
+        /// The client took no byte of an answer in time.
+        Stalled = "stalled",
+        /// It made room for another one, or the process stopped.
+        Evicted = "evicted",
+    }
+}
+
 /// A receive returned `count` messages.
 pub fn messages_received(count: usize) {
     definitions::MESSAGES_RECEIVED.counter(&[]).increment(count as u64);
@@ -312,6 +336,21 @@ pub fn free_space(bytes: Option<u64>) {
 /// The local directory keeps `bytes` of objects; `None` when that is not known.
 pub fn stored(bytes: Option<u64>) {
     definitions::STORED.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
+}
+
+/// A connection was opened.
+pub fn connection_opened(listener: ListenerName) {
+    definitions::CONNECTIONS_OPEN.gauge(&[listener.as_str()]).increment(1.0);
+}
+
+/// A connection that was opened is open no longer.
+pub fn connection_ended(listener: ListenerName) {
+    definitions::CONNECTIONS_OPEN.gauge(&[listener.as_str()]).decrement(1.0);
+}
+
+/// A connection was closed, and why.
+pub fn connection_closed(listener: ListenerName, closed: Closed) {
+    definitions::CONNECTIONS_CLOSED.counter(&[listener.as_str(), closed.as_str()]).increment(1);
 }
 
 /// Nothing is in hand any more, `elapsed` after the signal to stop.

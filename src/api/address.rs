@@ -2,10 +2,10 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri};
 
-use super::{Problem, ProblemKind};
+use super::Problem;
+use super::access::{Authorities, unusable};
 
 /// Scheme and authority, such as `https://images.example:8443`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,16 +17,10 @@ impl OwnAddress {
         if url.starts_with('/') { format!("{}{url}", self.0) } else { url }
     }
 
-    /// The address as the request's `Host` has it; the proxy in front says whether it was `https`.
+    /// The address as the request's `Host` has it; a trusted proxy in front says whether it was `https`.
     fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = match (uri.authority(), host) {
-            (Some(authority), _) => Some(authority.clone()),
-            (None, host) => host.and_then(|host| host.parse::<Authority>().ok()),
-        };
-        let authority = authority
-            .filter(|authority| !authority.as_str().contains('@'))
-            .ok_or_else(|| Problem::new(ProblemKind::BadRequest, "the request has no usable Host header"))?;
+        let authorities = Authorities::of(uri, headers)?;
+        let authority = authorities.effective().ok_or_else(unusable)?;
         let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
         let is_https = forwarded.is_some_and(|list| list.split(',').next().unwrap_or("").trim() == "https");
         Ok(Self(format!("{}://{authority}", if is_https { "https" } else { "http" })))

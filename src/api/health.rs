@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-use super::problem;
+use super::{HostRules, layers, problem};
 
 /// Whether the process may be given work: ready once nobody holds a latch any more, and until it drains.
 #[derive(Clone, Debug, Default)]
@@ -72,14 +72,19 @@ struct Admin {
 }
 
 /// The routes for whoever runs the process: never on a public address.
-pub fn admin_router(readiness: Readiness, render_metrics: impl Fn() -> String + Send + Sync + 'static) -> Router {
-    Router::new()
+pub fn admin_router(
+    readiness: Readiness,
+    hosts: HostRules,
+    render_metrics: impl Fn() -> String + Send + Sync + 'static,
+) -> Router {
+    let routes = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(Admin { readiness, render_metrics: Arc::new(render_metrics) })
+        .with_state(Admin { readiness, render_metrics: Arc::new(render_metrics) });
+    layers::only_for_hosts(routes, hosts)
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {

@@ -1,17 +1,19 @@
-//! What every request passes: a time limit, CORS, and headers that keep browsers from guessing.
+//! What every request passes: the checks of access, a time limit, CORS, and headers that keep browsers from guessing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::{MAX_WAIT, Problem, ProblemKind, problem};
+use super::access::{check_host, drop_untrusted, refuse_other_sites, require_token};
+use super::{ApiSettings, HostRules, MAX_WAIT, Problem, ProblemKind, problem};
 use crate::metrics::{self, StatusClass};
 
 /// Largest body of a request: a few short JSON fields.
@@ -26,25 +28,41 @@ const ANSWER_TIMEOUT: Duration = MAX_WAIT.saturating_add(Duration::from_secs(10)
 /// How long a browser may remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Puts the layers around the API's routes.
-pub(super) fn around(routes: Router, cors_origins: &[String]) -> Router {
+/// Puts the layers around the API's routes and those of signed addresses, which carry their own permission.
+pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSettings) -> Router {
+    let access = settings.access.clone();
+    let origins: Arc<[String]> = settings.cors_origins.clone().into();
+    let cors = cors(&origins, !access.tokens.is_empty());
     let nosniff = SetResponseHeaderLayer::if_not_present(
         HeaderName::from_static("x-content-type-options"),
         HeaderValue::from_static("nosniff"),
     );
     let routes = routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::new(access.tokens), require_token))
+        .layer(from_fn_with_state(origins, refuse_other_sites))
         .layer(from_fn(limit_time))
         .layer(from_fn(count))
         .layer(nosniff);
-    match cors(cors_origins) {
+    let routes = match objects {
+        Some(objects) => routes.merge(objects),
+        None => routes,
+    };
+    // A page of another origin that may ask for an upload URL may use it too.
+    let routes = match cors {
         Some(cors) => routes.layer(cors),
         None => routes,
-    }
+    };
+    only_for_hosts(routes.layer(from_fn_with_state(Arc::new(access.proxies), drop_untrusted)), access.hosts)
 }
 
-/// Lets web pages of these origins call the API, `*` meaning any; `None` when there are none.
-pub fn cors(origins: &[String]) -> Option<CorsLayer> {
+/// Answers only requests for hosts that the rules admit.
+pub(super) fn only_for_hosts(routes: Router, hosts: HostRules) -> Router {
+    routes.layer(from_fn_with_state(Arc::new(hosts), check_host))
+}
+
+/// Lets web pages of these origins call the API, `*` meaning any, and send a token; `None` when there are none.
+fn cors(origins: &[String], has_tokens: bool) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
@@ -53,11 +71,13 @@ pub fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok()))
     };
+    let mut headers = vec![header::CONTENT_TYPE, header::IF_NONE_MATCH];
+    headers.extend(has_tokens.then_some(header::AUTHORIZATION));
     Some(
         CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-            .allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH])
+            .allow_headers(headers)
             .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER])
             .max_age(CORS_MAX_AGE),
     )

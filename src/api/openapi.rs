@@ -31,6 +31,14 @@ fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
     if settings.requires_content_length {
         require_content_length(&mut document);
     }
+    if settings.access.tokens.is_empty() {
+        document["security"] = Value::Array(Vec::new());
+        document["components"].as_object_mut().map(|components| components.remove("securitySchemes"));
+        remove_answer(&mut document, "401", "Unauthorized");
+    }
+    if !settings.access.hosts.is_checked() {
+        remove_answer(&mut document, "421", "Misdirected");
+    }
     Ok(document)
 }
 
@@ -40,4 +48,13 @@ fn require_content_length(document: &mut Value) {
     let request = &mut document["components"]["schemas"]["UploadRequest"];
     request["required"] = ["contentLength"].into();
     request["properties"]["contentLength"]["type"] = "integer".into();
+}
+
+/// Removes an answer that this server never gives.
+fn remove_answer(document: &mut Value, status: &str, name: &str) {
+    document["components"]["responses"].as_object_mut().map(|responses| responses.remove(name));
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut()) {
+        operation["responses"].as_object_mut().map(|responses| responses.remove(status));
+    }
 }

@@ -20,12 +20,13 @@ const MAX_BYTES_MARK: &str = "{{max_bytes}}";
 const PAGE: &str = include_str!("page/index.html");
 
 /// Files that the page loads: path, media type, content.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 7] = [
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
     ("/page/upload.js", SCRIPT, include_str!("page/upload.js")),
     ("/page/follow.js", SCRIPT, include_str!("page/follow.js")),
+    ("/page/session.js", SCRIPT, include_str!("page/session.js")),
     ("/page/words.js", SCRIPT, include_str!("page/words.js")),
 ];
 

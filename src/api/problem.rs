@@ -19,6 +19,12 @@ pub enum ProblemKind {
     BadRequest,
     /// The text in the path cannot be an image's id.
     InvalidId,
+    /// The server asks for a token, and the request has none that it knows.
+    Unauthorized,
+    /// The request comes from a web page of another origin.
+    CrossSite,
+    /// The request is for a host that this server does not answer for.
+    Misdirected,
     /// There is no such image.
     UnknownImage,
     /// The image has no such thumbnail, or none yet.
@@ -47,9 +53,12 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::InvalidId,
+        Self::Unauthorized,
+        Self::CrossSite,
+        Self::Misdirected,
         Self::UnknownImage,
         Self::NoThumbnail,
         Self::NoSuchPath,
@@ -69,6 +78,9 @@ impl ProblemKind {
         match self {
             Self::BadRequest => ("bad-request", StatusCode::BAD_REQUEST, "the request makes no sense"),
             Self::InvalidId => ("invalid-id", StatusCode::BAD_REQUEST, "not an image id"),
+            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "a token is needed"),
+            Self::CrossSite => ("cross-site", StatusCode::FORBIDDEN, "not from another site's page"),
+            Self::Misdirected => ("misdirected", StatusCode::MISDIRECTED_REQUEST, "not a host of this server"),
             Self::UnknownImage => ("unknown-image", StatusCode::NOT_FOUND, "no such image"),
             Self::NoThumbnail => ("no-thumbnail", StatusCode::NOT_FOUND, "no such thumbnail"),
             Self::NoSuchPath => ("no-such-path", StatusCode::NOT_FOUND, "nothing is here"),
@@ -133,9 +145,12 @@ impl IntoResponse for Problem {
         });
         let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body.to_string()).into_response();
-        if self.kind == ProblemKind::Unavailable {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
-        }
+        let (name, value) = match self.kind {
+            ProblemKind::Unavailable => (header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS)),
+            ProblemKind::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            _ => return response,
+        };
+        response.headers_mut().insert(name, value);
         response
     }
 }

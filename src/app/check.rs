@@ -47,7 +47,8 @@ async fn ask(admin: SocketAddr) -> anyhow::Result<String> {
         other => other,
     };
     let mut stream = TcpStream::connect(admin).await.with_context(|| format!("nobody listens on {admin}"))?;
-    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: darkroom\r\nConnection: close\r\n\r\n").await?;
+    let request = format!("GET /livez HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)

@@ -20,7 +20,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Ending> {
     let state = ApiState::new(&backend.ports, ApiSettings::from(&config), clock, shutdown.clone());
     tracing::info!("ready for events");
     tokio::select! {
-        ended = lambda_http::run(api::router(state)) => {
+        ended = lambda_http::run(api::router(state, None)) => {
             ended.map_err(|error| anyhow::anyhow!(error)).context("Lambda's events cannot be had")?;
         }
         () = shutdown.cancelled() => {}

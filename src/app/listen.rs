@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{self, ConnectionLimits};
+
 /// How long requests under way may take after a listener was asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -20,14 +22,19 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Binds the address that `setting` names and serves `router` there.
-    pub(super) async fn start(setting: &str, address: SocketAddr, router: Router) -> anyhow::Result<Self> {
+    /// Binds the address that `setting` names and serves `router` there, within `limits`.
+    pub(super) async fn start(
+        setting: &str,
+        address: SocketAddr,
+        router: Router,
+        limits: ConnectionLimits,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}: choose another address with {setting}, or stop what listens there")
         })?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(crate::api::serve(listener, router, stop.clone()));
+        let task = tokio::spawn(api::serve(listener, router, limits, stop.clone()));
         Ok(Self { address, stop, task })
     }
 

@@ -16,6 +16,7 @@ mod incoming;
 mod objects;
 mod open_error;
 mod outcomes;
+mod pace;
 mod problem;
 mod queue;
 mod rows;
@@ -40,6 +41,7 @@ use buffers::Buffers;
 use catalog::LocalCatalog;
 use database::Database;
 use directory::{Directory, Start};
+pub use http::UploadLimits;
 use objects::LocalBucket;
 pub use open_error::OpenError;
 use outcomes::Outcomes;
@@ -135,12 +137,12 @@ impl LocalBackend {
         }
     }
 
-    /// The routes of signed addresses, below `/objects/`. An upload of more than `max_bytes` is refused.
+    /// The routes of signed addresses, below `/objects/`. An upload beyond the limits is refused.
     ///
     /// They must stand at the root of a listener, since the path is signed, and without a limit of the request's size
     /// or a short time limit around them.
-    pub fn router(&self, max_bytes: u64) -> Router {
-        http::router([self.uploads.clone(), self.thumbnails.clone()], max_bytes)
+    pub fn router(&self, limits: UploadLimits) -> Router {
+        http::router([self.uploads.clone(), self.thumbnails.clone()], limits)
     }
 }
 

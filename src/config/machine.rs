@@ -1,7 +1,9 @@
-//! What this machine gives the process: cores, and the memory that it may use.
+//! What this machine gives the process: cores, memory and file descriptors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, getrlimit};
 
 /// What the defaults are taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,16 +12,23 @@ pub struct Machine {
     pub cores: usize,
     /// Memory that the process may use: the smallest limit of its control groups, else what the machine has.
     pub memory_bytes: u64,
+    /// File descriptors that the process may open at most: the hard limit.
+    pub descriptors: u64,
 }
 
 /// Assumed where the system does not tell.
 const FALLBACK_MEMORY_BYTES: u64 = 1 << 30;
 
+/// Linux' own default for the hard limit, assumed where there is no limit.
+const FALLBACK_DESCRIPTORS: u64 = 1 << 20;
+
 impl Machine {
     /// The machine that this process runs on.
     pub fn detect() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { cores, memory_bytes: memory_bytes(Path::new("/")).unwrap_or(FALLBACK_MEMORY_BYTES) }
+        let memory_bytes = memory_bytes(Path::new("/")).unwrap_or(FALLBACK_MEMORY_BYTES);
+        let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(FALLBACK_DESCRIPTORS);
+        Self { cores, memory_bytes, descriptors }
     }
 }
 
@@ -94,6 +103,7 @@ mod tests {
     #[test]
     fn a_system_that_tells_nothing_has_no_known_memory() {
         assert_eq!(memory_bytes(system(&[]).path()), None);
-        assert!(Machine::detect().cores >= 1);
+        let machine = Machine::detect();
+        assert!(machine.cores >= 1 && machine.descriptors >= 8, "{machine:?}");
     }
 }

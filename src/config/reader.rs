@@ -123,6 +123,17 @@ impl<'a> Reader<'a> {
         self.mistakes.push(Mistake { variable, value, problem: problem.into() });
     }
 
+    /// The variable exactly as it is set, where a space is part of the value.
+    pub(super) fn untrimmed(&mut self, variable: &'static str) -> Option<&'a str> {
+        self.known.insert(variable);
+        self.environment.0.get(variable).map(String::as_str)
+    }
+
+    /// Remembers that something is wrong with a variable whose value must not be shown.
+    pub(super) fn secret_mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
+        self.mistakes.push(Mistake { variable, value: None, problem: problem.into() });
+    }
+
     /// Marks variables that this role has no use for as known.
     pub(super) fn ignore(&mut self, variables: &[&'static str]) {
         self.known.extend(variables);

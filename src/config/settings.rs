@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::machine;
 use super::reader::{Environment, Mistakes, Reader};
+use super::tokens::{self, ApiTokens};
 use super::values::{self, Parsed};
 use super::{AwsConfig, BackendConfig, Config, Loaded, LocalConfig, LogFormat, Machine, Role, source_budget, validate};
 use crate::recipe::Recipe;
@@ -39,6 +40,20 @@ const LONGEST_RENDER: Duration = Duration::from_secs(90);
 /// Part of the machine's memory that is budgeted; the rest is for the process itself.
 const BUDGET_PERCENT: u64 = 70;
 
+/// Descriptors that are left for what is neither a client's connection nor its file: the database, logs, calls to AWS,
+/// the admin listener.
+const RESERVED_DESCRIPTORS: u64 = 192;
+
+/// Descriptors that are left for each render slot: its source, and the pipes to a decoder.
+const DESCRIPTORS_PER_SLOT: u64 = 4;
+
+/// Most connections unless set otherwise. An idle one takes some 20 KiB of memory, an upload up to 400 KiB.
+const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
+
+/// The tokens themselves, and the file that holds them.
+pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
+pub(super) const TOKEN_FILE: &str = "DARKROOM_API_TOKEN_FILE";
+
 /// Settings of the AWS backend alone.
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
 
@@ -55,7 +70,8 @@ const LOCAL_ONLY: [&str; 6] = [
 pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
     let mut reader = Reader::new(environment);
     let backend = backend(&mut reader, role);
-    let config = all(&mut reader, backend, machine);
+    let api_tokens = api_tokens(&mut reader, role);
+    let config = all(&mut reader, backend, machine, api_tokens);
     validate::validate(&mut reader, &config, role);
     reader.check()?;
     let unknown = reader.unknown().into_iter().map(|name| format!("{name} is set, but there is no such setting"));
@@ -111,7 +127,18 @@ fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
     AwsConfig { table, queue_url, dlq_url }
 }
 
-fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Config {
+/// The tokens of the roles that have an API. Others must not need to read the file.
+fn api_tokens(reader: &mut Reader<'_>, role: Role) -> ApiTokens {
+    match role {
+        Role::Api | Role::Local => tokens::read(reader),
+        Role::Worker | Role::Health | Role::Operator => {
+            reader.ignore(&[TOKEN, TOKEN_FILE]);
+            ApiTokens::default()
+        }
+    }
+}
+
+fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_tokens: ApiTokens) -> Config {
     let upload_bucket = match backend {
         BackendConfig::Aws(_) => reader.required("DARKROOM_UPLOAD_BUCKET", values::bucket).unwrap_or_default(),
         BackendConfig::Local(_) => reader.or("DARKROOM_UPLOAD_BUCKET", LOCAL_BUCKET.to_owned(), values::bucket),
@@ -125,6 +152,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         reader.or("DARKROOM_MEMORY_BUDGET", default_budget, |text| values::size(text, 32 * MIB..=64 * TIB));
     let recipe = reader.or("DARKROOM_SIZES", Recipe::default(), values::recipe);
     let fitting = pixels_that_fit(memory_budget.saturating_sub(source_budget(memory_budget, max_bytes)), &recipe);
+    let render_slots = render_slots(reader, machine);
     let max_pixels = reader.or("DARKROOM_MAX_PIXELS", fitting, |text| values::pixels(text, LEAST_PIXELS..=MOST_PIXELS));
     Config {
         backend,
@@ -135,7 +163,12 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         recipe,
         listen: reader.or("DARKROOM_LISTEN", loopback(8080), address),
         admin_listen: reader.or("DARKROOM_ADMIN_LISTEN", loopback(9464), address),
-        render_slots: render_slots(reader, machine),
+        max_connections: max_connections(reader, machine, render_slots),
+        allowed_hosts: reader.or("DARKROOM_ALLOWED_HOSTS", Vec::new(), values::hosts),
+        trusted_proxies: reader.or("DARKROOM_TRUSTED_PROXIES", Vec::new(), values::networks),
+        api_tokens,
+        has_jwt_authorizer: reader.or("DARKROOM_JWT_AUTHORIZER", false, values::switch),
+        render_slots,
         memory_budget,
         max_bytes,
         max_pixels,
@@ -143,6 +176,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine) -> Con
         visibility_timeout: duration(reader, "DARKROOM_VISIBILITY_TIMEOUT", 60, 2 * SECOND, HOUR),
         drain_timeout: duration(reader, "DARKROOM_DRAIN_TIMEOUT", 90, SECOND, HOUR),
         upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, HOUR),
+        min_upload_rate: reader.or("DARKROOM_MIN_UPLOAD_RATE", 10 << 10, |text| values::size(text, 1..=16 * MIB)),
         plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
         require_content_length: reader.or("DARKROOM_REQUIRE_CONTENT_LENGTH", false, values::switch),
         delete_originals_after: reader
@@ -167,6 +201,18 @@ fn pixels_that_fit(render_budget: u64, recipe: &Recipe) -> u64 {
 fn render_slots(reader: &mut Reader<'_>, machine: Machine) -> usize {
     let slots = reader.optional("DARKROOM_RENDER_SLOTS", |text| values::count(text, 1..=1024));
     slots.map_or(machine.cores.max(1), |slots| slots as usize)
+}
+
+/// Connections of the API's listener. A client may need two descriptors: its socket, and the file that it uploads.
+fn max_connections(reader: &mut Reader<'_>, machine: Machine, render_slots: usize) -> usize {
+    let reserve = RESERVED_DESCRIPTORS + DESCRIPTORS_PER_SLOT * render_slots as u64;
+    let most = (machine.descriptors.saturating_sub(reserve).max(machine.descriptors / 4) / 2).max(1);
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    let connections = reader.optional("DARKROOM_MAX_CONNECTIONS", |text| {
+        let beyond = || format!("; the process may open {} files, `ulimit -Hn` raises that", machine.descriptors);
+        values::count(text, 1..=most).map_err(|problem| problem + &beyond())
+    });
+    connections.unwrap_or(most.min(DEFAULT_MAX_CONNECTIONS)) as usize
 }
 
 fn duration(

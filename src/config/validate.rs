@@ -10,6 +10,7 @@ use crate::thumbnail::dearest_bytes;
 /// Remembers every pair of settings that cannot work together.
 pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     keys_must_not_overlap(reader, config);
+    one_of_tokens_and_authorizer(reader, config);
     // Others render nothing: where uploads may be large their machines are small all the same.
     if matches!(role, Role::Local | Role::Worker) {
         budget_must_hold_the_dearest_image(reader, config);
@@ -17,6 +18,15 @@ pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     if config.listen == config.admin_listen && config.listen.port() != 0 {
         reader
             .mistake("DARKROOM_ADMIN_LISTEN", format!("must differ from DARKROOM_LISTEN, which is {}", config.listen));
+    }
+}
+
+/// Both read the header `Authorization`, so no client could satisfy them together.
+fn one_of_tokens_and_authorizer(reader: &mut Reader<'_>, config: &Config) {
+    if config.has_jwt_authorizer && !config.api_tokens.is_empty() {
+        let problem = "cannot be on while DARKROOM_API_TOKEN or DARKROOM_API_TOKEN_FILE is set: both read the header \
+                       Authorization; choose one of them";
+        reader.mistake("DARKROOM_JWT_AUTHORIZER", problem);
     }
 }
 

@@ -1,9 +1,11 @@
 //! From text to values: each function reads one kind of value and says what is wrong with it.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 
 use crate::recipe::{Recipe, Size};
 
@@ -140,6 +142,34 @@ fn one_origin(text: &str) -> Parsed<String> {
     Err(format!("has {text:?}: must be * or a list of origins such as https://example.org, without a path"))
 }
 
+/// Names of hosts, or their addresses, in lower case; without scheme and port.
+pub(super) fn hosts(text: &str) -> Parsed<Vec<String>> {
+    text.split(',').map(|part| one_host(part.trim())).collect()
+}
+
+fn one_host(text: &str) -> Parsed<String> {
+    let host = text.trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let is_name = host.len() <= 253 && host.split('.').all(is_label);
+    if is_name || host.parse::<IpAddr>().is_ok() {
+        return Ok(host);
+    }
+    Err(format!("has {text:?}: must be a list of host names or addresses such as images.example, without a port"))
+}
+
+/// Addresses and networks of proxies, such as `10.0.0.0/8`.
+pub(super) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
+    text.split(',').map(|part| one_network(part.trim())).collect()
+}
+
+fn one_network(text: &str) -> Parsed<IpNet> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let wrong = || format!("has {text:?}: must be a list of addresses or networks such as 10.0.0.7 or 10.0.0.0/8");
+    text.parse::<IpNet>().ok().or_else(address).ok_or_else(wrong)
+}
+
 /// A bucket's name.
 pub(super) fn bucket(text: &str) -> Parsed<String> {
     let is_name = (3..=63).contains(&text.len())
@@ -221,6 +251,28 @@ mod tests {
         assert!(
             accepted(&["", "example.org", "https://a.org/", "https://a.org/x", "https://a.org,"], origins).is_empty()
         );
+    }
+
+    #[test]
+    fn a_host_has_neither_scheme_nor_port() {
+        let good = ["images.example", "a", "10.0.0.1", "::1", "Images.Example., b_c.d-e"];
+        assert_eq!(accepted(&good, hosts), good);
+        assert_eq!(hosts(good[4]), Ok(vec!["images.example".to_owned(), "b_c.d-e".to_owned()]));
+        let long = format!("{}.example", "l".repeat(64));
+        let bad = ["", ".", "a,", "a b", "http://a", "a:80", "[::1]", "*", "*.example", "a/b", "a@b", "ä", &long];
+        assert!(accepted(&bad, hosts).is_empty(), "{:?}", accepted(&bad, hosts));
+    }
+
+    #[test]
+    fn a_network_is_an_address_or_has_its_length() {
+        let good = ["10.0.0.7", "10.0.0.0/8", "::1", "fd00::/8, 192.0.2.1/32"];
+        assert_eq!(accepted(&good, networks), good);
+        let bad = ["", "10.0.0.0/33", "10.0.0", "fd00::/129", "proxy.example", "10.0.0.1,", "*"];
+        assert!(accepted(&bad, networks).is_empty(), "{:?}", accepted(&bad, networks));
+        let [network, alone] = ["10.0.0.0/8", "10.0.0.7"].map(|text| networks(text).unwrap()[0]);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(network.contains(&address("10.255.0.1")) && !network.contains(&address("11.0.0.0")));
+        assert!(alone.contains(&address("10.0.0.7")) && !alone.contains(&address("10.0.0.8")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::ports::ErrorKind;
 use crate::record::Reason;
 
-use super::{Outcome, QueueName, QueueState, Request, SpaceLimit, Stage, StatusClass};
+use super::{Closed, ListenerName, Outcome, QueueName, QueueState, Request, SpaceLimit, Stage, StatusClass};
 
 /// What a metric measures in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,11 @@ metrics_table! {
     HTTP_REQUESTS = "darkroom_http_requests_total", Kind::Counter, One, ["request", "status"], requests,
         "Requests that the API answered, by what was asked for and by the hundred of the answer's status.";
 
+    CONNECTIONS_OPEN = "darkroom_connections_open", Kind::Gauge, One, ["listener"], listeners,
+        "Connections that are open, by listener.";
+    CONNECTIONS_CLOSED = "darkroom_connections_closed_total", Kind::Counter, One, ["listener", "reason"], closings,
+        "Connections that were closed, by listener and reason.";
+
     PORT_ERRORS = "darkroom_port_errors_total", Kind::Counter, One, ["port", "operation", "kind"], port_errors,
         "Calls of queue, object store or catalog that failed, by what a caller can do about it.";
     BREAKER_OPEN = "darkroom_breaker_open", Kind::Gauge, One, [], single,
@@ -231,6 +236,15 @@ fn requests() -> Vec<Vec<&'static str>> {
 
 fn space_limits() -> Vec<Vec<&'static str>> {
     one_label(SpaceLimit::ALL.map(SpaceLimit::as_str))
+}
+
+fn listeners() -> Vec<Vec<&'static str>> {
+    one_label(ListenerName::ALL.map(ListenerName::as_str))
+}
+
+fn closings() -> Vec<Vec<&'static str>> {
+    let reasons = |listener: ListenerName| Closed::ALL.map(|closed| vec![listener.as_str(), closed.as_str()]);
+    ListenerName::ALL.into_iter().flat_map(reasons).collect()
 }
 
 fn queues() -> Vec<Vec<&'static str>> {

@@ -216,6 +216,38 @@ pageTest("everything works by keyboard", { complaints: NETWORK }, async (page) =
   assert.equal(await page.evaluate(() => document.activeElement.id), "files");
 });
 
+pageTest("a server with a token is asked for it, once for all files and until the tab is closed", { complaints: /401/ }, async (page, context) => {
+  const token = "a-token-of-the-browser-test";
+  const guarded = await startDarkroom({ DARKROOM_API_TOKEN: token });
+  await page.goto(guarded.url);
+  await choose(page, photos.slice(0, 3));
+  const dialog = page.getByRole("dialog", { name: "This server asks for a token" });
+  await dialog.waitFor();
+  await expectAccessible(page, "token");
+  await keepScreenshot(page, "token");
+  await page.getByLabel("Token", { exact: true }).fill("a-token-that-is-not-the-one");
+  await page.keyboard.press("Enter");
+  await page.getByText("The server does not know this token.").waitFor();
+  await expectAccessible(page, "wrong token");
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Token", { exact: true }).fill(token);
+  await page.getByRole("button", { name: "Use this token" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  for (const { name } of photos.slice(0, 3)) assert.equal((await thumbnailSizes(page, name)).length, 3, name);
+
+  await page.reload();
+  await choose(page, [photos[3]]);
+  assert.equal((await thumbnailSizes(page, photos[3].name)).length, 3);
+  assert.equal(await dialog.count(), 0, "the token was kept");
+
+  const other = await context.newPage();
+  await other.goto(guarded.url);
+  await choose(other, [photos[3]]);
+  await other.getByRole("dialog").waitFor();
+  await other.close();
+  await guarded.stop();
+});
+
 pageTest("on a phone", { viewport: { width: 375, height: 720 }, isMobile: true, hasTouch: true }, async (page) => {
   const long = { ...photos[1], name: `${"a very long name without an end ".repeat(4)}.jpg` };
   await choose(page, [photos[0], { ...long, name: long.name.replaceAll(" ", "_") }]);

@@ -1,6 +1,8 @@
 //! The HTTP API, called as a client calls it.
 
+mod access;
 mod answers;
+mod connections;
 mod deletion;
 mod description;
 mod page;
@@ -15,8 +17,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use darkroom::api::{ApiSettings, ApiState, MAX_WAIT, router};
+use darkroom::api::{AccessSettings, ApiSettings, ApiState, HostRules, MAX_WAIT, TrustedProxies, router};
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
+use darkroom::config::ApiTokens;
 use darkroom::ports::Catalog;
 use darkroom::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, PublishedThumbnail, Reason, Sequencer,
@@ -29,6 +32,15 @@ use tower::ServiceExt as _;
 /// The time at which every test begins: the start of a signing window.
 const START: Timestamp = Timestamp::from_millis(1_700_000_100_000);
 
+/// Any host, no token, and whatever the test itself says about the connection in front.
+fn open_to_all() -> AccessSettings {
+    AccessSettings {
+        hosts: HostRules::default(),
+        proxies: TrustedProxies { on_lambda: true, networks: Vec::new() },
+        tokens: ApiTokens::default(),
+    }
+}
+
 /// The settings of every test that wishes no others.
 fn settings() -> ApiSettings {
     ApiSettings {
@@ -40,6 +52,7 @@ fn settings() -> ApiSettings {
         requires_content_length: false,
         may_delete: false,
         cors_origins: Vec::new(),
+        access: open_to_all(),
         max_wait: MAX_WAIT,
     }
 }
@@ -71,7 +84,7 @@ impl Bench {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
-        Self { records, clock, shutdown, router: router(state) }
+        Self { records, clock, shutdown, router: router(state, None) }
     }
 
     /// Calls the API without a network.

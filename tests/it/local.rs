@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
-use darkroom::backends::local::{LocalBackend, OpenError};
+use darkroom::backends::local::{LocalBackend, OpenError, UploadLimits};
 use darkroom::clock::{SharedClock, SystemClock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::event::{self, Event, ObjectCreated};
@@ -30,6 +30,8 @@ use tower::ServiceExt;
 
 const BUCKET: &str = "photos";
 const MAX_BYTES: u64 = 1000;
+/// Bytes per second.
+const MIN_RATE: u64 = 10;
 /// A thumbnail of so many bytes stands in its row, one of more in a file.
 const IN_ROW_BYTES: usize = 262_144;
 static LARGE: [u8; IN_ROW_BYTES + 1] = [b'x'; IN_ROW_BYTES + 1];
@@ -45,7 +47,10 @@ impl Backend {
     fn open(dir: &Path, clock: SharedClock) -> Result<Self, OpenError> {
         let config = LocalConfig { max_receives: 3, ..LocalConfig::new(dir.to_owned()) };
         let backend = LocalBackend::open(&config, BUCKET, "uploads/", BUCKET, clock)?;
-        Ok(Self { ports: backend.ports(), router: backend.router(MAX_BYTES) })
+        Ok(Self {
+            ports: backend.ports(),
+            router: backend.router(UploadLimits { max_bytes: MAX_BYTES, min_rate: MIN_RATE }),
+        })
     }
 
     /// A backend by the system's clock.

@@ -1,5 +1,7 @@
 // Following images to their end without using up the browser's six connections to a server.
 
+import { call } from "./session.js";
+
 /** Lets at most `width` tasks run at once, the others in the order in which they came. */
 export function lanes(width) {
   const waiting = [];
@@ -63,7 +65,7 @@ async function lookAt(id, tag, signal) {
   const headers = tag ? { "if-none-match": tag } : {};
   let response;
   try {
-    response = await fetch(`/images/${id}?wait=${tag ? wait : "0s"}`, { headers, signal, cache: "no-store" });
+    response = await call(`/images/${id}?wait=${tag ? wait : "0s"}`, { headers, signal, cache: "no-store" });
     if (response.status === 404) return { isUnknown: true };
     if (response.status === 304) {
       const seconds = Number(response.headers.get("retry-after"));

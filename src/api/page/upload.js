@@ -1,5 +1,7 @@
 // One upload: look at the file's first bytes, ask for an address, put the bytes there.
 
+import { call } from "./session.js";
+
 /** What stopped an upload, in words, and whether it makes sense to try again. */
 export class Stopped extends Error {
   constructor(words, { canRetry = false, isNetwork = false } = {}) {
@@ -36,10 +38,11 @@ export async function askForUpload(file, contentType, signal) {
   const body = JSON.stringify({ contentType, contentLength: file.size });
   let response;
   try {
-    response = await fetch("/images", { method: "POST", body, headers: { "content-type": "application/json" }, signal });
+    response = await call("/images", { method: "POST", body, headers: { "content-type": "application/json" }, signal });
   } catch (error) {
     throw error.name === "AbortError" ? error : brokenOff();
   }
+  if (response.status === 403) throw new Stopped(`Refused: ${detailOf(await response.text())}.`);
   if (!response.ok) throw await stoppedBy(response.status, () => response.text());
   return response.json();
 }

@@ -15,36 +15,50 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
+use tokio::time::Instant;
 
 use super::failure::file_error;
 use super::incoming::Incoming;
 use super::objects::{Description, LocalBucket, PUT, blocking, on_a_thread};
+use super::pace::PacedBody;
 use super::problem::Problem;
 use super::rows::ObjectRow;
 use super::signature::{Grant, ROOT};
+use crate::clock::Timestamp;
 use crate::ports::{ErrorKind, PortError};
 use crate::recipe::Format;
 
 /// Bytes that are gathered before they are handed to a blocking thread, and read from a file at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// How long a client may send nothing in the middle of an upload.
-const IDLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long after the expiry of its address an upload may still arrive.
+const TIME_AFTER_EXPIRY: Duration = Duration::from_secs(60);
+
+/// How long the body of a refused upload is read.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an upload may take.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// Largest upload in bytes.
+    pub max_bytes: u64,
+    /// Bytes per second below which an upload is given up, averaged over 10 s.
+    pub min_rate: u64,
+}
 
 /// The buckets behind the routes.
 #[derive(Clone)]
 struct Buckets {
     buckets: [Arc<LocalBucket>; 2],
-    max_bytes: u64,
+    limits: UploadLimits,
 }
 
 /// The routes below [`ROOT`].
-pub(super) fn router(buckets: [Arc<LocalBucket>; 2], max_bytes: u64) -> Router {
+pub(super) fn router(buckets: [Arc<LocalBucket>; 2], limits: UploadLimits) -> Router {
     Router::new()
         .route(&format!("{ROOT}{{bucket}}/{{*key}}"), get(download).put(upload).fallback(other_method))
-        .with_state(Buckets { buckets, max_bytes })
+        .with_state(Buckets { buckets, limits })
 }
 
 impl Buckets {
@@ -67,24 +81,25 @@ async fn other_method() -> Problem {
 
 async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let (bucket, description) = match admit(&buckets, &head).await {
+    let (bucket, description, deadline) = match admit(&buckets, &head).await {
         Ok(admitted) => admitted,
         Err(problem) => {
             // Many clients read the answer only once they have sent everything; one that asked first has sent nothing.
             if !head.headers.contains_key(EXPECT) {
-                discard(body, buckets.max_bytes).await;
+                discard(body, buckets.limits).await;
             }
             return problem.into_response();
         }
     };
-    match store(&bucket, description, body, buckets.max_bytes).await {
+    let body = PacedBody::new(body, buckets.limits.min_rate, deadline);
+    match store(&bucket, description, body, buckets.limits.max_bytes).await {
         Ok(etag) => (StatusCode::OK, [(ETAG, etag)]).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-/// Everything that can be said before the body is read.
-async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, Description), Problem> {
+/// Everything that can be said before the body is read, and until when it must have arrived.
+async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, Description, Instant), Problem> {
     let (bucket, grant) = buckets.verify("PUT", request)?;
     let headers = &request.headers;
     let content_type = text(headers, CONTENT_TYPE);
@@ -92,10 +107,10 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     agree("content-type", grant.content_type.as_deref(), content_type.as_deref())?;
     let [stated, sent] = [grant.content_length, content_length].map(|length| length.map(|length| length.to_string()));
     agree("content-length", stated.as_deref(), sent.as_deref())?;
-    if content_length.is_some_and(|length| length > buckets.max_bytes) {
-        return Err(Problem::too_large(buckets.max_bytes));
+    if content_length.is_some_and(|length| length > buckets.limits.max_bytes) {
+        return Err(Problem::too_large(buckets.limits.max_bytes));
     }
-    let Grant { key, is_single_use, .. } = grant;
+    let Grant { key, is_single_use, expires: grant_expires, .. } = grant;
     let only_if_absent = is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
     let is_taken = match is_single_use {
         true => bucket.was_used(&key).await.is_ok_and(|was_used| was_used),
@@ -105,7 +120,10 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
         return Err(Problem::already_uploaded());
     }
     bucket.check_space(PUT, content_length).await.map_err(|error| Problem::of_port(&error))?;
-    Ok((bucket, Description { key, content_type, cache_control: None, only_if_absent, is_single_use }))
+    let expires = Timestamp::from_millis(grant_expires.saturating_mul(1000));
+    let deadline = Instant::now() + expires.since(bucket.clock.now()) + TIME_AFTER_EXPIRY;
+    let description = Description { key, content_type, cache_control: None, only_if_absent, is_single_use };
+    Ok((bucket, description, deadline))
 }
 
 /// Whether the client sends what it stated when it asked for the address.
@@ -124,17 +142,15 @@ fn agree(header: &str, stated: Option<&str>, sent: Option<&str>) -> Result<(), P
 async fn store(
     bucket: &LocalBucket,
     description: Description,
-    body: Body,
+    mut body: PacedBody,
     max_bytes: u64,
 ) -> Result<HeaderValue, Problem> {
     let directory = bucket.directory.clone();
     let mut incoming = blocking(move || Incoming::begin(directory)).await.map_err(|error| Problem::of_file(&error))?;
-    let mut body = body.into_data_stream();
     let mut gathered = Vec::new();
     let (mut gathered_bytes, mut bytes) = (0, 0u64);
     loop {
-        let next = tokio::time::timeout(IDLE_LIMIT, body.next()).await.map_err(|_| Problem::stalled())?;
-        let chunk: Option<Bytes> = next.transpose().map_err(|error| Problem::broken_off(&error))?;
+        let chunk = body.next().await.map_err(|cut| Problem::cut(&cut))?;
         let is_last = chunk.is_none();
         if let Some(chunk) = chunk {
             gathered_bytes += chunk.len();
@@ -168,20 +184,17 @@ async fn append(bucket: &LocalBucket, mut incoming: Incoming, chunks: Vec<Bytes>
     .await
 }
 
-/// Reads what a refused client still sends, up to a limit and for a while.
-async fn discard(body: Body, limit_bytes: u64) {
-    let mut body = body.into_data_stream();
+/// Reads what a refused client still sends, up to a limit, for a while, and at the rate of any upload.
+async fn discard(body: Body, limits: UploadLimits) {
+    let mut body = PacedBody::new(body, limits.min_rate, Instant::now() + DISCARD_TIMEOUT);
     let mut bytes = 0;
-    let read = async {
-        while let Some(Ok(chunk)) = body.next().await {
-            bytes += chunk.len() as u64;
-            if bytes > limit_bytes.saturating_mul(2) {
-                break;
-            }
-        }
-    };
     // A client that goes on after that loses its connection, and its answer with it.
-    drop(tokio::time::timeout(IDLE_LIMIT, read).await);
+    while let Ok(Some(chunk)) = body.next().await {
+        bytes += chunk.len() as u64;
+        if bytes > limits.max_bytes.saturating_mul(2) {
+            break;
+        }
+    }
 }
 
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {

@@ -1,7 +1,6 @@
 //! What the routes answer when they refuse: problem details as RFC 9457 has them.
 
 use std::error::Error;
-use std::fmt::Display;
 use std::io;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::failure::NoSpace;
+use super::pace::Cut;
 use crate::metrics;
 use crate::ports::{ErrorKind, PortError};
 
@@ -39,12 +39,18 @@ impl Problem {
         )
     }
 
-    pub(super) fn stalled() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "nothing came for 30 s; nothing was stored")
-    }
-
-    pub(super) fn broken_off(error: &impl Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("the upload broke off, nothing was stored: {error}"))
+    /// The body did not arrive as it has to.
+    pub(super) fn cut(cut: &Cut) -> Self {
+        match cut {
+            Cut::TooSlow { .. } => Self::new(StatusCode::REQUEST_TIMEOUT, format!("{cut}; nothing was stored")),
+            Cut::TooLate => Self::new(
+                StatusCode::FORBIDDEN,
+                "the address has expired while the upload was still arriving; nothing was stored",
+            ),
+            Cut::BrokenOff(_) => {
+                Self::new(StatusCode::BAD_REQUEST, format!("the upload broke off, nothing was stored: {cut}"))
+            }
+        }
     }
 
     /// A file could not be read or written.

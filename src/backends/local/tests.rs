@@ -175,7 +175,7 @@ async fn an_upload_stops_in_the_middle_once_the_disk_is_nearly_full() {
         chunk()
     });
     let request = Request::put(url).body(Body::from_stream(body)).unwrap();
-    let answer = backend.router(1 << 30).oneshot(request).await.unwrap();
+    let answer = backend.router(UploadLimits { max_bytes: 1 << 30, min_rate: 1 }).oneshot(request).await.unwrap();
     assert_eq!(answer.status(), 507);
     assert_eq!(names_in(&incoming.join(&names_in(&incoming)[0])), ["lock"]);
     assert_eq!(names_in(&dir.path().join("objects")), Vec::<String>::new());

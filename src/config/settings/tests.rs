@@ -4,7 +4,7 @@ use super::*;
 use crate::config::Mistake;
 
 /// A machine with 4 cores and 8 GiB.
-const MACHINE: Machine = Machine { cores: 4, memory_bytes: 8 << 30 };
+const MACHINE: Machine = Machine { cores: 4, memory_bytes: 8 << 30, descriptors: 20_000 };
 
 /// The least that a worker on AWS needs.
 const AWS: [(&str, &str); 3] = [
@@ -42,7 +42,9 @@ fn one_machine_needs_no_setting_at_all() {
     let seconds = [config.render_timeout, config.visibility_timeout, config.drain_timeout, config.upload_url_expiry];
     assert_eq!(seconds.map(|duration| duration.as_secs()), [60, 60, 90, 300]);
     assert_eq!((config.plain_uploads, config.public_url, config.log), (true, None, LogFormat::Text));
-    assert!(config.cors_origins.is_empty());
+    assert!(config.cors_origins.is_empty() && config.allowed_hosts.is_empty() && config.trusted_proxies.is_empty());
+    assert!(config.api_tokens.is_empty() && !config.has_jwt_authorizer);
+    assert_eq!((config.max_connections, config.min_upload_rate), (1024, 10 << 10));
     assert_eq!(warnings, Vec::<String>::new());
 }
 
@@ -55,7 +57,7 @@ fn the_budget_is_70_percent_of_the_memory() {
 
 #[test]
 fn a_small_machine_takes_smaller_images() {
-    let small = Machine { cores: 1, memory_bytes: 512 * MIB };
+    let small = Machine { cores: 1, memory_bytes: 512 * MIB, descriptors: 20_000 };
     let config = read_on(small, Role::Local, &[]).unwrap().config;
     assert!(config.max_pixels < 100_000_000);
     assert!(dearest_bytes(&config.recipe, config.max_pixels) <= config.render_budget());
@@ -79,7 +81,7 @@ fn roles_need_what_they_use() {
 /// On Lambda an API has 128 MiB, and answers for uploads that no such machine could render.
 #[test]
 fn an_api_needs_no_memory_to_render_with() {
-    let small = Machine { cores: 1, memory_bytes: 128 * MIB };
+    let small = Machine { cores: 1, memory_bytes: 128 * MIB, descriptors: 20_000 };
     let large_uploads = [&AWS[..], &[("DARKROOM_MAX_BYTES", "1GiB")]].concat();
     assert_eq!(complaints(read_on(small, Role::Api, &large_uploads)), Vec::<&str>::new());
     assert_eq!(complaints(read_on(small, Role::Worker, &large_uploads)), ["DARKROOM_MEMORY_BUDGET"]);
@@ -122,6 +124,7 @@ fn ranges_hold_their_bounds_and_nothing_else() {
         ("DARKROOM_DRAIN_TIMEOUT", ["999ms", "3601s"], ["1s", "1001ms", "3599s", "1h"]),
         ("DARKROOM_UPLOAD_URL_EXPIRY", ["999ms", "3601s"], ["1s", "1001ms", "3599s", "1h"]),
         ("DARKROOM_MAX_PIXELS", ["999999", "1000000001"], ["1MP", "1000001", "100MP", "200MP"]),
+        ("DARKROOM_MIN_UPLOAD_RATE", ["0B", "16777217B"], ["1B", "2B", "16777215B", "16MiB"]),
         ("DARKROOM_MAX_BYTES", ["1023B", "5369MB"], ["1KiB", "1025B", "2GiB", "3GiB"]),
     ] {
         for value in outside {
@@ -160,7 +163,7 @@ fn the_budget_holds_the_dearest_image_or_is_refused() {
         let refused = complaints(local(&variables)) == ["DARKROOM_MEMORY_BUDGET"];
         assert_eq!(refused, is_refused, "{budget}");
     }
-    let tiny = Machine { cores: 1, memory_bytes: 64 * MIB };
+    let tiny = Machine { cores: 1, memory_bytes: 64 * MIB, descriptors: 20_000 };
     assert_eq!(complaints(read_on(tiny, Role::Local, &[])), ["DARKROOM_MEMORY_BUDGET"]);
     // Who renders nothing needs no memory for it.
     let operator = [("DARKROOM_BACKEND", "local"), ("DARKROOM_DIR", "d")];
@@ -197,4 +200,67 @@ fn slips_of_the_pen_are_warned_about() {
 fn an_empty_variable_counts_as_unset() {
     let config = local(&[("DARKROOM_PUBLIC_URL", ""), ("DARKROOM_LISTEN", " ")]).unwrap().config;
     assert_eq!((config.public_url, config.listen), (None, loopback(8080)));
+}
+
+#[test]
+fn connections_leave_descriptors_for_files_and_the_admin_listener() {
+    let of =
+        |descriptors, variables: &[(&str, &str)]| read_on(Machine { descriptors, ..MACHINE }, Role::Local, variables);
+    let default = |descriptors| of(descriptors, &[]).unwrap().config.max_connections;
+    // Of 1024, 192 and 4 for each of the 4 slots are reserved; each client may take two of the rest.
+    assert_eq!(default(1024), 408);
+    assert_eq!((default(64), default(1)), (8, 1));
+    assert_eq!((default(20_000), default(1 << 30)), (1024, 1024));
+    for (value, is_refused) in [("0", true), ("1", false), ("407", false), ("408", false), ("409", true), ("8.5", true)]
+    {
+        let refused = complaints(of(1024, &[("DARKROOM_MAX_CONNECTIONS", value)])) == ["DARKROOM_MAX_CONNECTIONS"];
+        assert_eq!(refused, is_refused, "{value}");
+    }
+    let told = of(1024, &[("DARKROOM_MAX_CONNECTIONS", "409")]).unwrap_err().to_string();
+    assert!(told.contains("\"409\"") && told.contains("1024 files") && told.contains("ulimit -Hn"), "{told}");
+}
+
+#[test]
+fn tokens_come_from_one_place_and_are_never_shown() {
+    const TOKEN: &str = "0123456789abcdef";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let (file, none) = (file.to_str().unwrap(), dir.path().join("none"));
+    for variables in [[("DARKROOM_API_TOKEN", TOKEN)], [("DARKROOM_API_TOKEN_FILE", file)]] {
+        let config = local(&variables).unwrap().config;
+        assert!(config.api_tokens.contain(TOKEN), "{variables:?}");
+        assert!(!format!("{config:?}").contains(TOKEN));
+    }
+    for (variables, variable) in [
+        (&[("DARKROOM_API_TOKEN", TOKEN), ("DARKROOM_API_TOKEN_FILE", file)][..], "DARKROOM_API_TOKEN"),
+        (&[("DARKROOM_API_TOKEN", "")], "DARKROOM_API_TOKEN"),
+        (&[("DARKROOM_API_TOKEN", " 0123456789abcdef")], "DARKROOM_API_TOKEN"),
+        (&[("DARKROOM_API_TOKEN", "0123456789abcde")], "DARKROOM_API_TOKEN"),
+        (&[("DARKROOM_API_TOKEN_FILE", "")], "DARKROOM_API_TOKEN_FILE"),
+        (&[("DARKROOM_API_TOKEN_FILE", none.to_str().unwrap())], "DARKROOM_API_TOKEN_FILE"),
+        (&[("DARKROOM_API_TOKEN", TOKEN), ("DARKROOM_JWT_AUTHORIZER", "on")], "DARKROOM_JWT_AUTHORIZER"),
+        (&[("DARKROOM_API_TOKEN_FILE", file), ("DARKROOM_JWT_AUTHORIZER", "on")], "DARKROOM_JWT_AUTHORIZER"),
+    ] {
+        let mistakes = local(variables).unwrap_err();
+        assert!(!mistakes.to_string().contains("0123456789"), "{mistakes}");
+        assert_eq!(complaints(Err(mistakes)), [variable], "{variables:?}");
+    }
+    assert!(local(&[("DARKROOM_JWT_AUTHORIZER", "on")]).unwrap().config.has_jwt_authorizer);
+    // Others have no API, and may have no right to read the file.
+    let elsewhere = [&AWS[..], &[("DARKROOM_API_TOKEN_FILE", "/nowhere")]].concat();
+    let loaded = read_on(MACHINE, Role::Worker, &elsewhere).unwrap();
+    assert!(loaded.config.api_tokens.is_empty() && loaded.warnings.is_empty());
+}
+
+#[test]
+fn hosts_and_proxies_are_lists() {
+    let lists = [("DARKROOM_ALLOWED_HOSTS", "Images.example, b"), ("DARKROOM_TRUSTED_PROXIES", "10.0.0.0/8,::1")];
+    let config = local(&lists).unwrap().config;
+    assert_eq!(
+        (config.allowed_hosts, config.trusted_proxies.len()),
+        (vec!["images.example".to_owned(), "b".to_owned()], 2)
+    );
+    let wrong = [("DARKROOM_ALLOWED_HOSTS", "https://a"), ("DARKROOM_TRUSTED_PROXIES", "proxy")];
+    assert_eq!(complaints(local(&wrong)), ["DARKROOM_ALLOWED_HOSTS", "DARKROOM_TRUSTED_PROXIES"]);
 }

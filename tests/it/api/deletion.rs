@@ -12,7 +12,7 @@ use crate::world::{PREFIX, World};
 
 fn api_of(world: &World) -> Router {
     let settings = darkroom::api::ApiSettings { may_delete: true, ..settings() };
-    router(ApiState::new(&world.ports, settings, world.clock.clone(), CancellationToken::new()))
+    router(ApiState::new(&world.ports, settings, world.clock.clone(), CancellationToken::new()), None)
 }
 
 async fn delete(api: &Router, id: impl std::fmt::Display) -> Answer {
@@ -143,7 +143,7 @@ async fn a_deletion_that_ended_half_way_is_repeated_by_asking_again() {
     }
     let faulty = world.faults.wrap(world.ports.clone());
     let settings = darkroom::api::ApiSettings { may_delete: true, ..settings() };
-    let api = router(ApiState::new(&faulty, settings, world.clock.clone(), CancellationToken::new()));
+    let api = router(ApiState::new(&faulty, settings, world.clock.clone(), CancellationToken::new()), None);
     for _ in operations {
         delete(&api, &id).await.expect_problem(503, "unavailable");
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
-use darkroom::api::{ProblemKind, described_paths};
+use darkroom::api::{HostRules, ProblemKind, described_paths};
+use darkroom::config::ApiTokens;
 use darkroom::ports::ErrorKind;
 use darkroom::record::{Reason, Status};
 use serde_json::{Value, json};
@@ -12,9 +13,20 @@ use serde_json::{Value, json};
 use super::schema::mismatch;
 use super::{Answer, Bench, get, request, settings, with};
 
+const TOKEN: &str = "0123456789abcdef";
+
+/// A request with the token.
+fn bearing(request: Request<Body>) -> Request<Body> {
+    with(request, "authorization", &format!("Bearer {TOKEN}"))
+}
+
 /// An API with everything switched on, and its description.
 async fn described() -> (Bench, Value) {
-    let bench = Bench::with(|settings| settings.may_delete = true);
+    let bench = Bench::with(|settings| {
+        settings.may_delete = true;
+        settings.access.tokens = ApiTokens::parse(TOKEN).unwrap();
+        settings.access.hosts = HostRules::new(None, &["images.example".to_owned()]);
+    });
     let document = bench.get("/openapi.json").await.json();
     (bench, document)
 }
@@ -42,7 +54,7 @@ async fn the_description_has_the_routers_paths_and_methods() {
     assert_eq!(described, described_paths(&settings()).into_iter().collect());
     for (path, methods) in document["paths"].as_object().unwrap() {
         // No route answers PATCH, so the router lists what each does answer.
-        let answer = bench.call(request("PATCH", &path.replace(['{', '}'], ""), "")).await;
+        let answer = bench.call(bearing(request("PATCH", &path.replace(['{', '}'], ""), ""))).await;
         answer.expect_problem(405, "method-not-allowed");
         let allowed = answer.header("allow").unwrap().to_lowercase();
         let allowed: BTreeSet<&str> = allowed.split(',').filter(|method| *method != "head").collect();
@@ -58,6 +70,11 @@ async fn what_is_switched_off_is_not_described() {
     let off: BTreeSet<String> =
         operations(&all).difference(&operations(&bench.get("/openapi.json").await.json())).cloned().collect();
     assert_eq!(off, ["delete /images/{id}", "get /upload-url"].map(str::to_owned).into());
+    let open = bench.get("/openapi.json").await;
+    assert_eq!(open.json()["security"], json!([]));
+    for name in ["401", "421", "securitySchemes", "Unauthorized", "Misdirected"] {
+        assert!(all.to_string().contains(name) && !open.body.contains(name), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,6 +151,27 @@ fn calls(tag: &str) -> Vec<Call> {
     ]
 }
 
+/// Requests that are refused whoever asks for what.
+fn refused() -> Vec<Call> {
+    let mut refused = Vec::new();
+    for (operation, method, path) in [
+        ("post /images", "POST", "/images"),
+        ("get /images", "GET", "/images?key=uploads%2Fcat"),
+        ("get /images/{id}", "GET", "/images/cat"),
+        ("get /images/{id}/{size}", "GET", "/images/cat/small"),
+        ("get /upload-url", "GET", "/upload-url"),
+        ("get /openapi.json", "GET", "/openapi.json"),
+        ("delete /images/{id}", "DELETE", "/images/cat"),
+    ] {
+        refused.push((operation, request(method, path, ""), None));
+        refused.push((operation, with(bearing(request(method, path, "")), "host", "evil.example"), None));
+        if ["post /images", "get /upload-url", "delete /images/{id}"].contains(&operation) {
+            refused.push((operation, with(bearing(request(method, path, "")), "origin", "null"), None));
+        }
+    }
+    refused
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_answer_is_as_described_and_every_description_is_answered() {
     let (bench, document) = described().await;
@@ -141,10 +179,11 @@ async fn every_answer_is_as_described_and_every_description_is_answered() {
     bench.waiting_for_upload("dog");
     bench.waiting_for_upload("cow");
     bench.reject("cow", "01", Reason::Corrupt).await;
-    let tag = bench.get("/images/cat").await.header("etag").unwrap().to_owned();
+    let tag = bench.call(bearing(get("/images/cat"))).await.header("etag").unwrap().to_owned();
 
     let mut seen = BTreeSet::new();
-    for (operation, request, failure) in calls(&tag) {
+    let calls = calls(&tag).into_iter().map(|(operation, request, failure)| (operation, bearing(request), failure));
+    for (operation, request, failure) in calls.chain(refused()) {
         bench.records.fail_with(failure);
         let answer = bench.call(request).await;
         let (method, path) = operation.split_once(' ').unwrap();
@@ -177,8 +216,8 @@ fn expect_described(document: &Value, response: &Value, answer: &Answer, operati
     let content_type = answer.header("content-type").unwrap();
     let schema = &contents.get(content_type).unwrap_or_else(|| panic!("{operation}: {content_type}"))["schema"];
     expect_valid(document, schema, &answer.json());
-    if response["headers"].get("ETag").is_some() {
-        assert!(answer.header("etag").is_some(), "{operation}");
+    for name in ["ETag", "WWW-Authenticate"] {
+        assert!(response["headers"].get(name).is_none() || answer.header(name).is_some(), "{operation}: {name}");
     }
 }
 
@@ -188,11 +227,11 @@ async fn a_request_for_an_upload_is_described_as_it_is_read() {
     let schema = &document["paths"]["/images"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     for body in [json!({}), json!({"contentType": "image/jpeg", "contentLength": 5}), json!({"contentType": null})] {
         expect_valid(&document, schema, &body);
-        assert_eq!(bench.call(request("POST", "/images", body.to_string())).await.status, 201, "{body}");
+        assert_eq!(bench.call(bearing(request("POST", "/images", body.to_string()))).await.status, 201, "{body}");
     }
     for body in [json!({"contentLength": 0}), json!({"contentlength": 5}), json!({"contentType": 5})] {
         assert!(mismatch(&document, schema, &body).is_some(), "{body}");
-        assert_eq!(bench.call(request("POST", "/images", body.to_string())).await.status, 400, "{body}");
+        assert_eq!(bench.call(bearing(request("POST", "/images", body.to_string()))).await.status, 400, "{body}");
     }
 }
 

@@ -30,7 +30,7 @@ async fn every_file_that_the_page_names_is_served_with_its_type() {
     let page = bench.get("/").await.body;
     let mut paths: Vec<String> =
         page.split(['"', '\'']).filter(|text| text.starts_with("/page/")).map(str::to_owned).collect();
-    for module in ["page", "follow"] {
+    for module in ["page", "follow", "upload"] {
         let script = bench.get(&format!("/page/{module}.js")).await.body;
         let imports =
             script.split("from \"./").skip(1).map(|rest| format!("/page/{}", rest.split('"').next().unwrap()));

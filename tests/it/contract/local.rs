@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
-use darkroom::backends::local::LocalBackend;
+use darkroom::backends::local::{LocalBackend, UploadLimits};
 use darkroom::clock::{Clock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::ports::{Catalog, ObjectStore};
@@ -53,7 +53,7 @@ impl Fixture for LocalFixture {
     async fn bucket(&self, versions: Versions) -> Arc<dyn ObjectStore> {
         let name = format!("bucket-{}", self.routers.lock().unwrap().len());
         let backend = self.open(1, &name);
-        self.routers.lock().unwrap().insert(name, backend.router(1 << 20));
+        self.routers.lock().unwrap().insert(name, backend.router(UploadLimits { max_bytes: 1 << 20, min_rate: 1 }));
         match versions {
             Versions::Kept => backend.ports().uploads,
             Versions::None => backend.ports().thumbnails,

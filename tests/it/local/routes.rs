@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, Response};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use super::{MAX_BYTES, ONE_MINUTE, Place};
 
@@ -112,12 +113,53 @@ async fn an_upload_that_breaks_off_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_that_stalls_is_given_up() {
+async fn an_upload_below_the_least_rate_is_given_up() {
     let place = Place::new();
     let url = place.backend.sign_upload("uploads/cat").await;
     let stalled = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"pic"))]).chain(stream::pending());
-    assert_problem(&place.backend.fetch(put(&url, Body::from_stream(stalled))).await, 408, "30 s");
+    assert_problem(&place.backend.fetch(put(&url, Body::from_stream(stalled))).await, 408, "10 bytes per second");
+    assert_problem(&place.backend.fetch(put(&url, crawling(9, 30))).await, 408, "averaged over 10 s");
     assert_eq!(place.incoming().len(), 0);
+    assert_eq!(place.backend.fetch(put(&url, crawling(10, 30))).await.status(), 200);
+}
+
+/// A body that brings `bytes` every second, `count` times.
+fn crawling(bytes: usize, count: usize) -> Body {
+    Body::from_stream(stream::iter(0..count).then(move |_| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok::<_, std::io::Error>(vec![0; bytes])
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_ends_a_minute_after_its_address_expired() {
+    let place = Place::new();
+    let url = place.backend.sign_upload("uploads/cat").await;
+    tokio::time::sleep(ONE_MINUTE - Duration::from_secs(1)).await;
+    let start = Instant::now();
+    assert_problem(&place.backend.fetch(put(&url, crawling(10, 99))).await, 403, "expired");
+    assert_eq!(start.elapsed().as_secs(), 61);
+    assert_eq!((place.objects().len(), place.incoming().len()), (0, 0));
+
+    let url = place.backend.sign_upload("uploads/cat").await;
+    tokio::time::sleep(ONE_MINUTE - Duration::from_secs(1)).await;
+    assert_eq!(
+        place.backend.fetch(put(&url, crawling(10, 60))).await.status(),
+        200,
+        "it began in time and ended in time"
+    );
+}
+
+/// Otherwise an address that was never signed would hold a connection for as long as its client likes.
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_refused_upload_keeps_the_least_rate_too() {
+    let place = Place::new();
+    for (bytes, seconds) in [(9, 10), (10, 30)] {
+        let start = Instant::now();
+        let refused = place.backend.fetch(put("/objects/photos/uploads/cat?signature=00", crawling(bytes, 99))).await;
+        assert_problem(&refused, 403, "signature");
+        assert_eq!(start.elapsed().as_secs(), seconds, "{bytes} bytes a second");
+    }
 }
 
 #[tokio::test(start_paused = true)]

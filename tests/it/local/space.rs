@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
-use darkroom::backends::local::LocalBackend;
+use darkroom::backends::local::{LocalBackend, UploadLimits};
 use darkroom::config::LocalConfig;
 use darkroom::ports::ErrorKind;
 use darkroom::ports::objects::UploadTerms;
@@ -23,7 +23,7 @@ fn limited(place: &Place, limit: impl FnOnce(&mut LocalConfig)) -> Backend {
     let mut config = LocalConfig { max_receives: 3, ..LocalConfig::new(place.dir.path().to_owned()) };
     limit(&mut config);
     let backend = LocalBackend::open(&config, BUCKET, "uploads/", BUCKET, place.clock.clone()).unwrap();
-    Backend { ports: backend.ports(), router: backend.router(MAX_BYTES) }
+    Backend { ports: backend.ports(), router: backend.router(UploadLimits { max_bytes: MAX_BYTES, min_rate: 1 }) }
 }
 
 #[track_caller]

@@ -1,80 +1,95 @@
-//! Whatever the umask, and as whichever user: who may use what darkroom makes.
+//! Who may call the real binary: tokens, hosts, and what the log says about them.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
-
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::Site;
 use crate::images;
 
-/// A user without rights, and a group of his.
-const USER: u32 = 65_532;
-const GROUP: u32 = 42_424;
+const TOKEN: &str = "a-token-that-the-log-must-not-hold";
 
-/// Kind, mode and group of everything below a directory.
-fn listing(dir: &Path) -> Vec<(String, bool, u32, u32)> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let found = std::fs::metadata(&path).unwrap();
-        all.push((path.display().to_string(), found.is_dir(), found.mode() & 0o7777, found.gid()));
-        if found.is_dir() {
-            all.extend(listing(&path));
-        }
-    }
-    all
-}
+/// The line that says that the API asks for nothing.
+const OPEN: &str = "anyone who reaches";
 
 #[tokio::test]
-async fn whatever_the_umask_what_is_made_is_closed_to_others() {
-    for umask in ["000", "022", "077", "777"] {
-        let site = Site::new();
-        let mut command = Command::new("sh");
-        let script = format!("umask {umask} && exec {} local", env!("CARGO_BIN_EXE_darkroom"));
-        site.set(command.args(["-c", &script]).env("DARKROOM_OUTCOMES", "on"), &site.data());
-        let darkroom = site.run(command).await;
-        let id = site.upload(&images::jpeg(64, 48)).await;
-        site.expect_published(&id).await;
-        crate::process::until("the outcome is written", async || site.data().join("outcomes.jsonl").exists()).await;
-        let made = listing(&site.data());
-        for file in ["darkroom.db-wal", "outcomes.lock", "signing.key", "lock"] {
-            assert!(made.iter().any(|(path, ..)| path.ends_with(file)), "{file} is not among {made:?}");
-        }
-        for (path, is_dir, mode, _) in &made {
-            assert_eq!(*mode, if *is_dir { 0o700 } else { 0o600 }, "{path} has {mode:o} under umask {umask}");
-        }
-        darkroom.stop().await;
-    }
-}
-
-/// As in a container with Kubernetes' fsGroup: the volume belongs to root, the process is in the volume's group.
-#[tokio::test]
-async fn a_user_without_rights_works_in_a_volume_of_his_group() {
+async fn a_token_guards_the_api_and_signed_urls_need_none() {
     let site = Site::new();
-    let data = site.data();
-    std::fs::create_dir(&data).unwrap();
-    if chown(&data, Some(0), Some(GROUP)).is_err() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this test must run as root");
-        eprintln!("skipped: only root can act as another user, which this test needs");
-        return;
-    }
-    std::fs::set_permissions(site.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o2770)).unwrap();
-    let binary = site.dir.path().join("darkroom");
-    std::fs::copy(env!("CARGO_BIN_EXE_darkroom"), &binary).unwrap();
-    let darkroom = |group: Option<u32>| {
-        let mut command = Command::new(&binary);
-        site.set(command.args(["dlq", "list"]).uid(USER).gid(GROUP), &data);
-        command.envs(group.map(|group| ("DARKROOM_DIR_GROUP", group.to_string())));
-        command
+    let file = site.dir.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let mut command = site.command("local");
+    command.env("DARKROOM_API_TOKEN_FILE", &file).env("RUST_LOG", "debug");
+    let darkroom = site.run(command).await;
+    let ask = async |method: Method, path: &str, token: Option<&str>| {
+        let request = site.http.request(method, format!("{}{path}", site.api));
+        match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+        .send()
+        .await
+        .unwrap()
     };
-    let shared = darkroom(Some(GROUP)).output().await.unwrap();
-    assert!(shared.status.success(), "{shared:?}");
-    for (path, is_dir, mode, gid) in listing(&data) {
-        assert_eq!((mode, gid), (if is_dir { 0o2770 } else { 0o660 }, GROUP), "{path} has {mode:o}");
+    let refused = ask(Method::POST, "/images", None).await;
+    assert_eq!(
+        (refused.status(), &refused.headers()["www-authenticate"]),
+        (StatusCode::UNAUTHORIZED, &"Bearer".parse().unwrap())
+    );
+    assert_eq!(ask(Method::POST, "/images", Some("another-token-altogether")).await.status(), StatusCode::UNAUTHORIZED);
+
+    let invited: Value = ask(Method::POST, "/images", Some(TOKEN)).await.json().await.unwrap();
+    let put = site.put(invited["uploadUrl"].as_str().unwrap(), &images::jpeg(64, 48)).await.unwrap();
+    assert_eq!(put.status(), StatusCode::OK);
+    let path = format!("/images/{}?wait=20s", invited["id"].as_str().unwrap());
+    let mut image = Value::Null;
+    crate::process::until("it is published", async || {
+        image = ask(Method::GET, &path, Some(TOKEN)).await.json().await.unwrap();
+        image["status"] == "published"
+    })
+    .await;
+    let thumbnail = site.http.get(image["thumbnails"]["small"]["url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(thumbnail.status(), StatusCode::OK);
+    let log = darkroom.printed();
+    assert!(!log.contains(TOKEN) && !log.contains(OPEN), "{log}");
+    darkroom.stop().await;
+}
+
+#[tokio::test]
+async fn a_rebound_name_reaches_neither_listener_and_a_health_check_does() {
+    let site = Site::new();
+    let darkroom = site.start("local").await;
+    let (_, upload) = site.invite().await.unwrap();
+    for url in [
+        format!("{}/", site.api),
+        format!("{}/images/x", site.api),
+        upload,
+        darkroom.url("/livez"),
+        darkroom.url("/metrics"),
+    ] {
+        let answer = site.http.get(&url).header("host", "rebound.example").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::MISDIRECTED_REQUEST, "{url}");
     }
-    let refused = darkroom(None).output().await.unwrap();
-    let told = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && told.contains(&format!("chown -R {USER} ")), "{told}");
+    let mut check = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+    check.args(["check", "--health"]).env("DARKROOM_ADMIN_LISTEN", darkroom.url("").strip_prefix("http://").unwrap());
+    assert!(check.status().await.unwrap().success());
+    assert!(!darkroom.printed().contains(OPEN), "{}", darkroom.printed());
+    darkroom.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_api_beyond_the_loopback_says_so_at_the_start() {
+    for (variable, value, is_told) in
+        [("NO_COLOR", "1", true), ("DARKROOM_API_TOKEN", TOKEN, false), ("DARKROOM_JWT_AUTHORIZER", "on", false)]
+    {
+        let site = Site::new();
+        let mut command = site.command("local");
+        let everywhere = site.api.replace("http://127.0.0.1", "0.0.0.0");
+        command.env("DARKROOM_LISTEN", everywhere).env(variable, value);
+        let darkroom = site.run(command).await;
+        crate::process::until("it is ready for uploads", async || darkroom.printed().contains("ready for uploads"))
+            .await;
+        darkroom.signal("-TERM").await;
+        let (_, log) = darkroom.ended().await;
+        assert_eq!(log.contains(OPEN), is_told, "{variable}: {log}");
+    }
 }

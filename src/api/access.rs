@@ -1,0 +1,48 @@
+//! Who may ask what: hosts, proxies, other sites' pages, tokens.
+
+mod authority;
+mod hosts;
+mod proxies;
+mod sites;
+mod token;
+
+use std::net::IpAddr;
+
+use crate::config::{ApiTokens, Config};
+
+pub use hosts::HostRules;
+pub use proxies::TrustedProxies;
+
+pub(super) use authority::{Authorities, unusable};
+pub(super) use hosts::check_host;
+pub(super) use proxies::drop_untrusted;
+pub(super) use sites::refuse_other_sites;
+pub(super) use token::require_token;
+
+/// The rules of access to the API, as the settings say.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// The hosts that requests may address.
+    pub hosts: HostRules,
+    /// Whose `X-Forwarded-*` headers count.
+    pub proxies: TrustedProxies,
+    /// The tokens of clients; empty: anyone may call.
+    pub tokens: ApiTokens,
+}
+
+impl From<&Config> for AccessSettings {
+    fn from(config: &Config) -> Self {
+        // On Lambda nothing is listened on, and the gateway in front has a name of its own.
+        let listen = (!config.on_lambda).then(|| config.listen.ip());
+        Self {
+            hosts: HostRules::new(listen, &config.allowed_hosts),
+            proxies: TrustedProxies { on_lambda: config.on_lambda, networks: config.trusted_proxies.clone() },
+            tokens: config.api_tokens.clone(),
+        }
+    }
+}
+
+/// Whether an address is of this machine's loopback, also where it is written as IPv6.
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}

@@ -1,0 +1,117 @@
+//! Which hosts a listener answers for: a web page whose name leads to this machine must not reach it under that name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::super::serve::Arrival;
+use super::super::{Problem, ProblemKind};
+use super::{Authorities, is_loopback};
+use crate::metrics::{self, StatusClass};
+
+/// The hosts that a listener answers for.
+#[derive(Clone, Debug, Default)]
+pub struct HostRules {
+    is_checked: bool,
+    names: Vec<String>,
+}
+
+impl HostRules {
+    /// The rules of a listener on `listen`. On a loopback address only the loopback's names and these are answered;
+    /// elsewhere every name is, unless some are named.
+    pub fn new(listen: Option<IpAddr>, names: &[String]) -> Self {
+        Self { is_checked: !names.is_empty() || listen.is_some_and(is_loopback), names: names.to_vec() }
+    }
+
+    /// Whether any request may be refused for its host.
+    pub(in crate::api) const fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
+    /// Whether a request for `host`, an authority without its port, is answered on the address `local`.
+    fn admit(&self, host: &str, local: Option<IpAddr>) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        // An address cannot be rebound as a name can: who asks for this very address means this server.
+        let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
+        if let Ok(address) = literal.parse::<IpAddr>() {
+            let is_own = local.is_some_and(|local| local.to_canonical() == address.to_canonical());
+            return is_loopback(address) || is_own || self.names.iter().any(|name| name.parse() == Ok(address));
+        }
+        host == "localhost" || host.ends_with(".localhost") || self.names.contains(&host)
+    }
+}
+
+/// Answers 421 to requests for hosts that this listener does not answer for. One without a host comes from no browser
+/// and passes.
+pub(in crate::api) async fn check_host(State(rules): State<Arc<HostRules>>, request: Request, next: Next) -> Response {
+    let local = request.extensions().get::<Arrival>().map(|arrival| arrival.local.ip());
+    let refused = Authorities::of(request.uri(), request.headers()).map(|authorities| {
+        let foreign = authorities.all().find(|authority| !rules.admit(authority.host(), local));
+        foreign.filter(|_| rules.is_checked).map(|authority| misdirected(authority.host()))
+    });
+    match refused {
+        Ok(None) => next.run(request).await,
+        Ok(Some(problem)) | Err(problem) => {
+            metrics::answered(metrics::Request::Other, StatusClass::ClientError);
+            problem.into_response()
+        }
+    }
+}
+
+fn misdirected(host: &str) -> Problem {
+    let shown: String = host.chars().take(80).collect();
+    let detail = format!("this server does not answer for {shown:?}; DARKROOM_ALLOWED_HOSTS names what it answers for");
+    Problem::new(ProblemKind::Misdirected, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted<'a>(rules: &HostRules, local: &str, hosts: &[&'a str]) -> Vec<&'a str> {
+        let local = Some(local.parse().unwrap());
+        hosts.iter().copied().filter(|host| rules.admit(host, local)).collect()
+    }
+
+    #[test]
+    fn the_loopback_has_its_names_and_addresses() {
+        let rules = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]);
+        let own = ["localhost", "LocalHost", "localhost.", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]"];
+        assert_eq!(admitted(&rules, "127.0.0.1", &own), own);
+        let foreign =
+            ["evil.example", "localhost.evil.example", "notlocalhost", "10.0.0.1", "[::2]", "", ".", "0.0.0.0"];
+        assert!(admitted(&rules, "127.0.0.1", &foreign).is_empty());
+    }
+
+    #[test]
+    fn named_hosts_and_the_address_that_was_connected_to_are_answered() {
+        let names = ["images.example".to_owned(), "192.0.2.9".to_owned(), "2001:db8::9".to_owned()];
+        let rules = HostRules::new(Some("0.0.0.0".parse().unwrap()), &names);
+        let own = ["images.example", "IMAGES.example.", "192.0.2.9", "[2001:db8::9]", "10.0.0.5", "localhost"];
+        assert_eq!(admitted(&rules, "10.0.0.5", &own), own);
+        assert_eq!(admitted(&rules, "::ffff:10.0.0.5", &["10.0.0.5"]), ["10.0.0.5"]);
+        let foreign = ["other.example", "a.images.example", "10.0.0.6"];
+        assert!(admitted(&rules, "10.0.0.5", &foreign).is_empty());
+    }
+
+    #[test]
+    fn hosts_are_checked_on_a_loopback_and_where_some_are_named() {
+        let name = ["images.example".to_owned()];
+        for (listen, names, is_checked) in [
+            (Some("127.0.0.1"), &[][..], true),
+            (Some("::1"), &[], true),
+            (Some("::ffff:127.0.0.1"), &[], true),
+            (Some("0.0.0.0"), &[], false),
+            (Some("10.0.0.1"), &[], false),
+            (None, &[], false),
+            (Some("0.0.0.0"), &name, true),
+            (None, &name, true),
+        ] {
+            let listen = listen.map(|address| address.parse().unwrap());
+            assert_eq!(HostRules::new(listen, names).is_checked, is_checked, "{listen:?} {names:?}");
+        }
+    }
+}

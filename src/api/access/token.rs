@@ -1,0 +1,64 @@
+//! The token that a client shows where the settings ask for one.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::super::{Problem, ProblemKind};
+use crate::config::ApiTokens;
+
+/// Answers 401 to requests without a token, except for the page and its files, and the API's description.
+pub(in crate::api) async fn require_token(
+    State(tokens): State<Arc<ApiTokens>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // A path that is not routed is answered with 404 to everyone.
+    let is_open = path.is_none_or(|path| is_open(path.as_str()));
+    if is_open || tokens.is_empty() || bearer(request.headers()).is_some_and(|token| tokens.contain(token)) {
+        return next.run(request).await;
+    }
+    Problem::new(ProblemKind::Unauthorized, "send one of this server's tokens: Authorization: Bearer TOKEN")
+        .into_response()
+}
+
+/// Whether a route needs no token.
+fn is_open(route: &str) -> bool {
+    route == "/" || route == "/openapi.json" || route.starts_with("/page/")
+}
+
+/// The token of the only `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_follows_its_scheme() {
+        let of = |values: &[&str]| {
+            let headers = values.iter().map(|value| (header::AUTHORIZATION, value.parse().unwrap())).collect();
+            bearer(&headers).map(str::to_owned)
+        };
+        for (values, token) in [
+            (&["Bearer abc"][..], Some("abc")),
+            (&["bearer  abc"], Some("abc")),
+            (&["Basic abc"], None),
+            (&["Bearer"], None),
+            (&["abc"], None),
+            (&["Bearer abc", "Bearer abc"], None),
+            (&[], None),
+        ] {
+            assert_eq!(of(values).as_deref(), token, "{values:?}");
+        }
+    }
+}

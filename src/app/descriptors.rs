@@ -1,0 +1,17 @@
+//! The limit of open files: raised as far as the system allows, since each client takes one or two.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Raises the soft limit to the hard one. Where that fails the process goes on with the limit that it has.
+pub(super) fn raise_limit() {
+    let before = getrlimit(Resource::Nofile);
+    if before.current == before.maximum {
+        return;
+    }
+    let shown = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let (from, to) = (shown(before.current), shown(before.maximum));
+    match setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {
+        Ok(()) => tracing::debug!(from, to, "raised the limit of open files"),
+        Err(error) => tracing::warn!(%error, from, to, "the limit of open files cannot be raised"),
+    }
+}
