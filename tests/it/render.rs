@@ -215,7 +215,7 @@ fn what_follows_the_last_block_of_a_jpeg_is_no_damage() {
 
 #[test]
 fn a_picture_may_have_many_scans_up_to_the_limit_itself() {
-    // Each reads one block, and takes as much to begin as 2,048 blocks.
+    // Each reads one block of its only component, which takes as much to begin as 2,048 blocks.
     let most = 50_000_000 / 2049;
     for (scans, is_allowed) in [(most - 1, true), (most, true), (most + 1, false)] {
         let result = inspect(&images::jpeg_of_scans(scans), &Recipe::default(), &limits());

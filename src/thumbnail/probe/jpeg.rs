@@ -212,8 +212,7 @@ impl Found {
                 Ok(if self.adobe_transform == Some(0) { Colours::Rgb } else { Colours::YCbCr })
             }
             3 => Ok(if ids == b"RGB" { Colours::Rgb } else { Colours::YCbCr }),
-            4 if self.adobe_transform == Some(2) => Ok(Colours::Ycck),
-            4 => Ok(Colours::Cmyk),
+            4 => Ok(if matches!(self.adobe_transform, None | Some(0)) { Colours::Cmyk } else { Colours::Ycck }),
             0 => Err(corrupt("a scan without a frame")),
             count => Err(unsupported(format!("a JPEG of {count} components"))),
         }
@@ -328,6 +327,26 @@ mod tests {
         assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x50])), Reason::Corrupt);
         assert_eq!(reason(segment(0xc0, &[8, 0, 8])), Reason::Corrupt);
         assert_eq!(reason(Vec::new()), Reason::Corrupt);
+    }
+
+    #[test]
+    fn colours_go_by_the_rules_of_libjpeg() {
+        let adobe = |transform: u8| segment(0xee, &[b"Adobe\0\x64\0\0\0\0", &[transform][..]].concat());
+        let jfif = segment(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
+        let mut rgb = frame(0xc0, 8, 8, 8, &[0x11; 3]);
+        (rgb[10], rgb[13], rgb[16]) = (b'R', b'G', b'B');
+        let colours = |segments: &[&Vec<u8>]| {
+            let segments: Vec<_> = segments.iter().map(|&segment| segment.clone()).collect();
+            JpegProbe::read(&file(&segments)).unwrap().colours
+        };
+        let [one, three, four] = [1, 3, 4].map(|count| frame(0xc0, 8, 8, 8, &vec![0x11; count]));
+        assert_eq!(colours(&[&adobe(0), &one]), Colours::Gray);
+        assert_eq!([colours(&[&three]), colours(&[&rgb])], [Colours::YCbCr, Colours::Rgb]);
+        assert_eq!([colours(&[&jfif, &rgb]), colours(&[&jfif, &adobe(0), &three])], [Colours::YCbCr; 2]);
+        assert_eq!(colours(&[&adobe(0), &three]), Colours::Rgb);
+        assert_eq!([1, 2, 9].map(|transform| colours(&[&adobe(transform), &rgb])), [Colours::YCbCr; 3]);
+        assert_eq!([colours(&[&four]), colours(&[&adobe(0), &four])], [Colours::Cmyk; 2]);
+        assert_eq!([1, 2, 9].map(|transform| colours(&[&adobe(transform), &four])), [Colours::Ycck; 3]);
     }
 
     #[test]

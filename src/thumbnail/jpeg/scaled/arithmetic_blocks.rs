@@ -1,6 +1,6 @@
 //! From arithmetic-coded decisions to coefficients: which estimate each decision goes by (T.81, F.1.4 and G.1.3).
 
-use super::arithmetic::{Conditioning, Decoder, Estimate, FIXED};
+use super::arithmetic::{Conditioning, Decoder, Estimate};
 use super::blocks::Blocks;
 use super::damage::Damage;
 use super::frame::ScanComponent;
@@ -23,7 +23,6 @@ pub(super) struct Statistics {
     dc: Box<[[Estimate; 64]; 16]>,
     ac: Box<[[Estimate; 256]; 16]>,
     conditioning: Conditioning,
-    fixed: Estimate,
 }
 
 /// What is carried from block to block of one component.
@@ -50,14 +49,13 @@ impl Predictor {
 
 impl Statistics {
     pub(super) fn new(conditioning: Conditioning) -> Self {
-        Self { dc: Box::new([[0; 64]; 16]), ac: Box::new([[0; 256]; 16]), conditioning, fixed: FIXED }
+        Self { dc: Box::new([[0; 64]; 16]), ac: Box::new([[0; 256]; 16]), conditioning }
     }
 
     /// Forgets everything, as every restart interval begins.
     pub(super) fn restart(&mut self) {
         *self.dc = [[0; 64]; 16];
         *self.ac = [[0; 256]; 16];
-        self.fixed = FIXED;
     }
 
     /// Decodes the DC coefficient of the next block.
@@ -116,7 +114,7 @@ impl Statistics {
                     return Err(Damage::Code);
                 }
             }
-            let is_negative = decoder.decide(&mut self.fixed);
+            let is_negative = decoder.decide_evenly();
             let mut at = 3 * (place - 1) + 2;
             let mut magnitude = i32::from(decoder.decide(&mut estimates[at]));
             if magnitude != 0 && decoder.decide(&mut estimates[at]) {
@@ -170,16 +168,6 @@ impl Statistics {
         })
     }
 
-    /// One more bit of a DC coefficient.
-    pub(super) fn refine_dc<const K: usize>(
-        &mut self,
-        decoder: &mut Decoder<'_>,
-        (blocks, block): (&mut Blocks<K>, usize),
-        band: Band,
-    ) {
-        blocks.values[block][0] |= i16::from(decoder.decide(&mut self.fixed)) << band.low;
-    }
-
     /// One more bit of a band of AC coefficients in one block, and those that are new with this bit.
     pub(super) fn refine_ac<const K: usize>(
         &mut self,
@@ -210,7 +198,7 @@ impl Statistics {
                     break;
                 }
                 if decoder.decide(&mut estimates[at + 1]) {
-                    let sign = if decoder.decide(&mut self.fixed) { -1 } else { 1 };
+                    let sign = if decoder.decide_evenly() { -1 } else { 1 };
                     *nonzero |= 1 << place;
                     if let Some(value) = values.get_mut(place) {
                         *value = (sign << band.low) as i16;

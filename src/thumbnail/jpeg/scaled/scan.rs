@@ -284,7 +284,7 @@ impl Coder for ArithmeticCoder<'_> {
                     let value = self.statistics.dc(decoder, &mut self.predictors[position])?;
                     blocks.values[block][0] = (value << band.low) as i16;
                 }
-                Kind::RefineDc => self.statistics.refine_dc(decoder, (blocks, block), band),
+                Kind::RefineDc => blocks.values[block][0] |= i16::from(decoder.decide_evenly()) << band.low,
                 Kind::FirstAc => self.statistics.first_ac(decoder, table, (blocks, block), band)?,
                 Kind::RefineAc => self.statistics.refine_ac(decoder, table, (blocks, block), band)?,
             }
