@@ -201,7 +201,8 @@ pub fn inspect(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Header,
 /// Upper bound of [`Header::decode_bytes`] for every image of at most `max_pixels`: what admission must be able to give.
 pub fn dearest_bytes(recipe: &Recipe, max_pixels: u64) -> u64 {
     let side = recipe.largest_side().into();
-    FIXED_BYTES + jpeg::dearest_bytes(max_pixels, side).max(png::dearest_bytes(max_pixels, side))
+    let picture = jpeg::dearest_bytes(max_pixels, side).max(png::dearest_bytes(max_pixels, side));
+    FIXED_BYTES + colour::memory(colour::MAX_PROFILE_BYTES as u64) + picture
 }
 
 /// Makes the recipe's thumbnails: upright, inside their boxes, without metadata, in the format of the source.

@@ -30,6 +30,8 @@ fn image(kind: &str) -> Vec<u8> {
         "png" => images::png_rgba(2400, 1800),
         "flat png" => images::png_rgb(20_000, 200),
         "gray png" => images::white_30mp_png(),
+        "profile" => with_profile(&images::png_rgb(800, 600), 4 << 20),
+        "endless profile" => with_profile(&images::png_rgb(800, 600), 60 << 20),
         // Noise, which is larger than what rendering takes.
         "large png" => images::png_of(ColorType::Rgb, BitDepth::Eight, 3600, 2700, &noise(3600 * 2700 * 3)),
         "deep png" => images::png_of(ColorType::Rgba, BitDepth::Sixteen, 2000, 1500, &noise(2000 * 1500 * 8)),
@@ -40,6 +42,13 @@ fn image(kind: &str) -> Vec<u8> {
         }
         other => panic!("no such kind: {other}"),
     }
+}
+
+/// The PNG with a profile of so many bytes, which takes a thousandth of them in the file.
+fn with_profile(png: &[u8], length: usize) -> Vec<u8> {
+    let body = [b"icc\0\0".to_vec(), fdeflate::compress_to_vec(&vec![0; length])].concat();
+    let (header, rest) = png.split_at(33);
+    [header, &images::png_chunk(b"iCCP", &body), rest].concat()
 }
 
 fn noise(length: usize) -> Vec<u8> {
@@ -69,6 +78,8 @@ fn rendering_stays_inside_the_memory_that_the_header_promises() {
         "png",
         "flat png",
         "gray png",
+        "profile",
+        "endless profile",
         "deep png",
         "large png",
         "large png, no end",

@@ -6,7 +6,7 @@ use crc_fast::crc32_iso_hdlc;
 
 use super::super::geometry::Dimensions;
 use super::super::source::Source;
-use super::super::{FIXED_BYTES, Header, Refusal, RenderError, exif, png};
+use super::super::{FIXED_BYTES, Header, Refusal, RenderError, colour, exif, png};
 use super::{PNG_SIGNATURE, corrupt, largest, refuse};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
@@ -17,6 +17,8 @@ const MAX_CHUNKS: usize = 65_536;
 const MAX_PALETTE_BYTES: u64 = 3 * 256;
 /// How much of `eXIf` is read: what an EXIF segment of a JPEG can hold.
 const EXIF_BYTES: u64 = 64 << 10;
+/// So many bytes a byte of deflated data can become.
+const MAX_INFLATION: u64 = 1032;
 /// Pixels on a side at most.
 pub(in super::super) const MAX_SIDE: u32 = 1_000_000;
 /// Where IHDR's body lies.
@@ -144,8 +146,15 @@ impl PngProbe {
             width: self.width,
             height: self.height,
             orientation: self.orientation,
-            decode_bytes: png::decode_bytes(self, largest(recipe, self.width, self.height)).saturating_add(FIXED_BYTES),
+            decode_bytes: png::decode_bytes(self, largest(recipe, self.width, self.height))
+                .saturating_add(FIXED_BYTES + self.profile_memory()),
         }
+    }
+
+    /// The most memory that the profile takes, by the most that its data can be inflated to.
+    fn profile_memory(&self) -> u64 {
+        let inflated = self.profile.map_or(0, |(_, length)| length.saturating_mul(MAX_INFLATION));
+        colour::memory(inflated.min(colour::MAX_PROFILE_BYTES as u64))
     }
 
     /// The limits that are not those of every image.
