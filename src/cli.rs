@@ -75,12 +75,12 @@ pub enum Command {
     /// Needs the worker's settings, DARKROOM_DLQ_URL included; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
     /// Looking at a dead letter hides it from others for a moment, and counts as one of its receives.
     Dlq(dlq::Dlq),
-    /// Find images that got stuck, and thumbnails that nobody needs any more, and put it right
+    /// Repair images that got stuck, and remove thumbnails that are no longer needed
     ///
-    /// Uploads that never came are forgotten; those whose event got lost, and images that nobody is at work on, are put
-    /// into the queue; dead letters without a verdict become `failed`; thumbnails of superseded versions are removed
-    /// after a day. Prints a report. May run at any time, beside everything else, and twice at once; `darkroom local`
-    /// does it every hour by itself. Needs the settings of `darkroom dlq`.
+    /// Removes records of uploads that never came, and thumbnails of superseded versions after a day. Puts uploads whose event
+    /// got lost, and images that no worker holds, into the queue. Dead letters without a verdict become `failed`. With
+    /// DARKROOM_DELETE_ORIGINALS_AFTER, deletes superseded and refused originals. Prints a report. Any number of sweeps may
+    /// run at once, beside everything else; `darkroom local` sweeps every hour. Needs the settings of `darkroom dlq`.
     Sweep(sweep::Sweep),
     /// Put objects into the queue that are there already, to be rendered
     ///

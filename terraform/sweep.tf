@@ -1,11 +1,17 @@
 # The hourly sweep, where it is switched on: finds what got stuck and puts it right.
 
 locals {
-  sweep_environment = merge(local.common_environment, {
-    AWS_REGION         = local.region
-    DARKROOM_QUEUE_URL = aws_sqs_queue.uploads.url
-    DARKROOM_DLQ_URL   = aws_sqs_queue.dead_letters.url
-  })
+  deletes_originals = try(length(var.delete_originals_after) > 0, false)
+
+  sweep_environment = merge(
+    local.common_environment,
+    {
+      AWS_REGION         = local.region
+      DARKROOM_QUEUE_URL = aws_sqs_queue.uploads.url
+      DARKROOM_DLQ_URL   = aws_sqs_queue.dead_letters.url
+    },
+    local.deletes_originals ? { DARKROOM_DELETE_ORIGINALS_AFTER = var.delete_originals_after } : {},
+  )
 }
 
 resource "aws_ecs_task_definition" "sweep" {
@@ -114,6 +120,20 @@ data "aws_iam_policy_document" "sweep" {
     resources = [local.thumbnail_objects_arn]
   }
 
+  dynamic "statement" {
+    # Only with delete_originals_after.
+    for_each = !local.deletes_originals ? {} : {
+      FindOriginals   = { actions = ["s3:ListBucketVersions"], resources = [local.upload_bucket_arn] }
+      DeleteOriginals = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources = [local.upload_objects_arn] }
+    }
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+
   statement {
     sid       = "AskForAnotherRun"
     actions   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
@@ -122,7 +142,7 @@ data "aws_iam_policy_document" "sweep" {
 
   statement {
     sid       = "LookAtDeadLetters"
-    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"]
     resources = [local.dead_letters_arn]
   }
 }

@@ -313,6 +313,21 @@ variable "sweep_enabled" {
   default     = false
 }
 
+variable "delete_originals_after" {
+  description = "How long after its verdict the sweep deletes an original that was superseded or refused, for good: 1h to 9999h, or 1d to 3650d. Unset or \"\": never. Needs sweep_enabled."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.delete_originals_after == null ? true : can(regex("^$|^[1-9][0-9]{0,3}h$|^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650)d$", var.delete_originals_after))
+    error_message = "delete_originals_after must be 1h to 9999h, or 1d to 3650d."
+  }
+  validation {
+    condition     = var.delete_originals_after == null || var.delete_originals_after == "" || var.sweep_enabled
+    error_message = "delete_originals_after needs sweep_enabled = true: the sweep deletes them."
+  }
+}
+
 # --- API --------------------------------------------------------------------------------------------------------------
 
 variable "api_requests_per_second" {

@@ -25,7 +25,7 @@ pub struct Backfill {
     /// Wait until all are settled, and tell what became of them; ends with 1 if any failed
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
-    /// Only tell what would be done
+    /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
 }

@@ -41,7 +41,7 @@ enum DlqCommand {
     Redrive {
         #[command(flatten)]
         selection: Selection,
-        /// Only tell what would be redriven
+        /// Show what would be redriven, and do nothing
         #[arg(long)]
         dry_run: bool,
         /// Messages a second, at most

@@ -9,7 +9,7 @@ use crate::operate::sweep::SweepTerms;
 /// `darkroom sweep`
 #[derive(Debug, Args)]
 pub struct Sweep {
-    /// Only tell what would be done
+    /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// How long an image may be `waiting_for_thumbnails` with nobody at work before it is put into the queue again

@@ -367,6 +367,50 @@ run "api_as_asked_for" {
   }
 }
 
+run "originals_are_kept" {
+  command = plan
+
+  variables {
+    sweep_enabled          = true
+    delete_originals_after = ""
+  }
+
+  assert {
+    condition     = !contains([for setting in jsondecode(aws_ecs_task_definition.sweep[0].container_definitions)[0].environment : setting.name], "DARKROOM_DELETE_ORIGINALS_AFTER")
+    error_message = "the sweep must delete no originals unless it is asked to"
+  }
+  assert {
+    condition     = length([for statement in data.aws_iam_policy_document.sweep.statement : statement if contains(["FindOriginals", "DeleteOriginals"], statement.sid)]) == 0
+    error_message = "a sweep that keeps originals must not be able to delete them"
+  }
+}
+
+run "originals_are_deleted" {
+  command = plan
+
+  variables {
+    sweep_enabled          = true
+    delete_originals_after = "3650d"
+    upload_prefix          = "in/photos/"
+  }
+
+  assert {
+    condition     = { for setting in jsondecode(aws_ecs_task_definition.sweep[0].container_definitions)[0].environment : setting.name => setting.value }.DARKROOM_DELETE_ORIGINALS_AFTER == "3650d"
+    error_message = "the sweep must be told after which time originals go"
+  }
+  assert {
+    condition     = !contains(keys(output.worker_environment), "DARKROOM_DELETE_ORIGINALS_AFTER") && !contains(keys(output.api_environment), "DARKROOM_DELETE_ORIGINALS_AFTER")
+    error_message = "neither worker nor API deletes originals"
+  }
+  assert {
+    condition = jsonencode({ for statement in data.aws_iam_policy_document.sweep.statement : statement.sid => { actions = sort(statement.actions), resources = sort(statement.resources) } if contains(["FindOriginals", "DeleteOriginals"], statement.sid) }) == jsonencode({
+      FindOriginals   = { actions = ["s3:ListBucketVersions"], resources = ["arn:aws:s3:::darkroom-uploads-123456789012-us-east-1"] }
+      DeleteOriginals = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources = ["arn:aws:s3:::darkroom-uploads-123456789012-us-east-1/in/photos/*"] }
+    })
+    error_message = "the sweep must find and delete originals, and only what is under the prefix"
+  }
+}
+
 run "data_as_asked_for" {
   command = plan
 

@@ -39,6 +39,8 @@ run "each_on_its_own" {
     log_retention_days         = 10
     accept_anonymous_uploads   = "yes"
     kms_key_arn                = "arn:aws:kms:us-east-1:123456789012:alias/photos"
+    sweep_enabled              = true
+    delete_originals_after     = "59m"
   }
 
   expect_failures = [
@@ -67,6 +69,7 @@ run "each_on_its_own" {
     var.log_retention_days,
     var.accept_anonymous_uploads,
     var.kms_key_arn,
+    var.delete_originals_after,
   ]
 }
 
@@ -95,6 +98,7 @@ run "against_each_other" {
     plain_uploads                    = true
     kms_key_arn                      = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     metrics_source_security_group_id = "sg-prometheus"
+    delete_originals_after           = "30d"
   }
 
   expect_failures = [
@@ -116,6 +120,7 @@ run "against_each_other" {
     var.metrics_source_security_group_id,
     var.plain_uploads,
     var.kms_key_arn,
+    var.delete_originals_after,
   ]
 }
 
@@ -128,6 +133,7 @@ run "against_a_choice_made" {
     api_authentication = "jwt"
     jwt_audience       = ["darkroom"]
     worker_cpu         = 4096
+    sweep_enabled      = true
 
     jwt_issuer                       = "http://login.example.com/"
     upload_prefix                    = "/uploads/"
@@ -136,6 +142,7 @@ run "against_a_choice_made" {
     seconds_per_image                = 0
     metrics_source_security_group_id = "prometheus"
     accept_anonymous_uploads         = "anyone may upload anything"
+    delete_originals_after           = "3651d"
   }
 
   expect_failures = [
@@ -146,6 +153,7 @@ run "against_a_choice_made" {
     var.seconds_per_image,
     var.metrics_source_security_group_id,
     var.plain_uploads,
+    var.delete_originals_after,
   ]
 }
 

@@ -66,6 +66,16 @@ fn every_alert_has_its_page() {
     }
 }
 
+/// Ports on the host's loopback lead to listeners that check no hosts unless some are named.
+#[test]
+fn compose_checks_hosts_and_its_prometheus_is_among_them() {
+    let compose = fs::read_to_string(deploy("compose.yaml")).unwrap();
+    let named = compose.lines().find_map(|line| line.trim().strip_prefix("DARKROOM_ALLOWED_HOSTS: "));
+    let named = named.expect("compose.yaml sets DARKROOM_ALLOWED_HOSTS");
+    let scraped = fs::read_to_string(deploy("prometheus/prometheus-compose.yaml")).unwrap();
+    assert!(scraped.contains(&format!("targets: [\"{named}:9464\"]")), "Prometheus scrapes another host than {named}");
+}
+
 /// The dashboard's queries, each with the panel's title.
 fn panel_queries() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&fs::read_to_string(deploy("grafana/darkroom.json")).unwrap()).unwrap();

@@ -24,7 +24,7 @@ TOKENS = {"api_authentication": "jwt", "jwt_issuer": "https://login.example.com/
 
 @dataclass(frozen=True)
 class Process:
-    """A process of an installation: the modules it runs, and the files in them that its settings leave out."""
+    """A process of an installation: the modules it runs, and the modules in them that it or its settings leave out."""
 
     role: str
     modules: tuple[str, ...]
@@ -32,17 +32,28 @@ class Process:
     settings: dict = field(default_factory=dict)
 
 
+# The sweep's task also runs `darkroom backfill`, so its role covers both. `darkroom dlq` runs with an operator's own role.
+NOT_IN_SWEEP = ("operate/dead_letters", "operate/walk")
+SWEEP_ENABLED = {"sweep_enabled": True}
+ORIGINALS_DELETED = {**SWEEP_ENABLED, "delete_originals_after": "30d"}
+
 PROCESSES = {
     "worker": Process("worker", ("worker", "pipeline", "app")),
-    "api": Process("api", ("api",), unused=("api/delete.rs",)),
+    "api": Process("api", ("api",), unused=("api/delete",)),
     "api that may delete": Process("api", ("api",), settings={**TOKENS, "allow_delete": True}),
     "worker with a key": Process("worker", ("worker", "pipeline", "app"), settings={"kms_key_arn": KEY}),
     "api with a key": Process("api", ("api",), settings={**TOKENS, "allow_delete": True, "kms_key_arn": KEY}),
+    "sweep": Process("sweep", ("operate",), unused=(*NOT_IN_SWEEP, "operate/sweep/originals"), settings=SWEEP_ENABLED),
+    "sweep that deletes originals": Process("sweep", ("operate",), unused=NOT_IN_SWEEP, settings=ORIGINALS_DELETED),
+    "sweep with a key": Process("sweep", ("operate",), unused=NOT_IN_SWEEP, settings={**ORIGINALS_DELETED, "kms_key_arn": KEY}),
 }
 
 # The port behind each field of `Ports`; in src/api/delete.rs the thumbnails are lent as `bucket`.
 PORT_OF = {"queue": "queue", "dead_letters": "queue", "uploads": "objects", "thumbnails": "objects", "catalog": "catalog"}
 LENT_AS = {"bucket": "thumbnails"}
+
+# Method of `Walk` (src/operate/walk.rs), which goes through the dead letters -> the method of their queue behind it.
+WALK = {"next": "receive", "end": "release", "delete": "delete"}
 
 # Port method -> the SDK's operations behind it, and the actions that they need. Actions on the bucket begin with "bucket ".
 NEEDS = {
@@ -59,6 +70,8 @@ NEEDS = {
     "objects.sign_upload": ({"put_object"}, {"s3:PutObject"}),
     "objects.sign_download": ({"get_object"}, {"s3:GetObject"}),
     "objects.list": ({"list_objects_v2"}, {"bucket s3:ListBucket"}),
+    "objects.list_versions": ({"list_object_versions"}, {"bucket s3:ListBucketVersions"}),
+    "objects.delete_version": ({"delete_object"}, {"s3:DeleteObject", "s3:DeleteObjectVersion"}),
     "objects.delete": (
         {"list_object_versions", "delete_object"},
         {"bucket s3:ListBucketVersions", "s3:DeleteObject", "s3:DeleteObjectVersion"},
@@ -88,8 +101,8 @@ def code_of(*names: str, folder: Path = SOURCE, without: tuple[str, ...] = ()) -
     """The modules with all their files, without tests and comments."""
     files = [file for name in names for file in (folder / f"{name}.rs", *sorted((folder / name).rglob("*.rs"))) if file.exists()]
     assert files, f"no such modules: {names}"
-    left_out = {folder / name for name in without}
-    assert left_out <= set(files), without
+    left_out = {file for name in without for file in (folder / f"{name}.rs", *(folder / name).rglob("*.rs")) if file.exists()}
+    assert all((folder / f"{name}.rs") in files for name in without), without
     texts = [re.split(r"^#\[cfg\(test\)\]\nmod ", file.read_text(), maxsplit=1, flags=re.M)[0] for file in files if file not in left_out]
     return re.sub(r"//.*", "", "\n".join(texts))
 
@@ -100,6 +113,7 @@ def calls_of(process: Process) -> set[tuple[str, str]]:
     code = code_of(*process.modules, without=process.unused)
     found = re.findall(rf"\b({'|'.join([*PORT_OF, *LENT_AS])})\s*\.\s*({'|'.join(methods)})\(", code)
     calls = {(LENT_AS.get(name, name), method) for name, method in found}
+    calls |= {("dead_letters", WALK[method]) for method in re.findall(rf"\bwalk\s*\.\s*({'|'.join(WALK)})\(", code)}
     return {(name, method) for name, method in calls if f"{PORT_OF[name]}.{method}" in NEEDS}
 
 
@@ -203,6 +217,15 @@ def test_role_may_use_a_key_for_what_its_process_does_and_for_nothing_else(resou
     needs = [NEEDS_OF_KEY[operation] for operation in operations & NEEDS_OF_KEY.keys()]
     expected = {(service, action) for service, actions in needs for action in actions}
     assert granted_of_key(resources, process.role) == (expected if "kms_key_arn" in process.settings else set())
+
+
+def test_walk_calls_what_the_roles_are_reckoned_from():
+    _, *functions = re.split(r"\bfn (\w+)", code_of("operate/walk"))
+    calls = {name: set(re.findall(r"\bqueue\s*\.\s*(\w+)\(", body)) for name, body in zip(functions[::2], functions[1::2])}
+    assert {name: called for name, called in calls.items() if called} == {name: {method} for name, method in WALK.items()}
+    # No other queue is walked through.
+    lent = re.findall(r"Walk::through\(([^)]*)\)", code_of("operate"))
+    assert lent and all(queue.endswith(".dead_letters") for queue in lent), lent
 
 
 @pytest.mark.parametrize("port", ADAPTERS)
