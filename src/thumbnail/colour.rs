@@ -19,6 +19,14 @@ pub(super) fn memory(profile_bytes: u64) -> u64 {
 /// How far sRGB's own rounding may put a profile's colours off before it counts as another one.
 const SRGB_TOLERANCE: u8 = 2;
 
+/// Where the table of a profile's tags begins: its length, then for each tag a signature, an offset and a length (ICC.1, 7.3).
+const TAG_TABLE: usize = 128;
+
+/// The tags that say what a profile's colours look like.
+const COLOUR_TAGS: [&[u8; 4]; 13] = [
+    b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"cicp", b"chad", b"A2B0", b"A2B1", b"A2B2",
+];
+
 /// What the samples of a picture are before any conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
@@ -48,7 +56,9 @@ impl Colours {
         if profile.is_empty() || profile.len() > MAX_PROFILE_BYTES {
             return Self::Plain;
         }
-        let Ok(parsed) = ColorProfile::new_from_slice(&profile) else { return Self::Plain };
+        let Ok(parsed) = ColorProfile::new_from_slice(&with_colour_tags_only(profile.clone())) else {
+            return Self::Plain;
+        };
         match (space, parsed.color_space) {
             (Space::Rgb, DataColorSpace::Rgb) if is_srgb(&parsed) => Self::Plain,
             (Space::Rgb, DataColorSpace::Rgb) if profile.len() <= MAX_CARRIED_BYTES => Self::Carried(profile),
@@ -121,6 +131,24 @@ impl InkConversion {
     }
 }
 
+/// The profile without the tags that are not needed, and with each of the others once. Tags may share their data, and so may
+/// the translations of a text: a few kilobytes can hold gigabytes of texts.
+fn with_colour_tags_only(mut profile: Vec<u8>) -> Vec<u8> {
+    let Some((count, entries)) = profile.get_mut(TAG_TABLE..).and_then(|table| table.split_first_chunk_mut::<4>())
+    else {
+        return profile;
+    };
+    let count = u32::from_be_bytes(*count) as usize;
+    let mut missing = COLOUR_TAGS.to_vec();
+    for [signature @ .., _, _, _, _, _, _, _, _] in entries.as_chunks_mut::<12>().0.iter_mut().take(count) {
+        match missing.iter().position(|tag| *tag == signature) {
+            Some(index) => drop(missing.swap_remove(index)),
+            None => *signature = [0; 4],
+        }
+    }
+    profile
+}
+
 /// Whether a profile shows a spread of colours as sRGB does.
 fn is_srgb(profile: &ColorProfile) -> bool {
     const LEVELS: [u8; 5] = [0, 40, 110, 190, 255];
@@ -165,6 +193,31 @@ mod tests {
         conversion.apply_to_gray(&mut samples, 2);
         assert_eq!([samples[0], samples[1], samples[4]], [0, 9, 255]);
         assert!(samples[2].abs_diff(128) <= 2, "{samples:?}");
+    }
+
+    #[test]
+    fn each_tag_is_read_once_and_texts_are_not() {
+        let signatures = |profile: &[u8]| -> Vec<[u8; 4]> {
+            let entries = profile[TAG_TABLE + 4..].as_chunks::<12>().0;
+            let count = u32::from_be_bytes(*profile[TAG_TABLE..].first_chunk().unwrap());
+            entries.iter().take(count as usize).map(|entry| *entry.first_chunk().unwrap()).collect()
+        };
+        let profile = ColorProfile::new_display_p3().encode().unwrap();
+        let kept = signatures(&with_colour_tags_only(profile.clone()));
+        let expected =
+            signatures(&profile).into_iter().map(|tag| if COLOUR_TAGS.contains(&&tag) { tag } else { [0; 4] });
+        assert_eq!(kept, expected.collect::<Vec<_>>());
+        assert!(kept.contains(b"rTRC") && kept.contains(&[0; 4]));
+
+        let mut repeated = vec![0; TAG_TABLE];
+        repeated.extend(3_u32.to_be_bytes());
+        repeated.extend([*b"A2B0offslens", *b"A2B0offslens", *b"A2B1offslens", *b"mlucbehind_t"].as_flattened());
+        let kept = with_colour_tags_only(repeated.clone());
+        assert_eq!(signatures(&kept), [*b"A2B0", [0; 4], *b"A2B1"]);
+        assert_eq!(kept[TAG_TABLE + 40..], repeated[TAG_TABLE + 40..]);
+        for length in 0..repeated.len() {
+            assert_eq!(with_colour_tags_only(repeated[..length].to_vec()).len(), length);
+        }
     }
 
     #[test]

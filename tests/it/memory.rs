@@ -26,6 +26,7 @@ fn image(kind: &str) -> Vec<u8> {
         "progressive" => jpeg(Subsamp::Sub2x2, true),
         "progressive 4:4:4" => jpeg(Subsamp::None, true),
         "inks" => images::jpeg_cmyk(2400, 1800),
+        "profile of texts" => images::with_segment(&images::jpeg(64, 64), 0xe2, &profile_of_texts()),
         "small" => images::jpeg_of(JpegKind { subsampling: Subsamp::None, ..JpegKind::default() }, 1400, 1050),
         "png" => images::png_rgba(2400, 1800),
         "flat png" => images::png_rgb(20_000, 200),
@@ -51,6 +52,24 @@ fn with_profile(png: &[u8], length: usize) -> Vec<u8> {
     [header, &images::png_chunk(b"iCCP", &body), rest].concat()
 }
 
+/// A segment with a profile whose description is one text in 2,000 languages: 30 KB that become 60 MB where each is read.
+fn profile_of_texts() -> Vec<u8> {
+    const LANGUAGES: u32 = 2000;
+    const TEXT_BYTES: u32 = 30_000;
+    let mut profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let entry = (132..).step_by(12).find(|&at| profile[at..].starts_with(b"desc")).unwrap();
+    let (offset, length) = (profile.len() as u32, 16 + 12 * LANGUAGES + TEXT_BYTES);
+    profile[entry + 4..entry + 12].copy_from_slice(&[offset.to_be_bytes(), length.to_be_bytes()].concat());
+    profile
+        .extend([b"mluc", &[0; 4], &LANGUAGES.to_be_bytes(), &12_u32.to_be_bytes()].map(|field| &field[..]).concat());
+    let record = [&b"enUS"[..], &TEXT_BYTES.to_be_bytes(), &(16 + 12 * LANGUAGES).to_be_bytes()].concat();
+    profile.extend(record.repeat(LANGUAGES as usize));
+    profile.extend(b"\x4e\0".repeat(TEXT_BYTES as usize / 2));
+    let total = profile.len() as u32;
+    profile[..4].copy_from_slice(&total.to_be_bytes());
+    [b"ICC_PROFILE\0\x01\x01", &profile[..]].concat()
+}
+
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
@@ -74,6 +93,7 @@ fn rendering_stays_inside_the_memory_that_the_header_promises() {
         "progressive",
         "progressive 4:4:4",
         "inks",
+        "profile of texts",
         "small",
         "png",
         "flat png",
