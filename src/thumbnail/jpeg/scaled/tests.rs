@@ -108,6 +108,17 @@ fn flat_pictures_leave_out_zeros_at_their_end() {
     }
 }
 
+/// Found by fuzzing: every block is the same, so all decisions are the more probable ones while the estimates still change.
+#[test]
+fn patterns_that_repeat_themselves_leave_out_more() {
+    for coding in codings() {
+        let kind = Kind { subsampling: Subsamp::None, quality: 1, ..coding };
+        let bytes = encoded(kind, 256, 256, |at| [0xff, 0x32, 0x47, 0x19][at / 2 % 4]);
+        let (own, theirs) = both(&bytes, 8);
+        assert!(most_off(&own, &theirs) <= 2, "{coding:?}");
+    }
+}
+
 fn golden(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/golden/sources/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
