@@ -115,17 +115,22 @@ impl Fate {
 }
 
 impl Pipeline {
+    /// The image that an event is about. `None` for another bucket, a key outside the prefix, or a folder marker.
+    pub fn image_of(&self, event: &ObjectCreated) -> Option<ImageId> {
+        let is_folder_marker = event.key.ends_with('/') && event.size.unwrap_or(0) == 0;
+        if event.bucket != self.source.bucket || is_folder_marker {
+            return None;
+        }
+        ImageId::of_key(&self.source.prefix, &event.key)
+    }
+
     /// Takes one created object all the way. Never fails: what goes wrong becomes a [`Fate`].
     pub async fn process(&self, event: &ObjectCreated, delivery: &Delivery) -> Fate {
         if event.bucket != self.source.bucket {
             tracing::warn!(bucket = event.bucket, "the event is of another bucket");
             return Fate::DEAD;
         }
-        let is_folder_marker = event.key.ends_with('/') && event.size.unwrap_or(0) == 0;
-        let id = match ImageId::of_key(&self.source.prefix, &event.key) {
-            Some(id) if !is_folder_marker => id,
-            _ => return Fate::Done(Outcome::Ignored),
-        };
+        let Some(id) = self.image_of(event) else { return Fate::Done(Outcome::Ignored) };
         let span = tracing::info_span!(
             "object",
             image.id = %id,

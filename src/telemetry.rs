@@ -3,8 +3,11 @@
 use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
 
@@ -17,12 +20,20 @@ pub fn init(format: LogFormat) -> anyhow::Result<()> {
         .with_default_directive(LevelFilter::INFO.into())
         .from_env()
         .context("RUST_LOG cannot be read")?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    let installed = match format {
-        LogFormat::Text => lines.with_ansi(wants_colours()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-    installed.map_err(|error| anyhow::anyhow!("logging cannot begin: {error}"))
+    let lines = lines(format, filter, wants_colours(), stderr);
+    lines.try_init().map_err(|error| anyhow::anyhow!("logging cannot begin: {error}"))
+}
+
+/// Writes log lines in `format` to `writer`; text may have colours.
+pub fn lines<W>(format: LogFormat, filter: EnvFilter, has_colours: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match format {
+        LogFormat::Text => Box::new(lines.with_ansi(has_colours).finish()),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+    }
 }
 
 /// Colours are for a terminal whose owner has not asked for none (<https://no-color.org>).

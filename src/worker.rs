@@ -3,6 +3,7 @@
 mod breaker;
 mod keeper;
 mod message;
+mod objects;
 mod settle;
 
 use std::sync::Arc;

@@ -6,8 +6,9 @@ use tracing::Instrument;
 
 use super::Run;
 use super::keeper::Lease;
+use super::objects::ObjectNames;
 use super::settle::Settlement;
-use crate::event::{self, Event};
+use crate::event::{self, Event, ParseError};
 use crate::metrics::{self, Outcome};
 use crate::pipeline::{Delivery, Fate};
 use crate::ports::queue::Message;
@@ -24,15 +25,22 @@ impl Run {
             tracing::info_span!("message", message.id = message.id, message.receive_count = message.receive_count);
         async {
             self.measure(&message);
+            let parsed = event::parse(&message.body);
+            let names = parsed.as_deref().map(|events| ObjectNames::of(events, &self.worker.pipeline));
+            let names = names.unwrap_or_default();
             let worked = tokio::select! {
                 biased;
                 () = lease.lost() => None,
-                settlement = self.work(&message) => Some(settlement),
+                settlement = self.work(&message, &parsed) => Some(settlement),
             };
             match worked {
-                Some(settlement) => self.settle(lease, settlement).await,
+                Some(settlement) => self.settle(lease, settlement, &names).await,
                 None => {
-                    tracing::warn!("the lease is lost: the work is dropped, the message left alone");
+                    tracing::warn!(
+                        image.id = names.ids(),
+                        object.key = names.keys(),
+                        "the lease is lost: the work is dropped, the message left alone"
+                    );
                     metrics::settled(Outcome::LeaseLost);
                 }
             }
@@ -51,8 +59,8 @@ impl Run {
     }
 
     /// Every record of the message, and what they come to.
-    async fn work(&self, message: &Message) -> Settlement {
-        let events = match event::parse(&message.body) {
+    async fn work(&self, message: &Message, parsed: &Result<Vec<Event>, ParseError>) -> Settlement {
+        let events = match parsed {
             Ok(events) => events,
             Err(error) => {
                 tracing::error!(%error, "the message is not an upload event");
@@ -68,7 +76,7 @@ impl Run {
             abandoned: self.abandoned.clone(),
         };
         let mut fates = Vec::with_capacity(events.len());
-        for event in &events {
+        for event in events {
             fates.push(match event {
                 Event::Ignored(what) => {
                     tracing::debug!(what, "nothing to do");

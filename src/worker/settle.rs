@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use super::keeper::Lease;
+use super::objects::ObjectNames;
 use crate::metrics::{self, Outcome};
 use crate::ports::PortError;
 
@@ -21,10 +22,14 @@ pub(super) enum Settlement {
 }
 
 impl Run {
-    /// Ends the lease, then does it. One log line per settled message.
-    pub(super) async fn settle(&self, lease: Lease, settlement: Settlement) {
+    /// Ends the lease, then does it. One log line per settled message, which names its images and objects.
+    pub(super) async fn settle(&self, lease: Lease, settlement: Settlement, names: &ObjectNames) {
         let Some(receipt) = lease.end().await else {
-            tracing::warn!("the lease was lost at the end: the message is left alone");
+            tracing::warn!(
+                image.id = names.ids(),
+                object.key = names.keys(),
+                "the lease was lost at the end: the message is left alone"
+            );
             metrics::settled(Outcome::LeaseLost);
             return;
         };
@@ -36,14 +41,19 @@ impl Run {
             Settlement::GiveBack => (Outcome::Released, queue.release(&[(receipt, Duration::ZERO)]).await),
         };
         metrics::settled(outcome);
-        tracing::info!(outcome = outcome.as_str(), "settled");
+        tracing::info!(outcome = outcome.as_str(), image.id = names.ids(), object.key = names.keys(), "settled");
         for error in answers.into_iter().filter_map(Result::err) {
-            report(&error);
+            report(&error, names);
         }
     }
 }
 
-fn report(error: &PortError) {
+fn report(error: &PortError, names: &ObjectNames) {
     metrics::port_error(error);
-    tracing::warn!(error = error as &dyn std::error::Error, "the message could not be settled and will come again");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        image.id = names.ids(),
+        object.key = names.keys(),
+        "the message could not be settled and will come again"
+    );
 }

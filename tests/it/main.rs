@@ -18,6 +18,7 @@ mod images;
 #[cfg(feature = "aws")]
 mod lambda;
 mod local;
+mod log;
 mod memory;
 mod model;
 mod monitoring;
