@@ -62,11 +62,11 @@ label_values! {
         Ignored = "ignored",
         /// It failed and is tried again after a delay.
         Retried = "retried",
-        /// It failed for good and was released to the dead letters.
+        /// It failed for good and was released to the dead letters: counted on its last receive.
         DeadLettered = "dead_lettered",
         /// Another worker may have it: left alone.
         LeaseLost = "lease_lost",
-        /// Given back untouched, since the process stops.
+        /// Given back: the process stops, or the message is on its way to the dead letters with receives left.
         Released = "released",
     }
 }

@@ -125,9 +125,10 @@ impl Pipeline {
     }
 
     /// Takes one created object all the way. Never fails: what goes wrong becomes a [`Fate`].
+    ///
+    /// Does not log that an event is of another bucket: the caller logs that once for all receives of the message.
     pub async fn process(&self, event: &ObjectCreated, delivery: &Delivery) -> Fate {
         if event.bucket != self.source.bucket {
-            tracing::warn!(bucket = event.bucket, "the event is of another bucket");
             return Fate::DEAD;
         }
         let Some(id) = self.image_of(event) else { return Fate::Done(Outcome::Ignored) };

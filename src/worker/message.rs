@@ -60,14 +60,15 @@ impl Run {
 
     /// Every record of the message, and what they come to.
     async fn work(&self, message: &Message, parsed: &Result<Vec<Event>, ParseError>) -> Settlement {
+        let is_last = self.max_receives.is_some_and(|max| message.receive_count >= max);
         let events = match parsed {
             Ok(events) => events,
             Err(error) => {
-                tracing::error!(%error, "the message is not an upload event");
-                return Settlement::Dead;
+                self.log_unusable(message, &[error.to_string()]);
+                return Settlement::Dead { is_last };
             }
         };
-        let is_last = self.max_receives.is_some_and(|max| message.receive_count >= max);
+        self.log_unusable(message, &self.unusable_records(events));
         let delivery = Delivery {
             message: message.id.clone(),
             receive_count: message.receive_count,
@@ -82,15 +83,36 @@ impl Run {
                     tracing::debug!(what, "nothing to do");
                     Fate::Done(Outcome::Ignored)
                 }
-                Event::Unreadable(error) => {
-                    tracing::error!(%error, "a record of the message is not readable");
-                    Fate::Dead { is_outage: false }
-                }
+                Event::Unreadable(_) => Fate::Dead { is_outage: false },
                 Event::Created(created) => self.worker.pipeline.process(created, &delivery).await,
             });
         }
         self.tell_the_breaker(&fates);
         self.combine(&fates, message, is_last)
+    }
+
+    /// Why records of the message can never be worked on: they are not readable, or of another bucket.
+    fn unusable_records(&self, events: &[Event]) -> Vec<String> {
+        let own = &self.worker.pipeline.source.bucket;
+        let reasons = events.iter().filter_map(|event| match event {
+            Event::Unreadable(error) => Some(error.to_string()),
+            Event::Created(created) if created.bucket != *own => {
+                Some(format!("an event of bucket {:?}, while uploads are expected in {own:?}", created.bucket))
+            }
+            Event::Created(_) | Event::Ignored(_) => None,
+        });
+        reasons.collect()
+    }
+
+    /// Logs why the message can never be worked on, if so: one ERROR for all receives of the message, else DEBUG.
+    fn log_unusable(&self, message: &Message, reasons: &[String]) {
+        let Some(error) = reasons.first() else { return };
+        let records = reasons.len();
+        if is_reported_on(message.receive_count, self.max_receives) {
+            tracing::error!(error, records, "the message is not an upload event of this bucket");
+        } else {
+            tracing::debug!(error, records, "the message is not an upload event of this bucket");
+        }
     }
 
     /// Any outage opens the breaker; work that went through closes it. What says nothing of the services does neither.
@@ -113,7 +135,7 @@ impl Run {
             return Settlement::Retry(retry_delay(message.receive_count).max(self.breaker.remaining()));
         }
         if must_try_again || fates.iter().any(|fate| matches!(fate, Fate::Dead { .. })) {
-            return Settlement::Dead;
+            return Settlement::Dead { is_last };
         }
         let outcome = fates.iter().find_map(|fate| match fate {
             Fate::Done(outcome) if *outcome != Outcome::Ignored => Some(*outcome),
@@ -121,6 +143,12 @@ impl Run {
         });
         Settlement::Delete(outcome.unwrap_or(Outcome::Ignored))
     }
+}
+
+/// Whether this receive is the one on which an unusable message is reported: the one that makes it a dead letter. A queue
+/// without a receive limit never makes it one, so there it is the first.
+fn is_reported_on(receive_count: u32, max_receives: Option<u32>) -> bool {
+    max_receives.map_or(receive_count == 1, |max| receive_count >= max)
 }
 
 /// 5 s doubling with each receive, full jitter, at most 15 minutes: retries of one outage spread out.
@@ -134,6 +162,15 @@ fn retry_delay(receive_count: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unusable_message_is_reported_on_its_last_receive_or_its_first_without_a_limit() {
+        let reported = |max| (1..=4).filter(|receive| is_reported_on(*receive, max)).collect::<Vec<_>>();
+        assert_eq!(reported(Some(1)), [1, 2, 3, 4]);
+        assert_eq!(reported(Some(3)), [3, 4]);
+        assert_eq!(reported(Some(5)), [0; 0]);
+        assert_eq!(reported(None), [1]);
+    }
 
     #[test]
     fn retry_delays_double_up_to_fifteen_minutes() {

@@ -16,13 +16,17 @@ pub(super) enum Settlement {
     /// Visible again after the delay.
     Retry(Duration),
     /// Visible again at once, until the queue moves it to the dead letters. Never deleted: they are the record of it.
-    Dead,
+    Dead {
+        /// Whether the next poll moves it: only then does it count as a dead letter.
+        is_last: bool,
+    },
     /// Visible again at once: this process ends.
     GiveBack,
 }
 
 impl Run {
-    /// Ends the lease, then does it. One log line per settled message, which names its images and objects.
+    /// Ends the lease, then does it. One log line per settled message, which names its images and objects; it
+    /// is DEBUG while the message is only on its way to the dead letters.
     pub(super) async fn settle(&self, lease: Lease, settlement: Settlement, names: &ObjectNames) {
         let Some(receipt) = lease.end().await else {
             tracing::warn!(
@@ -37,11 +41,19 @@ impl Run {
         let (outcome, answers) = match settlement {
             Settlement::Delete(outcome) => (outcome, queue.delete(&[receipt]).await),
             Settlement::Retry(delay) => (Outcome::Retried, queue.release(&[(receipt, delay)]).await),
-            Settlement::Dead => (Outcome::DeadLettered, queue.release(&[(receipt, Duration::ZERO)]).await),
-            Settlement::GiveBack => (Outcome::Released, queue.release(&[(receipt, Duration::ZERO)]).await),
+            Settlement::Dead { is_last: true } => {
+                (Outcome::DeadLettered, queue.release(&[(receipt, Duration::ZERO)]).await)
+            }
+            Settlement::Dead { is_last: false } | Settlement::GiveBack => {
+                (Outcome::Released, queue.release(&[(receipt, Duration::ZERO)]).await)
+            }
         };
         metrics::settled(outcome);
-        tracing::info!(outcome = outcome.as_str(), image.id = names.ids(), object.key = names.keys(), "settled");
+        if settlement == (Settlement::Dead { is_last: false }) {
+            tracing::debug!(outcome = outcome.as_str(), image.id = names.ids(), object.key = names.keys(), "settled");
+        } else {
+            tracing::info!(outcome = outcome.as_str(), image.id = names.ids(), object.key = names.keys(), "settled");
+        }
         for error in answers.into_iter().filter_map(Result::err) {
             report(&error, names);
         }

@@ -8,6 +8,7 @@ use darkroom::config::LogFormat;
 use darkroom::event::{self, ObjectCreated};
 use darkroom::ports::ErrorKind;
 use darkroom::telemetry;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
@@ -195,4 +196,86 @@ async fn a_lost_lease_and_a_failed_deletion_name_image_and_object() {
         }
     }
     world.finish().await;
+}
+
+/// A body that is no event, an event of another bucket, and two such records in one message.
+fn unusable_messages(created: &ObjectCreated) -> [(String, &'static str, u64); 3] {
+    let foreign = ObjectCreated { bucket: "somebody-elses".to_owned(), ..created.clone() };
+    let reason = "an event of bucket \"somebody-elses\", while uploads are expected in \"photos\"";
+    [
+        ("this is no event".to_owned(), "not an upload event: not JSON: expected ident at line 1 column 2", 1),
+        (event::notification(&foreign, "etag"), reason, 1),
+        (together(&[&foreign, &foreign]), reason, 2),
+    ]
+}
+
+/// Whatever the number of receives, one ERROR and one dead letter; the receives before the last are DEBUG.
+#[tokio::test(start_paused = true)]
+async fn an_unusable_message_is_one_error_and_one_dead_letter_on_its_last_receive() {
+    for max_receives in [1, 2, 10] {
+        let log = Log::begin(LogFormat::Json, "warn,darkroom::worker=debug");
+        let counted = PrometheusBuilder::new().build_recorder();
+        let _guard = metrics::set_default_local_recorder(&counted);
+        let mut world = World::idle(Options { max_receives, ..Options::default() });
+        let cat = world.upload_event("cat", &images::jpeg(64, 48)).await;
+        let messages = unusable_messages(&cat);
+        for (body, ..) in &messages {
+            world.send(body).await;
+        }
+        world.start_worker();
+        world.run_until_idle().await;
+
+        let errors = log.with_field("level", "ERROR");
+        assert_eq!(errors.len(), messages.len(), "{errors:?}");
+        for (_, reason, records) in &messages {
+            let is_this = |error: &&Value| error["error"] == *reason && error["records"] == *records;
+            assert_eq!(errors.iter().filter(is_this).count(), 1, "{reason}: {errors:?}");
+        }
+        assert!(errors.iter().all(|error| error["span"]["message.receive_count"] == max_receives), "{errors:?}");
+        let before = messages.len() * (max_receives as usize - 1);
+        let told = log.with_field("message", "the message is not an upload event of this bucket");
+        assert_eq!(told.iter().filter(|line| line["level"] == "DEBUG").count(), before);
+        let settled = |outcome| {
+            let lines = log.with_field("outcome", outcome).into_iter();
+            lines.map(|line| line["level"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(settled("dead_lettered"), ["INFO"; 3]);
+        assert_eq!(settled("released"), vec!["DEBUG"; before]);
+
+        let count = |outcome| settled_messages(&counted, outcome);
+        assert_eq!((count("dead_lettered"), count("released"), count("published")), (3, before, 1));
+        world.finish_with_dead_letters(3).await;
+    }
+}
+
+/// What `darkroom_messages_settled_total` says for an outcome.
+fn settled_messages(counted: &PrometheusRecorder, outcome: &str) -> usize {
+    let name = format!("darkroom_messages_settled_total{{outcome=\"{outcome}\"}} ");
+    let scrape = counted.handle().render();
+    scrape.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or("0").parse().unwrap()
+}
+
+/// Given up on its sixth receive of ten, since five workers died of it: the four that are left change nothing.
+#[tokio::test(start_paused = true)]
+async fn an_image_given_up_early_is_one_error_and_one_dead_letter() {
+    let log = Log::begin(LogFormat::Json, "info");
+    let counted = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&counted);
+    let mut world = World::idle(Options::default());
+    world.upload("cat", &images::jpeg(64, 48)).await;
+    for _ in 1..=5 {
+        world.faults.fail("catalog.apply", 1, ErrorKind::Unavailable, When::KilledAfter);
+        let number = world.start_worker();
+        world.wait_for_death(number).await;
+    }
+    world.start_worker();
+    world.run_until_idle().await;
+    let errors = log.with_field("level", "ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!((&errors[0]["message"], &errors[0]["reason"]), (&"given up".into(), &"killed".into()));
+    let settled = log.with_field("message", "settled");
+    assert_eq!(settled.len(), 1, "{settled:?}");
+    assert_eq!((&settled[0]["outcome"], &settled[0]["image.id"]), (&"dead_lettered".into(), &"cat".into()));
+    assert_eq!((settled_messages(&counted, "dead_lettered"), settled_messages(&counted, "released")), (1, 4));
+    world.finish_with_dead_letters(1).await;
 }
