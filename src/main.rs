@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
     match run(&command, config) {
         Ok(code) => code.into(),
-        Err(error) => end(exit::FAILED, &format!("{error:#}")),
+        Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &format!("{error:#}")),
     }
 }
 
