@@ -177,7 +177,8 @@ def side_by_side(darkroom, bench, full, directory, uploads, files):
     cores = os.cpu_count()
     stored = sorted((full / "objects").iterdir(), key=lambda file: file.stat().st_mtime_ns)
     in_memory = Lines([[bench, "endless", str(cores), *files]])
-    from_files = Lines([[darkroom, "render", "--out", directory / "files", *stored[core::cores]] for core in range(cores)])
+    from_files = Lines([[darkroom, "render", "--force", "--out", directory / "files", *stored[core::cores]]
+                        for core in range(cores)])
     try:
         with Darkroom(darkroom, ["worker"], directory) as worker:
             drained = Contender([worker.process], lambda: published(worker.admin))

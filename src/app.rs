@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
+use crate::backends::local::MissingDirectory;
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
@@ -45,6 +46,11 @@ pub enum Ending {
     DeadlinePassed,
     /// A render thread is stuck: only the end of the process gets rid of it.
     Stuck,
+}
+
+/// Whether the settings are at fault: nothing was begun.
+pub fn is_misuse(error: &anyhow::Error) -> bool {
+    error.is::<MissingDirectory>()
 }
 
 /// Which parts run in this process.

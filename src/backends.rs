@@ -14,7 +14,7 @@ use crate::config::{BackendConfig, Config, Role};
 use crate::ports::Ports;
 #[cfg(feature = "aws")]
 use aws::AwsBackend;
-use local::{LocalBackend, UploadLimits};
+use local::{LocalBackend, MissingDirectory, UploadLimits};
 
 /// A backend that is open.
 pub struct Backend {
@@ -55,6 +55,17 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
     }
 }
 
+/// As [`connect`], for a command that needs an existing data directory and makes none.
+///
+/// # Errors
+/// As [`connect`]; [`MissingDirectory`] when there is no data directory.
+pub async fn connect_existing(config: &Config, clock: SharedClock) -> anyhow::Result<Backend> {
+    if let BackendConfig::Local(local) = &config.backend {
+        MissingDirectory::check(&local.dir)?;
+    }
+    connect(config, clock).await
+}
+
 /// One permission that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -76,6 +87,6 @@ pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::R
         return Ok(AwsBackend::probe(config, aws, role).await?);
     }
     let _ = role;
-    connect(config, clock).await?;
+    connect_existing(config, clock).await?;
     Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), trouble: None }])
 }

@@ -62,8 +62,9 @@ pub enum Command {
     /// Make thumbnails of files, without queue or catalog
     ///
     /// Writes {stem}_{size}.{jpg|png} into a directory, as the worker would have made them: upright, inside their
-    /// boxes, without metadata. A file that fails does not stop the others. Honours DARKROOM_SIZES,
-    /// DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
+    /// boxes, without metadata. Never writes to an input, and keeps files that exist unless --force replaces them. A file
+    /// that fails does not stop the others; its message goes to standard error, with --json to the report as well.
+    /// Honours DARKROOM_SIZES, DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
     Render(render::Render),
     /// Replay hard days against the scaling policy: waits, tasks, cost
     ///

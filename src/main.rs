@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
     match run(&command, config) {
         Ok(code) => code.into(),
-        Err(error) => end(exit::FAILED, &format!("{error:#}")),
+        Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &format!("{error:#}")),
     }
 }
 
@@ -46,7 +46,8 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
         }
         Command::Render(args) => {
-            let are_all_rendered = render::run(args, &config, &mut std::io::stdout().lock()).context("render")?;
+            let (mut report, mut failures) = (std::io::stdout().lock(), std::io::stderr());
+            let are_all_rendered = render::run(args, &config, &mut report, &mut failures).context("render")?;
             return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });
         }
         Command::Dlq(args) => {

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
+pub use probe::format_of;
 pub use source::Source;
 
 use probe::{PNG_SIGNATURE, Probe};

@@ -108,7 +108,7 @@ pub(super) fn hourly_terms(config: &Config) -> SweepTerms {
 
 async fn site(config: &Config) -> anyhow::Result<Site> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let backend = backends::connect(config, Arc::clone(&clock)).await?;
+    let backend = backends::connect_existing(config, Arc::clone(&clock)).await?;
     Ok(site_of(config, backend.ports, clock))
 }
 

@@ -43,7 +43,7 @@ use database::Database;
 use directory::{Directory, Start};
 pub use http::UploadLimits;
 use objects::LocalBucket;
-pub use open_error::OpenError;
+pub use open_error::{MissingDirectory, OpenError};
 use outcomes::Outcomes;
 use queue::{Half, LocalQueue};
 use signature::Signer;

@@ -1,12 +1,13 @@
 //! `darkroom render`: the pure renderer from the command line.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+mod names;
+mod publish;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use bytesize::ByteSize;
 use clap::Args;
 use serde::Serialize;
@@ -14,7 +15,9 @@ use serde::Serialize;
 use super::file;
 use crate::config::Config;
 use crate::record::Reason;
-use crate::thumbnail::{self, Limits, RenderError, Rendered, Stop};
+use crate::thumbnail::{self, Limits, RenderError, Rendered, Stop, Thumbnail};
+use names::{Input, Names};
+use publish::Temporary;
 
 /// `darkroom render`
 #[derive(Debug, Args)]
@@ -25,6 +28,9 @@ pub struct Render {
     /// Directory for the thumbnails; made when it is missing
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Replace files that exist; inputs are kept all the same
+    #[arg(long)]
+    pub force: bool,
     /// Report one JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -73,55 +79,70 @@ struct Milliseconds {
     total: f64,
 }
 
-/// Renders every file and reports on each; `true` when all of them came out.
+/// Renders every file and reports on each; `true` when all of them came out. Failures go to `failures`, with `--json` to
+/// `report` as well.
 ///
 /// # Errors
 /// When the directory cannot be made, or the report cannot be written.
-pub fn run(args: &Render, config: &Config, report: &mut impl Write) -> anyhow::Result<bool> {
+pub fn run(args: &Render, config: &Config, report: &mut impl Write, failures: &mut impl Write) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the directory {}", args.out.display()))?;
-    let mut sources: HashMap<PathBuf, &Path> = HashMap::new();
+    let (names, inputs) = names::plan(args, config);
+    let inputs: Vec<Result<Input, End>> = inputs.into_iter().map(|input| input.map_err(End::from)).collect();
+    // Names that cannot be used are reported before anything is written.
+    for (path, input) in args.files.iter().zip(&inputs) {
+        if let Err(failed) = input {
+            failed.write_failure(path, failures).context("cannot report")?;
+        }
+    }
     let mut are_all_rendered = true;
-    for file in &args.files {
-        let end = one(file, &args.out, config, &mut sources).unwrap_or_else(End::from);
+    for (path, input) in args.files.iter().zip(inputs) {
+        let end = match input {
+            Ok(input) => {
+                let end = one(path, input, &names, config).unwrap_or_else(End::from);
+                end.write_failure(path, failures).context("cannot report")?;
+                end
+            }
+            Err(failed) => failed,
+        };
         are_all_rendered &= matches!(end, End::Rendered { .. });
-        let outcome = Report { file: file.clone(), end };
+        let outcome = Report { file: path.clone(), end };
         if args.json { outcome.write_json(report) } else { outcome.write_text(report) }.context("cannot report")?;
     }
     Ok(are_all_rendered)
 }
 
-/// Renders one file. `sources` remembers whose thumbnails are where, so that none replaces another's.
-fn one<'a>(
-    path: &'a Path,
-    out: &Path,
-    config: &Config,
-    sources: &mut HashMap<PathBuf, &'a Path>,
-) -> anyhow::Result<End> {
-    let mut source = file::open(path, config.max_bytes).context("cannot be read")?;
+/// Renders one file.
+fn one(path: &Path, input: Input, names: &Names<'_>, config: &Config) -> anyhow::Result<End> {
+    let Input { source, extension, targets } = input;
+    let mut source = match source {
+        Some(source) => source,
+        None => file::open(path, config.max_bytes).context("cannot be read")?,
+    };
     let stop = Stop::at(Instant::now() + config.render_timeout);
     let limits = Limits { max_bytes: config.max_bytes, max_pixels: config.max_pixels, stop };
     let begun = Instant::now();
     let rendered = thumbnail::render_from(&mut *source, &config.recipe, &limits)?;
     let total = begun.elapsed();
-    let extension = rendered.header.format.extension();
-    let targets: Vec<PathBuf> =
-        rendered.thumbnails.iter().map(|thumbnail| target(path, out, &thumbnail.size, extension)).collect();
-    for target in &targets {
-        if let Some(other) = sources.insert(target.clone(), path) {
-            bail!("{} holds the thumbnail of {} already", target.display(), other.display());
-        }
-    }
-    for (thumbnail, target) in rendered.thumbnails.iter().zip(&targets) {
-        std::fs::write(target, &thumbnail.bytes).with_context(|| format!("cannot write {}", target.display()))?;
-    }
+    ensure!(extension == Some(rendered.header.format.extension()), "the file has changed during the run");
+    write(&rendered.thumbnails, &targets, names)?;
     Ok(End::rendered(&rendered, source.length(), targets, total))
 }
 
-/// `{stem}_{size}.{extension}`
-fn target(file: &Path, out: &Path, size: &str, extension: &str) -> PathBuf {
-    let mut name = OsString::from(file.file_stem().unwrap_or_default());
-    name.push(format!("_{size}.{extension}"));
-    out.join(name)
+/// Writes the thumbnails of one file: all of them under temporary names, then each gets its own.
+fn write(thumbnails: &[Thumbnail], targets: &[PathBuf], names: &Names<'_>) -> anyhow::Result<()> {
+    // Another process may have made files meanwhile.
+    names.check_all(targets)?;
+    let cannot_write = |target: &Path| format!("cannot write {}", target.display());
+    let mut temporaries = Vec::new();
+    for (thumbnail, target) in thumbnails.iter().zip(targets) {
+        let directory = target.parent().unwrap_or(Path::new(""));
+        let temporary = Temporary::write(directory, &thumbnail.bytes).with_context(|| cannot_write(target))?;
+        temporaries.push((temporary, target));
+    }
+    for (temporary, target) in temporaries {
+        temporary.publish(target, names.is_forced()).with_context(|| cannot_write(target))?;
+    }
+    Ok(())
 }
 
 impl End {
@@ -142,6 +163,16 @@ impl End {
             original: Original { content_type: header.format.content_type(), width, height, bytes },
             thumbnails: written.collect(),
             milliseconds: Milliseconds { decode, resize, encode, total },
+        }
+    }
+
+    /// Writes why the file failed, if it did.
+    fn write_failure(&self, file: &Path, out: &mut impl Write) -> io::Result<()> {
+        let file = file.display();
+        match self {
+            Self::Rendered { .. } => Ok(()),
+            Self::Failed { reason: Some(reason), error } => writeln!(out, "{file}: {reason}: {error}"),
+            Self::Failed { reason: None, error } => writeln!(out, "{file}: {error}"),
         }
     }
 }
@@ -177,8 +208,7 @@ impl Report {
                 let Milliseconds { decode, resize, encode, total } = milliseconds;
                 writeln!(out, "  {total:.1} ms: decode {decode:.1}, resize {resize:.1}, encode {encode:.1}")
             }
-            End::Failed { reason: Some(reason), error } => writeln!(out, "{file}: {reason}: {error}"),
-            End::Failed { reason: None, error } => writeln!(out, "{file}: {error}"),
+            End::Failed { .. } => Ok(()),
         }
     }
 }
@@ -197,10 +227,10 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             path
         });
-        let args = Render { files: files.collect(), out: dir.path().join("out"), json };
+        let args = Render { files: files.collect(), out: dir.path().join("out"), force: false, json };
         let config = Config::read(Role::Local, &Environment::default(), Machine::detect()).unwrap().config;
         let mut report = Vec::new();
-        let all = run(&args, &config, &mut report).unwrap();
+        let all = run(&args, &config, &mut report, &mut io::sink()).unwrap();
         (all, String::from_utf8(report).unwrap().lines().map(str::to_owned).collect(), dir)
     }
 
@@ -236,26 +266,9 @@ mod tests {
     }
 
     #[test]
-    fn two_files_of_one_name_do_not_replace_each_other() {
-        let (all, report, _dir) = render(&[("a/cat.png", &png()), ("b/cat.png", &png())], false);
-        assert!(!all);
-        assert!(report.last().unwrap().contains("already"), "{report:?}");
-    }
-
-    #[test]
     fn what_cannot_be_read_has_no_reason_of_a_refusal() {
         let error = anyhow::Error::from(RenderError::from(io::Error::other("the disk is broken")));
         let End::Failed { reason: None, error } = End::from(error) else { panic!("it is not the image's fault") };
         assert_eq!(error, "cannot be read: the disk is broken");
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let args = Render { files: vec![dir.path().join("gone.png")], out: dir.path().to_owned(), json: false };
-        let config = Config::read(Role::Local, &Environment::default(), Machine::detect()).unwrap().config;
-        let mut report = Vec::new();
-        assert!(!run(&args, &config, &mut report).unwrap());
-        assert!(String::from_utf8(report).unwrap().contains("gone.png: cannot be read"));
     }
 }

@@ -6,7 +6,7 @@ pub(super) mod png;
 use super::geometry::Dimensions;
 use super::source::Source;
 use super::{Header, Limits, Refusal, RenderError};
-use crate::recipe::Recipe;
+use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
 use jpeg::JpegProbe;
@@ -14,6 +14,17 @@ use png::PngProbe;
 
 /// Magic bytes of PNG.
 pub(super) const PNG_SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
+
+/// The format of an image by its first eight bytes; `None` when it is neither JPEG nor PNG.
+pub fn format_of(bytes: &[u8]) -> Option<Format> {
+    if bytes.starts_with(b"\xff\xd8") {
+        Some(Format::Jpeg)
+    } else if bytes.starts_with(PNG_SIGNATURE) {
+        Some(Format::Png)
+    } else {
+        None
+    }
+}
 
 /// The header of an image, with what its format's path needs to know.
 #[derive(Clone, Debug)]
@@ -26,16 +37,18 @@ impl Probe {
     /// Sniffs and reads the header, and holds it against the limits.
     pub(super) fn read(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), RenderError> {
         check_bytes(bytes.len() as u64, limits.max_bytes)?;
-        if bytes.starts_with(b"\xff\xd8") {
-            let probe = JpegProbe::read(bytes)?;
-            let header = probe.header(recipe);
-            check_pixels(&header, limits.max_pixels)?;
-            probe.check()?;
-            Ok((Self::Jpeg(probe), header))
-        } else if bytes.starts_with(PNG_SIGNATURE) {
-            Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
-        } else {
-            Err(refuse(Reason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into())
+        match format_of(bytes) {
+            Some(Format::Jpeg) => {
+                let probe = JpegProbe::read(bytes)?;
+                let header = probe.header(recipe);
+                check_pixels(&header, limits.max_pixels)?;
+                probe.check()?;
+                Ok((Self::Jpeg(probe), header))
+            }
+            Some(Format::Png) => {
+                Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
+            }
+            None => Err(refuse(Reason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into()),
         }
     }
 

@@ -146,7 +146,7 @@ fn the_command_does_not_hold_a_png_whole() {
     std::fs::write(dir.path().join("large.png"), &bytes).unwrap();
     // What the process may hold of its own, in kilobytes.
     let is_rendered = |limit: usize, file: &str| {
-        let script = format!("ulimit -d {limit} && \"$0\" render --out out {file}");
+        let script = format!("ulimit -d {limit} && \"$0\" render --force --out out {file}");
         let darkroom = env!("CARGO_BIN_EXE_darkroom");
         Command::new("bash").args(["-c", &script, darkroom]).current_dir(dir.path()).status().unwrap().success()
     };

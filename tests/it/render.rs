@@ -1,5 +1,7 @@
 //! Rendering: right sizes, upright, alpha kept, metadata gone, and a named answer to everything bad.
 
+mod command;
+
 use std::fmt::Debug;
 use std::time::Instant;
 

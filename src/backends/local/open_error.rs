@@ -1,5 +1,6 @@
 //! Why the local backend cannot be opened, each with what to do about it.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -104,6 +105,38 @@ pub enum OpenError {
         /// The system's answer.
         source: io::Error,
     },
+}
+
+/// There is no data directory for a command that needs an existing one.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "DARKROOM_DIR: {} {what}, and this command makes no data directory: set the directory that `darkroom local`, `worker` or \
+     `api` uses", path.display()
+)]
+pub struct MissingDirectory {
+    path: PathBuf,
+    what: &'static str,
+}
+
+impl MissingDirectory {
+    /// Checks that the directory is one of darkroom's. A path that this user may not read is left to the start.
+    ///
+    /// # Errors
+    /// When it does not exist, or has no database.
+    pub fn check(path: &Path) -> Result<(), Self> {
+        let is_missing = |path: &Path| {
+            let kind = fs::metadata(path).err().map(|error| error.kind());
+            matches!(kind, Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+        };
+        let missing = |what| Err(Self { path: path.to_owned(), what });
+        if is_missing(path) {
+            missing("does not exist")
+        } else if is_missing(&path.join("darkroom.db")) {
+            missing(if path.is_dir() { "has no darkroom.db" } else { "is not a directory" })
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl OpenError {

@@ -69,6 +69,9 @@ async fn a_user_without_rights_works_in_a_volume_of_his_group() {
         command.envs(group.map(|group| ("DARKROOM_DIR_GROUP", group.to_string())));
         command
     };
+    let mut local = Command::new(&binary);
+    site.set(local.arg("local").uid(USER).gid(GROUP).env("DARKROOM_DIR_GROUP", GROUP.to_string()), &data);
+    site.run(local).await.stop().await;
     let shared = darkroom(Some(GROUP)).output().await.unwrap();
     assert!(shared.status.success(), "{shared:?}");
     for (path, is_dir, mode, gid) in listing(&data) {

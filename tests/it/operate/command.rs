@@ -1,6 +1,7 @@
 //! `darkroom dlq` as a user types it: what it prints, where, and its exit codes.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
@@ -83,5 +84,59 @@ async fn backfill_from_the_command_line() {
         let misused = run(wrong);
         assert_eq!(misused.status.code(), Some(2), "{wrong:?}");
         assert!(String::from_utf8_lossy(&misused.stderr).contains(says), "{misused:?}");
+    }
+}
+
+#[test]
+fn the_operators_commands_make_no_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let [missing, empty, file] = ["missing/data", "empty", "file"].map(|name| dir.path().join(name));
+    fs::create_dir(&empty).unwrap();
+    fs::write(&file, "").unwrap();
+    let below = file.join("data");
+    for arguments in [
+        &["check"][..],
+        &["check", "--role", "api"],
+        &["dlq", "list"],
+        &["dlq", "show", "id"],
+        &["dlq", "redrive"],
+        &["dlq", "drop", "--yes"],
+        &["sweep"],
+        &["sweep", "--dry-run"],
+        &["backfill"],
+        &["backfill", "--dry-run"],
+    ] {
+        for (path, what) in [
+            (&missing, "does not exist"),
+            (&empty, "has no darkroom.db"),
+            (&file, "is not a directory"),
+            (&below, "does not exist"),
+        ] {
+            let output = darkroom(path, arguments);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+            let says = format!("darkroom: DARKROOM_DIR: {} {what}", path.display());
+            assert!(String::from_utf8_lossy(&output.stderr).contains(&says), "{says:?}: {output:?}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+        }
+        let mut left: Vec<PathBuf> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [&empty, &file].map(Clone::clone), "{arguments:?} made something");
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0, "{arguments:?} made something");
+    }
+}
+
+#[test]
+fn the_operators_commands_work_on_an_existing_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(LocalBackend::open(
+        &LocalConfig::new(dir.path().to_owned()),
+        "darkroom",
+        "uploads/",
+        "darkroom",
+        Arc::new(SystemClock),
+    ));
+    for arguments in [&["check"][..], &["dlq", "list"], &["sweep", "--dry-run"], &["backfill", "--dry-run"]] {
+        let output = darkroom(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
     }
 }
