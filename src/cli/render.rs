@@ -271,4 +271,27 @@ mod tests {
         let End::Failed { reason: None, error } = End::from(error) else { panic!("it is not the image's fault") };
         assert_eq!(error, "cannot be read: the disk is broken");
     }
+
+    #[test]
+    fn what_changes_after_the_names_are_checked_is_noticed_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let [cat, out] = ["cat.png", "out"].map(|name| dir.path().join(name));
+        std::fs::write(&cat, png()).unwrap();
+        std::fs::create_dir(&out).unwrap();
+        let args = Render { files: vec![cat.clone()], out: out.clone(), force: true, json: false };
+        let config = Config::read(Role::Local, &Environment::default(), Machine::detect()).unwrap().config;
+        let error_after = |change: &dyn Fn(&mut Input)| {
+            let (names, mut inputs) = names::plan(&args, &config);
+            let mut input = inputs.remove(0).unwrap();
+            change(&mut input);
+            one(&cat, input, &names, &config).unwrap_err().to_string()
+        };
+        // As if the file had been a JPEG when its names were checked.
+        let error = error_after(&|input| input.extension = Some("jpg"));
+        assert!(error.contains("has changed"), "{error}");
+        let error = error_after(&|_| std::fs::hard_link(&cat, out.join("cat_large.png")).unwrap());
+        assert!(error.contains("cat_large.png is the input"), "{error}");
+        assert_eq!(std::fs::read(&cat).unwrap(), png());
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+    }
 }

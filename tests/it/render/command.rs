@@ -119,6 +119,11 @@ fn an_input_is_never_written_to() {
     );
     assert!(root.join("a_large.jpg").is_symlink());
     assert!(before.iter().all(|(name, bytes)| photographs.files()[name] == *bytes));
+    // An input that cannot be read is kept, too.
+    symlink("unmounted/a.jpg", root.join("b_small.jpg")).unwrap();
+    let says = ["b.jpg: ./b_small.jpg is the input b_small.jpg", "b_small.jpg: cannot be read"];
+    photographs.expect_kept(&["b.jpg", "b_small.jpg", "--out", ".", "--force"], &says);
+    assert!(root.join("b_small.jpg").is_symlink());
 }
 
 #[test]
