@@ -72,10 +72,10 @@ pub(super) struct Decoder<'a> {
     even_decisions: usize,
 }
 
-/// Zero bytes that an encoder may have left out at the end of a scan, those for even decisions not counted. Each of the 245
-/// estimates of an AC table takes up to 4 bytes until it is sure, where a pattern repeats itself; a flat picture of 100
-/// megapixels needs about 80 bytes.
-const MOST_PADDING: usize = 1024;
+/// Zero bytes that an encoder may have left out at the end of a scan, those for even decisions not counted: four components
+/// have 294 estimates each, and each takes up to 4 bytes until it is sure, where a pattern repeats itself. A flat picture of
+/// 100 megapixels needs about 80 bytes.
+const MOST_PADDING: usize = 4 * 294 * 4 + 80;
 
 impl<'a> Decoder<'a> {
     /// A reader of the data that begins at `at`.
