@@ -142,6 +142,13 @@ impl Site {
         database.query_row(query, [], |row| row.get(0)).unwrap()
     }
 
+    /// The first column of all rows, as text.
+    fn texts(&self, query: &str) -> Vec<String> {
+        let database = rusqlite::Connection::open(self.data().join("darkroom.db")).unwrap();
+        let mut select = database.prepare(query).unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
     /// After everything has stopped: these many images are published, each with one original and three thumbnails, and
     /// nothing else is there, neither in the database nor among the files.
     fn expect_nothing_but(&self, images: usize) {
