@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use darkroom::app::Ending;
-use darkroom::cli::{Cli, Command, exit, render, simulate};
+use darkroom::cli::{Cli, Command, exit, render};
 use darkroom::config::{Config, Environment, Loaded, Machine};
 use darkroom::{app, telemetry};
 
@@ -74,10 +74,16 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
                 return Ok(exit::MISUSED);
             }
         },
-        Command::Simulate(args) => {
-            simulate::run(args, &mut std::io::stdout().lock())?;
-            return Ok(exit::DONE);
-        }
+        Command::Simulate(args) => match args.simulation() {
+            Ok(simulation) => {
+                simulation.run(&mut std::io::stdout().lock())?;
+                return Ok(exit::DONE);
+            }
+            Err(misuse) => {
+                end(exit::MISUSED, &format!("{misuse:#}"));
+                return Ok(exit::MISUSED);
+            }
+        },
     };
     Ok(match ending {
         Ending::Clean | Ending::DeadlinePassed => exit::DONE,

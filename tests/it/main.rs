@@ -30,5 +30,6 @@ mod peers;
 mod pieces;
 mod process;
 mod render;
+mod simulate;
 mod soak;
 mod world;
