@@ -116,3 +116,13 @@ fn a_picture_can_be_read_without_the_table() {
     assert!(silence.contains(">1<") && !silence.contains("NaN") && !silence.contains("inf"), "{silence}");
     assert!(!dir.path().join("steady.svg").exists());
 }
+
+/// As in `darkroom simulate | head -1`.
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error_worth_a_message() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+    let output = command.args(["simulate", "--trace", "poison"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(1), ""));
+}
