@@ -11,6 +11,7 @@ mod contract;
 mod deadline;
 mod dice;
 mod documents;
+mod examples;
 mod faults;
 mod flow;
 mod golden;
