@@ -91,6 +91,10 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("docs/OUTCOMES.md", "On AWS", "python", "a_subscriber_reads_verdicts_as_outcomes_says"),
     ("docs/OUTCOMES.md", "On one machine", "json", "the_file_of_outcomes_is_as_outcomes_shows_it"),
     ("docs/SCALING.md", "Your own figures", "sh", "own_arrivals_are_simulated_as_scaling_says"),
+    ("examples/python/README.md", "*", "sh", "test_the_readmes_commands_work_as_written"),
+    ("examples/python/README.md", "*", "text", "test_the_readmes_commands_work_as_written"),
+    ("examples/typescript/README.md", "*", "sh", "test_the_readmes_commands_work_as_written"),
+    ("examples/typescript/README.md", "*", "text", "test_the_readmes_commands_work_as_written"),
 ];
 
 /// Every language that a reader types or copies; a block without one is a picture.
