@@ -25,6 +25,7 @@ test-long: setup ## Run the tests that take long or need tools of their own: a b
 	scripts/browser-test
 	tests/advisories/run
 	tests/container/run
+	tests/editorconfig/run
 	tests/examples/run
 	tests/terraform/run
 
