@@ -103,10 +103,8 @@ class ClientTests:
         done = self.upload("photo.jpg")
         self.expect(done, 0)
         lines = [line.split(" ") for line in done.stdout.splitlines()]
-        self.assertEqual(
-            [line[:3] for line in lines],
-            [["photo.jpg:", "small", "100x75"], ["photo.jpg:", "medium", "500x375"], ["photo.jpg:", "large", "1000x750"]],
-        )
+        sizes = ["photo.jpg: small 100x75", "photo.jpg: medium 500x375", "photo.jpg: large 1000x750"]
+        self.assertEqual([" ".join(line[:3]) for line in lines], sizes)
         for line in lines:
             with urllib.request.urlopen(line[3], timeout=60) as answer:
                 self.assertEqual(answer.headers["Content-Type"], "image/jpeg")
