@@ -16,15 +16,17 @@ RUN apt-get update \
 
 WORKDIR /darkroom
 
-# The dependencies alone, as long as they do not change: the crate's own files are empty here.
+# The dependencies alone, as long as they do not change: the workspace's own files are empty here.
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
+COPY crates/codec/Cargo.toml crates/codec/
+RUN mkdir src crates/codec/src \
     && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs \
+    && touch src/lib.rs crates/codec/src/lib.rs \
     && cargo build --release --locked \
-    && rm -rf src target/release/.fingerprint/darkroom-* target/release/deps/*darkroom*
+    && rm -rf src crates target/release/.fingerprint/darkroom-* target/release/deps/*darkroom*
 
+COPY crates crates
 COPY src src
 RUN cargo build --release --locked \
     && strip target/release/darkroom

@@ -3,7 +3,6 @@
 mod coarse;
 mod colour;
 mod components;
-mod dispatch;
 mod exif;
 mod geometry;
 mod jpeg;
@@ -14,23 +13,21 @@ mod planes;
 mod png;
 mod probe;
 mod slot;
-mod source;
 mod stages;
 mod strips;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
+pub use darkroom_codec::{Source, Stop, Stopped};
 pub use probe::format_of;
-pub use source::Source;
 
-use probe::{PNG_SIGNATURE, Probe};
+use darkroom_codec::png::SIGNATURE as PNG_SIGNATURE;
+use probe::Probe;
 use slot::Slot;
 use stages::Job;
 
@@ -46,56 +43,6 @@ pub struct Limits {
     pub max_pixels: u64,
     /// When to give up.
     pub stop: Stop,
-}
-
-/// A cooperative stop: asked between stages, strips and scans.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {
-    deadline: Option<Instant>,
-    cancelled: Arc<AtomicBool>,
-}
-
-/// Work was given up before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Stopped {
-    /// It took longer than its deadline.
-    #[error("rendering took longer than its deadline")]
-    Deadline,
-    /// Nobody wants the result any more.
-    #[error("rendering was cancelled")]
-    Cancelled,
-}
-
-impl Stop {
-    /// A stop at `deadline`.
-    pub fn at(deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), cancelled: Arc::default() }
-    }
-
-    /// The same stop with this deadline.
-    #[must_use]
-    pub fn with_deadline(self, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), ..self }
-    }
-
-    /// Makes every later [`Stop::check`] of this stop's clones fail.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether to go on.
-    ///
-    /// # Errors
-    /// When it was cancelled, or its deadline has passed.
-    pub fn check(&self) -> Result<(), Stopped> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Stopped::Cancelled);
-        }
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(Stopped::Deadline),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// What the header of an image says.
@@ -137,7 +84,7 @@ pub enum RenderError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Time ran out, or nobody waits any more.
-    #[error(transparent)]
+    #[error("rendering {0}")]
     Stopped(#[from] Stopped),
     /// The upload could not be read to its end.
     #[error("cannot be read: {0}")]
@@ -228,7 +175,7 @@ pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) ->
     source.look(0, &mut signature)?;
     if &signature != PNG_SIGNATURE {
         probe::check_bytes(source.length(), limits.max_bytes)?;
-        return render(&source::first(source, u64::MAX)?, recipe, limits);
+        return render(&darkroom_codec::first(source, u64::MAX)?, recipe, limits);
     }
     let (probe, header) = Probe::read_png(source, recipe, limits)?;
     rendered(header, recipe, limits, |job| png::render(job, source, &probe))

@@ -3,7 +3,8 @@
 //! It goes before Lanczos3 where that is left to halve the picture at least, as libvips does it: reading a quarter of
 //! the samples costs a fraction, and nothing is lost that eight bits could show at the end.
 
-use super::dispatch::dispatched;
+use darkroom_codec::dispatch::dispatched;
+
 use super::geometry::Dimensions;
 use super::pixels::Channels;
 

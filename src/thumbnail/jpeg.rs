@@ -2,8 +2,8 @@
 
 mod decode;
 mod encode;
-pub(super) mod markers;
-mod scaled;
+
+use darkroom_codec::jpeg::kept_coefficients;
 
 use super::colour::{Colours, Conversion, Space};
 use super::components::{Components, Meaning};
@@ -166,7 +166,7 @@ pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
 
 /// Bytes that a block of a progressive picture takes: its coefficients, and one bit for each that is not zero.
 const fn block_bytes(eighths: u32) -> u64 {
-    2 * scaled::kept_coefficients(eighths) + 8
+    2 * kept_coefficients(eighths) + 8
 }
 
 /// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: four

@@ -1,28 +1,23 @@
 //! The way of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
 
 mod chunks;
-mod data;
 mod decode;
-mod deflate;
 mod encode;
-mod filter;
-mod inflate;
-mod plain;
 mod profile;
-mod unfilter;
+
+use darkroom_codec::first;
+use darkroom_codec::png::{Error, Layout, Rows as PlainRows};
 
 use super::colour::{Colours, Space};
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
-use super::source::{self, Source};
 use super::stages::{Job, Stage};
 use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
-use super::{RenderError, Stopped, Thumbnail};
+use super::{RenderError, Source, Stopped, Thumbnail};
 
 use chunks::ColourChunks;
 use decode::Rows;
-use plain::{Halt, PlainRows};
 
 /// The chunk that ends a PNG. A file that lacks nothing else gets it back.
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
@@ -68,7 +63,7 @@ struct Look {
 impl Look {
     fn at(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
         // With the head of the first chunk of data, at which the decoder stops.
-        let bytes = source::first(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
+        let bytes = first(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
         let rows = Rows::open(&bytes, &[])?;
         let channels = rows.channels();
         let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
@@ -84,6 +79,34 @@ impl Look {
     }
 }
 
+/// Why there is no picture.
+enum Halt {
+    /// The quick way does not know such a file.
+    Unusual,
+    Failed(RenderError),
+}
+
+impl From<RenderError> for Halt {
+    fn from(error: RenderError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Stopped> for Halt {
+    fn from(stopped: Stopped) -> Self {
+        Self::Failed(stopped.into())
+    }
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unusual => Self::Unusual,
+            Error::Source(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
 /// The quick way of a plain picture.
 fn plain(
     job: &mut Job<'_>,
@@ -92,10 +115,22 @@ fn plain(
     channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, Halt> {
-    let mut rows = PlainRows::open(source, probe, channels.count())?;
-    let shrunk = in_strips(job, probe, channels, large, |space| rows.next(space))?;
-    job.step(Stage::Decode, |_| rows.finish())?;
+    let layout = layout(probe, channels).ok_or(Halt::Unusual)?;
+    let mut rows = PlainRows::open(source, layout);
+    let shrunk = in_strips(job, probe, channels, large, |space| rows.next(space).map_err(Halt::from))?;
+    job.step(Stage::Decode, |_| rows.finish().map_err(Halt::from))?;
     Ok(shrunk)
+}
+
+/// The layout of a plain picture; `None` for any other.
+fn layout(probe: &PngProbe, channels: Channels) -> Option<Layout> {
+    let is_plain = probe.depth == 8
+        && !probe.has_palette
+        && !probe.is_interlaced
+        && usize::from(probe.channels) == channels.count()
+        && !probe.has_transparent_colour;
+    let first_data = probe.first_data.filter(|_| is_plain)?;
+    Some(Layout { width: probe.width, channels: probe.channels, first_data, lacks_end: probe.lacks_end })
 }
 
 /// The way of all others, and of damaged ones. They are held whole: what the codec says of a damaged one depends on the
@@ -107,7 +142,7 @@ fn unusual(
     channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
-    let bytes = source::first(source, u64::MAX)?;
+    let bytes = first(source, u64::MAX)?;
     let end: &[u8] = if probe.lacks_end { &END } else { &[] };
     let mut rows = Rows::open(&bytes, end)?;
     let read_again = (rows.info().size(), rows.info().interlaced, rows.channels());

@@ -3,23 +3,21 @@
 pub(super) mod jpeg;
 pub(super) mod png;
 
+use darkroom_codec::png::SIGNATURE;
+
 use super::geometry::Dimensions;
-use super::source::Source;
-use super::{Header, Limits, Refusal, RenderError};
+use super::{Header, Limits, Refusal, RenderError, Source};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
 use jpeg::JpegProbe;
 use png::PngProbe;
 
-/// Magic bytes of PNG.
-pub(super) const PNG_SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
-
 /// The format of an image by its first eight bytes; `None` when it is neither JPEG nor PNG.
 pub fn format_of(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(b"\xff\xd8") {
         Some(Format::Jpeg)
-    } else if bytes.starts_with(PNG_SIGNATURE) {
+    } else if bytes.starts_with(SIGNATURE) {
         Some(Format::Png)
     } else {
         None

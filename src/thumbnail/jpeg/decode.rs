@@ -1,5 +1,6 @@
 //! Decoding a JPEG strictly: planes of luma and chroma where it has them, components where it has others.
 
+use darkroom_codec::jpeg::{self, Error, PlaneMut};
 use turbojpeg::Subsamp;
 
 use super::super::components::Components;
@@ -9,7 +10,6 @@ use super::super::probe::corrupt;
 use super::super::probe::jpeg::{Colours, JpegProbe, Sampling};
 use super::super::slot::Slot;
 use super::super::{RenderError, Stop};
-use super::scaled::{self, Error, PlaneMut};
 
 /// A decoded picture.
 pub(super) enum Picture {
@@ -58,7 +58,7 @@ fn fill<'a>(
     stop: &Stop,
 ) -> Result<bool, RenderError> {
     let mut planes: Vec<PlaneMut<'_>> = planes.map(|(width, samples)| PlaneMut { width, samples }).collect();
-    match scaled::decode(bytes, eighths, &mut planes, stop) {
+    match jpeg::decode(bytes, eighths, &mut planes, stop) {
         Ok(decoded) => Ok(!decoded.has_end),
         Err(Error::Damaged(damage)) => Err(corrupt(damage.to_string()).into()),
         Err(Error::Stopped(stopped)) => Err(stopped.into()),

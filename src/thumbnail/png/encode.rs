@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 
+use darkroom_codec::deflate::Deflate;
+use darkroom_codec::png::Filters;
 use png::chunk::{self, ChunkType};
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter, Info, Writer};
 
 use super::super::RenderError;
 use super::super::pixels::{Channels, Pixels};
 use super::chunks::ColourChunks;
-use super::deflate::Deflate;
-use super::filter::Filters;
 
 /// The chunk of coding-independent code points.
 const CICP: ChunkType = ChunkType(*b"cICP");

@@ -2,8 +2,8 @@
 
 use crc_fast::crc32_iso_hdlc;
 
+use super::super::Source;
 use super::super::colour::MAX_PROFILE_BYTES;
-use super::super::source::Source;
 
 /// A name takes so many bytes at most, and its end one more.
 const MAX_NAME_BYTES: usize = 80;

@@ -5,7 +5,9 @@ mod work;
 
 use std::ops::Range;
 
-use super::super::jpeg::markers::{EOI, SOI, SOS, Segment, Segments};
+use darkroom_codec::jpeg::markers::{EOI, SOI, SOS, Segment, Segments};
+use darkroom_codec::jpeg::{FrameComponent, FrameHeader};
+
 use super::super::{FIXED_BYTES, Header, Refusal, colour, exif, jpeg};
 use super::{corrupt, largest, refuse, unsupported};
 use crate::recipe::{Format, Recipe};
@@ -221,21 +223,12 @@ impl Found {
 
 impl Frame {
     fn read(marker: u8, body: &[u8]) -> Result<Self, Refusal> {
-        let short = || corrupt("the frame header is cut short");
-        let fixed: &[u8; 6] = body.first_chunk().ok_or_else(short)?;
-        let components = body.get(6..6 + 3 * usize::from(fixed[5])).ok_or_else(short)?;
-        let (triples, _) = components.as_chunks::<3>();
-        let frame = Self {
-            marker,
-            height: u16::from_be_bytes([fixed[1], fixed[2]]),
-            width: u16::from_be_bytes([fixed[3], fixed[4]]),
-            ids: triples.iter().map(|triple| triple[0]).collect(),
-            sampling: triples
-                .iter()
-                .map(|triple| Sampling { horizontal: triple[1] >> 4, vertical: triple[1] & 15 })
-                .collect(),
-        };
-        frame.check(fixed[0])?;
+        let FrameHeader { precision, width, height, components } =
+            FrameHeader::read(body).map_err(|_| corrupt("the frame header is cut short"))?;
+        let factors = |own: &FrameComponent| Sampling { horizontal: own.horizontal, vertical: own.vertical };
+        let ids = components.iter().map(|own| own.id).collect();
+        let frame = Self { marker, width, height, ids, sampling: components.iter().map(factors).collect() };
+        frame.check(precision)?;
         Ok(frame)
     }
 

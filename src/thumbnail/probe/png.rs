@@ -3,11 +3,11 @@
 use std::io;
 
 use crc_fast::crc32_iso_hdlc;
+use darkroom_codec::png::{Chunk, Next, SIGNATURE};
 
 use super::super::geometry::Dimensions;
-use super::super::source::Source;
-use super::super::{FIXED_BYTES, Header, Refusal, RenderError, colour, exif, png};
-use super::{PNG_SIGNATURE, corrupt, largest, refuse};
+use super::super::{FIXED_BYTES, Header, Refusal, RenderError, Source, colour, exif, png};
+use super::{corrupt, largest, refuse};
 use crate::recipe::{Format, Recipe};
 use crate::record::Reason;
 
@@ -63,7 +63,7 @@ impl PngProbe {
     }
 
     fn read_ihdr(whole: &[u8; 33]) -> Result<Self, Refusal> {
-        let (head, crc) = whole[PNG_SIGNATURE.len()..].split_at(21);
+        let (head, crc) = whole[SIGNATURE.len()..].split_at(21);
         if !head.starts_with(b"\0\0\0\x0dIHDR") {
             return Err(corrupt("the first chunk is not IHDR"));
         }
@@ -103,14 +103,13 @@ impl PngProbe {
     fn walk(&mut self, source: &mut dyn Source) -> io::Result<()> {
         let mut at = IHDR.end as u64 + 4;
         let mut last_is_data = false;
-        let mut head = [0; 8];
-        while self.chunks <= MAX_CHUNKS && source.look(at, &mut head)? == head.len() {
-            let [l0, l1, l2, l3, kind @ ..] = head;
-            let body = at + 8;
-            let length = u64::from(u32::from_be_bytes([l0, l1, l2, l3]));
-            if body + length > source.length() {
+        while self.chunks <= MAX_CHUNKS
+            && let Next::Chunk(chunk) = Chunk::read(source, at)?
+        {
+            if chunk.checksum() > source.length() {
                 return Ok(());
             }
+            let (kind, body, length) = (chunk.kind, chunk.data(), u64::from(chunk.length));
             self.chunks += 1;
             match &kind {
                 b"IEND" => return Ok(()),
@@ -129,7 +128,7 @@ impl PngProbe {
                 _ => {}
             }
             last_is_data = &kind == b"IDAT";
-            at = body + length + 4;
+            at = chunk.end();
         }
         self.lacks_end = last_is_data && at == source.length();
         Ok(())
@@ -191,7 +190,7 @@ mod tests {
     }
 
     fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
-        [PNG_SIGNATURE.to_vec(), chunks.concat()].concat()
+        [SIGNATURE.to_vec(), chunks.concat()].concat()
     }
 
     #[test]

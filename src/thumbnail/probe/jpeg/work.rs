@@ -1,7 +1,8 @@
 //! What the scans of a JPEG take to read: a file may hold any number of them, and each goes over every block.
 
+use darkroom_codec::jpeg::markers::{EOI, SOS, Segment, Segments};
+
 use super::super::super::Refusal;
-use super::super::super::jpeg::markers::{EOI, SOS, Segment, Segments};
 use super::super::refuse;
 use crate::record::Reason;
 

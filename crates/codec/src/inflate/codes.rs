@@ -107,7 +107,7 @@ impl Entry {
 }
 
 /// From which value on a symbol counts, and how many bits are added.
-pub(in super::super) const LENGTHS: [(u32, u32); 29] = {
+pub(crate) const LENGTHS: [(u32, u32); 29] = {
     let mut ranges = ranges(3, 2);
     // The greatest has a symbol of its own.
     ranges[28] = (258, 0);
@@ -116,7 +116,7 @@ pub(in super::super) const LENGTHS: [(u32, u32); 29] = {
 pub(super) const DISTANCES: [(u32, u32); 30] = ranges(1, 1);
 
 /// In which order the lengths of the codes for lengths come.
-pub(in super::super) const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+pub(crate) const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// The values behind symbols: two to the power of `shared` symbols have as many bits each, and twice as many have none.
 const fn ranges<const N: usize>(first: u32, shared: u32) -> [(u32, u32); N] {

@@ -2,7 +2,7 @@
 
 /// A fault that no decoder can make good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in super::super) enum Damage {
+pub enum Damage {
     /// A segment is shorter than its marker asks for, or longer.
     #[error("a marker segment has the wrong length")]
     SegmentLength,

@@ -15,8 +15,8 @@ use super::lookahead::Lookahead;
 use super::tables::Tables;
 use super::transform::{Batch, LANES, Transform};
 use super::{Error, PlaneMut};
-use crate::thumbnail::Stop;
-use crate::thumbnail::dispatch::dispatched;
+use crate::Stop;
+use crate::dispatch::dispatched;
 
 /// A scan whose header was read.
 pub(super) struct Sequential {

@@ -2,10 +2,11 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-use super::super::dispatch::dispatched;
-use super::super::source::Source;
-use super::inflate::Bits;
-use super::plain::Halt;
+use super::chunk::{Chunk, Next};
+use super::plain::Error;
+use crate::Source;
+use crate::dispatch::dispatched;
+use crate::inflate::Bits;
 
 /// Goes over the chunks of a file.
 pub(super) struct Data<'a> {
@@ -19,11 +20,6 @@ pub(super) struct Data<'a> {
     lacks_end: bool,
 }
 
-struct Head {
-    kind: [u8; 4],
-    length: usize,
-}
-
 impl<'a> Data<'a> {
     /// From the first chunk of data on.
     pub(super) fn new(source: &'a mut dyn Source, at: u64, lacks_end: bool) -> Self {
@@ -31,10 +27,10 @@ impl<'a> Data<'a> {
     }
 
     /// Gives as much as is at hand and there is room for, or nothing behind the last chunk of data.
-    pub(super) fn feed(&mut self, input: &mut Bits) -> Result<bool, Halt> {
+    pub(super) fn feed(&mut self, input: &mut Bits) -> Result<bool, Error> {
         while self.left == 0 {
-            match self.head()? {
-                Some(head) if &head.kind == b"IDAT" => self.enter(&head)?,
+            match self.chunk()? {
+                Some(chunk) if &chunk.kind == b"IDAT" => self.enter(&chunk)?,
                 _ => return Ok(false),
             }
         }
@@ -48,54 +44,50 @@ impl<'a> Data<'a> {
     }
 
     /// Makes sure that all data was read and that nothing stands behind it but the end and what may be left out.
-    pub(super) fn finish(mut self) -> Result<(), Halt> {
+    pub(super) fn finish(mut self) -> Result<(), Error> {
         if self.left != 0 {
-            return Err(Halt::Unusual);
+            return Err(Error::Unusual);
         }
         loop {
-            let Some(head) = self.head()? else {
-                return if self.lacks_end { Ok(()) } else { Err(Halt::Unusual) };
+            let Some(chunk) = self.chunk()? else {
+                return if self.lacks_end { Ok(()) } else { Err(Error::Unusual) };
             };
-            self.enter(&head)?;
+            self.enter(&chunk)?;
             while self.left != 0 {
                 self.take(<[u8]>::len)?;
             }
-            match &head.kind {
-                b"IEND" if head.length == 0 => return Ok(()),
+            match &chunk.kind {
+                b"IEND" if chunk.length == 0 => return Ok(()),
                 // Lower case: it may be left out.
                 [b'a'..=b'z', ..] => {}
-                _ => return Err(Halt::Unusual),
+                _ => return Err(Error::Unusual),
             }
         }
     }
 
-    /// The head of the next chunk, unless this is the end of the file.
-    fn head(&mut self) -> Result<Option<Head>, Halt> {
-        let mut head = [0; 8];
-        match self.source.look(self.at, &mut head)? {
-            0 => Ok(None),
-            8 => {
-                let [l0, l1, l2, l3, kind @ ..] = head;
-                Ok(Some(Head { kind, length: u32::from_be_bytes([l0, l1, l2, l3]) as usize }))
-            }
-            _ => Err(Halt::Unusual),
+    /// The next chunk, unless this is the end of the file.
+    fn chunk(&mut self) -> Result<Option<Chunk>, Error> {
+        match Chunk::read(self.source, self.at)? {
+            Next::Chunk(chunk) => Ok(Some(chunk)),
+            Next::End => Ok(None),
+            Next::Cut => Err(Error::Unusual),
         }
     }
 
-    fn enter(&mut self, head: &Head) -> Result<(), Halt> {
-        self.at += 8;
-        self.left = head.length;
+    fn enter(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        self.at = chunk.data();
+        self.left = chunk.length as usize;
         self.checksum.reset();
-        self.checksum.update(&head.kind);
+        self.checksum.update(&chunk.kind);
         if self.left == 0 { self.leave() } else { Ok(()) }
     }
 
     /// Hands out what is at hand of the chunk, of which as many bytes are read as `read` says.
-    fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Halt> {
+    fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Error> {
         let piece = self.source.piece(self.at)?;
         let piece = &piece[..piece.len().min(self.left)];
         if piece.is_empty() {
-            return Err(Halt::Unusual);
+            return Err(Error::Unusual);
         }
         let count = read(piece);
         self.checksum.update(&piece[..count]);
@@ -105,11 +97,11 @@ impl<'a> Data<'a> {
     }
 
     /// Holds the checksum behind the chunk against what was read.
-    fn leave(&mut self) -> Result<(), Halt> {
+    fn leave(&mut self) -> Result<(), Error> {
         let mut sum = [0; 4];
         let is_whole = self.source.look(self.at, &mut sum)? == sum.len();
         self.at += sum.len() as u64;
         let is_intact = u64::from(u32::from_be_bytes(sum)) == self.checksum.finalize();
-        if is_whole && is_intact { Ok(()) } else { Err(Halt::Unusual) }
+        if is_whole && is_intact { Ok(()) } else { Err(Error::Unusual) }
     }
 }

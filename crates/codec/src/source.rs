@@ -39,7 +39,7 @@ impl<T: AsRef<[u8]>> Source for T {
 }
 
 /// The first bytes, so many or as many as there are.
-pub(super) fn first(source: &mut dyn Source, count: u64) -> io::Result<Cow<'_, [u8]>> {
+pub fn first(source: &mut dyn Source, count: u64) -> io::Result<Cow<'_, [u8]>> {
     let count = usize::try_from(count.min(source.length())).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     if source.piece(0)?.len() < count {

@@ -1,10 +1,10 @@
 //! PNG's filters: each byte of a row is stored as its difference from a guess, whichever guesses best.
 
-use super::super::dispatch::dispatched;
 use super::unfilter::{mean, nearest};
+use crate::dispatch::dispatched;
 
 /// Filters rows one after another.
-pub(super) struct Filters {
+pub struct Filters {
     /// Bytes of a pixel.
     channels: usize,
     /// The row before.
@@ -15,13 +15,14 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    pub(super) fn new(channels: usize, row_bytes: usize) -> Self {
+    /// For rows of `row_bytes`, with so many bytes a pixel.
+    pub fn new(channels: usize, row_bytes: usize) -> Self {
         let row = || vec![0; row_bytes];
         Self { channels, above: row(), best: row(), trial: row() }
     }
 
     /// Appends the row to `out` behind the number of the filter whose differences add up to the least.
-    pub(super) fn append(&mut self, row: &[u8], out: &mut Vec<u8>) {
+    pub fn append(&mut self, row: &[u8], out: &mut Vec<u8>) {
         dispatched(
             #[inline(always)]
             || {

@@ -65,7 +65,7 @@ const TURNED: [u8; 256] = {
 };
 
 /// The input, as far as it is there.
-pub(in super::super) struct Bits {
+pub(crate) struct Bits {
     buffer: Box<Buffer>,
     /// Where the bytes end.
     end: usize,
@@ -74,13 +74,13 @@ pub(in super::super) struct Bits {
 }
 
 impl Bits {
-    pub(in super::super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { buffer: Box::new([0; BYTES + 8]), end: 0, is_closed: false, reader: Reader::default() }
     }
 
     /// Takes as many of these bytes as there is room for; returns how many.
     #[inline(always)]
-    pub(in super::super) fn feed(&mut self, data: &[u8]) -> usize {
+    pub(crate) fn feed(&mut self, data: &[u8]) -> usize {
         let place = self.place();
         self.buffer.copy_within(place..self.end, 0);
         self.end -= place;
@@ -93,7 +93,7 @@ impl Bits {
     }
 
     /// There are no more bytes. Zeros follow; a stream that goes on behind them is damaged.
-    pub(in super::super) fn close(&mut self) -> Result<(), Unusual> {
+    pub(crate) fn close(&mut self) -> Result<(), Unusual> {
         if self.is_closed {
             return Err(Unusual);
         }
@@ -103,12 +103,12 @@ impl Bits {
     }
 
     /// Whether each byte was read, and no more.
-    pub(in super::super) const fn is_drained(&self) -> bool {
+    pub(crate) const fn is_drained(&self) -> bool {
         self.place() == self.end
     }
 
     /// Whether the next piece is there, or nothing follows.
-    pub(in super::super) const fn is_ready(&self) -> bool {
+    pub(crate) const fn is_ready(&self) -> bool {
         self.reader.at < self.limit()
     }
 

@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
-use super::super::super::geometry::Dimensions;
-use super::super::super::planes::Planes;
 use super::*;
 
 /// How a file is encoded.
@@ -46,10 +44,43 @@ fn encoded(kind: Kind, width: usize, height: usize, sample: impl Fn(usize) -> u8
     compressor.compress_to_vec(image).unwrap()
 }
 
+/// The planes of a picture, one after another in libjpeg-turbo's layout.
+struct Planes {
+    size: (usize, usize),
+    subsampling: Subsamp,
+    samples: Vec<u8>,
+}
+
+impl Planes {
+    fn blank(size: (usize, usize), subsampling: Subsamp) -> Self {
+        let length = turbojpeg::yuv_pixels_len(size.0, 1, size.1, subsampling).unwrap();
+        Self { size, subsampling, samples: vec![0; length] }
+    }
+
+    /// Each plane with the length of its rows.
+    fn parts_mut(&mut self) -> Vec<PlaneMut<'_>> {
+        let (across, down) = (self.subsampling.width(), self.subsampling.height());
+        let (width, height) = self.size;
+        let luma = (width.next_multiple_of(across), height.next_multiple_of(down));
+        let chroma = (width.div_ceil(across), height.div_ceil(down));
+        let mut rest = self.samples.as_mut_slice();
+        let shapes = if self.subsampling == Subsamp::Gray { vec![luma] } else { vec![luma, chroma, chroma] };
+        let part = |(width, height)| PlaneMut { width, samples: rest.split_off_mut(..width * height).unwrap() };
+        shapes.into_iter().map(part).collect()
+    }
+
+    /// Blackens what fills luma up behind the picture.
+    fn crop(&mut self) {
+        let (width, height) = self.size;
+        let PlaneMut { width: stored, samples } = self.parts_mut().swap_remove(0);
+        samples.chunks_mut(stored).take(height).for_each(|row| row[width..].fill(0));
+        samples[stored * height..].fill(0);
+    }
+}
+
 fn decode_planes(bytes: &[u8], eighths: u32, planes: &mut Planes, stop: &Stop) -> Result<Decoded, Error> {
-    let mut parts: Vec<PlaneMut<'_>> = planes.parts_mut().map(|(width, samples)| PlaneMut { width, samples }).collect();
-    let decoded = decode(bytes, eighths, &mut parts, stop)?;
-    planes.fill_up();
+    let decoded = decode(bytes, eighths, &mut planes.parts_mut(), stop)?;
+    planes.crop();
     Ok(decoded)
 }
 
@@ -58,14 +89,13 @@ fn both(bytes: &[u8], eighths: u32) -> (Planes, Planes) {
     let mut decompressor = Decompressor::new().unwrap();
     let header = decompressor.read_header(bytes).unwrap();
     decompressor.set_scaling_factor(ScalingFactor::new(eighths as usize, 8)).unwrap();
-    let size = Dimensions::new(header.width as u32, header.height as u32).eighths(eighths);
-    let blank = || Planes::over(Vec::new(), size, header.subsamp);
+    let scaled = |side: usize| (side * eighths as usize).div_ceil(8);
+    let blank = || Planes::blank((scaled(header.width), scaled(header.height)), header.subsamp);
     let (mut own, mut theirs) = (blank(), blank());
-    let Planes { size, subsampling, ref mut samples } = theirs;
-    let (width, height) = (size.width as usize, size.height as usize);
+    let Planes { size: (width, height), subsampling, ref mut samples } = theirs;
     let yuv = turbojpeg::YuvImage { pixels: samples.as_mut_slice(), width, height, align: 1, subsamp: subsampling };
     decompressor.decompress_to_yuv(bytes, yuv).unwrap();
-    theirs.fill_up();
+    theirs.crop();
     let decoded = decode_planes(bytes, eighths, &mut own, &Stop::default());
     decoded.unwrap_or_else(|error| panic!("{error:?}"));
     (own, theirs)
@@ -120,7 +150,7 @@ fn patterns_that_repeat_themselves_leave_out_more() {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/tests/golden/sources/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read(format!("{}/../../tests/golden/sources/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 #[test]
@@ -131,7 +161,7 @@ fn restart_markers_are_gone_over_whatever_their_numbers() {
         assert!(most_off(&own, &theirs) <= 2, "{name}");
         let markers: Vec<usize> = (1..bytes.len()).filter(|&at| is_restart(&bytes[at - 1..=at])).collect();
         bytes[markers[markers.len() / 2]] ^= 3;
-        let mut again = Planes::over(Vec::new(), own.size, own.subsampling);
+        let mut again = Planes::blank(own.size, own.subsampling);
         decode_planes(&bytes, 8, &mut again, &Stop::default()).unwrap();
         assert_eq!(again.samples, own.samples, "{name}");
     }
@@ -143,7 +173,7 @@ fn is_restart(pair: &[u8]) -> bool {
 
 /// What becomes of a file of 64 x 64 pixels in 4:2:0.
 fn decoded(bytes: &[u8]) -> Result<bool, Error> {
-    let mut planes = Planes::over(Vec::new(), Dimensions::new(24, 24), Subsamp::Sub2x2);
+    let mut planes = Planes::blank((24, 24), Subsamp::Sub2x2);
     decode_planes(bytes, 3, &mut planes, &Stop::default()).map(|decoded| decoded.has_end)
 }
 
@@ -197,7 +227,7 @@ fn intervals_that_are_dropped_or_doubled_are_damage() {
     let fine = golden("restart_markers.jpg");
     let (own, _) = both(&fine, 3);
     let outcome = |bytes: &[u8]| {
-        let mut planes = Planes::over(Vec::new(), own.size, own.subsampling);
+        let mut planes = Planes::blank(own.size, own.subsampling);
         decode_planes(bytes, 3, &mut planes, &Stop::default()).map(|_| ())
     };
     assert_eq!(outcome(&fine), Ok(()));
@@ -217,7 +247,7 @@ fn intervals_that_are_dropped_or_doubled_are_damage() {
 fn it_stops_between_rows_when_it_is_told() {
     for kind in codings() {
         let bytes = picture(kind, 64, 64);
-        let mut planes = Planes::over(Vec::new(), Dimensions::new(24, 24), Subsamp::Sub2x2);
+        let mut planes = Planes::blank((24, 24), Subsamp::Sub2x2);
         let error = decode_planes(&bytes, 3, &mut planes, &Stop::at(Instant::now())).unwrap_err();
         assert_eq!(error, Error::Stopped(Stopped::Deadline));
     }

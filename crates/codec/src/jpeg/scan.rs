@@ -11,8 +11,8 @@ use super::frame::{Frame, MAX_COMPONENTS, ScanComponent};
 use super::huffman::Huffman;
 use super::tables::Tables;
 use super::{Band, Error};
-use crate::thumbnail::Stop;
-use crate::thumbnail::dispatch::dispatched;
+use crate::Stop;
+use crate::dispatch::dispatched;
 
 /// What a scan brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

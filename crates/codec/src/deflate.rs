@@ -8,8 +8,8 @@ mod writer;
 
 use zlib_rs::adler32::adler32;
 
-use super::super::dispatch::dispatched;
-use super::inflate::{LENGTHS, ORDER};
+use crate::dispatch::dispatched;
+use crate::inflate::{LENGTHS, ORDER};
 use codes::{Code, Codes};
 use writer::BitWriter;
 
@@ -23,14 +23,31 @@ const MAX_CODE_OF_LENGTHS: usize = 7;
 const MIN_COPY: usize = 3;
 const MAX_COPY: usize = 258;
 
-/// A stream that is being made.
-pub(super) struct Deflate {
+/// A zlib stream that is being made, block by block.
+///
+/// ```
+/// use darkroom_codec::deflate::Deflate;
+/// use darkroom_codec::inflate::inflated;
+///
+/// let mut deflate = Deflate::new();
+/// let mut stream = deflate.block(b"one block, ", false).to_vec();
+/// stream.extend_from_slice(deflate.block(b"and the last", true));
+/// assert_eq!(inflated(&stream, 100).unwrap(), b"one block, and the last");
+/// ```
+pub struct Deflate {
     out: BitWriter,
     adler: u32,
 }
 
+impl Default for Deflate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Deflate {
-    pub(super) fn new() -> Self {
+    /// A stream without a block.
+    pub fn new() -> Self {
         let mut out = BitWriter::default();
         out.make_room(2);
         // Deflate, a window of 32 KB, made fast.
@@ -39,7 +56,7 @@ impl Deflate {
     }
 
     /// Deflates one block; returns the bytes of the stream that are whole by now.
-    pub(super) fn block(&mut self, bytes: &[u8], is_last: bool) -> &[u8] {
+    pub fn block(&mut self, bytes: &[u8], is_last: bool) -> &[u8] {
         self.adler = adler32(self.adler, bytes);
         dispatched(
             #[inline(always)]

@@ -16,14 +16,15 @@ mod damage;
 mod frame;
 mod huffman;
 mod lookahead;
+pub mod markers;
 mod scan;
 mod sequential;
 mod tables;
 mod transform;
 
-use super::super::dispatch::dispatched;
-use super::super::{Stop, Stopped};
-use super::markers::{EOI, SOS, Segment, Segments};
+use crate::dispatch::dispatched;
+use crate::{Stop, Stopped};
+use markers::{EOI, SOS, Segment, Segments};
 
 use blocks::Blocks;
 use frame::{Component, Frame};
@@ -32,43 +33,36 @@ use sequential::Sequential;
 use tables::Tables;
 use transform::Transform;
 
-pub(super) use damage::Damage;
+pub use damage::Damage;
+pub use frame::{FrameComponent, FrameHeader};
 
 /// Coefficients of a block.
 const COEFFICIENTS: usize = 64;
 
 /// Why there is no picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Error {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
     /// Pixels are lost.
-    Damaged(Damage),
-    Stopped(Stopped),
-}
-
-impl From<Damage> for Error {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
-    }
-}
-
-impl From<Stopped> for Error {
-    fn from(stopped: Stopped) -> Self {
-        Self::Stopped(stopped)
-    }
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// The caller asked to stop.
+    #[error("decoding {0}")]
+    Stopped(#[from] Stopped),
 }
 
 /// Samples of one component that are to be filled, row after row.
-pub(super) struct PlaneMut<'a> {
+pub struct PlaneMut<'a> {
     /// Samples of a row.
-    pub(super) width: usize,
-    pub(super) samples: &'a mut [u8],
+    pub width: usize,
+    /// The samples, row after row.
+    pub samples: &'a mut [u8],
 }
 
 /// A decoded picture's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Decoded {
+pub struct Decoded {
     /// Whether it has an end marker.
-    pub(super) has_end: bool,
+    pub has_end: bool,
 }
 
 /// A band of coefficients in zigzag order, and how many of their lowest bits are still to come.
@@ -83,7 +77,7 @@ struct Band {
 ///
 /// # Errors
 /// Where pixels are lost, or `stop` says so: the planes then hold anything.
-pub(super) fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], stop: &Stop) -> Result<Decoded, Error> {
+pub fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], stop: &Stop) -> Result<Decoded, Error> {
     // With the number of coefficients up to the last of a square of that side, in zigzag order.
     match eighths {
         1 => decode_square::<1, 1>(bytes, planes, stop),
@@ -98,7 +92,7 @@ pub(super) fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], st
 }
 
 /// Coefficients that [`decode`] keeps of each block of a progressive picture at `eighths / 8` of its size.
-pub(super) const fn kept_coefficients(eighths: u32) -> u64 {
+pub const fn kept_coefficients(eighths: u32) -> u64 {
     match eighths {
         1 => 1,
         2 => 5,

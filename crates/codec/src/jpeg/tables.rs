@@ -135,7 +135,7 @@ const TYPICAL_CHROMA_AC: Codes<'_> = Codes {
 mod tests {
     use turbojpeg::{Compressor, Image, PixelFormat};
 
-    use super::super::super::markers::Segments;
+    use super::super::markers::Segments;
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 
 /// Runs `work` as the processor does it best. What it calls must be inlined, or else stays as it is.
 #[inline(always)]
-pub(super) fn dispatched<T>(work: impl FnOnce() -> T) -> T {
+pub fn dispatched<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(target_arch = "x86_64")]
     if let Some(avx2) = fearless_simd::Level::new().as_avx2() {
         return fearless_simd::Simd::vectorize(avx2, work);

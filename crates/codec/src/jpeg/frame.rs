@@ -6,6 +6,52 @@ use super::tables::Tables;
 /// Components of one frame at most: the inks of CMYK.
 pub(super) const MAX_COMPONENTS: usize = 4;
 
+/// A frame header as the file has it, whatever the values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Bits of a sample.
+    pub precision: u8,
+    /// Pixels of a line.
+    pub width: u16,
+    /// Lines.
+    pub height: u16,
+    /// The components in the header's order.
+    pub components: Vec<FrameComponent>,
+}
+
+/// A component in a [`FrameHeader`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameComponent {
+    /// The identifier by which scans name it.
+    pub id: u8,
+    /// Horizontal sampling factor; 1 to 4 is valid.
+    pub horizontal: u8,
+    /// Vertical sampling factor; 1 to 4 is valid.
+    pub vertical: u8,
+    /// The number of its quantisation table.
+    pub quantisation_table: u8,
+}
+
+impl FrameHeader {
+    /// Reads the parameters of a frame's marker segment.
+    ///
+    /// # Errors
+    /// [`Damage::SegmentLength`] when they are cut short.
+    pub fn read(body: &[u8]) -> Result<Self, Damage> {
+        let &[precision, h0, h1, w0, w1, count] = body.first_chunk().ok_or(Damage::SegmentLength)?;
+        let (triples, _) = body[6..].as_chunks::<3>();
+        let triples = triples.get(..count.into()).ok_or(Damage::SegmentLength)?;
+        let component = |&[id, sampling, quantisation_table]: &[u8; 3]| FrameComponent {
+            id,
+            horizontal: sampling >> 4,
+            vertical: sampling & 15,
+            quantisation_table,
+        };
+        let (height, width) = (u16::from_be_bytes([h0, h1]), u16::from_be_bytes([w0, w1]));
+        Ok(Self { precision, width, height, components: triples.iter().map(component).collect() })
+    }
+}
+
 /// One component of the picture.
 pub(super) struct Component {
     id: u8,
@@ -79,33 +125,30 @@ pub(super) struct Frame {
 impl Frame {
     /// Reads a frame header of eight bits a sample.
     pub(super) fn read(body: &[u8]) -> Result<Self, Damage> {
-        let &[8, h0, h1, w0, w1, count] = body.first_chunk().ok_or(Damage::SegmentLength)? else {
-            return Err(Damage::Parameter);
-        };
-        let (height, width) = (usize::from(u16::from_be_bytes([h0, h1])), usize::from(u16::from_be_bytes([w0, w1])));
-        let (triples, _) = body[6..].as_chunks::<3>();
-        let triples = triples.get(..count.into()).ok_or(Damage::SegmentLength)?;
-        let sampling = |triple: &[u8; 3]| (usize::from(triple[1] >> 4), usize::from(triple[1] & 15));
-        let is_possible = triples.iter().map(sampling).all(|(h, v)| (1..=4).contains(&h) && (1..=4).contains(&v));
-        if !is_possible || triples.is_empty() || triples.len() > MAX_COMPONENTS || height == 0 || width == 0 {
+        let FrameHeader { precision, width, height, components } = FrameHeader::read(body)?;
+        let (width, height) = (usize::from(width), usize::from(height));
+        let sampling = |own: &FrameComponent| (usize::from(own.horizontal), usize::from(own.vertical));
+        let is_possible = components.iter().map(sampling).all(|(h, v)| (1..=4).contains(&h) && (1..=4).contains(&v));
+        let has_components = (1..=MAX_COMPONENTS).contains(&components.len());
+        if precision != 8 || !is_possible || !has_components || height == 0 || width == 0 {
             return Err(Damage::Parameter);
         }
-        let most = triples.iter().map(sampling).fold((0, 0), |most, own| (most.0.max(own.0), most.1.max(own.1)));
+        let most = components.iter().map(sampling).fold((0, 0), |most, own| (most.0.max(own.0), most.1.max(own.1)));
         let mcus = (width.div_ceil(8 * most.0), height.div_ceil(8 * most.1));
-        let component = |triple: &[u8; 3]| {
-            let sampling = sampling(triple);
+        let component = |header: &FrameComponent| {
+            let sampling = sampling(header);
             let touched = |side: usize, own: usize, most: usize| (side * own).div_ceil(8 * most);
             Component {
-                id: triple[0],
+                id: header.id,
                 sampling,
-                table: triple[2],
+                table: header.quantisation_table,
                 blocks: (touched(width, sampling.0, most.0), touched(height, sampling.1, most.1)),
                 mcus,
                 quantisation: None,
                 missing_bits: [None; 64],
             }
         };
-        Ok(Self { components: triples.iter().map(component).collect() })
+        Ok(Self { components: components.iter().map(component).collect() })
     }
 
     /// The components that a scan header names, by their indices, and its table selectors; what follows them is the rest.

@@ -3,35 +3,37 @@
 use std::ops::Range;
 
 /// Start of image.
-pub(in super::super) const SOI: u8 = 0xd8;
+pub const SOI: u8 = 0xd8;
 /// End of image.
-pub(in super::super) const EOI: u8 = 0xd9;
+pub const EOI: u8 = 0xd9;
 /// Start of scan.
-pub(in super::super) const SOS: u8 = 0xda;
+pub const SOS: u8 = 0xda;
 
 /// A marker and where its parameters lie in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Segment {
-    pub(in super::super) marker: u8,
-    pub(in super::super) body: Range<usize>,
+pub struct Segment {
+    /// The byte behind `0xff`.
+    pub marker: u8,
+    /// The parameters, without their length.
+    pub body: Range<usize>,
 }
 
 /// A walk over the segments of a file.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Segments<'a> {
+pub struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Segments<'a> {
     /// A walk that begins behind the start marker.
-    pub(in super::super) const fn new(bytes: &'a [u8]) -> Self {
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 2 }
     }
 
     /// The next segment; `None` where the file ends first, or in the middle of it. Bytes that belong to no segment are
     /// skipped, and so are restart markers and fill bytes.
-    pub(in super::super) fn next(&mut self) -> Option<Segment> {
+    pub fn next(&mut self) -> Option<Segment> {
         loop {
             let marker = self.next_marker()?;
             match marker {
@@ -52,7 +54,7 @@ impl<'a> Segments<'a> {
     }
 
     /// Skips the entropy-coded data of a scan, restart markers included.
-    pub(in super::super) fn skip_scan(&mut self) {
+    pub fn skip_scan(&mut self) {
         while let Some(marker) = self.next_marker() {
             if !is_restart(marker) {
                 self.at -= 2;
@@ -63,7 +65,7 @@ impl<'a> Segments<'a> {
 
     /// Goes on behind the last MCU of a scan. What remains of its data is skipped; `false` if that is another restart
     /// interval.
-    pub(in super::super) fn leave_scan(&mut self, at: usize, has_restarts: bool) -> bool {
+    pub fn leave_scan(&mut self, at: usize, has_restarts: bool) -> bool {
         self.at = at;
         while let Some(marker) = self.next_marker() {
             if !is_restart(marker) {

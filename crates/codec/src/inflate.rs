@@ -8,22 +8,25 @@ mod codes;
 
 use zlib_rs::adler32::adler32;
 
-pub(super) use bits::Bits;
+use crate::dispatch::dispatched;
+
+pub(crate) use bits::Bits;
 use codes::{Codes, Entry};
-pub(super) use codes::{LENGTHS, ORDER};
+pub(crate) use codes::{LENGTHS, ORDER};
 
 /// How far back a copy can reach: so many bytes of the output stay in front of what is inflated next.
-pub(super) const WINDOW: usize = 32 << 10;
+pub(crate) const WINDOW: usize = 32 << 10;
 /// What one turn of the loop writes at most: literals and a copy of 258 bytes in whole steps.
-pub(super) const ROOM: usize = LITERALS + 258 + STEP;
+pub(crate) const ROOM: usize = LITERALS + 258 + STEP;
 /// Literals of a turn: with a length behind them they take 53 of the bits that are there after refilling.
 const LITERALS: usize = 3;
 /// Bytes that are copied at once.
 const STEP: usize = 16;
 
 /// A stream that is damaged, or of a kind that is not read here.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unusual;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a zlib stream, or a damaged one")]
+pub struct Unusual;
 
 /// Where in the stream it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,40 @@ enum Place {
     End,
 }
 
+/// Inflates a whole zlib stream of which at most `limit` bytes become.
+///
+/// # Errors
+/// When the stream is damaged or cut, more follows behind it, or it holds more than `limit` bytes.
+pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unusual> {
+    let (mut inflate, mut input) = (Inflate::new(), Bits::new());
+    let (mut rest, mut all, mut end) = (stream, Vec::new(), 0);
+    let mut buffer = vec![0; 2 * WINDOW + ROOM];
+    while !inflate.has_ended() {
+        let kept = end - end.min(WINDOW);
+        buffer.copy_within(kept..end, 0);
+        end -= kept;
+        while !input.is_ready() {
+            if rest.is_empty() {
+                input.close()?;
+            } else {
+                rest = &rest[input.feed(rest)..];
+            }
+        }
+        let to = dispatched(
+            #[inline(always)]
+            || inflate.inflate(&mut input, &mut buffer, end),
+        )?;
+        if to - end > limit - all.len() {
+            return Err(Unusual);
+        }
+        all.extend_from_slice(&buffer[end..to]);
+        end = to;
+    }
+    if input.is_drained() && rest.is_empty() { Ok(all) } else { Err(Unusual) }
+}
+
 /// A stream that is being inflated.
-pub(super) struct Inflate {
+pub(crate) struct Inflate {
     codes: Box<Codes>,
     place: Place,
     is_last_block: bool,
@@ -46,18 +81,18 @@ pub(super) struct Inflate {
 }
 
 impl Inflate {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { codes: Box::default(), place: Place::Start, is_last_block: false, adler: 1 }
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.place == Place::End
     }
 
     /// Inflates behind `from` until less than [`ROOM`] is left or the input runs low; what is before `from` came before.
     /// Returns where the new bytes end.
     #[inline(always)]
-    pub(super) fn inflate(&mut self, input: &mut Bits, out: &mut [u8], from: usize) -> Result<usize, Unusual> {
+    pub(crate) fn inflate(&mut self, input: &mut Bits, out: &mut [u8], from: usize) -> Result<usize, Unusual> {
         let mut end = from;
         while end + ROOM <= out.len() && input.is_ready() {
             match self.place {
@@ -301,7 +336,7 @@ mod tests {
     }
 
     /// Inflates a stream that comes in pieces of so many bytes through a buffer with so much more room than it must have.
-    fn inflated(stream: &[u8], piece: usize, room: usize) -> Result<Vec<u8>, Unusual> {
+    fn inflated_by_pieces(stream: &[u8], piece: usize, room: usize) -> Result<Vec<u8>, Unusual> {
         let (mut inflate, mut input) = (Inflate::new(), Bits::new());
         let mut pieces = stream.chunks(piece);
         let mut buffer = vec![0; WINDOW + ROOM + room];
@@ -356,8 +391,22 @@ mod tests {
         for sample in samples() {
             for level in [0, 1, 2, 4, 6, 9] {
                 let stream = deflated(&sample, level);
-                assert_eq!(inflated(&stream, 8192, 100_000).as_ref(), Ok(&sample), "{} at {level}", sample.len());
+                assert_eq!(
+                    inflated_by_pieces(&stream, 8192, 100_000).as_ref(),
+                    Ok(&sample),
+                    "{} at {level}",
+                    sample.len()
+                );
+                assert_eq!(inflated(&stream, sample.len()).as_ref(), Ok(&sample), "{} at {level}", sample.len());
             }
+        }
+    }
+
+    #[test]
+    fn no_more_is_inflated_than_the_limit() {
+        let stream = deflated(&[7; 100_000], 6);
+        for (limit, is_taken) in [(0, false), (99_999, false), (100_000, true), (100_001, true)] {
+            assert_eq!(inflated(&stream, limit).is_ok(), is_taken, "{limit}");
         }
     }
 
@@ -367,7 +416,10 @@ mod tests {
         for level in [0, 6] {
             let stream = deflated(&sample, level);
             for (piece, room) in [(1, 0), (7, 1), (639, 2), (640, 300), (641, 5), (60_000, 0)] {
-                assert!(inflated(&stream, piece, room).as_ref() == Ok(&sample), "{piece}, {room}, level {level}");
+                assert!(
+                    inflated_by_pieces(&stream, piece, room).as_ref() == Ok(&sample),
+                    "{piece}, {room}, level {level}"
+                );
             }
         }
     }
@@ -378,9 +430,9 @@ mod tests {
         for level in [0, 6] {
             let stream = deflated(&sample, level);
             for length in 0..stream.len() {
-                assert_eq!(inflated(&stream[..length], 100, 0), Err(Unusual), "{length}");
+                assert_eq!(inflated_by_pieces(&stream[..length], 100, 0), Err(Unusual), "{length}");
             }
-            assert_eq!(inflated(&[&stream[..], b"x"].concat(), 100, 0), Err(Unusual));
+            assert_eq!(inflated_by_pieces(&[&stream[..], b"x"].concat(), 100, 0), Err(Unusual));
         }
     }
 
@@ -393,7 +445,7 @@ mod tests {
             for bit in 0..8 * stream.len() {
                 let mut damaged = stream.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
-                if let Ok(own) = inflated(&damaged, 1 << 16, 0) {
+                if let Ok(own) = inflated_by_pieces(&damaged, 1 << 16, 0) {
                     assert_eq!(Some(own), reference(&damaged, 1 << 20), "bit {bit}");
                 }
             }
@@ -412,7 +464,7 @@ mod tests {
         // not written twice.
         for stream in ["789c07", "789c4b040200", "789cedfd010000", "789c010100feff"] {
             let bytes = data_encoding::HEXLOWER.decode(stream.as_bytes()).unwrap();
-            assert_eq!(inflated(&[&bytes[..], &[0; 700]].concat(), 100, 0), Err(Unusual), "{stream}");
+            assert_eq!(inflated_by_pieces(&[&bytes[..], &[0; 700]].concat(), 100, 0), Err(Unusual), "{stream}");
         }
     }
 }
