@@ -20,15 +20,17 @@ WORKDIR /darkroom
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY crates/codec/Cargo.toml crates/codec/
-RUN mkdir src crates/codec/src \
+COPY crates/testing/Cargo.toml crates/testing/
+COPY crates/thumbnail/Cargo.toml crates/thumbnail/
+RUN mkdir src crates/codec/src crates/testing/src crates/thumbnail/src \
     && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs crates/codec/src/lib.rs \
-    && cargo build --release --locked \
+    && touch src/lib.rs crates/codec/src/lib.rs crates/testing/src/lib.rs crates/thumbnail/src/lib.rs \
+    && cargo build --release --locked --package darkroom \
     && rm -rf src crates target/release/.fingerprint/darkroom-* target/release/deps/*darkroom*
 
 COPY crates crates
 COPY src src
-RUN cargo build --release --locked \
+RUN cargo build --release --locked --package darkroom \
     && strip target/release/darkroom
 
 # --- What it needs to run ---------------------------------------------------------------------------------------------

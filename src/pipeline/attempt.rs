@@ -1,6 +1,7 @@
 //! One attempt at one object: look, fetch, inspect, admit, claim, and what follows a claim.
 
 use bytes::Bytes;
+use darkroom_thumbnail::{Header, Inspected, Limits, Refusal, RenderError, Stop};
 
 use super::admission::{Memory, Place};
 use super::failure::{Failure, Halt};
@@ -12,7 +13,6 @@ use crate::ports::objects::ObjectInfo;
 use crate::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Reason, Sequencer, SourceId, Status, Transition,
 };
-use crate::thumbnail::{self, Header, Limits, Refusal, RenderError, Stop};
 
 /// How an event enters the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub(super) struct Source {
 /// A claim that is ours: everything that rendering needs.
 pub(super) struct Claim {
     pub(super) source: Source,
+    pub(super) image: Inspected<Bytes>,
     pub(super) decode_memory: Memory,
     pub(super) place: Place,
     pub(super) past: Past,
@@ -96,11 +97,11 @@ impl Pipeline {
     async fn enter(&self, job: &Job<'_>, way: &Way, entry: &mut Entry) -> Result<Claim, Halt> {
         self.look(job, way, entry).await?;
         let source = self.fetch(job, way, entry).await?;
-        let header = self.inspect(job, entry, &source).await?;
-        let (decode_memory, place) = self.admit(job, &header).await?;
+        let image = self.inspect(job, entry, &source).await?;
+        let (decode_memory, place) = self.admit(job, image.header()).await?;
         entry.asked_for_claim = true;
-        let past = self.claim(job, entry, &source.info, &header).await?;
-        Ok(Claim { source, decode_memory, place, past })
+        let past = self.claim(job, entry, &source.info, image.header()).await?;
+        Ok(Claim { source, image, decode_memory, place, past })
     }
 
     /// Reads the record where it may already say how this ends: on a repeated receive, or without a sequencer.
@@ -137,12 +138,14 @@ impl Pipeline {
     }
 
     /// Reads the header and checks the limits; what is no image is rejected for good.
-    async fn inspect(&self, job: &Job<'_>, entry: &Entry, source: &Source) -> Result<Header, Halt> {
+    async fn inspect(&self, job: &Job<'_>, entry: &Entry, source: &Source) -> Result<Inspected<Bytes>, Halt> {
         let started = tokio::time::Instant::now();
-        let inspected = thumbnail::inspect(&source.bytes, &self.recipe, &self.limits_for(Stop::default()));
+        let limits =
+            Limits { max_bytes: self.limits.max_bytes, max_pixels: self.limits.max_pixels, stop: Stop::default() };
+        let inspected = darkroom_thumbnail::inspect(source.bytes.clone(), &self.recipe, &limits);
         metrics::stage(Stage::Inspect, started.elapsed());
         match inspected {
-            Ok(header) => Ok(header),
+            Ok(image) => Ok(image),
             Err(RenderError::Refused(refusal)) => Err(Halt::Ended(self.reject(job, entry, refusal).await?)),
             Err(error) => Err(Failure::internal(error.to_string()).into()),
         }
@@ -150,7 +153,7 @@ impl Pipeline {
 
     /// Rejects an upload that has no claim yet.
     pub(super) async fn reject(&self, job: &Job<'_>, entry: &Entry, refusal: Refusal) -> Result<Attempted, Halt> {
-        let Refusal { reason, detail } = refusal;
+        let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
         tracing::info!(reason = reason.as_str(), detail, "rejected");
         let change = Change::Reject { reason, src: entry.src.clone(), detail };
         Ok(match self.write_entering(job, entry, change).await? {
@@ -245,10 +248,5 @@ impl Pipeline {
             at: self.clock.now(),
         };
         Ok(self.catalog.apply(&transition).await?)
-    }
-
-    /// The renderer's limits with a stop of this attempt.
-    pub(super) fn limits_for(&self, stop: Stop) -> Limits {
-        Limits { max_bytes: self.limits.max_bytes, max_pixels: self.limits.max_pixels, stop }
     }
 }

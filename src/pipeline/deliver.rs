@@ -1,14 +1,14 @@
 //! The last steps: put the thumbnails under keys that never change, then publish them.
 
 use bytes::Bytes;
+use darkroom_thumbnail::Rendered;
 
 use super::attempt::Job;
 use super::failure::Failure;
 use super::{Fate, Pipeline};
 use crate::metrics::{self, Outcome, Stage};
-use crate::recipe::{CACHE_CONTROL, ThumbnailKey};
+use crate::recipe::{self, CACHE_CONTROL, ThumbnailKey};
 use crate::record::{Applied, Change, Guard, Published, PublishedThumbnail, SourceId};
-use crate::thumbnail::Rendered;
 
 impl Pipeline {
     /// Puts the thumbnails, then publishes if the claim is still ours.
@@ -23,7 +23,7 @@ impl Pipeline {
     ) -> Result<Fate, Failure> {
         // A version id is unique by itself; an ETag returns with the same bytes, and the sequencer tells them apart.
         let seq = job.event.sequencer.as_ref().filter(|_| job.event.version_id.is_none());
-        let mut published = contents(self.recipe.version(src, seq), &rendered, self.clock.now());
+        let mut published = contents(recipe::version(&self.recipe, src, seq), &rendered, self.clock.now());
         let started = tokio::time::Instant::now();
         self.deliver(job, &published.version, rendered).await?;
         metrics::stage(Stage::Deliver, started.elapsed());

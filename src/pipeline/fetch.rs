@@ -1,5 +1,7 @@
 //! The object's bytes: read under a limit and under reserved memory.
 
+use darkroom_thumbnail::{Refusal, RefusalReason};
+
 use super::attempt::{Attempted, Entry, Job, Source, Way};
 use super::failure::{Failure, Halt};
 use super::judge;
@@ -8,7 +10,6 @@ use crate::metrics::{self, Outcome, Stage};
 use crate::ports::ErrorKind;
 use crate::ports::objects::{Fetched, ObjectInfo};
 use crate::record::{Change, Reason, Status};
-use crate::thumbnail::Refusal;
 
 impl Pipeline {
     /// Reads the object: the event's version, else the current object, whose identity the answer tells.
@@ -57,7 +58,7 @@ impl Pipeline {
 
     fn too_many_bytes(&self, bytes: u64) -> Refusal {
         let limit = self.limits.max_bytes;
-        Refusal { reason: Reason::TooManyBytes, detail: format!("{bytes} bytes, the limit is {limit}") }
+        Refusal { reason: RefusalReason::TooManyBytes, detail: format!("{bytes} bytes, the limit is {limit}") }
     }
 
     /// The object, or its version, is gone: nothing can be done any more, and nobody is to blame.

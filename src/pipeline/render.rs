@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use darkroom_thumbnail::{Header, Refusal, RenderError, Rendered, Stop, Stopped};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
@@ -12,7 +13,6 @@ use super::failure::Failure;
 use super::{Fate, Pipeline};
 use crate::metrics::{self, Outcome, Stage};
 use crate::record::{Applied, Change, Guard, Reason, SourceId};
-use crate::thumbnail::{self, Header, Refusal, RenderError, Rendered, Stop, Stopped};
 
 /// Stops the render thread when nobody waits for it any more.
 struct StopOnDrop(Stop);
@@ -59,7 +59,6 @@ impl Pipeline {
         let bytes = claim.source.info.bytes;
         let stop = Stop::default();
         let _stop_on_drop = StopOnDrop(stop.clone());
-        let mut limits = self.limits_for(stop);
         let recipe = Arc::clone(&self.recipe);
         let slots = self.admission.slots();
         let begun = Arc::new(OnceLock::new());
@@ -68,12 +67,13 @@ impl Pipeline {
             let begun = Arc::clone(&begun);
             move || {
                 let _span = span.entered();
-                let Claim { source, decode_memory, place, .. } = claim;
+                let Claim { source, image, decode_memory, place, .. } = claim;
                 let slot = slots.take();
                 let started = *begun.get_or_init(Instant::now);
-                limits.stop = limits.stop.with_deadline(std::time::Instant::now() + timeout);
-                let rendered = thumbnail::render(&source.bytes, &recipe, &limits);
+                let stop = stop.with_deadline(std::time::Instant::now() + timeout);
+                let rendered = image.render(&recipe, &stop);
                 metrics::stage(Stage::Render, started.elapsed());
+                drop((image, source.bytes));
                 drop::<(Turn, Slot, _, _, _)>((turn, slot, place, decode_memory, source.memory));
                 rendered
             }
@@ -97,7 +97,7 @@ impl Pipeline {
 
     /// Only decoding showed that the upload is damaged.
     async fn reject_claimed(&self, job: &Job<'_>, src: &SourceId, refusal: Refusal) -> Fate {
-        let Refusal { reason, detail } = refusal;
+        let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
         tracing::info!(reason = reason.as_str(), detail, "rejected");
         let change = Change::Reject { reason, src: Some(src.clone()), detail };
         match self.write(job, Guard::Hold, change).await {

@@ -13,8 +13,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use darkroom::recipe::Recipe;
-use darkroom::thumbnail::{Limits, Rendered, Stop, Timings, render};
+use darkroom_thumbnail::{Limits, Recipe, Rendered, Stop, Timings, render};
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 fn main() {

@@ -8,10 +8,10 @@ use std::ops::Range;
 use darkroom_codec::jpeg::markers::{EOI, SOI, SOS, Segment, Segments};
 use darkroom_codec::jpeg::{FrameComponent, FrameHeader};
 
-use super::super::{FIXED_BYTES, Header, Refusal, colour, exif, jpeg};
+use super::super::render::FIXED_BYTES;
+use super::super::{Header, Refusal, colour, exif, jpeg};
 use super::{corrupt, largest, refuse, unsupported};
-use crate::recipe::{Format, Recipe};
-use crate::record::Reason;
+use crate::{Format, Recipe, RefusalReason};
 
 use work::ComponentBlocks;
 
@@ -243,7 +243,7 @@ impl Frame {
         }
         if self.width > MAX_SIDE || self.height > MAX_SIDE {
             let detail = format!("a JPEG of {} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
-            return Err(refuse(Reason::TooManyPixels, detail));
+            return Err(refuse(RefusalReason::TooManyPixels, detail));
         }
         let is_valid = |s: &Sampling| (1..=4).contains(&s.horizontal) && (1..=4).contains(&s.vertical);
         if !self.sampling.iter().all(is_valid) {
@@ -312,14 +312,14 @@ mod tests {
     #[test]
     fn what_cannot_be_decoded_is_told_apart() {
         let reason = |frame: Vec<u8>| JpegProbe::read(&file(&[frame])).unwrap_err().reason;
-        assert_eq!(reason(frame(0xc1, 12, 8, 8, &[0x11])), Reason::UnsupportedType);
-        assert_eq!(reason(frame(0xc3, 8, 8, 8, &[0x11])), Reason::UnsupportedType);
-        assert_eq!(reason(frame(0xc5, 8, 8, 8, &[0x11])), Reason::UnsupportedType);
-        assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x11, 0x11])), Reason::UnsupportedType);
-        assert_eq!(reason(frame(0xc0, 8, 65_535, 8, &[0x11])), Reason::TooManyPixels);
-        assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x50])), Reason::Corrupt);
-        assert_eq!(reason(segment(0xc0, &[8, 0, 8])), Reason::Corrupt);
-        assert_eq!(reason(Vec::new()), Reason::Corrupt);
+        assert_eq!(reason(frame(0xc1, 12, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xc3, 8, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xc5, 8, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x11, 0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xc0, 8, 65_535, 8, &[0x11])), RefusalReason::TooManyPixels);
+        assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x50])), RefusalReason::Corrupt);
+        assert_eq!(reason(segment(0xc0, &[8, 0, 8])), RefusalReason::Corrupt);
+        assert_eq!(reason(Vec::new()), RefusalReason::Corrupt);
     }
 
     #[test]
@@ -353,14 +353,18 @@ mod tests {
         }
         // Were the first two bytes a marker, the segment that is longer than the file would be a part of its body.
         let refusal = segments(b"\xff\0\0\x06\xff\xe2\xff\xff").unwrap_err();
-        assert_eq!(refusal.reason, Reason::Corrupt);
+        assert_eq!(refusal.reason, RefusalReason::Corrupt);
     }
 
     #[test]
     fn every_cut_of_a_header_is_corrupt() {
         let whole = file(&[frame(0xc0, 8, 8, 8, &[0x11, 0x11, 0x11])]);
         for length in 2..whole.len() {
-            assert_eq!(JpegProbe::read(&whole[..length]).unwrap_err().reason, Reason::Corrupt, "cut at {length}");
+            assert_eq!(
+                JpegProbe::read(&whole[..length]).unwrap_err().reason,
+                RefusalReason::Corrupt,
+                "cut at {length}"
+            );
         }
     }
 }

@@ -3,26 +3,12 @@
 pub(super) mod jpeg;
 pub(super) mod png;
 
-use darkroom_codec::png::SIGNATURE;
-
 use super::geometry::Dimensions;
 use super::{Header, Limits, Refusal, RenderError, Source};
-use crate::recipe::{Format, Recipe};
-use crate::record::Reason;
+use crate::{Format, Recipe, RefusalReason};
 
 use jpeg::JpegProbe;
 use png::PngProbe;
-
-/// The format of an image by its first eight bytes; `None` when it is neither JPEG nor PNG.
-pub fn format_of(bytes: &[u8]) -> Option<Format> {
-    if bytes.starts_with(b"\xff\xd8") {
-        Some(Format::Jpeg)
-    } else if bytes.starts_with(SIGNATURE) {
-        Some(Format::Png)
-    } else {
-        None
-    }
-}
 
 /// The header of an image, with what its format's path needs to know.
 #[derive(Clone, Debug)]
@@ -35,7 +21,7 @@ impl Probe {
     /// Sniffs and reads the header, and holds it against the limits.
     pub(super) fn read(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), RenderError> {
         check_bytes(bytes.len() as u64, limits.max_bytes)?;
-        match format_of(bytes) {
+        match Format::of(bytes) {
             Some(Format::Jpeg) => {
                 let probe = JpegProbe::read(bytes)?;
                 let header = probe.header(recipe);
@@ -46,7 +32,9 @@ impl Probe {
             Some(Format::Png) => {
                 Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
             }
-            None => Err(refuse(Reason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into()),
+            None => {
+                Err(refuse(RefusalReason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into())
+            }
         }
     }
 
@@ -67,10 +55,10 @@ impl Probe {
 
 pub(super) fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
     if length == 0 {
-        return Err(refuse(Reason::Empty, "the file is empty".to_owned()));
+        return Err(refuse(RefusalReason::Empty, "the file is empty".to_owned()));
     }
     if length > max {
-        return Err(refuse(Reason::TooManyBytes, format!("{length} bytes, the limit is {max}")));
+        return Err(refuse(RefusalReason::TooManyBytes, format!("{length} bytes, the limit is {max}")));
     }
     Ok(())
 }
@@ -82,7 +70,7 @@ fn check_pixels(header: &Header, max: u64) -> Result<(), Refusal> {
     }
     if u64::from(width) * u64::from(height) > max {
         let detail = format!("{width} x {height} pixels, the limit is {max}");
-        return Err(refuse(Reason::TooManyPixels, detail));
+        return Err(refuse(RefusalReason::TooManyPixels, detail));
     }
     Ok(())
 }
@@ -93,16 +81,16 @@ fn largest(recipe: &Recipe, width: u32, height: u32) -> Dimensions {
 }
 
 /// A refusal for `reason`.
-pub(super) fn refuse(reason: Reason, detail: String) -> Refusal {
+pub(super) fn refuse(reason: RefusalReason, detail: String) -> Refusal {
     Refusal { reason, detail }
 }
 
 /// The refusal of a damaged file.
 pub(super) fn corrupt(detail: impl Into<String>) -> Refusal {
-    refuse(Reason::Corrupt, detail.into())
+    refuse(RefusalReason::Corrupt, detail.into())
 }
 
 /// The refusal of a kind of JPEG or PNG that darkroom does not take.
 pub(super) fn unsupported(detail: impl Into<String>) -> Refusal {
-    refuse(Reason::UnsupportedType, detail.into())
+    refuse(RefusalReason::UnsupportedType, detail.into())
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, RenderError, Stop, Thumbnail, render};
+use darkroom_thumbnail::{Limits, Recipe, RenderError, Size, Stop, Thumbnail, render};
 
 use crate::images;
 
@@ -19,7 +18,7 @@ fn outcome(bytes: &[u8], recipe: &Recipe) -> Outcome {
     let limits = Limits { max_bytes: 1 << 20, max_pixels: 1 << 20, stop: Stop::default() };
     match render(bytes, recipe, &limits) {
         Ok(rendered) => Ok(rendered.thumbnails),
-        Err(RenderError::Refused(refusal)) => Err(format!("{}: {}", refusal.reason, refusal.detail)),
+        Err(RenderError::Refused(refusal)) => Err(format!("{:?}: {}", refusal.reason, refusal.detail)),
         Err(error) => panic!("{error}"),
     }
 }
@@ -48,7 +47,7 @@ fn without_segments(jpeg: &[u8], marker: u8) -> Vec<u8> {
 fn all_files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for folder in ["sources", "pngsuite"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(folder);
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "jpg" || extension == "png") {
@@ -120,5 +119,5 @@ fn missing_tables_are_the_typical_ones_or_damage() {
     // libjpeg writes the typical tables unless it is asked for better ones.
     assert_eq!(outcome(&without_segments(&plain, 0xc4), &recipe(false)), outcome(&plain, &recipe(false)));
     let refused = outcome(&without_segments(&plain, 0xdb), &recipe(false));
-    assert_eq!(refused, Err("corrupt: a table is missing".to_owned()));
+    assert_eq!(refused, Err("Corrupt: a table is missing".to_owned()));
 }

@@ -4,7 +4,7 @@ use darkroom_codec::jpeg::markers::{EOI, SOS, Segment, Segments};
 
 use super::super::super::Refusal;
 use super::super::refuse;
-use crate::record::Reason;
+use crate::RefusalReason;
 
 /// Blocks of one image that may be read, each counted once for every scan that it is in: 100 megapixels of four components
 /// without subsampling, eight times over. Encoders write six scans for a component at most.
@@ -54,7 +54,7 @@ pub(super) fn check(block_reads: u64) -> Result<(), Refusal> {
         return Ok(());
     }
     let detail = format!("its scans read more than {MAX_BLOCK_READS} blocks of 8 x 8 pixels");
-    Err(refuse(Reason::TooMuchWork, detail))
+    Err(refuse(RefusalReason::TooMuchWork, detail))
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(check(MAX_BLOCK_READS - 1), Ok(()));
         assert_eq!(check(MAX_BLOCK_READS), Ok(()));
         let refusal = check(MAX_BLOCK_READS + 1).unwrap_err();
-        assert_eq!(refusal.reason, Reason::TooMuchWork);
+        assert_eq!(refusal.reason, RefusalReason::TooMuchWork);
         assert!(refusal.detail.contains("50000000 blocks"), "{}", refusal.detail);
     }
 

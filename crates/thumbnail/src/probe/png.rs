@@ -6,10 +6,10 @@ use crc_fast::crc32_iso_hdlc;
 use darkroom_codec::png::{Chunk, Next, SIGNATURE};
 
 use super::super::geometry::Dimensions;
-use super::super::{FIXED_BYTES, Header, Refusal, RenderError, Source, colour, exif, png};
+use super::super::render::FIXED_BYTES;
+use super::super::{Header, Refusal, RenderError, Source, colour, exif, png};
 use super::{corrupt, largest, refuse};
-use crate::recipe::{Format, Recipe};
-use crate::record::Reason;
+use crate::{Format, Recipe, RefusalReason};
 
 /// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
 const MAX_CHUNKS: usize = 65_536;
@@ -160,7 +160,7 @@ impl PngProbe {
     pub(super) fn check(&self) -> Result<(), Refusal> {
         if self.width.max(self.height) > MAX_SIDE {
             let detail = format!("{} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
-            return Err(refuse(Reason::TooManyPixels, detail));
+            return Err(refuse(RefusalReason::TooManyPixels, detail));
         }
         if let Some(length) = self.invalid_palette {
             return Err(corrupt(format!("a palette of {length} bytes")));
@@ -202,7 +202,7 @@ mod tests {
         PngProbe::read(&mut bytes).unwrap()
     }
 
-    fn refused(mut bytes: &[u8]) -> Option<Reason> {
+    fn refused(mut bytes: &[u8]) -> Option<RefusalReason> {
         match PngProbe::read(&mut bytes) {
             Err(RenderError::Refused(refusal)) => Some(refusal.reason),
             _ => None,
@@ -237,11 +237,11 @@ mod tests {
             [8, 0, 0, 1, 0],
             [8, 0, 0, 0, 2],
         ] {
-            assert_eq!(refused(&file(&[ihdr(1, 1, rest)])), Some(Reason::Corrupt), "{rest:?}");
+            assert_eq!(refused(&file(&[ihdr(1, 1, rest)])), Some(RefusalReason::Corrupt), "{rest:?}");
         }
         let mut damaged = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
         damaged[18] ^= 1;
-        assert_eq!(refused(&damaged), Some(Reason::Corrupt));
+        assert_eq!(refused(&damaged), Some(RefusalReason::Corrupt));
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
             let mut bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
             bytes.extend(chunk(b"IDAT", &[]).repeat(others));
             let checked = read(&bytes).check().map_err(|refusal| refusal.reason);
-            assert_eq!(checked, if is_taken { Ok(()) } else { Err(Reason::Corrupt) }, "{others}");
+            assert_eq!(checked, if is_taken { Ok(()) } else { Err(RefusalReason::Corrupt) }, "{others}");
         }
     }
 }

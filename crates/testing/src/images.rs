@@ -4,10 +4,10 @@ use png::{BitDepth, ColorType, Compression, Encoder};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 /// The colours of a picture's corners, as a viewer shows it: top left, top right, bottom left, bottom right.
-pub(crate) const CORNERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 60], [50, 60, 200], [230, 220, 120]];
+pub const CORNERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 60], [50, 60, 200], [230, 220, 120]];
 
 /// The colour at a place of the test picture, both from 0 to 1: four quarters with a soft wave over them.
-pub(crate) fn colour_at(x: f64, y: f64) -> [u8; 3] {
+pub fn colour_at(x: f64, y: f64) -> [u8; 3] {
     blend(x >= 0.5, y >= 0.5, wave_x(x) * wave_y(y))
 }
 
@@ -24,7 +24,7 @@ fn blend(is_right: bool, is_low: bool, wave: f64) -> [u8; 3] {
 }
 
 /// The test picture as RGB. At most so many rows are drawn, and repeated: drawing is slow in a debug build.
-pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
+pub fn picture(width: u32, height: u32) -> Vec<u8> {
     const DRAWN: u32 = 600;
     let places = |side: u32| (0..side).map(move |at| (f64::from(at) + 0.5) / f64::from(side));
     let columns: Vec<f64> = places(width).map(wave_x).collect();
@@ -42,11 +42,15 @@ fn draw_row(columns: &[f64], y: f64) -> Vec<u8> {
 
 /// How to make a JPEG.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct JpegKind {
-    pub(crate) subsampling: Subsamp,
-    pub(crate) is_progressive: bool,
-    pub(crate) is_arithmetic: bool,
-    pub(crate) quality: i32,
+pub struct JpegKind {
+    /// How chroma is subsampled.
+    pub subsampling: Subsamp,
+    /// Several scans, each of which refines the last.
+    pub is_progressive: bool,
+    /// Arithmetic coding in place of Huffman's.
+    pub is_arithmetic: bool,
+    /// 1 to 100.
+    pub quality: i32,
 }
 
 impl Default for JpegKind {
@@ -55,8 +59,18 @@ impl Default for JpegKind {
     }
 }
 
+/// Bytes that look random, the same each time.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
 /// A JPEG of the test picture.
-pub(crate) fn jpeg_of(kind: JpegKind, width: u32, height: u32) -> Vec<u8> {
+pub fn jpeg_of(kind: JpegKind, width: u32, height: u32) -> Vec<u8> {
     encode_jpeg(kind, &picture(width, height), width, height, PixelFormat::RGB)
 }
 
@@ -71,27 +85,27 @@ fn encode_jpeg(kind: JpegKind, pixels: &[u8], width: u32, height: u32, format: P
 }
 
 /// A plain JPEG.
-pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
+pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind::default(), width, height)
 }
 
 /// As large as a phone's photograph.
-pub(crate) fn jpeg_12mp() -> Vec<u8> {
+pub fn jpeg_12mp() -> Vec<u8> {
     jpeg(4032, 3024)
 }
 
 /// A progressive JPEG.
-pub(crate) fn jpeg_progressive(width: u32, height: u32) -> Vec<u8> {
+pub fn jpeg_progressive(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind { is_progressive: true, ..JpegKind::default() }, width, height)
 }
 
 /// A gray JPEG.
-pub(crate) fn jpeg_gray(width: u32, height: u32) -> Vec<u8> {
+pub fn jpeg_gray(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind { subsampling: Subsamp::Gray, ..JpegKind::default() }, width, height)
 }
 
 /// A gray JPEG of 8 x 8 pixels that holds its only scan so many times.
-pub(crate) fn jpeg_of_scans(count: usize) -> Vec<u8> {
+pub fn jpeg_of_scans(count: usize) -> Vec<u8> {
     let jpeg = jpeg_gray(8, 8);
     let at = jpeg.windows(2).position(|pair| pair == b"\xff\xda").unwrap();
     let (head, scan) = (&jpeg[..at], &jpeg[at..jpeg.len() - 2]);
@@ -99,13 +113,13 @@ pub(crate) fn jpeg_of_scans(count: usize) -> Vec<u8> {
 }
 
 /// A CMYK JPEG as Adobe's programs write it: inks inverted.
-pub(crate) fn jpeg_cmyk(width: u32, height: u32) -> Vec<u8> {
+pub fn jpeg_cmyk(width: u32, height: u32) -> Vec<u8> {
     let inks: Vec<u8> = picture(width, height).chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
     encode_jpeg(JpegKind { subsampling: Subsamp::None, ..JpegKind::default() }, &inks, width, height, PixelFormat::CMYK)
 }
 
 /// A JPEG that is upright once its EXIF orientation is applied. It holds a place's coordinates and a comment too.
-pub(crate) fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
+pub fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     let stored = turn_back(&picture(width, height), width, height, orientation);
     let (width, height) = if orientation >= 5 { (height, width) } else { (width, height) };
     let plain = encode_jpeg(JpegKind::default(), &stored, width, height, PixelFormat::RGB);
@@ -114,10 +128,10 @@ pub(crate) fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8>
 }
 
 /// Text that no thumbnail may hold.
-pub(crate) const SECRET: &[u8] = b"GPS 48.2082 N 16.3738 E";
+pub const SECRET: &[u8] = b"GPS 48.2082 N 16.3738 E";
 
 /// The EXIF structure with an orientation, and with text that must not survive.
-pub(crate) fn exif(orientation: u8) -> Vec<u8> {
+pub fn exif(orientation: u8) -> Vec<u8> {
     let mut out = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     out.extend([orientation, 0, 0, 0, 0, 0, 0]);
     out.extend(SECRET);
@@ -125,7 +139,7 @@ pub(crate) fn exif(orientation: u8) -> Vec<u8> {
 }
 
 /// The same JPEG with one more marker segment behind its start.
-pub(crate) fn with_segment(jpeg: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
+pub fn with_segment(jpeg: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, body, &jpeg[2..]].concat()
 }
@@ -155,7 +169,7 @@ fn turn_back(upright: &[u8], width: u32, height: u32, orientation: u8) -> Vec<u8
 }
 
 /// A PNG of the given samples.
-pub(crate) fn png_of(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: &[u8]) -> Vec<u8> {
+pub fn png_of(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, width, height);
     encoder.set_color(color);
@@ -168,12 +182,12 @@ pub(crate) fn png_of(color: ColorType, depth: BitDepth, width: u32, height: u32,
 }
 
 /// An opaque PNG.
-pub(crate) fn png_rgb(width: u32, height: u32) -> Vec<u8> {
+pub fn png_rgb(width: u32, height: u32) -> Vec<u8> {
     png_of(ColorType::Rgb, BitDepth::Eight, width, height, &picture(width, height))
 }
 
 /// A PNG that is transparent at its left and opaque at its right.
-pub(crate) fn png_rgba(width: u32, height: u32) -> Vec<u8> {
+pub fn png_rgba(width: u32, height: u32) -> Vec<u8> {
     let alpha = |index: usize| (255 * (index as u32 % width) / (width - 1).max(1)) as u8;
     let samples: Vec<u8> =
         picture(width, height).chunks(3).enumerate().flat_map(|(i, rgb)| [rgb[0], rgb[1], rgb[2], alpha(i)]).collect();
@@ -181,23 +195,23 @@ pub(crate) fn png_rgba(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A gray PNG.
-pub(crate) fn png_gray(width: u32, height: u32) -> Vec<u8> {
+pub fn png_gray(width: u32, height: u32) -> Vec<u8> {
     let samples: Vec<u8> = picture(width, height).chunks(3).map(|rgb| rgb[0]).collect();
     png_of(ColorType::Grayscale, BitDepth::Eight, width, height, &samples)
 }
 
 /// A plain white PNG of 30 megapixels: small, and valid.
-pub(crate) fn white_30mp_png() -> Vec<u8> {
+pub fn white_30mp_png() -> Vec<u8> {
     png_of(ColorType::Grayscale, BitDepth::Eight, 6000, 5000, &vec![255; 6000 * 5000])
 }
 
 /// A gray PNG of 400 megapixels in well under a megabyte.
-pub(crate) fn gray_400mp_png() -> Vec<u8> {
+pub fn gray_400mp_png() -> Vec<u8> {
     png_of(ColorType::Grayscale, BitDepth::One, 20_000, 20_000, &vec![0; 2500 * 20_000])
 }
 
 /// A chunk of a PNG with its checksum.
-pub(crate) fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let named = [&kind[..], body].concat();
     let crc = !named.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
@@ -206,7 +220,7 @@ pub(crate) fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 }
 
 /// A black, transparent PNG with 16 bits a sample, interlaced: it can only be decoded as a whole.
-pub(crate) fn png_interlaced(width: u32, height: u32) -> Vec<u8> {
+pub fn png_interlaced(width: u32, height: u32) -> Vec<u8> {
     // Where each pass of Adam7 begins, and how far its pixels are apart.
     let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
     let bytes: u32 = passes
@@ -224,19 +238,19 @@ pub(crate) fn png_interlaced(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A PNG of nothing but a header that claims a size: 74 bytes with some picture data behind.
-pub(crate) fn png_claiming(width: u32, height: u32) -> Vec<u8> {
+pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let ihdr = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = png_chunk(b"IDAT", b"\x78\x9c\x63\x60\x60\x60\0\0\0\x04\0\x01\0\0\0\0\0");
     [b"\x89PNG\r\n\x1a\n".to_vec(), png_chunk(b"IHDR", &ihdr), data, png_chunk(b"IEND", b"")].concat()
 }
 
 /// 74 bytes that claim ten thousand megapixels.
-pub(crate) fn claims_100000_png() -> Vec<u8> {
+pub fn claims_100000_png() -> Vec<u8> {
     png_claiming(100_000, 100_000)
 }
 
 /// A JPEG whose frame header says no height.
-pub(crate) fn zero_height_jpeg() -> Vec<u8> {
+pub fn zero_height_jpeg() -> Vec<u8> {
     let mut bytes = jpeg(16, 16);
     let frame = bytes.windows(2).position(|pair| pair == b"\xff\xc0").unwrap();
     bytes[frame + 5..frame + 7].fill(0);
@@ -244,7 +258,7 @@ pub(crate) fn zero_height_jpeg() -> Vec<u8> {
 }
 
 /// Files of other kinds than JPEG and PNG, by name.
-pub(crate) fn other_kinds() -> Vec<(&'static str, Vec<u8>)> {
+pub fn other_kinds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("text", b"Dear diary, today I renamed a text file to .jpg.\n".to_vec()),
         (

@@ -212,7 +212,7 @@ const ROWS_IN_HAND: u64 = 12;
 
 /// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: colour
 /// and alpha, interlaced.
-pub(super) fn dearest_bytes(pixels: u64, side: u64) -> u64 {
+pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
     let widest = u64::from(probe::MAX_SIDE).min(pixels);
     4 * (2 * pixels + ROWS_IN_HAND * widest + 6 * pixels.min(side * side))
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, RenderError, Stop, render, render_from};
+use darkroom_thumbnail::{Limits, Recipe, RenderError, Size, Stop, render, render_from};
 
 use crate::dice::Dice;
 use crate::images::png_chunk;
@@ -61,7 +60,7 @@ pub(crate) fn cpu_time() -> Duration {
 }
 
 fn survive(count: usize, seed: u64) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sources");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/sources");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let originals: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use darkroom::recipe::{Recipe, Size};
-use darkroom::record::Reason;
-use darkroom::thumbnail::{Header, Limits, RenderError, Rendered, Source, Stop, Thumbnail, render, render_from};
+use darkroom_thumbnail::{
+    Header, Limits, Recipe, RefusalReason, RenderError, Rendered, Size, Source, Stop, Thumbnail, render, render_from,
+};
 
 use crate::golden::{assembled, chunks};
 
@@ -62,7 +62,7 @@ fn limits(max_bytes: u64) -> Limits {
 }
 
 fn golden_files() -> Vec<(String, Vec<u8>)> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
     let folders = ["sources", "pngsuite"].map(|folder| std::fs::read_dir(golden.join(folder)).unwrap());
     let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     paths.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect()
@@ -91,7 +91,7 @@ fn in_chunks<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, behind: &[([u8; 4],
 }
 
 fn plain() -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sources/rgb_8.png")).unwrap()
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/sources/rgb_8.png")).unwrap()
 }
 
 fn plain_data() -> Vec<u8> {
@@ -99,7 +99,7 @@ fn plain_data() -> Vec<u8> {
 }
 
 /// What becomes of a file, which must not depend on the pieces that it is read in.
-fn outcome(bytes: &[u8]) -> Result<(Header, Vec<Thumbnail>), Reason> {
+fn outcome(bytes: &[u8]) -> Result<(Header, Vec<Thumbnail>), RefusalReason> {
     let outcomes = [1, 7, 4096, usize::MAX]
         .map(|most| told(render_from(&mut Pieces::new(bytes, most), &recipe(), &limits(1 << 20))));
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
@@ -141,7 +141,7 @@ fn chunks_that_are_not_as_they_should_be_are_corrupt() {
         if &kind == b"IDAT" || kind == IEND.0 {
             let mut damaged = fine.clone();
             damaged[at - 1] ^= 1;
-            assert_eq!(outcome(&damaged).err(), Some(Reason::Corrupt), "{}, {at}", kind.escape_ascii());
+            assert_eq!(outcome(&damaged).err(), Some(RefusalReason::Corrupt), "{}, {at}", kind.escape_ascii());
         }
     }
     let text = (*b"tEXt", b"a\0b".to_vec());
@@ -152,7 +152,7 @@ fn chunks_that_are_not_as_they_should_be_are_corrupt() {
         ("an end that has a body", in_chunks([&data[..]], &[(IEND.0, vec![7])])),
         ("no end behind a text", in_chunks([&data[..]], &[text])),
     ] {
-        assert_eq!(outcome(&bytes).err(), Some(Reason::Corrupt), "{name}");
+        assert_eq!(outcome(&bytes).err(), Some(RefusalReason::Corrupt), "{name}");
     }
 }
 
@@ -249,7 +249,7 @@ fn one_byte_over_the_limit_is_too_many_and_none_is_read() {
             let mut source = Pieces { bytes, most: 300, lasts: 1 };
             let result = render_from(&mut source, &recipe(), &limits(max_bytes));
             let is_refused =
-                matches!(&result, Err(RenderError::Refused(refusal)) if refusal.reason.as_str() == "too_many_bytes");
+                matches!(&result, Err(RenderError::Refused(refusal)) if refusal.reason == RefusalReason::TooManyBytes);
             assert_eq!(!is_refused, is_taken, "{max_bytes} of {length}: {result:?}");
         }
     }

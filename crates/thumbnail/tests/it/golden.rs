@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use darkroom::recipe::{RENDER_REVISION, Recipe, Size};
-use darkroom::record::Reason;
-use darkroom::thumbnail::{Limits, RenderError, Stop, Thumbnail, render};
+use darkroom_thumbnail::{Limits, RENDER_REVISION, Recipe, RefusalReason, RenderError, Size, Stop, Thumbnail, render};
 use image::RgbaImage;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +12,7 @@ use crate::images::png_chunk;
 const BOX: u32 = 32;
 
 fn golden(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(folder)
 }
 
 fn rendered(bytes: &[u8]) -> Result<Thumbnail, RenderError> {
@@ -118,7 +116,7 @@ fn every_kind_of_damage_to_a_png_is_named() {
     for (at, byte) in [(0, 0x88), (4, b'\n'), (5, 0), (7, b'\r')] {
         let mut broken = fine.clone();
         broken[at] = byte;
-        assert_eq!(reason(&broken), Reason::UnsupportedType, "byte {at} of the signature");
+        assert_eq!(reason(&broken), RefusalReason::UnsupportedType, "byte {at} of the signature");
     }
     let without = |kind: &[u8; 4]| {
         let left: Vec<_> = chunks(&fine).into_iter().filter(|(own, _)| own != kind).collect();
@@ -126,20 +124,20 @@ fn every_kind_of_damage_to_a_png_is_named() {
     };
     assert_eq!(assembled(&chunks(&fine)), fine);
     for kind in [b"IHDR", b"PLTE", b"IDAT"] {
-        assert_eq!(reason(&without(kind)), Reason::Corrupt, "without {}", kind.escape_ascii());
+        assert_eq!(reason(&without(kind)), RefusalReason::Corrupt, "without {}", kind.escape_ascii());
     }
     for body in [vec![], vec![7; 49], vec![7; 771]] {
         let with_palette: Vec<_> = chunks(&fine)
             .into_iter()
             .map(|(kind, own)| if &kind == b"PLTE" { (kind, body.clone()) } else { (kind, own) })
             .collect();
-        assert_eq!(reason(&assembled(&with_palette)), Reason::Corrupt, "a palette of {} bytes", body.len());
+        assert_eq!(reason(&assembled(&with_palette)), RefusalReason::Corrupt, "a palette of {} bytes", body.len());
     }
     for (index, (kind, _)) in chunks(&fine).iter().enumerate().take(3) {
         let mut damaged = fine.clone();
         let crc = 8 + chunks(&fine)[..=index].iter().map(|(_, body)| body.len() + 12).sum::<usize>() - 1;
         damaged[crc] ^= 1;
-        assert_eq!(reason(&damaged), Reason::Corrupt, "checksum of {}", kind.escape_ascii());
+        assert_eq!(reason(&damaged), RefusalReason::Corrupt, "checksum of {}", kind.escape_ascii());
     }
     let changed = |field: usize, value: u8| {
         let mut all = chunks(&fine);
@@ -147,7 +145,7 @@ fn every_kind_of_damage_to_a_png_is_named() {
         assembled(&all)
     };
     for (field, value) in [(8, 0), (8, 3), (8, 99), (9, 1), (9, 5), (9, 9), (10, 1), (11, 1), (12, 2), (3, 0), (7, 0)] {
-        assert_eq!(reason(&changed(field, value)), Reason::Corrupt, "header field {field} = {value}");
+        assert_eq!(reason(&changed(field, value)), RefusalReason::Corrupt, "header field {field} = {value}");
     }
 }
 

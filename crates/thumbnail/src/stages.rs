@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::geometry::Dimensions;
 use super::slot::Slot;
 use super::{RenderError, Stop, Stopped, Thumbnail, Timings};
-use crate::recipe::Recipe;
+use crate::Recipe;
 
 /// What every step of rendering one image needs.
 pub(super) struct Job<'a> {

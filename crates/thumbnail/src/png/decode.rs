@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_interlaced_picture_stops_between_rows() {
-        let file = format!("{}/tests/golden/sources/gray_16_interlaced.png", env!("CARGO_MANIFEST_DIR"));
+        let file = format!("{}/../../tests/golden/sources/gray_16_interlaced.png", env!("CARGO_MANIFEST_DIR"));
         let bytes = std::fs::read(file).unwrap();
         let rows = || Rows::open(&bytes, &[]).unwrap();
         let info = rows().info().clone();

@@ -4,6 +4,7 @@
 pub struct Dice(u64);
 
 impl Dice {
+    /// The game that this seed gives.
     pub fn new(seed: u64) -> Self {
         // A state of zero would stay zero; neighbouring seeds must not begin alike.
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
@@ -26,6 +27,7 @@ impl Dice {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides.max(1)
     }
 
+    /// One of these.
     pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.roll(from.len())].clone()
     }

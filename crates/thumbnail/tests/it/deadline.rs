@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use darkroom::recipe::Recipe;
-use darkroom::thumbnail::{Limits, RenderError, Stop, Stopped, render};
+use darkroom_thumbnail::{Limits, Recipe, RenderError, Stop, Stopped, render};
 use turbojpeg::Subsamp;
 
 use crate::images::{self, JpegKind};

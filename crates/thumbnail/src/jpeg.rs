@@ -171,7 +171,7 @@ const fn block_bytes(eighths: u32) -> u64 {
 
 /// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: four
 /// inks, progressive, each part of the sum as large as any shape makes it.
-pub(super) fn dearest_bytes(pixels: u64, side: u64) -> u64 {
+pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
     let long = u64::from(probe::MAX_SIDE).min(pixels).max(1);
     // Width and height together are most where the picture is a line.
     let edges = long + pixels.div_ceil(long);
@@ -212,8 +212,8 @@ mod tests {
                 let probe = JpegProbe::of_inks(width, height, &factors);
                 let bytes = decode_bytes(&probe, Dimensions::new(width, height).inside(side));
                 let pixels = u64::from(width) * u64::from(height);
-                prop_assert!(bytes <= dearest_bytes(pixels, side.into()), "{width} x {height}: {bytes}");
-                prop_assert!(dearest_bytes(pixels, side.into()) <= dearest_bytes(pixels + 1000, side.into()));
+                prop_assert!(bytes <= max_decode_bytes(pixels, side.into()), "{width} x {height}: {bytes}");
+                prop_assert!(max_decode_bytes(pixels, side.into()) <= max_decode_bytes(pixels + 1000, side.into()));
             }
         }
     }
