@@ -11,6 +11,7 @@ mod aws;
 mod bad_input;
 mod contract;
 mod documents;
+mod examples;
 mod faults;
 mod flow;
 #[cfg(feature = "aws")]
@@ -24,5 +25,6 @@ mod operate;
 mod peers;
 mod process;
 mod render;
+mod simulate;
 mod soak;
 mod world;
