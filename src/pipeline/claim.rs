@@ -4,16 +4,15 @@ use std::ops::ControlFlow::Continue;
 
 use super::admission::{ClaimPermit, Memory};
 use super::end::Step;
-use super::fetch::Object;
-use super::inspect::{Admitted, Inspected};
+use super::inspect::{Admitted, InspectedObject};
 use super::job::{ClaimState, Job, Progress};
 use super::{LEASE, Pipeline};
 use crate::metrics::{self, Stage};
-use crate::record::{Change, ImageRecord, Original, Status};
+use crate::record::{Change, ImageRecord, Original, SourceId, Status};
 
 /// An image that is this attempt's own, with everything that rendering needs.
 pub(super) struct Claimed {
-    pub(super) object: Object,
+    pub(super) object: InspectedObject,
     pub(super) decode_memory: Memory,
     pub(super) permit: ClaimPermit,
     /// Whether nothing else may be rendered meanwhile: the image may be what killed its last process.
@@ -28,7 +27,8 @@ impl Pipeline {
     /// is replaced later learns it when it publishes.
     pub(super) async fn claim(&self, job: &Job<'_>, progress: &mut Progress, admitted: Admitted) -> Step<Claimed> {
         let started = tokio::time::Instant::now();
-        let Admitted { inspected: Inspected { object, header }, decode_memory, permit } = admitted;
+        let Admitted { inspected: object, decode_memory, permit } = admitted;
+        let header = object.image.header();
         let (width, height) = header.upright();
         let content_type = header.format.content_type().to_owned();
         let change = Change::Claim {
@@ -42,7 +42,7 @@ impl Pipeline {
         progress.claim = ClaimState::Held;
         metrics::stage(Stage::Claim, started.elapsed());
         let renders_alone =
-            progress.prior.is_dead_claim || before.is_some_and(|before| took_over(job, &object, &before));
+            progress.prior.is_dead_claim || before.is_some_and(|before| took_over(job, &object.info.src, &before));
         if renders_alone {
             tracing::warn!(deaths = progress.prior.deaths, "the last claim died without a word: rendering alone");
             metrics::dead_claim();
@@ -52,9 +52,9 @@ impl Pipeline {
 }
 
 /// Whether the record before the claim was another attempt's claim of the same object.
-fn took_over(job: &Job<'_>, object: &Object, before: &ImageRecord) -> bool {
+fn took_over(job: &Job<'_>, src: &SourceId, before: &ImageRecord) -> bool {
     before.status == Status::WaitingForThumbnails
         && before.lease_until.is_some()
-        && before.src.as_ref() == Some(&object.info.src)
+        && before.src.as_ref() == Some(src)
         && before.claim.as_deref() != Some(&*job.attempt.token)
 }

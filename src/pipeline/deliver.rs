@@ -3,15 +3,15 @@
 use std::ops::ControlFlow::Continue;
 
 use bytes::Bytes;
+use darkroom_thumbnail::Rendered;
 
 use super::Pipeline;
 use super::end::{End, Step, step};
 use super::job::{Job, Progress};
 use super::render::RenderedObject;
 use crate::metrics::{self, Outcome, Stage};
-use crate::recipe::{CACHE_CONTROL, ThumbnailKey};
+use crate::recipe::{self, CACHE_CONTROL, ThumbnailKey};
 use crate::record::{Change, Published, PublishedThumbnail};
-use crate::thumbnail::Rendered;
 
 impl Pipeline {
     /// Puts all thumbnails at once; returns what the record is to say of them.
@@ -23,7 +23,7 @@ impl Pipeline {
         let RenderedObject { src, rendered } = object;
         // A version id is unique by itself; an ETag returns with the same bytes, and the sequencer tells them apart.
         let seq = job.event.sequencer.as_ref().filter(|_| job.event.version_id.is_none());
-        let published = contents(self.recipe.version(&src, seq), &rendered, self.clock.now());
+        let published = contents(recipe::version(&self.recipe, &src, seq), &rendered, self.clock.now());
         let (version, format) = (&published.version, rendered.header.format);
         let puts = rendered.thumbnails.into_iter().map(|thumbnail| {
             let key = ThumbnailKey { id: &job.id, version, size: &thumbnail.size, format }.to_string();

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use bytes::Bytes;
+use darkroom_thumbnail::{Refusal, RefusalReason};
 
 use super::admission::Memory;
 use super::end::{End, Step, step};
@@ -13,7 +14,6 @@ use crate::metrics::{self, Outcome, Stage};
 use crate::ports::ErrorKind;
 use crate::ports::objects::{Fetched, ObjectInfo};
 use crate::record::{Change, ImageRecord, Reason, Status};
-use crate::thumbnail::Refusal;
 
 /// The object's bytes, and the memory reserved for them.
 pub(super) struct Object {
@@ -67,7 +67,7 @@ impl Pipeline {
 
     fn too_many_bytes(&self, bytes: u64) -> Refusal {
         let limit = self.limits.max_bytes;
-        Refusal { reason: Reason::TooManyBytes, detail: format!("{bytes} bytes, the limit is {limit}") }
+        Refusal { reason: RefusalReason::TooManyBytes, detail: format!("{bytes} bytes, the limit is {limit}") }
     }
 
     /// The object, or its version, does not exist any more: nothing can be done.

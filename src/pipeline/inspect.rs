@@ -3,24 +3,27 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 
-use super::Pipeline;
+use bytes::Bytes;
+use darkroom_thumbnail::{Inspected, Limits, RenderError, Stop};
+
 use super::admission::{ClaimPermit, Memory};
 use super::end::{End, Failure, Step};
 use super::fetch::Object;
 use super::job::{Job, Progress};
+use super::{Fate, Pipeline, WorkLimits};
 use crate::metrics::{self, Stage};
-use crate::pipeline::Fate;
-use crate::thumbnail::{self, Header, RenderError, Stop};
+use crate::ports::objects::ObjectInfo;
 
 /// An object whose header says that it can be rendered.
-pub(super) struct Inspected {
-    pub(super) object: Object,
-    pub(super) header: Header,
+pub(super) struct InspectedObject {
+    pub(super) info: ObjectInfo,
+    pub(super) image: Inspected<Bytes>,
+    pub(super) source_memory: Memory,
 }
 
 /// An object that may be claimed and rendered soon.
 pub(super) struct Admitted {
-    pub(super) inspected: Inspected,
+    pub(super) inspected: InspectedObject,
     pub(super) decode_memory: Memory,
     pub(super) permit: ClaimPermit,
 }
@@ -28,15 +31,17 @@ pub(super) struct Admitted {
 impl Pipeline {
     /// Reads the header and checks the limits; what is no image is rejected for good. On a thread that may block: the
     /// segments of a large file take milliseconds.
-    pub(super) async fn inspect(&self, job: &Job<'_>, progress: &Progress, object: Object) -> Step<Inspected> {
+    pub(super) async fn inspect(&self, job: &Job<'_>, progress: &Progress, object: Object) -> Step<InspectedObject> {
         let started = tokio::time::Instant::now();
-        let (bytes, recipe) = (object.bytes.clone(), Arc::clone(&self.recipe));
-        let limits = self.limits_with(Stop::default());
-        let thread = tokio::task::spawn_blocking(move || thumbnail::inspect(&bytes, &recipe, &limits));
+        let Object { info, bytes, memory: source_memory } = object;
+        let recipe = Arc::clone(&self.recipe);
+        let WorkLimits { max_bytes, max_pixels, .. } = self.limits;
+        let limits = Limits { max_bytes, max_pixels, stop: Stop::default() };
+        let thread = tokio::task::spawn_blocking(move || darkroom_thumbnail::inspect(bytes, &recipe, &limits));
         let inspected = thread.await;
         metrics::stage(Stage::Inspect, started.elapsed());
         match inspected {
-            Ok(Ok(header)) => Continue(Inspected { object, header }),
+            Ok(Ok(image)) => Continue(InspectedObject { info, image, source_memory }),
             Ok(Err(RenderError::Refused(refusal))) => Break(self.reject(job, progress, refusal).await),
             Ok(Err(error)) => Break(Failure::internal(error.to_string()).into()),
             Err(panic) => Break(Failure::internal(format!("reading the header panicked: {panic}")).into()),
@@ -44,10 +49,10 @@ impl Pipeline {
     }
 
     /// Waits for memory and for the permit to claim, unless the process drains: what waits has not begun.
-    pub(super) async fn admit(&self, job: &Job<'_>, inspected: Inspected) -> Step<Admitted> {
+    pub(super) async fn admit(&self, job: &Job<'_>, inspected: InspectedObject) -> Step<Admitted> {
         let admitted = async {
             let started = tokio::time::Instant::now();
-            let decode_memory = self.admission.decode(inspected.header.decode_bytes).await;
+            let decode_memory = self.admission.decode(inspected.image.header().decode_bytes).await;
             metrics::stage(Stage::WaitMemory, started.elapsed());
             let started = tokio::time::Instant::now();
             let permit = self.admission.claim_permit().await;

@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use darkroom_thumbnail::{Header, RenderError, Rendered, Stop, Stopped};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
@@ -11,10 +12,10 @@ use super::Pipeline;
 use super::admission::{RenderPermit, Slot};
 use super::claim::Claimed;
 use super::end::{End, Failure, Step};
+use super::inspect::InspectedObject;
 use super::job::{Job, Progress};
 use crate::metrics::{self, Stage};
 use crate::record::{Reason, SourceId};
-use crate::thumbnail::{self, Header, Limits, RenderError, Rendered, Stop, Stopped};
 
 /// Stops the render thread when its result is not waited for any more.
 struct StopOnDrop(Stop);
@@ -39,7 +40,6 @@ impl Pipeline {
         let (src, source_bytes) = (claimed.object.info.src.clone(), claimed.object.info.bytes);
         let stop = Stop::default();
         let _stop_on_drop = StopOnDrop(stop.clone());
-        let mut limits = self.limits_with(stop);
         let recipe = Arc::clone(&self.recipe);
         let slots = self.admission.slots();
         let begun = Arc::new(OnceLock::new());
@@ -49,12 +49,14 @@ impl Pipeline {
             move || {
                 let _span = span.entered();
                 let Claimed { object, decode_memory, permit, .. } = claimed;
+                let InspectedObject { image, source_memory, .. } = object;
                 let slot = slots.take();
                 let started = *begun.get_or_init(Instant::now);
-                limits.stop = limits.stop.with_deadline(std::time::Instant::now() + timeout);
-                let rendered = thumbnail::render(&object.bytes, &recipe, &limits);
+                let stop = stop.with_deadline(std::time::Instant::now() + timeout);
+                let rendered = image.render(&recipe, &stop);
                 metrics::stage(Stage::Render, started.elapsed());
-                drop::<(RenderPermit, Slot, _, _, _)>((render_permit, slot, permit, decode_memory, object.memory));
+                drop(image);
+                drop::<(RenderPermit, Slot, _, _, _)>((render_permit, slot, permit, decode_memory, source_memory));
                 rendered
             }
         });
@@ -74,11 +76,6 @@ impl Pipeline {
             Ok(Err(error)) => Break(Failure::internal(error.to_string()).into()),
             Err(panic) => Break(Failure::internal(format!("the renderer panicked: {panic}")).into()),
         }
-    }
-
-    /// The renderer's limits with a stop of this attempt.
-    pub(super) fn limits_with(&self, stop: Stop) -> Limits {
-        Limits { max_bytes: self.limits.max_bytes, max_pixels: self.limits.max_pixels, stop }
     }
 }
 

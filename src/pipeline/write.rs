@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
+use darkroom_thumbnail::Refusal;
+
 use super::end::{End, Step, step};
 use super::job::{Job, Progress};
 use super::{Pipeline, judge};
 use crate::metrics::{self, Outcome};
 use crate::ports::PortError;
-use crate::record::{Applied, Change, Guard, ImageRecord, Transition};
-use crate::thumbnail::Refusal;
+use crate::record::{Applied, Change, Guard, ImageRecord, Reason, Transition};
 
 impl Pipeline {
     /// Writes under the condition that `progress` stands for; returns the record before the write. The end if the
@@ -38,7 +39,7 @@ impl Pipeline {
 
     /// Rejects an upload for good: its bytes are no image that is taken.
     pub(super) async fn reject(&self, job: &Job<'_>, progress: &Progress, refusal: Refusal) -> End {
-        let Refusal { reason, detail } = refusal;
+        let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
         tracing::info!(reason = reason.as_str(), detail, "rejected");
         let change = Change::Reject { reason, src: progress.src.clone(), detail };
         match self.write(job, progress, change).await {
