@@ -34,6 +34,10 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
 /// Connections of the admin listener: a scraper, a few probes, and a person.
 const MAX_ADMIN_CONNECTIONS: usize = 32;
 
+/// How long a receive from SQS waits for a message. Each poll costs a request, and an idle worker must end within five
+/// seconds of a stop.
+const SQS_POLL_WAIT: Duration = Duration::from_secs(3);
+
 /// How long blocking threads may take to end after everything else did.
 const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -254,9 +258,9 @@ impl Launch<'_> {
     }
 
     fn settings(&self) -> WorkerSettings {
-        // A poll of SQS costs money, so it is as long as SQS allows; the local queue's is short, and so is Ctrl-C.
+        // A poll in flight is awaited at a stop, so its wait is what an idle worker takes to end.
         let poll_wait = match self.config.backend {
-            BackendConfig::Aws(_) => Duration::from_secs(20),
+            BackendConfig::Aws(_) => SQS_POLL_WAIT,
             BackendConfig::Local(_) => Duration::from_secs(1),
         };
         WorkerSettings {

@@ -18,3 +18,4 @@ mod outcomes;
 mod rules;
 mod soak;
 mod walk_through;
+mod stopping;
