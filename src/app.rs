@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
-use crate::backends::local::MissingDirectory;
+use crate::backends::local::{MissingDirectory, OpenError};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
@@ -55,6 +55,7 @@ pub enum Ending {
 /// Whether the settings are at fault: nothing was begun.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error.is::<MissingDirectory>()
+        || matches!(error.downcast_ref(), Some(OpenError::OtherBucket { .. }))
 }
 
 /// Which parts run in this process.
