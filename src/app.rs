@@ -23,7 +23,7 @@ use crate::metrics::{self, ListenerName, Metrics};
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
 use crate::ports::Ports;
-use crate::worker::{Ended, Worker, WorkerSettings};
+use crate::worker::{Ended, StartError, Worker, WorkerSettings};
 use listen::Listener;
 
 pub use operate::{backfill, dead_letters, sweep};
@@ -55,6 +55,7 @@ pub enum Ending {
 /// Whether the settings are at fault: nothing was begun.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error.is::<MissingDirectory>()
+        || matches!(error.downcast_ref(), Some(StartError::NoSuchBucket { .. }))
         || matches!(error.downcast_ref(), Some(OpenError::OtherBucket { .. }))
 }
 
@@ -217,6 +218,7 @@ impl Launch<'_> {
                 readiness.drain();
             })
         };
+        worker.wait_for_bucket(&draining).await?;
         drop(starting);
         let ended = worker.run(draining).await.context("the queue's rules cannot be read");
         watch.abort();

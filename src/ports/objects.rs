@@ -104,6 +104,10 @@ pub struct VersionPage {
 /// One bucket.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
+    /// Checks that the bucket can be listed under `prefix`. `NotFound` when there is no bucket of that name: no other
+    /// call says so, to all others a missing bucket is `Denied`.
+    async fn check_bucket(&self, prefix: &str) -> Result<(), PortError>;
+
     /// Reads an object: that version if one is named, else the current one.
     ///
     /// A body that breaks off or arrives damaged is read again in place a few times, then [`ErrorKind::Damaged`](super::ErrorKind::Damaged).
