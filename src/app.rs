@@ -20,6 +20,7 @@ use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
 use crate::metrics::{self, ListenerName, Metrics};
+use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
 use crate::ports::Ports;
@@ -55,7 +56,8 @@ pub enum Ending {
 /// Whether the settings are at fault: nothing was begun.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error.is::<MissingDirectory>()
-        || matches!(error.downcast_ref(), Some(StartError::NoSuchBucket { .. }))
+        || matches!(error.downcast_ref(), Some(StartError::NoSuchBucket(_)))
+        || matches!(error.downcast_ref(), Some(OperateError::NoSuchBucket(_)))
         || matches!(error.downcast_ref(), Some(OpenError::OtherBucket { .. }))
 }
 

@@ -101,6 +101,16 @@ pub struct VersionPage {
     pub next: Option<VersionCursor>,
 }
 
+/// The setting names a bucket that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "DARKROOM_UPLOAD_BUCKET is {bucket:?}, and there is no bucket of that name: set it to the bucket that uploads land in"
+)]
+pub struct NoSuchBucket {
+    /// The name that is set.
+    pub bucket: String,
+}
+
 /// One bucket.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {

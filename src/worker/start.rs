@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::Worker;
 use super::breaker::Breaker;
 use crate::metrics;
+use crate::ports::objects::NoSuchBucket;
 use crate::ports::queue::QueueAttributes;
 use crate::ports::{ErrorKind, PortError};
 
@@ -14,14 +15,8 @@ use crate::ports::{ErrorKind, PortError};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The setting names a bucket that does not exist.
-    #[error(
-        "DARKROOM_UPLOAD_BUCKET is {bucket:?}, and there is no bucket of that name: set it to the bucket that uploads \
-         land in"
-    )]
-    NoSuchBucket {
-        /// The name that is set.
-        bucket: String,
-    },
+    #[error(transparent)]
+    NoSuchBucket(#[from] NoSuchBucket),
     /// A call failed in a way that trying again does not change.
     #[error("the upload bucket cannot be listed")]
     Port(#[from] PortError),
@@ -38,7 +33,7 @@ impl Worker {
         let list = || self.pipeline.uploads.check_bucket(&source.prefix);
         match until_answered(&Breaker::new(), shutdown, "the upload bucket cannot be listed", list).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
-                Err(StartError::NoSuchBucket { bucket: source.bucket.clone() })
+                Err(NoSuchBucket { bucket: source.bucket.clone() }.into())
             }
             answer => Ok(answer.map(drop)?),
         }

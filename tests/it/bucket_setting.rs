@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use darkroom::event::{self, ObjectCreated};
+use darkroom::ports::objects::NoSuchBucket;
 use darkroom::ports::queue::{Message, QueueAttributes, Receipt};
 use darkroom::ports::{ErrorKind, PortError, Queue};
 use darkroom::worker::StartError;
@@ -91,7 +92,7 @@ async fn a_bucket_that_does_not_exist_is_a_wrong_setting() {
     let world = World::idle(Options::default());
     world.faults.fail("uploads.check_bucket", 1, ErrorKind::NotFound, When::Before);
     let refused = world.wait_for_bucket(&CancellationToken::new()).await.unwrap_err();
-    assert!(matches!(&refused, StartError::NoSuchBucket { bucket } if bucket == BUCKET), "{refused:?}");
+    assert!(matches!(&refused, StartError::NoSuchBucket(NoSuchBucket { bucket }) if bucket == BUCKET), "{refused:?}");
     let told = refused.to_string();
     assert!(told.contains("DARKROOM_UPLOAD_BUCKET is \"photos\""), "{told}");
     world.finish().await;

@@ -11,15 +11,17 @@ use crate::images;
 use crate::process::until;
 
 #[tokio::test]
-async fn the_name_of_no_bucket_ends_the_worker_with_2_before_it_receives() {
+async fn the_name_of_no_bucket_ends_worker_sweep_and_backfill_with_2_and_harms_nothing() {
     let Some(endpoint) = ministack() else { return };
     let deployment = Deployment::new(&endpoint, Plan::default()).await;
     let id = deployment.put("cat", &images::jpeg(64, 48)).await;
     let settings = [("DARKROOM_UPLOAD_BUCKET", "there-is-no-such-bucket"), ("DARKROOM_ADMIN_LISTEN", "127.0.0.1:0")];
-    let ended = deployment.command(&["worker"], &settings).output().await.unwrap();
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(2), "{told}");
-    assert!(told.contains("DARKROOM_UPLOAD_BUCKET is \"there-is-no-such-bucket\""), "{told}");
+    for command in [&["worker"][..], &["sweep"], &["sweep", "--dry-run"], &["backfill"], &["backfill", "--dry-run"]] {
+        let ended = deployment.command(command, &settings).output().await.unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{command:?}: {told}");
+        assert!(told.contains("DARKROOM_UPLOAD_BUCKET is \"there-is-no-such-bucket\""), "{command:?}: {told}");
+    }
 
     let worker = deployment.start("worker", &[]).await;
     deployment.expect(&id, Status::Published).await;
