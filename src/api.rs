@@ -6,6 +6,7 @@ mod delete;
 mod health;
 mod images;
 mod layers;
+mod off;
 mod openapi;
 mod page;
 mod problem;
@@ -29,6 +30,8 @@ pub use access::{AccessSettings, HostRules, TrustedProxies};
 pub use health::{Latch, Readiness, admin_router};
 pub use problem::{Problem, ProblemKind};
 pub use serve::{Arrival, ConnectionLimits, serve};
+
+use layers::HeldBack;
 
 /// Longest that an answer is held back by `?wait=`.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
@@ -105,8 +108,8 @@ pub fn router(state: ApiState, objects: Option<Router>) -> Router {
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes
         .fold(Router::new(), |router, (path, route)| router.route(path, route))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(off::no_such_path)
+        .method_not_allowed_fallback(off::method_not_allowed)
         .with_state(Arc::new(state));
     layers::around(routes, objects, &settings)
 }
@@ -125,6 +128,7 @@ fn endpoints(settings: &ApiSettings) -> Vec<(&'static str, MethodRouter<Arc<ApiS
         ("/images/{id}", image),
         ("/images/{id}/{size}", get(images::redirect)),
         ("/openapi.json", get(openapi::document)),
+        ("/livez", get(health::livez)),
     ];
     if settings.has_plain_uploads {
         endpoints.push(("/upload-url", get(uploads::create_plain)));

@@ -6,6 +6,7 @@ mod data_directory;
 mod kills;
 mod load;
 mod readme;
+mod requests;
 mod scrapes;
 mod sharing;
 mod soak;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 
 use super::super::serve::Arrival;
 use super::super::{Problem, ProblemKind};
 use super::{Authorities, is_loopback};
-use crate::metrics::{self, StatusClass};
+use crate::metrics::{self, ListenerName, StatusClass};
 
 /// The hosts that a listener answers for.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +47,12 @@ impl HostRules {
 
 /// Answers 421 to requests for hosts that this listener does not answer for. One without a host comes from no browser
 /// and passes.
-pub(in crate::api) async fn check_host(State(rules): State<Arc<HostRules>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn check_host(
+    State((rules, listener)): State<(Arc<HostRules>, ListenerName)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
     let local = request.extensions().get::<Arrival>().map(|arrival| arrival.local.ip());
     let refused = Authorities::of(request.uri(), request.headers()).map(|authorities| {
         let foreign = authorities.all().find(|authority| !rules.admit(authority.host(), local));
@@ -55,7 +61,9 @@ pub(in crate::api) async fn check_host(State(rules): State<Arc<HostRules>>, requ
     match refused {
         Ok(None) => next.run(request).await,
         Ok(Some(problem)) | Err(problem) => {
-            metrics::answered(metrics::Request::Other, StatusClass::ClientError);
+            if listener == ListenerName::Api {
+                metrics::answered(metrics::Request::Other, StatusClass::ClientError, started.elapsed());
+            }
             problem.into_response()
         }
     }
