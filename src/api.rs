@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod budget;
 mod delete;
 mod health;
 mod images;
@@ -104,6 +105,7 @@ impl ApiState {
 
 /// The API, and beside it the routes of signed addresses where the backend has its own.
 pub fn router(state: ApiState, objects: Option<Router>) -> Router {
+    let state = budget::limit_calls(state);
     let settings = state.settings.clone();
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes

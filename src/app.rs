@@ -166,7 +166,7 @@ async fn serve_api(
     clock: &SharedClock,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Listener> {
-    let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
+    let state = ApiState::new(&backend.request_ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
     let router = api::router(state, backend.routes.clone());
     let limits = ConnectionLimits::new(ListenerName::Api, config.max_connections);
     let listener = Listener::start("DARKROOM_LISTEN", config.listen, router, limits).await?;

@@ -16,5 +16,6 @@ mod model;
 mod operate;
 mod outcomes;
 mod rules;
+mod silence;
 mod soak;
 mod walk_through;

@@ -16,6 +16,18 @@ use super::integrity::VerifyAnswers;
 pub(super) struct Patience {
     attempts: u32,
     attempt_timeout: Duration,
+    first_backoff: Duration,
+    /// Longest time for all attempts together.
+    total: Option<Duration>,
+}
+
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A worker or a command: a call that succeeds late is better than one that fails.
+    Background,
+    /// A client of the API: an error within two seconds is better than an answer that comes later.
+    Interactive,
 }
 
 /// The poll itself lasts up to 20 s, and its answer must still arrive. Never retried here: the receive loop has a
@@ -50,15 +62,39 @@ pub(super) const INSPECT: Patience = Patience::new(3, 5_000);
 
 impl Patience {
     const fn new(attempts: u32, attempt_timeout_millis: u64) -> Self {
-        Self { attempts, attempt_timeout: Duration::from_millis(attempt_timeout_millis) }
+        Self {
+            attempts,
+            attempt_timeout: Duration::from_millis(attempt_timeout_millis),
+            first_backoff: Duration::from_secs(1),
+            total: None,
+        }
+    }
+
+    /// The same for a caller of that urgency. An interactive call has time for a second attempt after a first one that
+    /// has no answer within a second, which is enough for a connection that is still to be opened.
+    pub(super) fn for_caller(self, urgency: Urgency) -> Self {
+        match urgency {
+            Urgency::Background => self,
+            Urgency::Interactive => Self {
+                attempts: self.attempts.min(2),
+                attempt_timeout: self.attempt_timeout.min(Duration::from_secs(1)),
+                first_backoff: Duration::from_millis(100),
+                total: Some(Duration::from_millis(1700)),
+            },
+        }
     }
 
     fn retries(self) -> RetryConfig {
-        RetryConfig::standard().with_max_attempts(self.attempts).with_max_backoff(Duration::from_secs(2))
+        RetryConfig::standard()
+            .with_max_attempts(self.attempts)
+            .with_initial_backoff(self.first_backoff)
+            .with_max_backoff(Duration::from_secs(2))
     }
 
     fn timeouts(self) -> TimeoutConfig {
-        TimeoutConfig::builder().operation_attempt_timeout(self.attempt_timeout).build()
+        let mut timeouts = TimeoutConfig::builder();
+        timeouts.set_operation_attempt_timeout(Some(self.attempt_timeout)).set_operation_timeout(self.total);
+        timeouts.build()
     }
 
     /// As an override of one SQS call.

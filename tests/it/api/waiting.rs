@@ -235,6 +235,42 @@ async fn a_wait_ends_when_the_server_shuts_down_or_its_catalog_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_catalog_that_does_not_answer_is_503_within_two_seconds() {
+    let bench = Bench::with(|settings| settings.may_delete = true);
+    bench.waiting_for_upload("cat");
+    bench.records.fall_silent();
+    for (method, path) in [
+        ("GET", "/images/cat"),
+        ("GET", "/images/cat?until=final"),
+        ("GET", "/images?key=uploads%2Fcat"),
+        ("GET", "/images/cat/small"),
+        ("GET", "/upload-url"),
+        ("POST", "/images"),
+        ("DELETE", "/images/cat"),
+    ] {
+        let (took, answer) = timed(&bench, request(method, path, "")).await;
+        answer.expect_problem(503, "unavailable");
+        assert!(took <= 2 * SECOND, "{method} {path}: {took:?}");
+    }
+    let (took, answer) = timed(&bench, get("/livez")).await;
+    assert_eq!((took, answer.status), (Duration::ZERO, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catalog_that_falls_silent_ends_a_wait_within_two_seconds() {
+    let bench = Bench::new();
+    bench.waiting_for_upload("cat");
+    let silence = async {
+        tokio::time::sleep(5 * SECOND).await;
+        bench.records.fall_silent();
+    };
+    let ((took, answer), ()) = tokio::join!(timed(&bench, get("/images/cat?until=final")), silence);
+    answer.expect_problem(503, "unavailable");
+    // Up to a second passes between two calls.
+    assert!((5 * SECOND..=8 * SECOND).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_never_comes_is_a_timeout() {
     let bench = Bench::new();
     let body = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());

@@ -35,3 +35,56 @@ async fn a_delete_that_is_off_says_how_to_turn_it_on() {
     let told = answer.text().await.unwrap();
     assert!(told.contains("DARKROOM_ALLOW_DELETE=on"), "{told}");
 }
+
+/// SQLite itself waits for five seconds, which is what a worker does.
+#[tokio::test]
+async fn a_locked_database_is_answered_with_503_before_sqlite_gives_up() {
+    let site = Site::new();
+    let api = site.start("api").await;
+    let id = site.invite().await.unwrap().0;
+    let other = rusqlite::Connection::open(site.data().join("darkroom.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for (method, path) in [("POST", "/images".to_owned()), ("DELETE", format!("/images/{id}"))] {
+        let request = site.http.request(method.parse().unwrap(), format!("{}{path}", site.api));
+        let answer = request.send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"5".parse().unwrap()),
+            "{path}"
+        );
+    }
+    let log = api.printed();
+    assert_eq!(log.matches("no answer within 1s 800ms").count(), 2, "{log}");
+    other.execute_batch("ROLLBACK").unwrap();
+    site.upload(&crate::images::jpeg(64, 48)).await;
+    api.stop().await;
+}
+
+/// SQLite would go on with the file that was deleted, and lose what it is given.
+#[tokio::test]
+async fn a_database_that_is_gone_or_replaced_is_answered_with_503() {
+    let site = Site::new();
+    let api = site.start("api").await;
+    let (id, upload) = site.invite().await.unwrap();
+    let (database, moved) = (site.data().join("darkroom.db"), site.dir.path().join("moved"));
+    let expect_503 = async |what: &str| {
+        for (method, path) in [("POST", "/images".to_owned()), ("GET", format!("/images/{id}"))] {
+            let request = site.http.request(method.parse().unwrap(), format!("{}{path}", site.api));
+            assert_eq!(request.send().await.unwrap().status(), 503, "{method} {path}, {what}");
+        }
+        assert_eq!(site.put(&upload, b"a photograph").await.unwrap().status(), 503, "an upload, {what}");
+    };
+    std::fs::rename(&database, &moved).unwrap();
+    expect_503("gone").await;
+    std::fs::write(&database, "").unwrap();
+    expect_503("replaced").await;
+    std::fs::rename(&moved, &database).unwrap();
+    assert_eq!(site.put(&upload, b"a photograph").await.unwrap().status(), 200);
+
+    std::fs::rename(site.data(), &moved).unwrap();
+    expect_503("without its directory").await;
+    let log = api.printed();
+    assert!(log.contains("darkroom.db: No such file") && !log.contains("answered 500"), "{log}");
+    std::fs::rename(&moved, site.data()).unwrap();
+    api.stop().await;
+}
