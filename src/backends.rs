@@ -22,7 +22,8 @@ pub struct Backend {
     pub ports: Ports,
     /// The ports for requests of the API's clients: their calls are tried less often and for a shorter time.
     pub request_ports: Ports,
-    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend.
+    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend, and
+    /// public thumbnails.
     pub routes: Option<Router>,
     /// Shows in the metrics how much space there is, where that is limited. Blocks for microseconds.
     pub sample_space: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -41,10 +42,11 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
             backend.tell_what_is_left().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
+            let public = config.public_url.as_deref().map(|url| backend.public_router(url));
             Ok(Backend {
                 ports: backend.ports(),
                 request_ports: backend.ports(),
-                routes: Some(backend.router(limits)),
+                routes: Some(backend.router(limits).merge(public.unwrap_or_default())),
                 sample_space: Some(Arc::new(backend.sampler())),
             })
         }

@@ -5,6 +5,7 @@ mod crowd;
 mod data_directory;
 mod kills;
 mod load;
+mod public_url;
 mod readme;
 mod requests;
 mod scrapes;

@@ -27,6 +27,12 @@ impl HostRules {
         Self { is_checked: !names.is_empty() || listen.is_some_and(is_loopback), names: names.to_vec() }
     }
 
+    /// The same rules, which also admit the host of the public URL.
+    pub(super) fn with_public_host(mut self, host: Option<String>) -> Self {
+        self.names.extend(host);
+        self
+    }
+
     /// Whether any request may be refused for its host.
     pub(in crate::api) const fn is_checked(&self) -> bool {
         self.is_checked
@@ -103,6 +109,15 @@ mod tests {
         assert_eq!(admitted(&rules, "::ffff:10.0.0.5", &["10.0.0.5"]), ["10.0.0.5"]);
         let foreign = ["other.example", "a.images.example", "10.0.0.6"];
         assert!(admitted(&rules, "10.0.0.5", &foreign).is_empty());
+    }
+
+    #[test]
+    fn the_host_of_the_public_url_is_admitted_and_turns_no_check_on() {
+        let public = || Some("images.example".to_owned());
+        let rules = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]).with_public_host(public());
+        assert_eq!(admitted(&rules, "127.0.0.1", &["images.example", "evil.example"]), ["images.example"]);
+        let anywhere = HostRules::new(Some("0.0.0.0".parse().unwrap()), &[]).with_public_host(public());
+        assert!(rules.is_checked && !anywhere.is_checked);
     }
 
     #[test]
