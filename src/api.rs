@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::ports::{Catalog, ObjectStore, Ports};
+use crate::recipe::Size;
 
 pub use access::{AccessSettings, HostRules, TrustedProxies};
 pub use health::{Latch, Readiness, admin_router};
@@ -44,6 +45,8 @@ pub struct ApiSettings {
     pub upload_prefix: String,
     /// Where thumbnails are served from, without a slash at the end; unset: presigned.
     pub public_url: Option<String>,
+    /// The sizes of the thumbnails, from small to large.
+    pub sizes: Vec<Size>,
     /// Largest upload in bytes.
     pub max_bytes: u64,
     /// How long an upload URL works.
@@ -67,6 +70,7 @@ impl From<&Config> for ApiSettings {
         Self {
             upload_prefix: config.upload_prefix.clone(),
             public_url: config.public_url.clone(),
+            sizes: config.recipe.sizes.clone(),
             max_bytes: config.max_bytes,
             upload_url_expiry: config.upload_url_expiry,
             has_plain_uploads: config.plain_uploads,

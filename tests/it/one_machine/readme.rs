@@ -1,4 +1,4 @@
-//! README's first five minutes, as a reader types them.
+//! README's first five minutes, as a reader types them, and the upload page's commands.
 
 use std::process::Stdio;
 
@@ -82,5 +82,33 @@ async fn readmes_commands_fail_on_an_error_answer() {
         let run = run(&site, block, b"").output().await.unwrap();
         let printed = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.code() == Some(22) && printed.contains("401"), "{block}: {run:?}");
+    }
+}
+
+/// The commands that the page shows, as they are pasted.
+async fn pasted(site: &Site) -> String {
+    let page = site.http.get(&site.api).send().await.unwrap().text().await.unwrap();
+    let code = page.split("<code>").nth(1).unwrap().split("</code>").next().unwrap();
+    let text = code.replace("<span class=\"origin\"></span>", &site.api);
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn the_pages_commands_can_be_pasted() {
+    const TOKEN: &str = "0123456789abcdef";
+    for settings in [&[][..], &[("DARKROOM_API_TOKEN", TOKEN), ("DARKROOM_REQUIRE_CONTENT_LENGTH", "on")]] {
+        let site = Site::new();
+        let mut command = site.command("local");
+        command.envs(settings.iter().copied());
+        let darkroom = site.run(command).await;
+        let commands = pasted(&site).await.replace("a token of this server", TOKEN);
+        assert_eq!(commands.contains(TOKEN), !settings.is_empty(), "{commands}");
+        let published = run(&site, &commands, &images::jpeg(64, 48)).output().await.unwrap();
+        let printed = String::from_utf8_lossy(&published.stdout);
+        assert!(published.status.success() && printed.contains("\"published\""), "{commands}\n{published:?}");
+        let refused = run(&site, &commands, b"a text").output().await.unwrap();
+        let printed = String::from_utf8_lossy(&refused.stdout);
+        assert!(refused.status.success() && printed.contains("\"invalid_content_type\""), "{commands}\n{refused:?}");
+        darkroom.stop().await;
     }
 }
