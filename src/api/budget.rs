@@ -68,6 +68,10 @@ impl ObjectStore for LimitedStore {
         limit("objects.get", self.0.get(key, version, limit_bytes)).await
     }
 
+    async fn check_bucket(&self, prefix: &str) -> Result<(), PortError> {
+        limit("objects.list", self.0.check_bucket(prefix)).await
+    }
+
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
         limit("objects.head", self.0.head(key)).await
     }

@@ -4,6 +4,7 @@
 //! AWS instead, with the credentials and region of the SDK's own chain; what they make there they remove.
 
 pub(crate) mod account;
+mod bucket_setting;
 mod calls;
 mod check;
 mod crashes;
@@ -18,4 +19,5 @@ mod outcomes;
 mod rules;
 mod silence;
 mod soak;
+mod stopping;
 mod walk_through;
