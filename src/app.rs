@@ -19,7 +19,7 @@ use crate::backends::local::{MissingDirectory, OpenError};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
-use crate::metrics::{self, ListenerName, Metrics};
+use crate::metrics::{self, ListenerName, Metrics, Scope};
 use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
@@ -124,7 +124,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
     descriptors::raise_limit();
-    let metrics = metrics::install()?;
+    let metrics = metrics::install(if parts.api { Scope::WithApi } else { Scope::WithoutApi })?;
     tokio::spawn(metrics.clone().keep_up());
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
@@ -174,7 +174,7 @@ async fn serve_api(
     clock: &SharedClock,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Listener> {
-    let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
+    let state = ApiState::new(&backend.request_ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
     let router = api::router(state, backend.routes.clone());
     let limits = ConnectionLimits::new(ListenerName::Api, config.max_connections);
     let listener = Listener::start("DARKROOM_LISTEN", config.listen, router, limits).await?;

@@ -20,7 +20,10 @@ use local::{LocalBackend, MissingDirectory, UploadLimits};
 pub struct Backend {
     /// The ports.
     pub ports: Ports,
-    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend.
+    /// The ports for requests of the API's clients: their calls are tried less often and for a shorter time.
+    pub request_ports: Ports,
+    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend, and
+    /// public thumbnails.
     pub routes: Option<Router>,
     /// Shows in the metrics how much space there is, where that is limited. Blocks for microseconds.
     pub sample_space: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -39,16 +42,18 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
             backend.tell_what_is_left().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
+            let public = config.public_url.as_deref().map(|url| backend.public_router(url));
             Ok(Backend {
                 ports: backend.ports(),
-                routes: Some(backend.router(limits)),
+                request_ports: backend.ports(),
+                routes: Some(backend.router(limits).merge(public.unwrap_or_default())),
                 sample_space: Some(Arc::new(backend.sampler())),
             })
         }
         #[cfg(feature = "aws")]
         BackendConfig::Aws(aws) => {
-            let ports = AwsBackend::connect(config, aws).await?;
-            Ok(Backend { ports, routes: None, sample_space: None })
+            let (ports, request_ports) = AwsBackend::connect(config, aws).await?;
+            Ok(Backend { ports, request_ports, routes: None, sample_space: None })
         }
         #[cfg(not(feature = "aws"))]
         BackendConfig::Aws(_) => anyhow::bail!("the AWS backend is not part of this build: set DARKROOM_BACKEND=local"),

@@ -203,6 +203,22 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
+fn the_local_backend_serves_a_public_url_with_a_plain_path() {
+    for (url, is_refused) in [
+        ("https://images.example", false),
+        ("https://images.example:8443/", false),
+        ("https://images.example/a-b._~/%7Ec", false),
+        ("https://images.example/{id}", true),
+        ("https://images.example/:a", true),
+        ("https://images.example/a*", true),
+        ("images.example", true),
+    ] {
+        let expected: &[&str] = if is_refused { &["DARKROOM_PUBLIC_URL"] } else { &[] };
+        assert_eq!(complaints(local(&[("DARKROOM_PUBLIC_URL", url)])), expected, "{url}");
+    }
+}
+
+#[test]
 fn connections_leave_descriptors_for_files_and_the_admin_listener() {
     let of =
         |descriptors, variables: &[(&str, &str)]| read_on(Machine { descriptors, ..MACHINE }, Role::Local, variables);
