@@ -26,7 +26,7 @@ use crate::ports::Ports;
 use crate::worker::{Ended, Worker, WorkerSettings};
 use listen::Listener;
 
-pub use operate::{backfill, dead_letters, sweep};
+pub use operate::{backfill, dead_letters, images, sweep};
 
 /// How often depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);

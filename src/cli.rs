@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod dlq;
 mod file;
+pub mod images;
 pub mod render;
 pub mod simulate;
 pub mod sweep;
@@ -89,6 +90,10 @@ pub enum Command {
     /// With --force all, again: after a kill, go on with --start-after and the key in the last line that it printed.
     /// Holds back while the queue is full. Needs the settings of `darkroom dlq`, and the workers' DARKROOM_SIZES.
     Backfill(backfill::Backfill),
+    /// List the images in the catalog, or show one
+    ///
+    /// Changes nothing. Needs the settings of `darkroom api`; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
+    Images(images::Images),
     /// Try every permission that a role needs, and name those that are missing
     ///
     /// The calls change nothing and store nothing; for a worker, one message at most is received and given back, which
@@ -132,6 +137,7 @@ impl Command {
     pub const fn role(&self) -> Role {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
+            Self::Images(_) => Role::Images,
             Self::Dlq(_) | Self::Sweep(_) | Self::Backfill(_) => Role::Operator,
             Self::Worker | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
             Self::Api | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,

@@ -32,6 +32,8 @@ pub enum Role {
     Health,
     /// Looks after dead letters and stuck images.
     Operator,
+    /// Lists the catalog's records.
+    Images,
 }
 
 /// Settings that can be used, and what looks wrong about them all the same.

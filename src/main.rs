@@ -60,6 +60,10 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             }
             return Ok(exit::DONE);
         }
+        Command::Images(args) => {
+            app::images(&config, &args.request())?;
+            return Ok(exit::DONE);
+        }
         Command::Sweep(args) => {
             app::sweep(&config, args.terms())?;
             return Ok(exit::DONE);

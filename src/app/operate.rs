@@ -7,11 +7,12 @@ use super::block_on;
 use crate::backends;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::operate::Site;
 use crate::operate::backfill::{self, BackfillReport, BackfillTerms};
 use crate::operate::dead_letters::{self, Request};
+use crate::operate::images;
 use crate::operate::progress::Progress;
 use crate::operate::sweep::{self, SweepReport, SweepTerms};
+use crate::operate::{OperateError, Site};
 use crate::ports::Ports;
 
 /// Does what was asked with the dead letters; the report goes to standard output, progress to a terminal alone.
@@ -39,6 +40,25 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
             }
         }
         Ok(out.flush()?)
+    })
+}
+
+/// Lists the catalog's records, or shows one. A reader of standard output that has seen enough, such as `head`, ends it.
+///
+/// # Errors
+/// When the backend cannot be opened, a call fails, or there is no such image.
+pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> {
+    block_on(async {
+        let site = site(config).await?;
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let ended = match request {
+            images::Request::List(options) => images::list(&site, options, &mut out).await.map(drop),
+            images::Request::Show { id, as_json } => images::show(&site, id, *as_json, &mut out).await,
+        };
+        match ended.and_then(|()| Ok(out.flush()?)) {
+            Err(OperateError::Terminal(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            ended => Ok(ended?),
+        }
     })
 }
 

@@ -70,7 +70,7 @@ impl AwsBackend {
         Ok(match role {
             Role::Api => resources.api().await,
             Role::Worker | Role::Operator => resources.worker().await,
-            Role::Health => Vec::new(),
+            Role::Health | Role::Images => Vec::new(),
             Role::Local => {
                 let mut probes = resources.worker().await;
                 probes.extend(resources.api().await);

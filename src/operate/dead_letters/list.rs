@@ -1,12 +1,12 @@
 //! `darkroom dlq list`: one line for each, for people or for machines.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Filter, in_short};
-use crate::operate::{OperateError, Site, printable};
+use crate::operate::{OperateError, Site, printable, write_json};
 
 /// One line of `darkroom dlq list --json`.
 #[derive(Debug, Serialize)]
@@ -45,8 +45,7 @@ pub async fn list(site: &Site, filter: &Filter, as_json: bool, out: &mut dyn Wri
                 age_seconds: age.as_secs(),
                 error: letter.last_error(),
             };
-            serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
-            writeln!(out)?;
+            write_json(out, &row)?;
         } else {
             let (id, reason, keys) = (&message.id, letter.cause.as_str(), printable(&letter.keys().join(" ")));
             let age = in_short(age);

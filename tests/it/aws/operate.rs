@@ -75,6 +75,33 @@ async fn dead_letters_are_listed_shown_redriven_and_dropped() {
 }
 
 #[tokio::test]
+async fn images_are_listed_and_shown() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
+    assert_eq!(printed(&deployment, &["images", "list"]).await, "no images\n");
+    let now = SystemClock.now();
+    for name in ["cat", "dog"] {
+        let id = ImageId::parse(name).unwrap();
+        let record = ImageRecord::waiting_for_upload(id, format!("{PREFIX}{name}"), now, now);
+        deployment.catalog.create(&record).await.unwrap();
+    }
+    let waiting = ["images", "list", "--json", "--status", "waiting_for_upload", "--since", "1h"];
+    let list = printed(&deployment, &waiting).await;
+    let mut keys: Vec<String> = list
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["key"].as_str().unwrap().to_owned())
+        .collect();
+    keys.sort();
+    assert_eq!(keys, ["uploads/cat", "uploads/dog"]);
+    assert_eq!(printed(&deployment, &["images", "list", "--status", "published"]).await, "no images\n");
+    // Neither the queue nor the dead letters are needed.
+    let settings = [("DARKROOM_QUEUE_URL", ""), ("DARKROOM_DLQ_URL", "")];
+    let shown = deployment.command(&["images", "show", "cat"], &settings).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("status      waiting_for_upload\n"), "{shown:?}");
+    assert_eq!(run(&deployment, &["images", "show", "cow"]).await.status.code(), Some(1));
+}
+
+#[tokio::test]
 async fn a_sweep_repairs_what_got_lost() {
     let Some(endpoint) = ministack() else { return };
     let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;

@@ -10,13 +10,13 @@ use darkroom::clock::SystemClock;
 use darkroom::config::LocalConfig;
 
 /// `darkroom {arguments}` on a directory, with nobody at a terminal.
-fn darkroom(dir: &Path, arguments: &[&str]) -> Output {
+pub(super) fn darkroom(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
     command.args(arguments).stdin(Stdio::null()).env_clear();
     command.env("DARKROOM_BACKEND", "local").env("DARKROOM_DIR", dir).output().unwrap()
 }
 
-fn printed(output: &Output) -> String {
+pub(super) fn printed(output: &Output) -> String {
     assert!(!String::from_utf8_lossy(&output.stderr).contains('\r'), "progress without a terminal: {output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }
