@@ -155,7 +155,7 @@ async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -
     let hosts = HostRules::new(Some(config.admin_listen.ip()), &config.allowed_hosts);
     let router = api::admin_router(readiness.clone(), hosts, move || metrics.render());
     let limits = ConnectionLimits::new(ListenerName::Admin, MAX_ADMIN_CONNECTIONS);
-    let listener = Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router, limits).await?;
+    let listener = Listener::start(config.admin_listen_setting, config.admin_listen, router, limits).await?;
     tracing::info!("health and metrics: http://{}/metrics", listener.address());
     Ok(listener)
 }
@@ -169,7 +169,7 @@ async fn serve_api(
     let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
     let router = api::router(state, backend.routes.clone());
     let limits = ConnectionLimits::new(ListenerName::Api, config.max_connections);
-    let listener = Listener::start("DARKROOM_LISTEN", config.listen, router, limits).await?;
+    let listener = Listener::start(config.listen_setting, config.listen, router, limits).await?;
     warn_if_open(config);
     tracing::info!("ready for uploads: http://{}/", listener.address());
     Ok(listener)

@@ -34,8 +34,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
     let ending = match command {
         Command::Local(_) => app::run_local(config)?,
-        Command::Worker => app::run_worker(config)?,
-        Command::Api => app::run_api(config)?,
+        Command::Worker(_) => app::run_worker(config)?,
+        Command::Api(_) => app::run_api(config)?,
         Command::Check(check) if check.health => {
             app::check_health(&config)?;
             return Ok(exit::DONE);
@@ -65,7 +65,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             return Ok(exit::DONE);
         }
         Command::Sweep(args) => {
-            app::sweep(&config, args.terms())?;
+            app::sweep(&config, args.terms(), args.json)?;
             return Ok(exit::DONE);
         }
         Command::Backfill(args) => match args.terms(&config.upload_prefix) {

@@ -28,6 +28,9 @@ pub struct Backfill {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print one JSON object a line: how far it is after each thousand objects, and the report at the end
+    #[arg(long)]
+    json: bool,
 }
 
 impl Backfill {
@@ -51,6 +54,7 @@ impl Backfill {
             rate: self.rate,
             waits: self.wait,
             is_dry_run: self.dry_run,
+            as_json: self.json,
         })
     }
 }

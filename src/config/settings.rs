@@ -1,6 +1,5 @@
 //! Every variable with its default and its range.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,6 +48,10 @@ const DESCRIPTORS_PER_SLOT: u64 = 4;
 
 /// Most connections unless set otherwise. An idle one takes some 20 KiB of memory, an upload up to 400 KiB.
 const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
+
+/// The addresses of the two listeners; some commands have arguments that replace them.
+const LISTEN: &str = "DARKROOM_LISTEN";
+const ADMIN_LISTEN: &str = "DARKROOM_ADMIN_LISTEN";
 
 /// The tokens themselves, and the file that holds them.
 pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
@@ -161,8 +164,10 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         thumbnail_bucket,
         public_url: reader.optional("DARKROOM_PUBLIC_URL", values::web_address),
         recipe,
-        listen: reader.or("DARKROOM_LISTEN", loopback(8080), address),
-        admin_listen: reader.or("DARKROOM_ADMIN_LISTEN", loopback(9464), address),
+        listen: reader.or(LISTEN, values::loopback(8080), values::address),
+        listen_setting: reader.name_of(LISTEN),
+        admin_listen: reader.or(ADMIN_LISTEN, values::loopback(9464), values::address),
+        admin_listen_setting: reader.name_of(ADMIN_LISTEN),
         max_connections: max_connections(reader, machine, render_slots),
         allowed_hosts: reader.or("DARKROOM_ALLOWED_HOSTS", Vec::new(), values::hosts),
         trusted_proxies: reader.or("DARKROOM_TRUSTED_PROXIES", Vec::new(), values::networks),
@@ -223,14 +228,6 @@ fn duration(
     most: Duration,
 ) -> Duration {
     reader.or(variable, Duration::from_secs(default_seconds), |text| values::duration(text, least..=most))
-}
-
-const fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
-}
-
-fn address(text: &str) -> Parsed<SocketAddr> {
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned())
 }
 
 fn log_format(text: &str) -> Parsed<LogFormat> {

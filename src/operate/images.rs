@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::record::{ImageId, ImageRecord, Status};
 pub use list::list;
 pub use show::show;
+pub(super) use view::View;
 
 /// A point in time, or an age that is counted back from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

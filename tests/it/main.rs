@@ -7,6 +7,7 @@ mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
 mod bad_input;
+mod command_line;
 mod contract;
 mod deadline;
 mod dice;

@@ -7,7 +7,7 @@ use crate::record::{ImageRecord, Original, PublishedThumbnail};
 /// One record.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct View<'a> {
+pub(in crate::operate) struct View<'a> {
     id: &'a str,
     key: &'a str,
     status: &'static str,
@@ -51,7 +51,7 @@ struct PublishedView<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(record: &'a ImageRecord) -> Self {
+    pub(in crate::operate) fn of(record: &'a ImageRecord) -> Self {
         Self {
             id: record.id.as_str(),
             key: &record.key,

@@ -70,7 +70,7 @@ async fn dead_letters_are_listed_shown_redriven_and_dropped() {
     assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
     let dropped = printed(&deployment, &["dlq", "drop", "--yes", "--reason", "unreadable"]).await;
     assert!(dropped.ends_with("dropped 25\n"), "{dropped}");
-    assert_eq!(printed(&deployment, &["dlq", "list"]).await, "");
+    assert_eq!(printed(&deployment, &["dlq", "list"]).await, "no dead letters\n");
     worker.stop().await;
 }
 
@@ -215,7 +215,7 @@ async fn a_backfill_publishes_what_was_there_before() {
     }
     deployment.put("old/readme.txt", b"a text").await;
     let would = printed(&deployment, &["backfill", "--dry-run", "--prefix", "uploads/old/"]).await;
-    assert!(would.contains("enqueued                                 31\n"), "{would}");
+    assert!(would.contains("\nwould enqueue 31 of 31 up to "), "{would}");
     let misused = run(&deployment, &["backfill", "--prefix", "elsewhere/"]).await;
     assert_eq!(misused.status.code(), Some(2), "{misused:?}");
 
