@@ -73,8 +73,30 @@ pub struct Probe {
     pub action: &'static str,
     /// What it was tried on.
     pub on: String,
-    /// What went wrong; `None` when it is granted.
-    pub trouble: Option<String>,
+    /// What came of it.
+    pub finding: Finding,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It works.
+    Works,
+    /// It could not be checked, or only in part; why.
+    Unknown(String),
+    /// It does not work; why.
+    Fails(String),
+}
+
+impl Finding {
+    /// From good to bad.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Works => 0,
+            Self::Unknown(_) => 1,
+            Self::Fails(_) => 2,
+        }
+    }
 }
 
 /// Tries every permission that a role needs, by calls that change nothing.
@@ -88,5 +110,5 @@ pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::R
     }
     let _ = role;
     connect_existing(config, clock).await?;
-    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), trouble: None }])
+    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), finding: Finding::Works }])
 }

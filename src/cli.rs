@@ -94,10 +94,11 @@ pub enum Command {
     ///
     /// Changes nothing. Needs the settings of `darkroom api`; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
     Images(images::Images),
-    /// Try every permission that a role needs, and name those that are missing
+    /// Try every permission that a role needs, and whether uploads reach the queue
     ///
-    /// The calls change nothing and store nothing; for a worker, one message at most is received and given back, which
-    /// counts as one of its receives. Ends with 1 when something does not work.
+    /// Names what is missing, and says whether the bucket's notification leads every upload to this queue. The calls change
+    /// nothing and store nothing; one message at most is received from each queue and given back, which counts as one of its
+    /// receives. Ends with 1 when something does not work; what cannot be checked is no failure.
     Check(Check),
 }
 
@@ -122,6 +123,27 @@ pub enum CheckedRole {
     Worker,
     /// Answers clients.
     Api,
+    /// Looks after the dead letters: `darkroom dlq`.
+    Operator,
+    /// Repairs what got stuck: `darkroom sweep`.
+    Sweep,
+    /// Enqueues what is there already: `darkroom backfill`.
+    Backfill,
+    /// Lists images: `darkroom images`.
+    Images,
+}
+
+impl CheckedRole {
+    const fn role(self) -> Role {
+        match self {
+            Self::Worker => Role::Worker,
+            Self::Api => Role::Api,
+            Self::Operator => Role::Operator,
+            Self::Sweep => Role::Sweep,
+            Self::Backfill => Role::Backfill,
+            Self::Images => Role::Images,
+        }
+    }
 }
 
 /// `darkroom local`
@@ -172,9 +194,12 @@ impl Command {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
             Self::Images(_) => Role::Images,
-            Self::Dlq(_) | Self::Sweep(_) | Self::Backfill(_) => Role::Operator,
-            Self::Worker(_) | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
-            Self::Api(_) | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,
+            Self::Dlq(_) => Role::Operator,
+            Self::Sweep(_) => Role::Sweep,
+            Self::Backfill(_) => Role::Backfill,
+            Self::Worker(_) => Role::Worker,
+            Self::Api(_) => Role::Api,
+            Self::Check(Check { role: Some(role), .. }) => role.role(),
             Self::Check(Check { role: None, health: true, .. }) => Role::Health,
             Self::Check(Check { role: None, health: false, .. }) => Role::Worker,
         }

@@ -30,8 +30,12 @@ pub enum Role {
     Api,
     /// Asks another process whether it lives: needs nothing but that process' admin address.
     Health,
-    /// Looks after dead letters and stuck images.
+    /// Looks after dead letters.
     Operator,
+    /// Repairs what got stuck.
+    Sweep,
+    /// Enqueues objects that are there already.
+    Backfill,
     /// Lists the catalog's records.
     Images,
 }

@@ -69,8 +69,12 @@ impl AwsBackend {
         let resources = Resources { clients: &clients, config, aws };
         Ok(match role {
             Role::Api => resources.api().await,
-            Role::Worker | Role::Operator => resources.worker().await,
-            Role::Health | Role::Images => Vec::new(),
+            Role::Worker => resources.worker().await,
+            Role::Operator => resources.operator().await,
+            Role::Sweep => resources.sweep().await,
+            Role::Backfill => resources.backfill().await,
+            Role::Images => resources.images().await,
+            Role::Health => Vec::new(),
             Role::Local => {
                 let mut probes = resources.worker().await;
                 probes.extend(resources.api().await);

@@ -102,7 +102,7 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
     let dir = match role {
         Role::Local | Role::Health => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
         // Processes that share a directory are told which: their working directories may differ.
-        Role::Worker | Role::Api | Role::Operator | Role::Images => reader.required("DARKROOM_DIR", path),
+        _ => reader.required("DARKROOM_DIR", path),
     };
     let defaults = LocalConfig::new(dir.unwrap_or_default());
     LocalConfig {
@@ -119,13 +119,11 @@ fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
     let table = reader.required("DARKROOM_TABLE", |text| Ok(text.to_owned())).unwrap_or_default();
     let queue_url = match role {
         Role::Api | Role::Images | Role::Health => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
-        Role::Worker | Role::Local | Role::Operator => reader.required("DARKROOM_QUEUE_URL", values::web_address),
+        _ => reader.required("DARKROOM_QUEUE_URL", values::web_address),
     };
     let dlq_url = match role {
-        Role::Operator => reader.required("DARKROOM_DLQ_URL", values::web_address),
-        Role::Api | Role::Images | Role::Worker | Role::Local | Role::Health => {
-            reader.optional("DARKROOM_DLQ_URL", values::web_address)
-        }
+        Role::Operator | Role::Sweep | Role::Backfill => reader.required("DARKROOM_DLQ_URL", values::web_address),
+        _ => reader.optional("DARKROOM_DLQ_URL", values::web_address),
     };
     AwsConfig { table, queue_url, dlq_url }
 }
@@ -134,7 +132,7 @@ fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
 fn api_tokens(reader: &mut Reader<'_>, role: Role) -> ApiTokens {
     match role {
         Role::Api | Role::Local => tokens::read(reader),
-        Role::Worker | Role::Health | Role::Operator | Role::Images => {
+        _ => {
             reader.ignore(&[TOKEN, TOKEN_FILE]);
             ApiTokens::default()
         }

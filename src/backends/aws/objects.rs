@@ -62,7 +62,7 @@ impl S3Store {
                 (Some("NotFound"), _) => ErrorKind::Denied,
                 _ => errors::kind(&error),
             };
-            PortError::with_source(kind, "objects.get", error)
+            errors::port_error_of_kind(kind, "objects.get", &error).on(&self.bucket)
         })
     }
 
@@ -82,7 +82,7 @@ impl S3Store {
             .set_key_marker(after.map(|after| after.key.clone()))
             .set_version_id_marker(after.and_then(|after| after.version.clone()));
         let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        answer.map_err(|error| errors::port_error(operation, error))
+        answer.map_err(|error| errors::port_error(operation, &error).on(&self.bucket))
     }
 }
 
@@ -117,7 +117,7 @@ impl ObjectStore for S3Store {
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
         let call = self.client.head_object().bucket(&self.bucket).key(key);
         let head = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        let head = head.map_err(|error| errors::port_error("objects.head", error))?;
+        let head = head.map_err(|error| errors::port_error("objects.head", &error).on(&self.bucket))?;
         let etag = head.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.head"))?;
         Ok(ObjectInfo {
             src: SourceId::new(head.version_id.as_deref(), etag),
@@ -138,7 +138,7 @@ impl ObjectStore for S3Store {
             .cache_control(cache_control)
             .body(ByteStream::from(bytes));
         let put = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
-        put.map(|_| ()).map_err(|error| errors::port_error("objects.put", error))
+        put.map(|_| ()).map_err(|error| errors::port_error("objects.put", &error).on(&self.bucket))
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
@@ -159,7 +159,7 @@ impl ObjectStore for S3Store {
             .encoding_type(EncodingType::Url)
             .set_start_after(after.map(str::to_owned));
         let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        let answer = answer.map_err(|error| errors::port_error("objects.list", error))?;
+        let answer = answer.map_err(|error| errors::port_error("objects.list", &error).on(&self.bucket))?;
         let encoding = answer.encoding_type;
         let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             Some(Listed {
@@ -190,7 +190,7 @@ impl ObjectStore for S3Store {
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(key).version_id(id);
         let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error("objects.delete_version", error))
+        deleted.map(|_| ()).map_err(|error| errors::port_error("objects.delete_version", &error).on(&self.bucket))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
@@ -209,7 +209,7 @@ impl ObjectStore for S3Store {
                 let call = self.client.delete_object().bucket(&self.bucket).key(key);
                 let call = call.set_version_id(version.map(str::to_owned));
                 let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
-                deleted.map_err(|error| errors::port_error("objects.delete", error))?;
+                deleted.map_err(|error| errors::port_error("objects.delete", &error).on(&self.bucket))?;
             }
             next = next_of(&page).filter(|_| !is_past_the_key);
             if next.is_none() {
