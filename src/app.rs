@@ -15,7 +15,9 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
-use crate::backends::local::MissingDirectory;
+#[cfg(feature = "aws")]
+use crate::backends::aws::ConnectError;
+use crate::backends::local::{MissingDirectory, OpenError};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
@@ -50,7 +52,11 @@ pub enum Ending {
 
 /// Whether the settings are at fault: nothing was begun.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
-    error.is::<MissingDirectory>()
+    #[cfg(feature = "aws")]
+    if error.is::<ConnectError>() {
+        return true;
+    }
+    error.is::<MissingDirectory>() || error.downcast_ref::<OpenError>().is_some_and(OpenError::is_misuse)
 }
 
 /// Which parts run in this process.

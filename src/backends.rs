@@ -6,7 +6,6 @@ pub mod local;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::Router;
 
 use crate::clock::SharedClock;
@@ -36,7 +35,7 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let open = || {
                 LocalBackend::open(local, &config.upload_bucket, &config.upload_prefix, &config.thumbnail_bucket, clock)
             };
-            let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
+            let backend = open()?;
             backend.tell_what_is_left().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
             Ok(Backend {

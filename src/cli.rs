@@ -4,6 +4,7 @@ pub mod backfill;
 pub mod dlq;
 mod file;
 pub mod images;
+mod parse;
 pub mod render;
 pub mod simulate;
 pub mod sweep;

@@ -20,14 +20,17 @@ fn main() -> ExitCode {
         Err(mistakes) => return end(exit::MISUSED, &mistakes),
     };
     if let Err(error) = telemetry::init(config.log) {
-        return end(exit::MISUSED, &format!("{error:#}"));
+        return end(exit::MISUSED, &in_one_line(&error));
+    }
+    if matches!(command, Command::Local(_) | Command::Worker(_) | Command::Api(_)) {
+        tracing::info!("darkroom {} starts", env!("CARGO_PKG_VERSION"));
     }
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     match run(&command, config) {
         Ok(code) => code.into(),
-        Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &format!("{error:#}")),
+        Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &in_one_line(&error)),
     }
 }
 
@@ -86,6 +89,15 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
     Ok(match ending {
         Ending::Clean | Ending::DeadlinePassed => exit::DONE,
         Ending::Stuck => exit::FAILED,
+    })
+}
+
+/// An error with its causes; a cause that repeats what was said is left out.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match (line.as_str(), cause) {
+        ("", cause) => cause,
+        (_, cause) if line.contains(&cause) => line,
+        (_, cause) => format!("{line}: {cause}"),
     })
 }
 

@@ -56,7 +56,7 @@ impl Listener {
 fn cannot_listen(setting: &str, address: SocketAddr, error: Error) -> anyhow::Error {
     let what = match error.kind() {
         ErrorKind::AddrInUse => {
-            format!("another process listens there: stop it, or choose another address with {setting}")
+            format!("it is in use: stop what listens there, or choose another address with {setting}")
         }
         ErrorKind::AddrNotAvailable => format!("this machine has no such address: choose another one with {setting}"),
         ErrorKind::PermissionDenied => format!("this user may not use the port: choose a higher one with {setting}"),

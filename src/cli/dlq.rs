@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::parse;
 use crate::operate::dead_letters::{DropTerms, Filter, RedriveTerms, Request};
 use crate::operate::letter::Cause;
 
@@ -48,7 +49,7 @@ enum DlqCommand {
         #[arg(long)]
         dry_run: bool,
         /// Messages a second, at most
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = parse::number(1..=1000_u32))]
         rate: u32,
         /// Print one JSON object a line: with --dry-run each dead letter, then the counts
         #[arg(long)]
@@ -82,10 +83,10 @@ struct Selection {
     #[arg(long, value_name = "PREFIX")]
     key_prefix: Option<String>,
     /// Only those sent at least so long ago, such as 2h
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = parse::age)]
     older_than: Option<Duration>,
     /// Only those sent at most so long ago
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = parse::age)]
     newer_than: Option<Duration>,
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::parse;
 use crate::clock::Timestamp;
 use crate::operate::images::{ListOptions, Request, Since};
 use crate::record::{ImageId, Status};
@@ -60,8 +61,7 @@ fn status(name: &str) -> Result<Status, String> {
 }
 
 fn since(text: &str) -> Result<Since, &'static str> {
-    let age = humantime::parse_duration(text).ok().filter(|_| text.ends_with(|c: char| c.is_ascii_alphabetic()));
-    let since = age.map(Since::Ago).or_else(|| Timestamp::parse(text).map(Since::At));
+    let since = parse::age(text).ok().map(Since::Ago).or_else(|| Timestamp::parse(text).map(Since::At));
     since.ok_or("must be an age such as 2h, a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z")
 }
 

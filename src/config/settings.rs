@@ -78,7 +78,8 @@ pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> R
     validate::validate(&mut reader, &config, role);
     reader.check()?;
     let unknown = reader.unknown().into_iter().map(|name| format!("{name} is set, but there is no such setting"));
-    let warnings = unknown.chain(validate::warnings(&config)).collect();
+    let token_file = reader.text(TOKEN_FILE).filter(|_| !config.api_tokens.is_empty()).and_then(tokens::exposed_file);
+    let warnings = unknown.chain(validate::warnings(&config)).chain(token_file).collect();
     Ok(Loaded { config, warnings })
 }
 

@@ -104,9 +104,92 @@ async fn a_port_in_use_is_told_by_the_name_that_was_used() {
         let settings = [settings, &[("DARKROOM_DIR", &*data)]].concat();
         let (_, error) = ended(arguments, &settings, 1).await;
         let says = format!(
-            "darkroom: cannot listen on {address}: another process listens there: stop it, or choose another address with \
+            "darkroom: cannot listen on {address}: it is in use: stop what listens there, or choose another address with \
              {name}\n"
         );
         assert!(error.ends_with(&says), "{arguments:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_data_directory_that_cannot_be_used_ends_every_command_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(path("file"), "").unwrap();
+    std::os::unix::fs::symlink("loop", path("loop")).unwrap();
+    std::fs::create_dir(path("other")).unwrap();
+    let other = rusqlite::Connection::open(dir.path().join("other/darkroom.db")).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    for (data, says) in [
+        (path("file"), "cannot be a data directory, choose another one with DARKROOM_DIR: not a directory"),
+        (path("file/data"), "cannot be a data directory, choose another one with DARKROOM_DIR: Not a directory"),
+        (path("loop"), "cannot be a data directory, choose another one with DARKROOM_DIR: Too many levels"),
+        (
+            path(&"n".repeat(256)),
+            "cannot be a data directory, choose another one with DARKROOM_DIR: File name too long",
+        ),
+        (path("other"), "is a database of another program: choose another directory with DARKROOM_DIR"),
+    ] {
+        for command in ["local", "worker", "api"] {
+            let settings = [
+                ("DARKROOM_BACKEND", "local"),
+                ("DARKROOM_DIR", &*data),
+                ("DARKROOM_LISTEN", "0"),
+                ("DARKROOM_ADMIN_LISTEN", "0"),
+                ("RUST_LOG", "error"),
+            ];
+            let (_, error) = ended(&[command], &settings, 2).await;
+            assert!(error.starts_with(&format!("darkroom: {data}")) && error.contains(says), "{says:?}: {error}");
+            assert_eq!(error.matches(&*data).count(), 1, "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_values_are_told_once_and_in_plain_words() {
+    let aws =
+        [("DARKROOM_UPLOAD_BUCKET", "photos"), ("DARKROOM_TABLE", "images"), ("AWS_EC2_METADATA_DISABLED", "true")];
+    for (arguments, settings, says) in [
+        (&["local"][..], &[("RUST_LOG", "darkroom=loud")][..], "RUST_LOG=\"darkroom=loud\" cannot be read: "),
+        (&["images", "list"], &aws, "no AWS region is set: set AWS_REGION, or a region in the profile"),
+        (&["backfill", "--rate", "x"], &[], "must be a whole number from 1 to 1000"),
+        (&["dlq", "redrive", "--rate", "1001"], &[], "must be a whole number from 1 to 1000"),
+        (&["sweep", "--stuck-after", "x"], &[], "must be an age with a unit, such as 30m or 2h"),
+        (&["dlq", "list", "--older-than", "5"], &[], "must be an age with a unit, such as 30m or 2h"),
+    ] {
+        let (_, error) = ended(arguments, settings, 2).await;
+        assert_eq!(error.matches(says).count(), 1, "{error}");
+        assert!(error.matches("parsing level filter").count() <= 1, "{error}");
+        assert!(!error.contains("digit found") && !error.contains("Error {") && !error.contains("WARN"), "{error}");
+    }
+}
+
+/// The log of `darkroom local` until it is ready.
+async fn log_of_a_start(dir: &Path, token_file: &Path) -> String {
+    let data = dir.join("data").display().to_string();
+    let (port, admin_port) = (free_port().to_string(), free_port());
+    let admin = admin_port.to_string();
+    let arguments = ["local", "--dir", &data, "--listen", &port, "--admin-listen", &admin];
+    let settings = [("DARKROOM_API_TOKEN_FILE", token_file.to_str().unwrap()), ("NO_COLOR", "1")];
+    let address = format!("http://127.0.0.1:{admin_port}");
+    let process = Process::start(command(&arguments, &settings), &dir.join("log"), address, "/readyz").await;
+    let log = process.printed();
+    process.stop().await;
+    log
+}
+
+#[tokio::test]
+async fn the_first_line_of_the_log_has_the_version_and_a_token_file_that_others_can_use_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    for (mode, is_exposed) in [(0o600, false), (0o640, false), (0o644, true), (0o602, true)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let log = log_of_a_start(dir.path(), &file).await;
+        let first = log.lines().next().unwrap();
+        assert!(first.contains(&format!("darkroom {} starts", env!("CARGO_PKG_VERSION"))), "{log}");
+        let says = format!("has mode {mode:o}, so that other users of this machine can use it: run `chmod 600 ");
+        assert_eq!(log.contains(&says), is_exposed, "{mode:o}: {log}");
     }
 }

@@ -117,7 +117,7 @@ async fn backfill_from_the_command_line() {
         (&["--prefix", "thumbnails/"][..], "must begin with DARKROOM_UPLOAD_PREFIX, \"uploads/\""),
         (&["--prefix", "uploads/b", "--start-after", "uploads/a"], "must begin with the prefix of the objects"),
         (&["--wait", "--dry-run"], "cannot be used with"),
-        (&["--max-queue", "0"], "0 is not in 1..=100000"),
+        (&["--max-queue", "0"], "must be a whole number from 1 to 100000"),
     ] {
         let misused = run(wrong);
         assert_eq!(misused.status.code(), Some(2), "{wrong:?}");
