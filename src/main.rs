@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use darkroom::app::Ending;
-use darkroom::cli::{Cli, Command, exit, render, simulate};
+use darkroom::cli::{Cli, Command, exit, render};
 use darkroom::config::{Config, Environment, Loaded, Machine};
 use darkroom::{app, telemetry};
 
@@ -30,6 +30,8 @@ fn main() -> ExitCode {
     }
     match run(&command, config) {
         Ok(code) => code.into(),
+        // Whoever read the report has enough of it, such as `head`.
+        Err(error) if is_broken_pipe(&error) => exit::FAILED.into(),
         Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &in_one_line(&error)),
     }
 }
@@ -81,10 +83,16 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
                 return Ok(exit::MISUSED);
             }
         },
-        Command::Simulate(args) => {
-            simulate::run(args, &mut std::io::stdout().lock())?;
-            return Ok(exit::DONE);
-        }
+        Command::Simulate(args) => match args.simulation() {
+            Ok(simulation) => {
+                simulation.run(&mut std::io::stdout().lock())?;
+                return Ok(exit::DONE);
+            }
+            Err(misuse) => {
+                end(exit::MISUSED, &format!("{misuse:#}"));
+                return Ok(exit::MISUSED);
+            }
+        },
     };
     Ok(match ending {
         Ending::Clean | Ending::DeadlinePassed => exit::DONE,
@@ -99,6 +107,11 @@ fn in_one_line(error: &anyhow::Error) -> String {
         (_, cause) if line.contains(&cause) => line,
         (_, cause) => format!("{line}: {cause}"),
     })
+}
+
+/// Whether standard output was closed by its reader. Connections that break are errors of a port, and aren't meant.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// The last word, for people: the log's format is for what happens while the process lives.

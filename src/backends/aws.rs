@@ -8,6 +8,7 @@ mod clients;
 mod errors;
 mod integrity;
 mod objects;
+mod part_checksums;
 mod probes;
 mod queue;
 

@@ -1,91 +1,150 @@
 //! `darkroom simulate`: what the scaling policy would do on hard days, before it costs money.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::value_parser;
 
-use crate::simulate::{self, Metric, Outcome, Policy, Trace};
+use crate::simulate::{self, Metric, Outcome, Policy, TRACE_NAMES, Trace, duration, with_decimals};
 
 /// `darkroom simulate`
 #[derive(Debug, Args)]
 pub struct Simulate {
     /// The policy as Terraform deploys it: what `terraform show -json` prints of a plan or a state
     #[arg(long, value_name = "FILE")]
-    pub plan: Option<PathBuf>,
-    /// Only these traces
-    #[arg(long, value_name = "NAME")]
-    pub trace: Vec<String>,
+    plan: Option<PathBuf>,
+    /// Only this built-in trace; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(TRACE_NAMES))]
+    trace: Vec<String>,
+    /// Your own arrivals, instead of the built-in traces that --trace doesn't name: a CSV file with the header `time`
+    /// (a row for each upload), `time,count` or `time,rate` (uploads, or uploads a second, until the next row's time).
+    /// Times are seconds, or timestamps such as 2026-11-28T10:00:00Z
+    #[arg(long, value_name = "FILE")]
+    arrivals: Option<PathBuf>,
     /// Directory for a picture of each trace, as SVG
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Seconds that one image takes in a render slot [default: 0.25, or as the plan says]
-    #[arg(long, value_name = "SECONDS")]
-    pub seconds_per_image: Option<f64>,
-    /// Seconds from the start of a task to its first receive
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub task_start: u64,
-    /// Dollars that one task costs in an hour [default: one arm64 core and 2 GiB on Fargate]
-    #[arg(long, value_name = "DOLLARS")]
-    pub task_hour: Option<f64>,
-    /// Scale on messages per task instead of needed tasks, with this target
-    #[arg(long, value_name = "MESSAGES", conflicts_with = "plan")]
-    pub backlog_per_task: Option<f64>,
+    out: Option<PathBuf>,
+    /// Fewest tasks, 0 to 10,000; the trace `silence` always begins with none [default: 1, or as the plan says]
+    #[arg(long, value_name = "TASKS", value_parser = value_parser!(u32).range(0..=10_000))]
+    min_tasks: Option<u32>,
+    /// Most tasks, 1 to 10,000 [default: 10, or as the plan says]
+    #[arg(long, value_name = "TASKS", value_parser = value_parser!(u32).range(1..=10_000))]
+    max_tasks: Option<u32>,
+    /// Seconds that one image takes in a render slot, 0.001 to 3600 [default: 0.25, or as the plan says]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds_per_image)]
+    seconds_per_image: Option<f64>,
+    /// Seconds from the start of a task to its first receive, 0 to 3600
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(0..=3600))]
+    task_start: u64,
+    /// Dollars that one task costs in an hour, 0 to 1000 [default: one arm64 core and 2 GiB on Fargate]
+    #[arg(long, value_name = "DOLLARS", value_parser = task_hour)]
+    task_hour: Option<f64>,
+    /// Scale on messages per task instead of needed tasks, with this target, 0.01 to 1,000,000
+    #[arg(long, value_name = "MESSAGES", conflicts_with = "plan", value_parser = backlog_per_task)]
+    backlog_per_task: Option<f64>,
 }
 
-/// Replays the traces and writes a table, as Markdown.
-///
-/// # Errors
-/// When a file cannot be read or written, the plan has no policy, or there is no such trace.
-pub fn run(args: &Simulate, report: &mut impl Write) -> anyhow::Result<()> {
-    let policy = policy(args)?;
-    let traces = chosen(&args.trace)?;
-    if let Some(dir) = &args.out {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+fn seconds_per_image(text: &str) -> Result<f64, String> {
+    number_between(text, 0.001, 3600.0)
+}
+
+fn task_hour(text: &str) -> Result<f64, String> {
+    number_between(text, 0.0, 1000.0)
+}
+
+fn backlog_per_task(text: &str) -> Result<f64, String> {
+    number_between(text, 0.01, 1e6)
+}
+
+fn number_between(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("must be a number from {least} to {most}"))
+}
+
+/// A simulation whose arguments and files have been read and can be used.
+#[derive(Debug)]
+pub struct Simulation {
+    policy: Policy,
+    traces: Vec<Trace>,
+    out: Option<PathBuf>,
+}
+
+impl Simulate {
+    /// Reads the files that the arguments name.
+    ///
+    /// # Errors
+    /// When a file cannot be read, the plan has no policy, the arrivals are none, or the task limits contradict each
+    /// other: the arguments cannot be used.
+    pub fn simulation(&self) -> anyhow::Result<Simulation> {
+        let policy = self.policy()?;
+        let (least, most) = (policy.min_tasks, policy.max_tasks);
+        anyhow::ensure!(least <= most, "--min-tasks {least} is more than --max-tasks {most}");
+        Ok(Simulation { policy, traces: self.traces()?, out: self.out.clone() })
     }
-    write_head(report)?;
-    for trace in traces {
-        let outcome = simulate::run(&policy, &trace);
-        write_row(report, &trace, &outcome)?;
-        if let Some(dir) = &args.out {
-            let file = dir.join(format!("{}.svg", trace.name));
-            std::fs::write(&file, simulate::draw(&trace, &outcome))
-                .with_context(|| format!("cannot write {}", file.display()))?;
+
+    fn policy(&self) -> anyhow::Result<Policy> {
+        let mut policy = Policy { task_start_seconds: self.task_start, ..Policy::default() };
+        if let Some(file) = &self.plan {
+            let plan = serde_json::from_slice(&read("--plan", file)?)
+                .with_context(|| format!("--plan {}: not JSON", file.display()))?;
+            policy = simulate::policy_of_plan(&plan, &policy).with_context(|| format!("--plan {}", file.display()))?;
         }
-    }
-    Ok(())
-}
-
-fn policy(args: &Simulate) -> anyhow::Result<Policy> {
-    let mut policy = Policy { task_start_seconds: args.task_start, ..Policy::default() };
-    if let Some(file) = &args.plan {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let plan = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-        policy = simulate::policy_of_plan(&plan, &policy).with_context(|| file.display().to_string())?;
-    }
-    if let Some(target) = args.backlog_per_task {
-        policy.metric = Metric::BacklogPerTask { target };
-    }
-    if let Some(seconds) = args.seconds_per_image {
-        policy.seconds_per_image = seconds;
-        // A plan's metric goes on believing what it was told.
-        if let (None, Metric::Load { seconds_per_image, .. }) = (&args.plan, &mut policy.metric) {
-            *seconds_per_image = seconds;
+        policy.min_tasks = self.min_tasks.unwrap_or(policy.min_tasks);
+        policy.max_tasks = self.max_tasks.unwrap_or(policy.max_tasks);
+        if let Some(target) = self.backlog_per_task {
+            policy.metric = Metric::BacklogPerTask { target };
         }
+        if let Some(seconds) = self.seconds_per_image {
+            policy.seconds_per_image = seconds;
+            // A plan's metric keeps its own, possibly wrong, seconds per image.
+            if let (None, Metric::Load { seconds_per_image, .. }) = (&self.plan, &mut policy.metric) {
+                *seconds_per_image = seconds;
+            }
+        }
+        policy.task_hour_dollars = self.task_hour.unwrap_or(policy.task_hour_dollars);
+        Ok(policy)
     }
-    policy.task_hour_dollars = args.task_hour.unwrap_or(policy.task_hour_dollars);
-    Ok(policy)
+
+    fn traces(&self) -> anyhow::Result<Vec<Trace>> {
+        let mut traces = simulate::traces();
+        let is_every_trace = self.trace.is_empty() && self.arrivals.is_none();
+        traces.retain(|trace| is_every_trace || self.trace.iter().any(|name| name == trace.name));
+        if let Some(file) = &self.arrivals {
+            let text = read("--arrivals", file)?;
+            traces.push(simulate::trace_of_csv(&text).with_context(|| format!("--arrivals {}", file.display()))?);
+        }
+        Ok(traces)
+    }
 }
 
-fn chosen(names: &[String]) -> anyhow::Result<Vec<Trace>> {
-    let mut all = simulate::traces();
-    let known: Vec<&str> = all.iter().map(|trace| trace.name).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        anyhow::bail!("there is no trace {unknown:?}; there are {}", known.join(", "));
+fn read(argument: &str, file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("{argument} {}: cannot be read", file.display()))
+}
+
+impl Simulation {
+    /// Replays the traces and writes a table, as Markdown.
+    ///
+    /// # Errors
+    /// When the table or a picture cannot be written.
+    pub fn run(&self, report: &mut impl Write) -> anyhow::Result<()> {
+        if let Some(dir) = &self.out {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        }
+        write_head(report)?;
+        for trace in &self.traces {
+            let outcome = simulate::run(&self.policy, trace);
+            write_row(report, trace, &outcome)?;
+            if let Some(dir) = &self.out {
+                let file = dir.join(format!("{}.svg", trace.name));
+                std::fs::write(&file, simulate::draw(trace, &outcome))
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+            }
+        }
+        Ok(())
     }
-    all.retain(|trace| names.is_empty() || names.iter().any(|name| name == trace.name));
-    Ok(all)
 }
 
 fn write_head(out: &mut impl Write) -> io::Result<()> {
@@ -94,53 +153,10 @@ fn write_head(out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_row(out: &mut impl Write, trace: &Trace, outcome: &Outcome) -> io::Result<()> {
-    let [half, most, drain] = [outcome.wait_p50_seconds, outcome.wait_p99_seconds, outcome.drain_seconds].map(duration);
-    let Outcome { peak_tasks, turns_per_hour, dollars, busy, .. } = outcome;
-    let busy = busy.map_or("-".to_owned(), |busy| format!("{:.0} %", busy * 100.0));
-    let name = trace.name;
-    writeln!(out, "| {name} | {half} | {most} | {drain} | {peak_tasks} | {turns_per_hour} | {busy} | ${dollars:.2} |")
-}
-
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{:.1} h", seconds as f64 / 3600.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        simulate: Simulate,
-    }
-
-    fn report(arguments: &[&str]) -> anyhow::Result<String> {
-        let line = Line::parse_from([&["simulate"], arguments].concat());
-        let mut report = Vec::new();
-        run(&line.simulate, &mut report)?;
-        Ok(String::from_utf8(report)?)
-    }
-
-    #[test]
-    fn a_chosen_trace_is_reported_and_drawn() {
-        let dir = tempfile::tempdir().unwrap();
-        let report = report(&["--trace", "spike", "--out", dir.path().to_str().unwrap()]).unwrap();
-        assert_eq!(report.lines().count(), 3, "{report}");
-        assert!(report.contains("\n| spike | "), "{report}");
-        let picture = std::fs::read_to_string(dir.path().join("spike.svg")).unwrap();
-        assert!(picture.contains("<polyline") && !picture.contains("NaN"), "{picture}");
-    }
-
-    #[test]
-    fn an_unknown_trace_is_named_with_those_that_there_are() {
-        let error = report(&["--trace", "splash"]).unwrap_err().to_string();
-        assert!(error.contains("\"splash\"") && error.contains("spike"), "{error}");
-    }
+    let [half, most] = [outcome.wait_p50_seconds, outcome.wait_p99_seconds].map(duration);
+    let drain = outcome.drain_seconds.map_or("over 60 d".to_owned(), duration);
+    let busy = outcome.busy.map_or("-".to_owned(), |busy| format!("{:.0} %", busy * 100.0));
+    let (tasks, dollars) = (with_decimals(outcome.peak_tasks.into(), 0), with_decimals(outcome.dollars, 2));
+    let (name, turns) = (trace.name, outcome.turns_per_hour);
+    writeln!(out, "| {name} | {half} | {most} | {drain} | {tasks} | {turns} | {busy} | ${dollars} |")
 }

@@ -12,9 +12,11 @@ const HELD_BESIDES: f64 = 10.0;
 /// Longest simulation: no backlog may take longer.
 const MOST_SECONDS: u64 = 60 * 24 * 3600;
 
-/// The tasks and the queue at the end of a minute.
+/// A minute's arrivals, and the tasks and the queue at its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
+    /// Uploads a second that arrived in it.
+    pub arrivals: f64,
     /// Tasks that are running.
     pub tasks: u32,
     /// Messages that wait or are in hand.
@@ -28,9 +30,9 @@ pub struct Sample {
 pub struct Outcome {
     /// One for each minute.
     pub minutes: Vec<Sample>,
-    /// From the last upload to the empty queue, in seconds.
-    pub drain_seconds: u64,
-    /// Half of the images waited no longer, in seconds.
+    /// From the last upload to the empty queue, in seconds; `None` when it was not empty after 60 days.
+    pub drain_seconds: Option<u64>,
+    /// Half of the images that were rendered waited no longer, in seconds.
     pub wait_p50_seconds: u64,
     /// Of a hundred images, one waited longer.
     pub wait_p99_seconds: u64,
@@ -134,7 +136,7 @@ impl<'a> Fleet<'a> {
         }
         // A task is paid for from its start.
         self.task_seconds += f64::from(self.running) + self.starting.len() as f64;
-        let arrived = if second < self.trace.seconds { (self.trace.rate)(second) } else { 0.0 };
+        let arrived = if second < self.trace.seconds { self.trace.arrivals.at(second) } else { 0.0 };
         if arrived > 0.0 {
             self.queue.push_back(Batch { second, left: arrived });
             self.backlog += arrived;
@@ -170,7 +172,7 @@ impl<'a> Fleet<'a> {
     fn end_minute(&mut self) -> Minute {
         let busy = if self.possible > 0.0 { self.done / self.possible } else { 0.0 };
         (self.possible, self.done) = (0.0, 0.0);
-        self.minutes.push(Sample { tasks: self.running, backlog: self.backlog, busy });
+        self.minutes.push(Sample { arrivals: self.sent / 60.0, tasks: self.running, backlog: self.backlog, busy });
         let held = f64::from(self.running) * (f64::from(self.policy.render_slots) + HELD_BESIDES);
         let in_flight = self.backlog.min(held);
         let sent = std::mem::take(&mut self.sent);
@@ -198,7 +200,7 @@ impl<'a> Fleet<'a> {
         let waiting: Vec<&Sample> = self.minutes.iter().filter(|minute| minute.backlog > 0.0).collect();
         let busy: f64 = waiting.iter().map(|minute| minute.busy).sum();
         Outcome {
-            drain_seconds: self.empty_at.saturating_sub(self.trace.seconds),
+            drain_seconds: (self.backlog < 1e-6).then(|| self.empty_at.saturating_sub(self.trace.seconds)),
             wait_p50_seconds: quantile(&self.waits, 0.5),
             wait_p99_seconds: quantile(&self.waits, 0.99),
             peak_tasks: self.minutes.iter().map(|minute| minute.tasks).max().unwrap_or(0),

@@ -1,28 +1,68 @@
-//! How uploads arrive: the days that a policy must get through.
+//! The arrivals that a policy is tried on: six built-in traces, or the user's own.
+
+use std::fmt;
 
 /// Seconds of an hour.
 const HOUR: u64 = 3600;
 
-/// A course of arrivals.
-#[derive(Clone, Copy, Debug)]
+/// How uploads arrive over time.
+#[derive(Clone)]
+pub enum Arrivals {
+    /// Uploads of a second, computed.
+    Computed(fn(u64) -> f64),
+    /// Uploads of each second from the start.
+    Recorded(Vec<f64>),
+}
+
+impl Arrivals {
+    /// Uploads that arrive in a second of the trace.
+    pub fn at(&self, second: u64) -> f64 {
+        match self {
+            Self::Computed(rate) => rate(second),
+            Self::Recorded(seconds) => seconds.get(second as usize).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+impl fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Computed(_) => f.write_str("Computed"),
+            Self::Recorded(seconds) => write!(f, "Recorded({} seconds)", seconds.len()),
+        }
+    }
+}
+
+/// Arrivals with the conditions under which they are replayed.
+#[derive(Clone, Debug)]
 pub struct Trace {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What it stands for.
-    pub meaning: &'static str,
+    /// One line for people.
+    pub description: String,
     /// How long uploads arrive, in seconds; the simulation goes on until the queue is empty and the tasks are at rest.
     pub seconds: u64,
-    /// How many tasks run at rest in it; `None`: as the policy says.
+    /// The minimum number of tasks, where it differs from the policy's.
     pub min_tasks: Option<u32>,
     /// Receives that each message costs: 1, or all of them when it can never be read.
     pub receives: u32,
-    /// Uploads that arrive in a second of the trace.
-    pub rate: fn(u64) -> f64,
+    /// The uploads.
+    pub arrivals: Arrivals,
 }
 
-/// Every trace, in the order of docs/SCALING.md.
+/// The names of the built-in traces, in the order of docs/SCALING.md.
+pub const TRACE_NAMES: [&str; 6] = ["steady", "daily", "spike", "silence", "backfill", "poison"];
+
+/// The built-in traces, in the order of [`TRACE_NAMES`].
 pub fn traces() -> Vec<Trace> {
-    let usual = |name, meaning, seconds, rate| Trace { name, meaning, seconds, min_tasks: None, receives: 1, rate };
+    let usual = |name, description: &str, seconds, rate| Trace {
+        name,
+        description: description.to_owned(),
+        seconds,
+        min_tasks: None,
+        receives: 1,
+        arrivals: Arrivals::Computed(rate),
+    };
     vec![
         usual("steady", "two uploads a second for six hours", 6 * HOUR, |_| 2.0),
         usual("daily", "two days that rise from 0.2 to 10 uploads a second and fall again", 48 * HOUR, daily),
@@ -32,7 +72,7 @@ pub fn traces() -> Vec<Trace> {
             ..usual("silence", "no worker at rest; after a silent day, one upload", 25 * HOUR, one)
         },
         usual("backfill", "a million uploads, sent at 500 a second", 2000, |_| 500.0),
-        Trace { receives: 10, ..usual("poison", "20,000 messages that nobody can read, in ten minutes", 600, poison) },
+        Trace { receives: 10, ..usual("poison", "20,000 messages that cannot be read, in ten minutes", 600, poison) },
     ]
 }
 
@@ -51,4 +91,14 @@ fn one(second: u64) -> f64 {
 
 fn poison(_second: u64) -> f64 {
     20_000.0 / 600.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_traces() {
+        assert_eq!(traces().iter().map(|trace| trace.name).collect::<Vec<_>>(), TRACE_NAMES);
+    }
 }

@@ -27,15 +27,15 @@ use crate::process::{PATIENCE, Process, free_port};
 const OBJECTS_IN_FILES: &str = "SELECT count(*) FROM objects WHERE content IS NULL";
 
 /// A directory, the addresses of its API and of the first process that runs on it, and the processes' logs.
-struct Site {
-    dir: TempDir,
+pub(crate) struct Site {
+    pub(crate) dir: TempDir,
     api: String,
     http: reqwest::Client,
     started: AtomicUsize,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
             api: format!("http://127.0.0.1:{}", free_port()),
@@ -44,12 +44,17 @@ impl Site {
         }
     }
 
-    fn data(&self) -> PathBuf {
+    /// Host and port of the API.
+    pub(crate) fn address(&self) -> &str {
+        self.api.strip_prefix("http://").unwrap()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// `darkroom {role}` on this directory, with leases so short that what a killed process held comes back soon.
-    fn command(&self, role: &str) -> Command {
+    pub(crate) fn command(&self, role: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
         self.set(command.arg(role), &self.data());
         command
@@ -62,7 +67,7 @@ impl Site {
     }
 
     /// Runs a command that is a darkroom in the end, and waits until it is ready.
-    async fn run(&self, mut command: Command) -> Process {
+    pub(crate) async fn run(&self, mut command: Command) -> Process {
         let admin = format!("127.0.0.1:{}", free_port());
         command.env("DARKROOM_ADMIN_LISTEN", &admin);
         let number = self.started.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +75,7 @@ impl Site {
         Process::start(command, &log, format!("http://{admin}"), "/readyz").await
     }
 
-    async fn start(&self, role: &str) -> Process {
+    pub(crate) async fn start(&self, role: &str) -> Process {
         self.run(self.command(role)).await
     }
 
@@ -87,7 +92,7 @@ impl Site {
     }
 
     /// Uploads, and expects that it works at once; the image's id.
-    async fn upload(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn upload(&self, bytes: &[u8]) -> String {
         let (id, url) = self.invite().await.unwrap();
         self.put(&url, bytes).await.unwrap().error_for_status().unwrap();
         id
@@ -121,7 +126,7 @@ impl Site {
     }
 
     /// Waits until it is published, whatever happens to the API meanwhile.
-    async fn expect_published(&self, id: &str) -> Value {
+    pub(crate) async fn expect_published(&self, id: &str) -> Value {
         let url = format!("{}/images/{id}?wait=5s", self.api);
         let started = Instant::now();
         loop {
@@ -137,7 +142,7 @@ impl Site {
     }
 
     /// What is in the database: its answer to a query for one number.
-    fn count(&self, query: &str) -> usize {
+    pub(crate) fn count(&self, query: &str) -> usize {
         let database = rusqlite::Connection::open(self.data().join("darkroom.db")).unwrap();
         database.query_row(query, [], |row| row.get(0)).unwrap()
     }

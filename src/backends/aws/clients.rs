@@ -10,6 +10,7 @@ use aws_sdk_s3::config::SharedIdentityCache;
 
 use super::ConnectError;
 use super::integrity::VerifyAnswers;
+use super::part_checksums::RemovePartChecksums;
 
 /// How long and how often one operation is tried. The SDK waits between tries: exponentially, with full jitter.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +110,10 @@ impl Clients {
     pub fn from_config(shared: &SdkConfig) -> Self {
         // An endpoint of one's own (an emulator, a VPC endpoint) seldom has a DNS name per bucket.
         let has_own_endpoint = shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let s3 = aws_sdk_s3::config::Builder::from(shared).force_path_style(has_own_endpoint).build();
+        let s3 = aws_sdk_s3::config::Builder::from(shared)
+            .force_path_style(has_own_endpoint)
+            .interceptor(RemovePartChecksums)
+            .build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(shared).interceptor(VerifyAnswers).build();
         Self {
             sqs: aws_sdk_sqs::Client::new(shared),

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use darkroom::backends::aws::{S3Store, SqsQueue};
 use darkroom::ports::{ObjectStore as _, Queue as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::account::{ministack, variable};
 use super::deployment::{Deployment, PREFIX, Plan};
-use crate::images;
 use crate::process;
+use crate::{examples, images};
 
 /// Makes the way from the table to a queue that a subscriber would have; prints the queue's URL.
 const JOIN: &str = r#"
@@ -76,6 +76,32 @@ async fn each_verdict_reaches_the_topic_with_its_thumbnails() {
         (&told["gone"]["status"]["S"], &told["gone"]["reason"]["S"]),
         (&"failed".into(), &"source_missing".into())
     );
+    a_subscriber_reads_verdicts_as_outcomes_says(&deployment, &boto3, &told).await;
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
+}
+
+/// The document's example, fed with what the topic sent.
+async fn a_subscriber_reads_verdicts_as_outcomes_says(
+    deployment: &Deployment,
+    boto3: &str,
+    told: &BTreeMap<String, Value>,
+) {
+    let example = examples::text_of("docs/OUTCOMES.md", "On AWS", "python");
+    for (id, key, status, reason, thumbnails) in [
+        ("cat", "uploads/cat", "published", Value::Null, 3),
+        ("text", "uploads/text", "invalid_content_type", "unsupported_type".into(), 0),
+        ("gone", "uploads/gone", "failed", "source_missing".into(), 0),
+    ] {
+        let message = json!({"dynamodb": {"NewImage": told[id]}}).to_string();
+        let program = format!(
+            "{example}\nimport json, os\n\
+             print(json.dumps(verdict(json.loads(os.environ['MESSAGE'])), default=int))"
+        );
+        let read = deployment.python(boto3, &program).env("MESSAGE", message).output().await.unwrap();
+        assert!(read.status.success(), "{read:?}");
+        let read: Value = serde_json::from_slice(&read.stdout).unwrap();
+        assert_eq!(read.as_array().unwrap()[..4], [id.into(), key.into(), status.into(), reason], "{read}");
+        assert_eq!((read[4].is_u64(), read[5].as_array().unwrap().len()), (true, thumbnails), "{read}");
+    }
 }
