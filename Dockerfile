@@ -16,17 +16,21 @@ RUN apt-get update \
 
 WORKDIR /darkroom
 
-# The dependencies alone, as long as they do not change: the crate's own files are empty here.
+# The dependencies alone, as long as they do not change: the workspace's own files are empty here.
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
+COPY crates/codec/Cargo.toml crates/codec/
+COPY crates/testing/Cargo.toml crates/testing/
+COPY crates/thumbnail/Cargo.toml crates/thumbnail/
+RUN mkdir src crates/codec/src crates/testing/src crates/thumbnail/src \
     && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs \
-    && cargo build --release --locked \
-    && rm -rf src target/release/.fingerprint/darkroom-* target/release/deps/*darkroom*
+    && touch src/lib.rs crates/codec/src/lib.rs crates/testing/src/lib.rs crates/thumbnail/src/lib.rs \
+    && cargo build --release --locked --package darkroom \
+    && rm -rf src crates target/release/.fingerprint/darkroom-* target/release/deps/*darkroom*
 
+COPY crates crates
 COPY src src
-RUN cargo build --release --locked \
+RUN cargo build --release --locked --package darkroom \
     && strip target/release/darkroom
 
 # --- What it needs to run ---------------------------------------------------------------------------------------------

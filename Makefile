@@ -33,7 +33,7 @@ soak: setup ## An hour of uploads, kills, stops and faults on one machine: make 
 	DARKROOM_SOAK_SECONDS=$(or $(SECONDS),3600) scripts/cargo-test soak
 
 fmt: ## Format the code
-	cargo fmt
+	cargo fmt --all
 
 lint: setup ## Check format, lints, documentation, scripts and licences
 	scripts/lint
@@ -41,5 +41,5 @@ lint: setup ## Check format, lints, documentation, scripts and licences
 bench: setup ## Measure rendering beside sharp; needs npm, and downloads its photographs
 	benches/run
 
-docs: setup ## Build the documentation of the crate
-	cargo doc --no-deps
+docs: setup ## Build the documentation of the crates
+	cargo doc --workspace --no-deps

@@ -27,7 +27,6 @@ pub mod pipeline;
 
 pub mod recipe;
 pub mod record;
-pub mod thumbnail;
 
 pub mod ports;
 

@@ -8,6 +8,7 @@ pub use transition::{Applied, Attempt, Change, Guard, Transition};
 
 use std::fmt;
 
+use darkroom_thumbnail::RefusalReason;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -107,6 +108,19 @@ pub enum Reason {
     Internal,
     /// The object was gone before it could be read.
     SourceMissing,
+}
+
+impl From<RefusalReason> for Reason {
+    fn from(reason: RefusalReason) -> Self {
+        match reason {
+            RefusalReason::UnsupportedType => Self::UnsupportedType,
+            RefusalReason::Corrupt => Self::Corrupt,
+            RefusalReason::Empty => Self::Empty,
+            RefusalReason::TooManyBytes => Self::TooManyBytes,
+            RefusalReason::TooManyPixels => Self::TooManyPixels,
+            RefusalReason::TooMuchWork => Self::TooMuchWork,
+        }
+    }
 }
 
 impl Reason {

@@ -1,8 +1,7 @@
 //! Renders JPEGs, whatever stands in them.
 #![no_main]
 
-use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, RenderError, Stop, render};
+use darkroom_thumbnail::{Recipe, Size, Limits, RenderError, Stop, render};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,8 +1,7 @@
 //! Encodes pictures by libjpeg-turbo in every way that it knows, and holds what darkroom shows of them against what it shows.
 #![no_main]
 
-use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, Stop, render};
+use darkroom_thumbnail::{Recipe, Size, Limits, Stop, render};
 use libfuzzer_sys::fuzz_target;
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
 

@@ -3,8 +3,7 @@
 #![no_main]
 
 use crc_fast::crc32_iso_hdlc;
-use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, RenderError, Stop, render};
+use darkroom_thumbnail::{Recipe, Size, Limits, RenderError, Stop, render};
 use libfuzzer_sys::fuzz_target;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";

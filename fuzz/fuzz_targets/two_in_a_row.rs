@@ -1,8 +1,7 @@
 //! Renders a file alone, and again behind another one: it must end the same.
 #![no_main]
 
-use darkroom::recipe::{Recipe, Size};
-use darkroom::thumbnail::{Limits, RenderError, Stop, Thumbnail, render};
+use darkroom_thumbnail::{Recipe, Size, Limits, RenderError, Stop, Thumbnail, render};
 use libfuzzer_sys::fuzz_target;
 
 /// A gray picture of 16 x 16 pixels whose data is missing: rendering it fails, and so drops what is kept for the next.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::thumbnail::Source;
+use darkroom_thumbnail::Source;
 
 /// Bytes that are held at once: the inflater takes in so many, and they are few enough for the second cache.
 const PIECE_BYTES: usize = 60 << 10;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use bytesize::ByteSize;
 use clap::Args;
+use darkroom_thumbnail::{Limits, RenderError, Rendered, Stop, Thumbnail, render_from};
 use serde::Serialize;
 
 use super::file;
 use crate::config::Config;
 use crate::record::Reason;
-use crate::thumbnail::{self, Limits, RenderError, Rendered, Stop, Thumbnail};
 use names::{Input, Names};
 use publish::Temporary;
 
@@ -121,7 +121,7 @@ fn one(path: &Path, input: Input, names: &Names<'_>, config: &Config) -> anyhow:
     let stop = Stop::at(Instant::now() + config.render_timeout);
     let limits = Limits { max_bytes: config.max_bytes, max_pixels: config.max_pixels, stop };
     let begun = Instant::now();
-    let rendered = thumbnail::render_from(&mut *source, &config.recipe, &limits)?;
+    let rendered = render_from(&mut *source, &config.recipe, &limits)?;
     let total = begun.elapsed();
     ensure!(extension == Some(rendered.header.format.extension()), "the file has changed during the run");
     write(&rendered.thumbnails, &targets, names)?;
@@ -180,7 +180,7 @@ impl End {
 impl From<anyhow::Error> for End {
     fn from(error: anyhow::Error) -> Self {
         let reason = match error.downcast_ref::<RenderError>() {
-            Some(RenderError::Refused(refusal)) => Some(refusal.reason),
+            Some(RenderError::Refused(refusal)) => Some(refusal.reason.into()),
             Some(RenderError::Stopped(_)) => Some(Reason::RenderTimeout),
             Some(RenderError::Internal(_)) => Some(Reason::Internal),
             Some(RenderError::Unreadable(_)) | None => None,

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use darkroom_thumbnail::max_render_memory;
+
 use super::machine;
 use super::reader::{Environment, Mistakes, Reader};
 use super::tokens::{self, ApiTokens};
 use super::values::{self, Parsed};
 use super::{AwsConfig, BackendConfig, Config, Loaded, LocalConfig, LogFormat, Machine, Role, source_budget, validate};
 use crate::recipe::Recipe;
-use crate::thumbnail::dearest_bytes;
 
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
@@ -197,7 +198,7 @@ fn pixels_that_fit(render_budget: u64, recipe: &Recipe) -> u64 {
     let (mut fitting, mut too_many) = (0, MAX_PIXELS + 1);
     while too_many - fitting > 1 {
         let pixels = fitting.midpoint(too_many);
-        if dearest_bytes(recipe, pixels) <= render_budget { fitting = pixels } else { too_many = pixels }
+        if max_render_memory(recipe, pixels) <= render_budget { fitting = pixels } else { too_many = pixels }
     }
     fitting
 }

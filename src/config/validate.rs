@@ -1,11 +1,11 @@
 //! Checks between settings: values that are right one by one and wrong together.
 
 use bytesize::ByteSize;
+use darkroom_thumbnail::max_render_memory;
 
 use super::reader::Reader;
 use super::{Config, Role};
 use crate::recipe::THUMBNAIL_PREFIX;
-use crate::thumbnail::dearest_bytes;
 
 /// Remembers every pair of settings that cannot work together.
 pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
@@ -45,7 +45,7 @@ fn keys_must_not_overlap(reader: &mut Reader<'_>, config: &Config) {
 
 /// An image that is allowed and never fits would wait for memory for ever.
 fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) {
-    let dearest = dearest_bytes(&config.recipe, config.max_pixels);
+    let dearest = max_render_memory(&config.recipe, config.max_pixels);
     let is_too_small = config.max_pixels < super::settings::LEAST_PIXELS || config.render_budget() < dearest;
     if is_too_small {
         let pixels = config.max_pixels.max(super::settings::LEAST_PIXELS);
@@ -56,7 +56,7 @@ fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) 
                  pixels are needed; raise it, or lower DARKROOM_MAX_BYTES or DARKROOM_MAX_PIXELS",
                 ByteSize(config.memory_budget),
                 ByteSize(config.source_budget()),
-                ByteSize(dearest_bytes(&config.recipe, pixels)),
+                ByteSize(max_render_memory(&config.recipe, pixels)),
                 pixels,
             ),
         );

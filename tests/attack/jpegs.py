@@ -5,7 +5,7 @@ from pathlib import Path
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/sources"
 
-# What the scans of a JPEG may take, as in src/thumbnail/probe/jpeg/work.rs: blocks, and what each scan counts besides.
+# What the scans of a JPEG may take, as in crates/thumbnail/src/probe/jpeg/work.rs: blocks, and what each scan counts besides.
 MAX_BLOCK_READS = 50_000_000
 BLOCK_READS_TO_BEGIN = 2048
 # Of a gray picture of 97 x 65 pixels.

@@ -5,18 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with the modules that it may use besides itself and those that every module may use.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
-    ("cli", &["config", "operate", "record", "simulate", "thumbnail"]),
-    ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "thumbnail", "worker"]),
+    ("cli", &["config", "operate", "record", "simulate"]),
+    ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
-    ("config", &["recipe", "record", "thumbnail"]),
+    ("config", &["recipe", "record"]),
     ("worker", &["event", "pipeline", "ports"]),
-    ("pipeline", &["event", "ports", "recipe", "record", "thumbnail"]),
+    ("pipeline", &["event", "ports", "recipe", "record"]),
     ("event", &["record"]),
-    ("thumbnail", &["recipe", "record"]),
     ("recipe", &["record"]),
     ("record", &[]),
     ("clock", &[]),
@@ -31,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
 const EVERYWHERE: [&str; 2] = ["clock", "metrics"];
 
 /// These are pure: neither tokio, nor the system, nor a port.
-const PURE: [&str; 4] = ["thumbnail", "recipe", "record", "simulate"];
+const PURE: [&str; 3] = ["recipe", "record", "simulate"];
 
 fn sources_under(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());

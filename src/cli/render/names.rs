@@ -8,10 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use darkroom_thumbnail::{Format, Source};
 
 use super::{Render, file};
 use crate::config::Config;
-use crate::thumbnail::{self, Source};
 
 /// Bytes that tell the format of a file.
 const SIGNATURE_BYTES: usize = 8;
@@ -89,7 +89,7 @@ impl Input {
             let mut source = file::open(path, config.max_bytes)?;
             let mut signature = [0; SIGNATURE_BYTES];
             let count = source.look(0, &mut signature)?;
-            let extension = thumbnail::format_of(&signature[..count]).map(|format| format.extension());
+            let extension = Format::of(&signature[..count]).map(|format| format.extension());
             io::Result::Ok((is_file, source, extension))
         };
         let (is_file, source, extension) = open().context("cannot be read")?;

@@ -60,8 +60,8 @@ fn a_small_machine_takes_smaller_images() {
     let small = Machine { cores: 1, memory_bytes: 512 * MIB, descriptors: 20_000 };
     let config = read_on(small, Role::Local, &[]).unwrap().config;
     assert!(config.max_pixels < 100_000_000);
-    assert!(dearest_bytes(&config.recipe, config.max_pixels) <= config.render_budget());
-    assert!(dearest_bytes(&config.recipe, config.max_pixels + 1) > config.render_budget());
+    assert!(max_render_memory(&config.recipe, config.max_pixels) <= config.render_budget());
+    assert!(max_render_memory(&config.recipe, config.max_pixels + 1) > config.render_budget());
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn thumbnails_never_land_among_the_uploads() {
 #[test]
 fn the_budget_holds_the_dearest_image_or_is_refused() {
     // Of source, a quarter of the budget is less than 64 MiB.
-    let enough = 64 * MIB + dearest_bytes(&Recipe::default(), 10_000_000);
+    let enough = 64 * MIB + max_render_memory(&Recipe::default(), 10_000_000);
     for (budget, is_refused) in [(enough - 1, true), (enough, false), (enough + 1, false)] {
         let budget = format!("{budget}B");
         let variables = [("DARKROOM_MAX_PIXELS", "10MP"), ("DARKROOM_MEMORY_BUDGET", &budget)];

@@ -4,6 +4,7 @@ use super::Backfill;
 use crate::operate::OperateError;
 use crate::ports::ErrorKind;
 use crate::ports::objects::Listed;
+use crate::recipe;
 use crate::record::{ImageRecord, Status};
 
 /// What is done with an object.
@@ -56,7 +57,7 @@ impl Backfill<'_> {
         let (Some(src), Some(published)) = (&record.src, &record.published) else { return false };
         // The sequencer is part of a version where the bucket keeps none, unless the event had no order.
         let orders = [None, record.seq.as_ref()];
-        orders.into_iter().any(|seq| published.version == self.site.recipe.version(src, seq))
+        orders.into_iter().any(|seq| published.version == recipe::version(&self.site.recipe, src, seq))
     }
 
     /// Whether the object is not the one that the record speaks of: the event of a later upload got lost.

@@ -1,5 +1,7 @@
 //! DynamoDB and `record::Transition` say the same: random records, random transitions, both asked.
 
+use std::ops::{Deref, DerefMut};
+
 use darkroom::backends::aws::DynamoCatalog;
 use darkroom::clock::Timestamp;
 use darkroom::ports::Catalog as _;
@@ -15,7 +17,24 @@ use crate::dice::Dice;
 /// Cases; each writes one record of its own.
 const CASES: u64 = 600;
 
-impl Dice {
+/// Records and transitions at random.
+struct RandomCase(Dice);
+
+impl Deref for RandomCase {
+    type Target = Dice;
+
+    fn deref(&self) -> &Dice {
+        &self.0
+    }
+}
+
+impl DerefMut for RandomCase {
+    fn deref_mut(&mut self) -> &mut Dice {
+        &mut self.0
+    }
+}
+
+impl RandomCase {
     fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.roll(3) > 0).then(|| make(self))
     }
@@ -113,7 +132,7 @@ impl Dice {
 
 /// One record (or none), one transition: what DynamoDB makes of it, and what `record` says. Whether it was admitted.
 async fn compare(catalog: &DynamoCatalog, seed: u64) -> bool {
-    let mut dice = Dice::new(seed);
+    let mut dice = RandomCase(Dice::new(seed));
     dice.roll(2);
     let id = ImageId::parse(&format!("case-{seed}")).unwrap();
     let record = (dice.roll(8) > 0).then(|| dice.record(&id));

@@ -1,0 +1,224 @@
+//! Decoding a JPEG at a fraction of its size: only the coefficients that the scaled picture uses are kept.
+//!
+//! libjpeg makes numbers of all coefficients and then leaves most of them out. Here those that are not used are skipped
+//! several at a time; nothing is lost by it, for the inverse transform to fewer samples uses no others. A progressive
+//! file, whose coefficients must be kept until its last scan, takes a quarter of libjpeg's memory, and its refinement
+//! bits are read in runs.
+//!
+//! It decodes what T.81 calls baseline, extended sequential and progressive, by Huffman or arithmetic coding, with eight bits
+//! a sample. What becomes of a file depends on its bytes alone: nothing is kept from one to the next.
+
+mod arithmetic;
+mod arithmetic_blocks;
+mod bits;
+mod blocks;
+mod damage;
+mod frame;
+mod huffman;
+mod lookahead;
+pub mod markers;
+mod scan;
+mod sequential;
+mod tables;
+mod transform;
+
+use crate::dispatch::dispatched;
+use crate::{Stop, Stopped};
+use markers::{EOI, SOS, Segment, Segments};
+
+use blocks::Blocks;
+use frame::{Component, Frame};
+use scan::Scan;
+use sequential::Sequential;
+use tables::Tables;
+use transform::Transform;
+
+pub use damage::Damage;
+pub use frame::{FrameComponent, FrameHeader};
+
+/// Coefficients of a block.
+const COEFFICIENTS: usize = 64;
+
+/// Why there is no picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Pixels are lost.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// The caller asked to stop.
+    #[error("decoding {0}")]
+    Stopped(#[from] Stopped),
+}
+
+/// Samples of one component that are to be filled, row after row.
+pub struct PlaneMut<'a> {
+    /// Samples of a row.
+    pub width: usize,
+    /// The samples, row after row.
+    pub samples: &'a mut [u8],
+}
+
+/// A decoded picture's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// Whether it has an end marker.
+    pub has_end: bool,
+}
+
+/// A band of coefficients in zigzag order, and how many of their lowest bits are still to come.
+#[derive(Clone, Copy, Debug)]
+struct Band {
+    first: u32,
+    last: u32,
+    low: u32,
+}
+
+/// Fills a plane for each component with the picture at `eighths / 8` of its size.
+///
+/// # Errors
+/// Where pixels are lost, or `stop` says so: the planes then hold anything.
+pub fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], stop: &Stop) -> Result<Decoded, Error> {
+    // With the number of coefficients up to the last of a square of that side, in zigzag order.
+    match eighths {
+        1 => decode_square::<1, 1>(bytes, planes, stop),
+        2 => decode_square::<2, 5>(bytes, planes, stop),
+        3 => decode_square::<3, 13>(bytes, planes, stop),
+        4 => decode_square::<4, 25>(bytes, planes, stop),
+        5 => decode_square::<5, 40>(bytes, planes, stop),
+        6 => decode_square::<6, 52>(bytes, planes, stop),
+        7 => decode_square::<7, 60>(bytes, planes, stop),
+        _ => decode_square::<8, 64>(bytes, planes, stop),
+    }
+}
+
+/// Coefficients that [`decode`] keeps of each block of a progressive picture at `eighths / 8` of its size.
+pub const fn kept_coefficients(eighths: u32) -> u64 {
+    match eighths {
+        1 => 1,
+        2 => 5,
+        3 => 13,
+        4 => 25,
+        5 => 40,
+        6 => 52,
+        7 => 60,
+        _ => 64,
+    }
+}
+
+/// A frame and what its scans have brought.
+struct Picture<const K: usize> {
+    frame: Frame,
+    is_arithmetic: bool,
+    /// The coefficients of each component of a progressive picture; empty for a sequential one, whose scans are painted as
+    /// they come.
+    blocks: Vec<Blocks<K>>,
+}
+
+fn decode_square<const N: usize, const K: usize>(
+    bytes: &[u8],
+    planes: &mut [PlaneMut<'_>],
+    stop: &Stop,
+) -> Result<Decoded, Error> {
+    let mut segments = Segments::new(bytes);
+    let mut tables = Tables::default();
+    let mut picture: Option<Picture<K>> = None;
+    let mut has_end = false;
+    while let Some(Segment { marker, body }) = segments.next() {
+        stop.check()?;
+        let at = body.end;
+        let body = &bytes[body];
+        match marker {
+            0xc4 => tables.read_huffman(body)?,
+            0xcc => tables.conditioning.read(body)?,
+            0xdb => tables.read_quantisation(body)?,
+            0xdd => tables.read_restart_interval(body)?,
+            0xc0..=0xc2 | 0xc9 | 0xca if picture.is_some() => return Err(Damage::SecondFrame.into()),
+            0xc0..=0xc2 | 0xc9 | 0xca => picture = Some(Picture::read(marker, body, planes)?),
+            SOS => {
+                let picture = picture.as_mut().ok_or(Damage::NoFrame)?;
+                let at = picture.scan::<N>((bytes, at), body, &tables, planes, stop)?;
+                if !segments.leave_scan(at, tables.restart_interval > 0) {
+                    return Err(Damage::ExtraRestart.into());
+                }
+            }
+            EOI => {
+                has_end = true;
+                break;
+            }
+            // Application data, comments, and the number of lines, which the frame header has already.
+            0xe0..=0xef | 0xfe | 0xdc => {}
+            _ => return Err(Damage::Marker.into()),
+        }
+    }
+    let picture = picture.ok_or(Damage::NoFrame)?;
+    // A progression may be left unfinished, but then the file says that it ends here. Arithmetic-coded data does not show
+    // where it was cut.
+    let is_whole = if has_end {
+        picture.frame.has_all_components()
+    } else {
+        picture.frame.is_complete() && !picture.is_arithmetic
+    };
+    if !is_whole {
+        return Err(Damage::Incomplete.into());
+    }
+    if !picture.blocks.is_empty() {
+        paint::<N, K>(&picture.frame.components, &picture.blocks, planes, stop)?;
+    }
+    Ok(Decoded { has_end })
+}
+
+impl<const K: usize> Picture<K> {
+    /// Reads the frame header behind `marker`.
+    fn read(marker: u8, body: &[u8], planes: &[PlaneMut<'_>]) -> Result<Self, Damage> {
+        let frame = Frame::read(body)?;
+        if frame.components.len() != planes.len() {
+            return Err(Damage::Frame);
+        }
+        let is_progressive = matches!(marker, 0xc2 | 0xca);
+        let kept = if is_progressive { frame.components.as_slice() } else { &[] };
+        let blocks = kept.iter().map(|component| Blocks::new(component.stride(), component.rows())).collect();
+        Ok(Self { frame, is_arithmetic: marker >= 0xc9, blocks })
+    }
+
+    /// Reads a scan, whose header is `body`; returns where the file goes on.
+    fn scan<const N: usize>(
+        &mut self,
+        data: (&[u8], usize),
+        body: &[u8],
+        tables: &Tables<'_>,
+        planes: &mut [PlaneMut<'_>],
+        stop: &Stop,
+    ) -> Result<usize, Error> {
+        let Self { frame, is_arithmetic, blocks } = self;
+        if blocks.is_empty() {
+            let scan = Sequential::read(body, frame, tables, *is_arithmetic)?;
+            return scan.run::<N, K>(data, frame, tables, planes, stop);
+        }
+        let scan = Scan::read(body, frame, tables, *is_arithmetic)?;
+        scan.run(data, frame, tables, blocks, stop)
+    }
+}
+
+fn paint<const N: usize, const K: usize>(
+    components: &[Component],
+    blocks: &[Blocks<K>],
+    planes: &mut [PlaneMut<'_>],
+    stop: &Stop,
+) -> Result<(), Error> {
+    for (plane, (component, blocks)) in planes.iter_mut().zip(components.iter().zip(blocks)) {
+        stop.check()?;
+        let quantisation = component.quantisation.as_ref().ok_or(Damage::MissingTable)?;
+        if plane.width > blocks.stride * N || plane.samples.len() > plane.width * N * component.rows() {
+            return Err(Damage::Frame.into());
+        }
+        let transform = Transform::<N, K>::new(quantisation);
+        dispatched(
+            #[inline(always)]
+            || transform.apply(blocks, plane.samples, plane.width),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! The chunks of a PNG file, one after another (PNG specification, 5.3).
+
+use std::io;
+
+use crate::Source;
+
+/// The eight bytes that every PNG begins with.
+pub const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
+
+/// Bytes of length and type before a chunk's data.
+const HEAD_BYTES: u64 = 8;
+/// Bytes of the checksum behind it.
+const CHECKSUM_BYTES: u64 = 4;
+
+/// A chunk by its head. Nothing is known of the data that should follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The chunk's type, such as `IDAT`.
+    pub kind: [u8; 4],
+    /// Where its head begins in the file.
+    pub at: u64,
+    /// Bytes of its data.
+    pub length: u32,
+}
+
+/// What is at a place where a chunk may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A chunk.
+    Chunk(Chunk),
+    /// Less than a chunk's head.
+    Cut,
+    /// The end of the file.
+    End,
+}
+
+impl Chunk {
+    /// Reads the chunk's head at a place of the file: behind the [`SIGNATURE`], or at the [end](Self::end) of the chunk
+    /// before.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn read(source: &mut dyn Source, at: u64) -> io::Result<Next> {
+        let mut head = [0; HEAD_BYTES as usize];
+        Ok(match source.look(at, &mut head)? {
+            0 => Next::End,
+            8 => {
+                let [l0, l1, l2, l3, kind @ ..] = head;
+                Next::Chunk(Self { kind, at, length: u32::from_be_bytes([l0, l1, l2, l3]) })
+            }
+            _ => Next::Cut,
+        })
+    }
+
+    /// Where its data begins.
+    pub const fn data(&self) -> u64 {
+        self.at + HEAD_BYTES
+    }
+
+    /// Where its data ends and its checksum begins.
+    pub const fn checksum(&self) -> u64 {
+        self.data() + self.length as u64
+    }
+
+    /// Where the next chunk begins.
+    pub const fn end(&self) -> u64 {
+        self.checksum() + CHECKSUM_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_follow_each_other_to_the_end() {
+        let mut file = [&SIGNATURE[..], b"\0\0\0\x03abcd123CRC.", b"\0\0\0\0IEND\xae\x42\x60\x82"].concat();
+        let first = Chunk { kind: *b"abcd", at: 8, length: 3 };
+        assert_eq!(Chunk::read(&mut file, 8).unwrap(), Next::Chunk(first));
+        assert_eq!((first.data(), first.checksum(), first.end()), (16, 19, 23));
+        let last = Chunk { kind: *b"IEND", at: 23, length: 0 };
+        assert_eq!(Chunk::read(&mut file, 23).unwrap(), Next::Chunk(last));
+        assert_eq!(Chunk::read(&mut file, last.end()).unwrap(), Next::End);
+        for missing in 1..=12 {
+            let mut cut = &file[..file.len() - missing];
+            let expected = match missing {
+                1..=4 => Next::Chunk(last),
+                5..=11 => Next::Cut,
+                _ => Next::End,
+            };
+            assert_eq!(Chunk::read(&mut cut, 23).unwrap(), expected, "{missing} bytes are missing");
+        }
+    }
+}

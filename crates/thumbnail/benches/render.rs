@@ -1,0 +1,182 @@
+//! What rendering costs, measured in one long-lived process, as a worker renders.
+//!
+//! ```text
+//! cargo bench --bench render -- cpu ROUNDS FILE...            CPU time of each file, stage by stage, and its floor
+//! cargo bench --bench render -- endless THREADS FILE...       a line for each image, until it is killed
+//! cargo bench --bench render -- write DIR FILE...             the thumbnails, for a look at their quality
+//! cargo bench --bench render -- repeat TIMES KIND             a picture that needs no file, for benches/instructions
+//! ```
+#![expect(clippy::print_stdout, reason = "its output is the result")]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be taken has no result")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use darkroom_thumbnail::{Limits, Recipe, Rendered, Stop, Timings, render};
+use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
+
+fn main() {
+    // Cargo adds `--bench`; without a corpus there is nothing to measure.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["cpu", rounds, files @ ..] => cpu(rounds.parse().unwrap(), files),
+        ["endless", threads, files @ ..] => endless(threads.parse().unwrap(), files),
+        ["write", directory, files @ ..] => write(directory, files),
+        ["repeat", times, kind] => repeat(times.parse().unwrap(), kind),
+        _ => {
+            println!("usage: cpu ROUNDS FILE... | endless THREADS FILE... | write DIR FILE... | repeat TIMES KIND")
+        }
+    }
+}
+
+fn made(bytes: &[u8]) -> Rendered {
+    let limits = Limits { max_bytes: 1 << 30, max_pixels: 200_000_000, stop: Stop::default() };
+    let optimize = std::env::var_os("OPTIMIZE").is_some();
+    render(bytes, &Recipe { jpeg_optimize: optimize, ..Recipe::default() }, &limits).unwrap()
+}
+
+/// The time that this thread has spent on a processor.
+fn cpu_time() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let begun = cpu_time();
+    let done = work();
+    ((cpu_time() - begun).as_secs_f64() * 1e3, done)
+}
+
+/// Rounds over all files in turn, so that a disturbance hits all of them.
+fn cpu(rounds: usize, files: &[&str]) {
+    let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let mut times = vec![Vec::new(); files.len()];
+    let mut stages = vec![[(); 3].map(|()| Vec::new()); files.len()];
+    let mut floors = vec![Vec::new(); files.len()];
+    let mut results = vec![None; files.len()];
+    for round in 0..=rounds {
+        for (index, bytes) in sources.iter().enumerate() {
+            let (took, rendered) = timed(|| made(bytes));
+            // The first round warms up.
+            if round > 0 {
+                times[index].push(took);
+                let Timings { decode, resize, encode } = rendered.timings;
+                let these = [decode, resize, encode].map(|stage| stage.as_secs_f64() * 1e3);
+                stages[index].iter_mut().zip(these).for_each(|(all, took)| all.push(took));
+                floors[index].extend(floor(bytes));
+            }
+            results[index] = Some(rendered);
+        }
+    }
+    for (index, file) in files.iter().enumerate() {
+        let rendered = results[index].as_ref().unwrap();
+        let bytes: Vec<usize> = rendered.thumbnails.iter().map(|thumbnail| thumbnail.bytes.len()).collect();
+        let (low, median, high) = spread(&mut times[index]);
+        let [decode, resize, encode] = stages[index].each_mut().map(|times| spread(times).1);
+        let (_, floor, _) = spread(&mut floors[index]);
+        println!(
+            "{{\"file\":{:?},\"cpu_ms\":{median:.2},\"lowest\":{low:.2},\"highest\":{high:.2},\"floor_ms\":{floor:.2},\
+             \"decode_ms\":{decode:.2},\"resize_ms\":{resize:.2},\"encode_ms\":{encode:.2},\"bytes\":{bytes:?}}}",
+            Path::new(file).file_name().unwrap()
+        );
+    }
+}
+
+/// The cheapest decode there is: every bit of the entropy code is read, and an eighth of each side is made.
+fn floor(bytes: &[u8]) -> Option<f64> {
+    let mut decompressor = Decompressor::new().unwrap();
+    let header = decompressor.read_header(bytes).ok()?;
+    decompressor.set_scaling_factor(ScalingFactor::ONE_EIGHTH).unwrap();
+    let size = header.scaled(ScalingFactor::ONE_EIGHTH);
+    let mut pixels = vec![0; turbojpeg::yuv_pixels_len(size.width, 1, size.height, size.subsamp).ok()?];
+    let planes = YuvImage {
+        pixels: pixels.as_mut_slice(),
+        width: size.width,
+        align: 1,
+        height: size.height,
+        subsamp: size.subsamp,
+    };
+    let (took, decoded) = timed(|| decompressor.decompress_to_yuv(bytes, planes));
+    decoded.ok().map(|()| took)
+}
+
+fn spread(times: &mut [f64]) -> (f64, f64, f64) {
+    times.sort_by(f64::total_cmp);
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    match times {
+        [] => (0.0, 0.0, 0.0),
+        [low, .., high] => (*low, median, *high),
+        [only] => (*only, *only, *only),
+    }
+}
+
+fn endless(threads: usize, files: &[&str]) {
+    let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let begun = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    made(&sources[begun.fetch_add(1, Ordering::Relaxed) % sources.len()]);
+                    println!("image");
+                }
+            });
+        }
+    });
+}
+
+fn write(directory: &str, files: &[&str]) {
+    for file in files {
+        let stem = Path::new(file).file_stem().unwrap().to_str().unwrap();
+        let rendered = made(&std::fs::read(file).unwrap());
+        for thumbnail in &rendered.thumbnails {
+            let name = format!("{stem}_{}.{}", thumbnail.size, rendered.header.format.extension());
+            std::fs::write(Path::new(directory).join(name), &thumbnail.bytes).unwrap();
+        }
+    }
+}
+
+/// Renders a picture of waves and noise again and again.
+fn repeat(times: usize, kind: &str) {
+    let file = match kind {
+        "baseline" => jpeg(false),
+        "progressive" => jpeg(true),
+        "rgb" => png(png::ColorType::Rgb, 3),
+        _ => png(png::ColorType::Rgba, 4),
+    };
+    (0..times).for_each(|_| drop(std::hint::black_box(made(&file))));
+}
+
+const WIDTH: usize = 2400;
+const HEIGHT: usize = 1600;
+
+fn samples(channels: usize) -> Vec<u8> {
+    let sample = |at: usize| {
+        let (x, y, channel) = (at / channels % WIDTH, at / channels / WIDTH, at % channels);
+        let noise = (at as u32).wrapping_mul(2_654_435_761) >> 29;
+        let wave = (x as f64 / 23.0 + channel as f64).sin() * (y as f64 / 17.0).cos();
+        (120.0 + 100.0 * wave) as u8 + noise as u8
+    };
+    (0..WIDTH * HEIGHT * channels).map(sample).collect()
+}
+
+fn jpeg(is_progressive: bool) -> Vec<u8> {
+    let pixels = samples(3);
+    let mut compressor = Compressor::new().unwrap();
+    compressor.set_progressive(is_progressive).unwrap();
+    compressor.set_subsamp(Subsamp::Sub2x2).unwrap();
+    compressor.set_quality(88).unwrap();
+    let format = PixelFormat::RGB;
+    compressor
+        .compress_to_vec(Image { pixels: pixels.as_slice(), width: WIDTH, pitch: 3 * WIDTH, height: HEIGHT, format })
+        .unwrap()
+}
+
+fn png(colour: png::ColorType, channels: usize) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, WIDTH as u32, HEIGHT as u32);
+    encoder.set_color(colour);
+    encoder.write_header().unwrap().write_image_data(&samples(channels)).unwrap();
+    file
+}

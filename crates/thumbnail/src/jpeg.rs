@@ -1,0 +1,220 @@
+//! The way of a JPEG: decoded small, as planes where it has them, resized, turned upright, encoded.
+
+mod decode;
+mod encode;
+
+use darkroom_codec::jpeg::kept_coefficients;
+
+use super::colour::{Colours, Conversion, Space};
+use super::components::{Components, Meaning};
+use super::geometry::Dimensions;
+use super::orient::Flips;
+use super::planes::Planes;
+use super::probe::jpeg::{self as probe, Coding, JpegProbe};
+use super::stages::{Job, Stage};
+use super::{RenderError, Thumbnail};
+
+use decode::Picture;
+use encode::Settings;
+
+/// Makes the thumbnails of a JPEG.
+pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &JpegProbe) -> Result<Vec<Thumbnail>, RenderError> {
+    let colours = Colours::of(probe.profile_in(bytes), space(probe));
+    let stored = Dimensions::new(probe.width, probe.height);
+    let large = job.largest(stored);
+    let conversion = if let Colours::Converted(conversion) = &colours { Some(conversion) } else { None };
+    // A profile of inks or colours is one of RGB, a profile of gray is applied to luma.
+    let as_components = conversion.is_some() && probe.colours != probe::Colours::Gray;
+    let (eighths, stop) = (stored.eighths_for(large), job.stop);
+    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, eighths, as_components, stop))?;
+    job.lacks_end |= decoded.lacks_end;
+
+    let way = Way { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
+    match decoded.picture {
+        Picture::Planes(planes) => way.of_planes(job, planes),
+        Picture::Components(components) => way.of_components(job, components, meaning(probe)),
+    }
+}
+
+fn meaning(probe: &JpegProbe) -> Meaning {
+    match probe.colours {
+        probe::Colours::Gray | probe::Colours::YCbCr => Meaning::YCbCr,
+        probe::Colours::Rgb => Meaning::Rgb,
+        probe::Colours::Cmyk => Meaning::Cmyk,
+        probe::Colours::Ycck => Meaning::Ycck,
+    }
+}
+
+fn space(probe: &JpegProbe) -> Space {
+    match probe.colours {
+        probe::Colours::Gray => Space::Gray,
+        probe::Colours::YCbCr | probe::Colours::Rgb => Space::Rgb,
+        probe::Colours::Cmyk | probe::Colours::Ycck => Space::Cmyk,
+    }
+}
+
+/// What lies between a decoded picture and its thumbnails.
+struct Way<'a> {
+    stored: Dimensions,
+    large: Dimensions,
+    orientation: u8,
+    conversion: Option<&'a Conversion>,
+    profile: Option<&'a [u8]>,
+}
+
+impl Way<'_> {
+    /// The usual way: luma and chroma never become RGB.
+    fn of_planes(&self, job: &mut Job<'_>, decoded: Planes) -> Result<Vec<Thumbnail>, RenderError> {
+        let large = shrink(job, decoded, self.large, Flips::of(self.orientation))?;
+        let mut current = turn(job, large, self.orientation)?;
+        if let Some(conversion) = self.conversion {
+            conversion.apply_to_gray(&mut current.samples, 1);
+        }
+        let thumbnails = job.cascade(self.stored.turned(self.orientation), |job, size| {
+            if current.size != size {
+                current = shrink(job, std::mem::take(&mut current), size, Flips::default())?;
+            }
+            let settings = self.settings(job);
+            job.step(Stage::Encode, |slot| encode::planes(slot, &current, settings))
+        })?;
+        job.slot.reclaim(current.samples);
+        Ok(thumbnails)
+    }
+
+    /// The other way: RGB, for what has no planes of luma and chroma, or colours that must be converted.
+    fn of_components(
+        &self,
+        job: &mut Job<'_>,
+        decoded: Components,
+        meaning: Meaning,
+    ) -> Result<Vec<Thumbnail>, RenderError> {
+        let has_inks = matches!(meaning, Meaning::Cmyk | Meaning::Ycck);
+        let inks = self.conversion.filter(|_| has_inks).and_then(Conversion::of_inks);
+        let from_inks =
+            |samples: &[u8]| inks.as_ref().and_then(|inks| inks.rgb(samples)).unwrap_or_else(|| multiplied(samples));
+        let large =
+            job.step(Stage::Resize, |slot| decoded.into_rgb(&mut slot.resizer, self.large, meaning, from_inks))?;
+        let mut current = large.upright(self.orientation);
+        if let Some(conversion) = self.conversion.filter(|_| !has_inks) {
+            conversion.apply(&mut current);
+        }
+        job.cascade(self.stored.turned(self.orientation), |job, size| {
+            if current.size != size {
+                current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
+            }
+            let settings = self.settings(job);
+            job.step(Stage::Encode, |slot| encode::pixels(slot, &current, settings))
+        })
+    }
+
+    fn settings(&self, job: &Job<'_>) -> Settings<'_> {
+        let recipe = job.recipe;
+        Settings { quality: recipe.jpeg_quality, optimize: recipe.jpeg_optimize, profile: self.profile }
+    }
+}
+
+/// RGB of inverted inks without a profile: each ink lets through its share, black included.
+fn multiplied(inks: &[u8]) -> Vec<u8> {
+    let share = |ink: u8, black: u8| ((u16::from(ink) * u16::from(black) + 127) / 255) as u8;
+    inks.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| share(ink, k))).collect()
+}
+
+fn shrink(job: &mut Job<'_>, planes: Planes, size: Dimensions, turn: Flips) -> Result<Planes, RenderError> {
+    let subsampling = planes.thumbnail_subsampling();
+    if planes.size == size && planes.subsampling == subsampling && !planes.needs_new_chroma(turn) {
+        return Ok(planes);
+    }
+    job.step(Stage::Resize, |slot| {
+        let mut smaller = Planes::over(slot.buffer(), size, subsampling);
+        planes.resize_into(&mut slot.resizer, &mut smaller, turn)?;
+        slot.reclaim(planes.samples);
+        Ok(smaller)
+    })
+}
+
+fn turn(job: &mut Job<'_>, planes: Planes, orientation: u8) -> Result<Planes, RenderError> {
+    if orientation == 1 {
+        return Ok(planes);
+    }
+    job.step(Stage::Resize, |slot| {
+        let mut upright = Planes::over(slot.buffer(), planes.size.turned(orientation), planes.subsampling);
+        planes.orient_into(orientation, &mut upright);
+        slot.reclaim(planes.samples);
+        Ok(upright)
+    })
+}
+
+/// Upper bound of the memory that rendering takes: the coefficients that are kept until the last scan, the decoder's rows,
+/// the decoded picture, the largest thumbnail turned and not, and what resizing to it takes.
+pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
+    let stored = Dimensions::new(probe.width, probe.height);
+    let eighths = stored.eighths_for(large);
+    let decoded = stored.eighths(eighths);
+    let is_progressive = probe.coding == Coding::Progressive;
+    let coefficients = if is_progressive { probe.blocks() * block_bytes(eighths) } else { 0 };
+    let rows = u64::from(probe.width) * 256;
+    let samples = match probe.colours {
+        probe::Colours::Gray => 1,
+        probe::Colours::YCbCr | probe::Colours::Rgb => 3,
+        probe::Colours::Cmyk | probe::Colours::Ycck => 4,
+    };
+    // Planes are filled up to whole blocks.
+    let filled = Dimensions::new(decoded.width + 8, decoded.height + 8);
+    let resizing = 3 * u64::from(large.height) * u64::from(decoded.width);
+    coefficients + rows + samples * filled.pixels() + resizing + large.pixels() * 12
+}
+
+/// Bytes that a block of a progressive picture takes: its coefficients, and one bit for each that is not zero.
+const fn block_bytes(eighths: u32) -> u64 {
+    2 * kept_coefficients(eighths) + 8
+}
+
+/// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: four
+/// inks, progressive, each part of the sum as large as any shape makes it.
+pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
+    let long = u64::from(probe::MAX_SIDE).min(pixels).max(1);
+    // Width and height together are most where the picture is a line.
+    let edges = long + pixels.div_ceil(long);
+    let thumbnail = pixels.min(side * side);
+    let most = |of: fn(u64, u32) -> u64| {
+        (1..=8).map(|eighths| of(most_stored(pixels, side, eighths), eighths)).max().unwrap_or_default()
+    };
+    // MCUs of 32 pixels a side, of four components.
+    let coefficients = most(|stored, eighths| 4 * stored.div_ceil(64) * block_bytes(eighths));
+    let filling = 4 * (31 * edges + 31 * 31).div_ceil(64) * block_bytes(8);
+    let decoded = most(|stored, eighths| stored * u64::from(eighths * eighths) / 64) + edges;
+    coefficients + filling + long * 256 + 4 * (decoded + 8 * edges + 64) + 3 * decoded + thumbnail * 12
+}
+
+/// The most pixels of a picture of at most `pixels` that is decoded at `eighths / 8`. An eighth less would not have kept
+/// enough of one side: of the long one, or, by half a pixel of the thumbnail's rounding, of the short one.
+fn most_stored(pixels: u64, side: u64, eighths: u32) -> u64 {
+    let eighths = u64::from(eighths);
+    if eighths == 1 {
+        return pixels;
+    }
+    let enough = (3 * side * eighths).div_ceil(2 * (eighths - 1)) + 3;
+    let rounding = 4 * u64::from(probe::MAX_SIDE) + 12 * side;
+    let decoded = enough.saturating_mul(enough).saturating_add(rounding);
+    pixels.min(decoded.saturating_mul(64).div_ceil(eighths * eighths))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_picture_is_dearer_than_the_dearest(width in 1u32..=65_500, height in 1u32..=65_500, side in 1u32..10_000, factors in prop::array::uniform4((1u8..=4, 1u8..=4))) {
+            for (width, height) in [(width, height), (width, height % 200 + 1), (width % 3000 + 1, height % 3000 + 1)] {
+                let probe = JpegProbe::of_inks(width, height, &factors);
+                let bytes = decode_bytes(&probe, Dimensions::new(width, height).inside(side));
+                let pixels = u64::from(width) * u64::from(height);
+                prop_assert!(bytes <= max_decode_bytes(pixels, side.into()), "{width} x {height}: {bytes}");
+                prop_assert!(max_decode_bytes(pixels, side.into()) <= max_decode_bytes(pixels + 1000, side.into()));
+            }
+        }
+    }
+}

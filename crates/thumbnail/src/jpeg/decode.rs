@@ -1,0 +1,86 @@
+//! Decoding a JPEG strictly: planes of luma and chroma where it has them, components where it has others.
+
+use darkroom_codec::jpeg::{self, Error, PlaneMut};
+use turbojpeg::Subsamp;
+
+use super::super::components::Components;
+use super::super::geometry::Dimensions;
+use super::super::planes::Planes;
+use super::super::probe::corrupt;
+use super::super::probe::jpeg::{Colours, JpegProbe, Sampling};
+use super::super::slot::Slot;
+use super::super::{RenderError, Stop};
+
+/// A decoded picture.
+pub(super) enum Picture {
+    /// Luma and chroma as thumbnails are made of them, or gray.
+    Planes(Planes),
+    /// Anything else.
+    Components(Components),
+}
+
+/// A decoded picture, and whether its end marker was missing.
+pub(super) struct Decoded {
+    pub(super) picture: Picture,
+    pub(super) lacks_end: bool,
+}
+
+/// Decodes a picture at `eighths / 8` of its stored size. With `as_components` its planes are to become RGB.
+pub(super) fn decode(
+    slot: &mut Slot,
+    bytes: &[u8],
+    probe: &JpegProbe,
+    eighths: u32,
+    as_components: bool,
+    stop: &Stop,
+) -> Result<Decoded, RenderError> {
+    let stored = Dimensions::new(probe.width, probe.height);
+    match subsampling(probe).filter(|_| !as_components) {
+        Some(subsampling) => {
+            let mut planes = Planes::over(slot.buffer(), stored.eighths(eighths), subsampling);
+            let lacks_end = fill(bytes, eighths, planes.parts_mut(), stop)?;
+            planes.fill_up();
+            Ok(Decoded { picture: Picture::Planes(planes), lacks_end })
+        }
+        None => {
+            let mut components = Components::blank(stored, eighths, &probe.sampling);
+            let lacks_end = fill(bytes, eighths, components.parts_mut(), stop)?;
+            Ok(Decoded { picture: Picture::Components(components), lacks_end })
+        }
+    }
+}
+
+/// Fills the planes; returns whether the end marker is missing.
+fn fill<'a>(
+    bytes: &[u8],
+    eighths: u32,
+    planes: impl Iterator<Item = (usize, &'a mut [u8])>,
+    stop: &Stop,
+) -> Result<bool, RenderError> {
+    let mut planes: Vec<PlaneMut<'_>> = planes.map(|(width, samples)| PlaneMut { width, samples }).collect();
+    match jpeg::decode(bytes, eighths, &mut planes, stop) {
+        Ok(decoded) => Ok(!decoded.has_end),
+        Err(Error::Damaged(damage)) => Err(corrupt(damage.to_string()).into()),
+        Err(Error::Stopped(stopped)) => Err(stopped.into()),
+    }
+}
+
+/// How chroma is subsampled, where a picture is luma and chroma, or gray, in one of the usual layouts.
+fn subsampling(probe: &JpegProbe) -> Option<Subsamp> {
+    let [luma, blue, red] = match (probe.colours, probe.sampling.as_slice()) {
+        (Colours::Gray, _) => return Some(Subsamp::Gray),
+        (Colours::YCbCr, &[luma, blue, red]) => [luma, blue, red],
+        _ => return None,
+    };
+    let ratio = |luma: u8, chroma: u8| luma.is_multiple_of(chroma).then(|| luma / chroma);
+    let Sampling { horizontal, vertical } = blue;
+    match (ratio(luma.horizontal, horizontal)?, ratio(luma.vertical, vertical)?) {
+        _ if red != blue => None,
+        (1, 1) => Some(Subsamp::None),
+        (2, 1) => Some(Subsamp::Sub2x1),
+        (2, 2) => Some(Subsamp::Sub2x2),
+        (1, 2) => Some(Subsamp::Sub1x2),
+        (4, 1) => Some(Subsamp::Sub4x1),
+        _ => None,
+    }
+}

@@ -1,0 +1,74 @@
+//! Thumbnails of JPEG and PNG files.
+//!
+//! [`render`] takes the bytes of a file and a [`Recipe`], and returns one thumbnail for each of the recipe's sizes: upright
+//! whatever the EXIF orientation, inside its box, never enlarged, in the format of the source, without metadata. Transparency
+//! and colours stay as viewers show them. The picture is decoded once, and a JPEG at the smallest scale that serves the
+//! largest thumbnail.
+//!
+//! # Example
+//!
+//! ```
+//! use darkroom_thumbnail::{Limits, Recipe, Size, render};
+//!
+//! # fn photo() -> Vec<u8> {
+//! #     let mut file = Vec::new();
+//! #     let mut encoder = png::Encoder::new(&mut file, 64, 32);
+//! #     encoder.set_color(png::ColorType::Rgb);
+//! #     encoder.write_header().unwrap().write_image_data(&[200; 64 * 32 * 3]).unwrap();
+//! #     file
+//! # }
+//! let photo: Vec<u8> = photo(); // a PNG of 64 x 32 pixels
+//! let sizes = vec![Size { name: "icon".to_owned(), side: 16 }, Size { name: "page".to_owned(), side: 500 }];
+//! let recipe = Recipe { sizes, ..Recipe::default() };
+//! let rendered = render(&photo, &recipe, &Limits::default())?;
+//!
+//! let [icon, page] = rendered.thumbnails.as_slice() else { unreachable!("one for each size") };
+//! assert_eq!((icon.width, icon.height), (16, 8));
+//! assert_eq!((page.width, page.height), (64, 32));
+//! assert!(icon.bytes.starts_with(b"\x89PNG"));
+//! # Ok::<(), darkroom_thumbnail::RenderError>(())
+//! ```
+//!
+//! # Files from strangers
+//!
+//! [`Limits`] bound what a file may be. They are checked against its header before anything is decoded. To know what an image
+//! takes before it is rendered, [`inspect`] it: the [`Header`] says how much memory rendering needs at most, and
+//! [`Inspected::render`] goes on from there. [`max_render_memory`] is the bound for every image within the limits.
+//!
+//! A file that is no image, damaged or beyond a limit is an [`RenderError::Refused`] with its [`RefusalReason`]. A JPEG or PNG
+//! that lacks only its end marker is rendered, and [`Rendered::lacks_end`] says so; other damage is never painted over.
+//!
+//! Rendering takes milliseconds to seconds of CPU time on the thread that calls it. A [`Stop`] gives it a deadline and cancels
+//! it from another thread.
+//!
+//! Uploads are decoded by safe Rust alone. libjpeg-turbo encodes thumbnails.
+
+mod coarse;
+mod colour;
+mod components;
+mod error;
+mod exif;
+mod format;
+mod geometry;
+mod jpeg;
+mod lanczos;
+mod limits;
+mod orient;
+mod pixels;
+mod planes;
+mod png;
+mod probe;
+mod recipe;
+mod render;
+mod rendered;
+mod slot;
+mod stages;
+mod strips;
+
+pub use darkroom_codec::{Source, Stop, Stopped};
+pub use error::{Refusal, RefusalReason, RenderError};
+pub use format::Format;
+pub use limits::Limits;
+pub use recipe::{RENDER_REVISION, Recipe, Size};
+pub use render::{Inspected, inspect, max_render_memory, render, render_from};
+pub use rendered::{Header, Rendered, Thumbnail, Timings};

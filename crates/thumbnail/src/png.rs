@@ -1,0 +1,218 @@
+//! The way of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
+
+mod chunks;
+mod decode;
+mod encode;
+mod profile;
+
+use darkroom_codec::first;
+use darkroom_codec::png::{Error, Layout, Rows as PlainRows};
+
+use super::colour::{Colours, Space};
+use super::geometry::Dimensions;
+use super::pixels::{Channels, Pixels};
+use super::probe::png::{self as probe, PngProbe};
+use super::stages::{Job, Stage};
+use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
+use super::{RenderError, Source, Stopped, Thumbnail};
+
+use chunks::ColourChunks;
+use decode::Rows;
+
+/// The chunk that ends a PNG. A file that lacks nothing else gets it back.
+const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// Makes the thumbnails of a PNG.
+pub(super) fn render(
+    job: &mut Job<'_>,
+    source: &mut dyn Source,
+    probe: &PngProbe,
+) -> Result<Vec<Thumbnail>, RenderError> {
+    job.lacks_end |= probe.lacks_end;
+    let Look { channels, colours, chunks, is_gray_palette } = Look::at(source, probe)?;
+
+    let large = job.largest(probe.size());
+    let mut shrunk = match plain(job, source, probe, channels, large) {
+        Err(Halt::Unusual) => unusual(job, source, probe, channels, large)?,
+        Err(Halt::Failed(error)) => return Err(error),
+        Ok(shrunk) => shrunk,
+    };
+
+    if let Colours::Converted(conversion) = &colours {
+        conversion.apply(&mut shrunk);
+    } else if is_gray_palette {
+        shrunk = shrunk.without_colour();
+    }
+    let mut current = shrunk.upright(probe.orientation);
+    job.cascade(probe.size().turned(probe.orientation), |job, size| {
+        if current.size != size {
+            current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
+        }
+        job.step(Stage::Encode, |_| encode::encode(&current, &chunks, probe.has_palette))
+    })
+}
+
+/// What stands before the picture.
+struct Look {
+    channels: Channels,
+    colours: Colours,
+    chunks: ColourChunks,
+    is_gray_palette: bool,
+}
+
+impl Look {
+    fn at(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
+        // With the head of the first chunk of data, at which the decoder stops.
+        let bytes = first(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
+        let rows = Rows::open(&bytes, &[])?;
+        let channels = rows.channels();
+        let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
+        let info = rows.info().clone();
+        drop(bytes);
+        let profile = match probe.profile {
+            Some((at, length)) => profile::read(source, at, length)?,
+            None => None,
+        };
+        let is_gray_palette = profile.is_none() && chunks::is_gray_palette(&info);
+        let (colours, chunks) = ColourChunks::of(&info, profile, space);
+        Ok(Self { channels, colours, chunks, is_gray_palette })
+    }
+}
+
+/// Why there is no picture.
+enum Halt {
+    /// The quick way does not know such a file.
+    Unusual,
+    Failed(RenderError),
+}
+
+impl From<RenderError> for Halt {
+    fn from(error: RenderError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Stopped> for Halt {
+    fn from(stopped: Stopped) -> Self {
+        Self::Failed(stopped.into())
+    }
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unusual => Self::Unusual,
+            Error::Source(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// The quick way of a plain picture.
+fn plain(
+    job: &mut Job<'_>,
+    source: &mut dyn Source,
+    probe: &PngProbe,
+    channels: Channels,
+    large: Dimensions,
+) -> Result<Pixels, Halt> {
+    let layout = layout(probe, channels).ok_or(Halt::Unusual)?;
+    let mut rows = PlainRows::open(source, layout);
+    let shrunk = in_strips(job, probe, channels, large, |space| rows.next(space).map_err(Halt::from))?;
+    job.step(Stage::Decode, |_| rows.finish().map_err(Halt::from))?;
+    Ok(shrunk)
+}
+
+/// The layout of a plain picture; `None` for any other.
+fn layout(probe: &PngProbe, channels: Channels) -> Option<Layout> {
+    let is_plain = probe.depth == 8
+        && !probe.has_palette
+        && !probe.is_interlaced
+        && usize::from(probe.channels) == channels.count()
+        && !probe.has_transparent_colour;
+    let first_data = probe.first_data.filter(|_| is_plain)?;
+    Some(Layout { width: probe.width, channels: probe.channels, first_data, lacks_end: probe.lacks_end })
+}
+
+/// The way of all others, and of damaged ones. They are held whole: what the codec says of a damaged one depends on the
+/// pieces that it is given.
+fn unusual(
+    job: &mut Job<'_>,
+    source: &mut dyn Source,
+    probe: &PngProbe,
+    channels: Channels,
+    large: Dimensions,
+) -> Result<Pixels, RenderError> {
+    let bytes = first(source, u64::MAX)?;
+    let end: &[u8] = if probe.lacks_end { &END } else { &[] };
+    let mut rows = Rows::open(&bytes, end)?;
+    let read_again = (rows.info().size(), rows.info().interlaced, rows.channels());
+    if read_again != ((probe.width, probe.height), probe.is_interlaced, channels) {
+        return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
+    }
+    let shrunk = if probe.is_interlaced {
+        // It comes in seven passes over all of it.
+        let stop = job.stop;
+        let decoded = job.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
+        job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?
+    } else {
+        in_strips(job, probe, channels, large, |space| rows.next(space))?
+    };
+    job.step(Stage::Decode, |_| rows.finish())?;
+    Ok(shrunk)
+}
+
+fn in_strips<E: From<Stopped> + From<RenderError>>(
+    job: &mut Job<'_>,
+    probe: &PngProbe,
+    channels: Channels,
+    large: Dimensions,
+    mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
+) -> Result<Pixels, E> {
+    let stop = job.stop;
+    // A strip of averaged rows takes many rows of the file: each is a place to stop.
+    let mut next = |row: &mut [u8]| {
+        stop.check()?;
+        next(row)
+    };
+    let mut shrinking = Shrinking::new(probe.size(), large, channels, [job.slot.buffer(), job.slot.buffer()]);
+    for strip in shrinking.strips(STRIP_BYTES) {
+        job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
+        job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
+    }
+    let (pixels, buffers) = shrinking.finish();
+    buffers.into_iter().for_each(|buffer| job.slot.reclaim(buffer));
+    Ok(pixels)
+}
+
+impl Channels {
+    const fn is_gray(self) -> bool {
+        matches!(self, Self::Gray | Self::GrayAlpha)
+    }
+}
+
+/// Upper bound of the memory that rendering takes beside the largest thumbnail: a strip of rows and what is halfway, or
+/// all rows where the file is interlaced, and the same once more with alpha multiplied in.
+pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
+    let channels = u64::from(probe.channels);
+    let row = u64::from(probe.width) * channels;
+    let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
+    // A strip reaches three pixels of the thumbnail, and one of its own, to both sides; it has no more rows than there are.
+    // A header can claim any sides: one beyond the limits is refused by them, not by what it would cost.
+    let all = row.saturating_mul(probe.height.into());
+    let strip = all.min(row.saturating_mul(8 * scale + 4).saturating_add(STRIP_BYTES as u64));
+    let halfway = all.min(row.saturating_add((STRIP_BYTES + HALFWAY_BYTES) as u64));
+    let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
+    let held = if probe.is_interlaced { all.saturating_mul(copies) } else { strip.saturating_add(halfway) };
+    // A few rows lie raw, inflated ahead, and in sums of squares; the thumbnail lives next to its copy and its files.
+    held.saturating_add(ROWS_IN_HAND * row + large.pixels() * channels * 6)
+}
+
+/// Rows that are held beside the strip, of eight bits a sample.
+const ROWS_IN_HAND: u64 = 12;
+
+/// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: colour
+/// and alpha, interlaced.
+pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
+    let widest = u64::from(probe::MAX_SIDE).min(pixels);
+    4 * (2 * pixels + ROWS_IN_HAND * widest + 6 * pixels.min(side * side))
+}

@@ -1,0 +1,96 @@
+//! What kind of image the bytes are, and what its header says: everything that is known before decoding.
+
+pub(super) mod jpeg;
+pub(super) mod png;
+
+use super::geometry::Dimensions;
+use super::{Header, Limits, Refusal, RenderError, Source};
+use crate::{Format, Recipe, RefusalReason};
+
+use jpeg::JpegProbe;
+use png::PngProbe;
+
+/// The header of an image, with what its format's path needs to know.
+#[derive(Clone, Debug)]
+pub(super) enum Probe {
+    Jpeg(JpegProbe),
+    Png(PngProbe),
+}
+
+impl Probe {
+    /// Sniffs and reads the header, and holds it against the limits.
+    pub(super) fn read(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), RenderError> {
+        check_bytes(bytes.len() as u64, limits.max_bytes)?;
+        match Format::of(bytes) {
+            Some(Format::Jpeg) => {
+                let probe = JpegProbe::read(bytes)?;
+                let header = probe.header(recipe);
+                check_pixels(&header, limits.max_pixels)?;
+                probe.check()?;
+                Ok((Self::Jpeg(probe), header))
+            }
+            Some(Format::Png) => {
+                Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
+            }
+            None => {
+                Err(refuse(RefusalReason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into())
+            }
+        }
+    }
+
+    /// The same of a source that is known to be a PNG.
+    pub(super) fn read_png(
+        source: &mut dyn Source,
+        recipe: &Recipe,
+        limits: &Limits,
+    ) -> Result<(PngProbe, Header), RenderError> {
+        check_bytes(source.length(), limits.max_bytes)?;
+        let probe = PngProbe::read(source)?;
+        let header = probe.header(recipe);
+        check_pixels(&header, limits.max_pixels)?;
+        probe.check()?;
+        Ok((probe, header))
+    }
+}
+
+pub(super) fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
+    if length == 0 {
+        return Err(refuse(RefusalReason::Empty, "the file is empty".to_owned()));
+    }
+    if length > max {
+        return Err(refuse(RefusalReason::TooManyBytes, format!("{length} bytes, the limit is {max}")));
+    }
+    Ok(())
+}
+
+fn check_pixels(header: &Header, max: u64) -> Result<(), Refusal> {
+    let (width, height) = (header.width, header.height);
+    if width == 0 || height == 0 {
+        return Err(corrupt(format!("an image of {width} x {height} pixels")));
+    }
+    if u64::from(width) * u64::from(height) > max {
+        let detail = format!("{width} x {height} pixels, the limit is {max}");
+        return Err(refuse(RefusalReason::TooManyPixels, detail));
+    }
+    Ok(())
+}
+
+/// The largest thumbnail of a picture; one of no pixels, which is refused, counts as one of one.
+fn largest(recipe: &Recipe, width: u32, height: u32) -> Dimensions {
+    Dimensions::new(width.max(1), height.max(1)).inside(recipe.largest_side())
+}
+
+/// A refusal for `reason`.
+pub(super) fn refuse(reason: RefusalReason, detail: String) -> Refusal {
+    Refusal { reason, detail }
+}
+
+/// The refusal of a damaged file.
+pub(super) fn corrupt(detail: impl Into<String>) -> Refusal {
+    refuse(RefusalReason::Corrupt, detail.into())
+}
+
+/// The refusal of a kind of JPEG or PNG that darkroom does not take.
+pub(super) fn unsupported(detail: impl Into<String>) -> Refusal {
+    refuse(RefusalReason::UnsupportedType, detail.into())
+}

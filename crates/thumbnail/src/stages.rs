@@ -1,0 +1,72 @@
+//! One rendering in progress: what it may cost, when to stop, and how long its stages took.
+
+use std::time::{Duration, Instant};
+
+use super::geometry::Dimensions;
+use super::slot::Slot;
+use super::{RenderError, Stop, Stopped, Thumbnail, Timings};
+use crate::Recipe;
+
+/// What every step of rendering one image needs.
+pub(super) struct Job<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) stop: &'a Stop,
+    pub(super) slot: &'a mut Slot,
+    pub(super) timings: Timings,
+    /// Whether the file's end marker was missing, and nothing else.
+    pub(super) lacks_end: bool,
+}
+
+/// The stages that are timed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stage {
+    Decode,
+    Resize,
+    Encode,
+}
+
+impl Job<'_> {
+    /// Does a step of `stage`, unless it is time to stop.
+    pub(super) fn step<T, E: From<Stopped>>(
+        &mut self,
+        stage: Stage,
+        work: impl FnOnce(&mut Slot) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.stop.check()?;
+        let begun = Instant::now();
+        let done = work(self.slot);
+        self.add(stage, begun.elapsed());
+        done
+    }
+
+    fn add(&mut self, stage: Stage, took: Duration) {
+        match stage {
+            Stage::Decode => self.timings.decode += took,
+            Stage::Resize => self.timings.resize += took,
+            Stage::Encode => self.timings.encode += took,
+        }
+    }
+
+    /// The largest thumbnail of a picture of `source`, which the others are made from.
+    pub(super) fn largest(&self, source: Dimensions) -> Dimensions {
+        source.inside(self.recipe.largest_side())
+    }
+
+    /// Makes the thumbnails from the largest to the smallest, each from the one before, and returns them in the recipe's order.
+    pub(super) fn cascade(
+        &mut self,
+        source: Dimensions,
+        mut make: impl FnMut(&mut Self, Dimensions) -> Result<Vec<u8>, RenderError>,
+    ) -> Result<Vec<Thumbnail>, RenderError> {
+        let mut order: Vec<_> = self.recipe.sizes.iter().enumerate().collect();
+        order.sort_by_key(|(_, size)| std::cmp::Reverse(size.side));
+        let mut made = Vec::with_capacity(order.len());
+        for (index, size) in order {
+            let Dimensions { width, height } = source.inside(size.side);
+            let bytes = make(self, Dimensions::new(width, height))?;
+            made.push((index, Thumbnail { size: size.name.clone(), width, height, bytes }));
+        }
+        made.sort_by_key(|(index, _)| *index);
+        Ok(made.into_iter().map(|(_, thumbnail)| thumbnail).collect())
+    }
+}

@@ -1,0 +1,13 @@
+//! The integration tests: one binary.
+#![cfg(test)]
+#![expect(unreachable_pub, reason = "nothing reaches into a test binary")]
+
+use darkroom_testing::{dice, images};
+
+mod deadline;
+mod golden;
+mod memory;
+mod mutations;
+mod order;
+mod pieces;
+mod render;

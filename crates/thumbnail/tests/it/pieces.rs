@@ -1,0 +1,256 @@
+//! A file that is read piece by piece becomes what it becomes in memory, and reading that fails is told as such.
+
+use std::io;
+use std::path::Path;
+
+use darkroom_thumbnail::{
+    Header, Limits, Recipe, RefusalReason, RenderError, Rendered, Size, Source, Stop, Thumbnail, render, render_from,
+};
+
+use crate::golden::{assembled, chunks};
+
+/// Bytes of which so many at most are at hand at once.
+pub struct Pieces<'a> {
+    pub bytes: &'a [u8],
+    pub most: usize,
+    /// How often it can be read before it fails.
+    pub lasts: usize,
+}
+
+impl<'a> Pieces<'a> {
+    pub fn new(bytes: &'a [u8], most: usize) -> Self {
+        Self { bytes, most, lasts: usize::MAX }
+    }
+
+    fn wear(&mut self) -> io::Result<()> {
+        self.lasts = self.lasts.checked_sub(1).ok_or_else(|| io::Error::other("worn out"))?;
+        Ok(())
+    }
+}
+
+impl Source for Pieces<'_> {
+    fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
+        self.wear()?;
+        let rest = self.bytes.get(at as usize..).unwrap_or_default();
+        Ok(&rest[..rest.len().min(self.most)])
+    }
+
+    fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+        self.wear()?;
+        let rest = self.bytes.get(at as usize..).unwrap_or_default();
+        let count = rest.len().min(space.len());
+        space[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+/// What must be the same: only the times differ.
+pub fn told(result: Result<Rendered, RenderError>) -> Result<(Header, Vec<Thumbnail>, bool), RenderError> {
+    result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.lacks_end))
+}
+
+fn recipe() -> Recipe {
+    Recipe { sizes: vec![Size { name: "box".to_owned(), side: 16 }], ..Recipe::default() }
+}
+
+fn limits(max_bytes: u64) -> Limits {
+    Limits { max_bytes, max_pixels: 1 << 22, stop: Stop::default() }
+}
+
+fn golden_files() -> Vec<(String, Vec<u8>)> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let folders = ["sources", "pngsuite"].map(|folder| std::fs::read_dir(golden.join(folder)).unwrap());
+    let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn pieces_of_any_size_make_the_same_thumbnails() {
+    let files = golden_files();
+    assert!(files.iter().filter(|(_, bytes)| bytes.starts_with(b"\x89PNG")).count() > 100, "{}", files.len());
+    for (name, bytes) in files {
+        let limits = limits(1 << 20);
+        let whole = told(render(&bytes, &recipe(), &limits));
+        for most in [1, 7, 4096] {
+            let pieces = told(render_from(&mut Pieces::new(&bytes, most), &recipe(), &limits));
+            assert!(pieces == whole, "{name} in pieces of {most}: {:?}", pieces.err());
+        }
+    }
+}
+
+/// A plain PNG with its data in these chunks, and what stands behind them.
+fn in_chunks<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, behind: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut all = chunks(&plain());
+    all.retain(|(kind, _)| kind != b"IDAT" && kind != b"IEND");
+    all.extend(pieces.into_iter().map(|data| (*b"IDAT", data.to_vec())));
+    assembled(&[&all, behind].concat())
+}
+
+fn plain() -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/sources/rgb_8.png")).unwrap()
+}
+
+fn plain_data() -> Vec<u8> {
+    chunks(&plain()).into_iter().filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).collect()
+}
+
+/// What becomes of a file, which must not depend on the pieces that it is read in.
+fn outcome(bytes: &[u8]) -> Result<(Header, Vec<Thumbnail>), RefusalReason> {
+    let outcomes = [1, 7, 4096, usize::MAX]
+        .map(|most| told(render_from(&mut Pieces::new(bytes, most), &recipe(), &limits(1 << 20))));
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+    let [outcome, ..] = outcomes;
+    outcome.map(|(header, thumbnails, _)| (header, thumbnails)).map_err(|error| match error {
+        RenderError::Refused(refusal) => refusal.reason,
+        other => panic!("{other}"),
+    })
+}
+
+const IEND: ([u8; 4], Vec<u8>) = (*b"IEND", Vec::new());
+
+#[test]
+fn however_the_data_is_cut_into_chunks_the_picture_is_the_same() {
+    let (whole, data) = (outcome(&plain()), plain_data());
+    assert!(whole.is_ok());
+    for length in [1, 2, 7, data.len() - 1, data.len()] {
+        let with_empty_ones = || data.chunks(length).flat_map(|piece| [&[], piece, &[]]);
+        for behind in [vec![IEND], vec![(*b"tEXt", b"a\0b".to_vec()), IEND], vec![]] {
+            assert!(outcome(&in_chunks(data.chunks(length), &behind)) == whole, "{length}, {behind:?}");
+            assert!(outcome(&in_chunks(with_empty_ones(), &behind)) == whole, "{length}, {behind:?}");
+        }
+    }
+    // What stands behind the end of the stream is forgiven, as browsers forgive it.
+    assert!(outcome(&in_chunks([&data[..], b"more"], &[IEND])) == whole);
+    assert!(outcome(&in_chunks([&[&data[..], b"more"].concat()[..]], &[IEND])) == whole);
+}
+
+#[test]
+fn chunks_that_are_not_as_they_should_be_are_corrupt() {
+    let data = plain_data();
+    let (first, second) = data.split_at(data.len() / 2);
+    let fine = in_chunks([first, &[], second], &[(*b"tIME", vec![7, 230, 1, 1, 0, 0, 0]), IEND]);
+    assert!(outcome(&fine).is_ok());
+    // The checksum of each chunk of data, and of the end.
+    let mut at = 8;
+    for (kind, body) in chunks(&fine) {
+        at += body.len() + 12;
+        if &kind == b"IDAT" || kind == IEND.0 {
+            let mut damaged = fine.clone();
+            damaged[at - 1] ^= 1;
+            assert_eq!(outcome(&damaged).err(), Some(RefusalReason::Corrupt), "{}, {at}", kind.escape_ascii());
+        }
+    }
+    let text = (*b"tEXt", b"a\0b".to_vec());
+    let idat = |data: &[u8]| (*b"IDAT", data.to_vec());
+    for (name, bytes) in [
+        ("less than the stream", in_chunks([first], &[IEND])),
+        ("data in two places", in_chunks([first], &[text.clone(), idat(second), IEND])),
+        ("an end that has a body", in_chunks([&data[..]], &[(IEND.0, vec![7])])),
+        ("no end behind a text", in_chunks([&data[..]], &[text])),
+    ] {
+        assert_eq!(outcome(&bytes).err(), Some(RefusalReason::Corrupt), "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_is_refused_alike() {
+    for (name, bytes) in golden_files().iter().step_by(11) {
+        for length in (0..bytes.len()).step_by(1 + bytes.len() / 40) {
+            let limits = limits(1 << 20);
+            let whole = told(render(&bytes[..length], &recipe(), &limits));
+            let pieces = told(render_from(&mut Pieces::new(&bytes[..length], 100), &recipe(), &limits));
+            assert!(pieces == whole, "{name} cut at {length}: {:?} and {:?}", pieces.err(), whole.err());
+        }
+    }
+}
+
+#[test]
+fn reading_that_fails_is_no_damage() {
+    for (name, bytes) in golden_files().iter().step_by(7) {
+        let limits = limits(1 << 20);
+        let whole = told(render(bytes, &recipe(), &limits));
+        let worn_out = Err(RenderError::Unreadable("worn out".to_owned()));
+        let outcomes =
+            (0..).map(|lasts| told(render_from(&mut Pieces { bytes, most: 300, lasts }, &recipe(), &limits)));
+        let readings = outcomes.take_while(|outcome| *outcome != whole).inspect(|outcome| {
+            assert!(*outcome == worn_out, "{name}: {outcome:?}");
+        });
+        assert!(readings.count() > 1, "{name}");
+    }
+}
+
+/// A file that is overwritten with another one after it was read so often.
+struct Overwritten<'a> {
+    before: Pieces<'a>,
+    after: Pieces<'a>,
+}
+
+impl Overwritten<'_> {
+    fn now(&mut self) -> &mut dyn Source {
+        if self.before.lasts == 0 { &mut self.after } else { &mut self.before }
+    }
+}
+
+impl Source for Overwritten<'_> {
+    fn length(&self) -> u64 {
+        self.before.length()
+    }
+
+    fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
+        self.now().piece(at)
+    }
+
+    fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+        self.now().look(at, space)
+    }
+}
+
+#[test]
+fn a_file_that_is_overwritten_while_it_is_read_is_no_fault_of_ours() {
+    let sources = golden_files().into_iter().filter(|(name, _)| name.contains("sources") && name.ends_with("_8.png"));
+    let kinds: Vec<_> = sources.chain(golden_files().into_iter().filter(|(name, _)| name.contains("_8_in"))).collect();
+    assert!(kinds.len() > 8, "{}", kinds.len());
+    let mut changes_seen = 0;
+    for (name, first) in &kinds {
+        for (other, second) in &kinds {
+            // Long enough that no file ends early, so that only what it says differs.
+            let longest = first.len().max(second.len());
+            let [first, second] = [first, second].map(|bytes| [&bytes[..], &vec![0; longest - bytes.len()]].concat());
+            for lasts in 1.. {
+                let [before, after] =
+                    [(&first, lasts), (&second, usize::MAX)].map(|(bytes, lasts)| Pieces { bytes, most: 300, lasts });
+                let mut source = Overwritten { before, after };
+                let result = render_from(&mut source, &recipe(), &limits(1 << 20));
+                match &result {
+                    Err(RenderError::Unreadable(_)) => changes_seen += 1,
+                    Err(RenderError::Internal(detail)) => panic!("{name}, then {other}, after {lasts}: {detail}"),
+                    _ => {}
+                }
+                if source.before.lasts > 0 {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(changes_seen > 0);
+}
+
+#[test]
+fn one_byte_over_the_limit_is_too_many_and_none_is_read() {
+    let (_, png) = golden_files().into_iter().find(|(name, _)| name.ends_with("rgb_8.png")).unwrap();
+    let length = png.len() as u64;
+    for (max_bytes, is_taken) in [(length - 1, false), (length, true), (length + 1, true)] {
+        for bytes in [&png, &[&b"x"[..], &png[1..]].concat()] {
+            // The signature is looked at to tell what it is.
+            let mut source = Pieces { bytes, most: 300, lasts: 1 };
+            let result = render_from(&mut source, &recipe(), &limits(max_bytes));
+            let is_refused =
+                matches!(&result, Err(RenderError::Refused(refusal)) if refusal.reason == RefusalReason::TooManyBytes);
+            assert_eq!(!is_refused, is_taken, "{max_bytes} of {length}: {result:?}");
+        }
+    }
+}
