@@ -6,7 +6,6 @@ pub mod local;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::Router;
 
 use crate::clock::SharedClock;
@@ -39,7 +38,7 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let open = || {
                 LocalBackend::open(local, &config.upload_bucket, &config.upload_prefix, &config.thumbnail_bucket, clock)
             };
-            let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
+            let backend = open()?;
             backend.tell_what_is_left().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
             let public = config.public_url.as_deref().map(|url| backend.public_router(url));
@@ -78,8 +77,30 @@ pub struct Probe {
     pub action: &'static str,
     /// What it was tried on.
     pub on: String,
-    /// What went wrong; `None` when it is granted.
-    pub trouble: Option<String>,
+    /// What came of it.
+    pub finding: Finding,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It works.
+    Works,
+    /// It could not be checked, or only in part; why.
+    Unknown(String),
+    /// It does not work; why.
+    Fails(String),
+}
+
+impl Finding {
+    /// From good to bad.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Works => 0,
+            Self::Unknown(_) => 1,
+            Self::Fails(_) => 2,
+        }
+    }
 }
 
 /// Tries every permission that a role needs, by calls that change nothing.
@@ -93,5 +114,5 @@ pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::R
     }
     let _ = role;
     connect_existing(config, clock).await?;
-    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), trouble: None }])
+    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), finding: Finding::Works }])
 }

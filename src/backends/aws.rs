@@ -79,7 +79,11 @@ impl AwsBackend {
         let resources = Resources { clients: &clients, config, aws };
         Ok(match role {
             Role::Api => resources.api().await,
-            Role::Worker | Role::Operator => resources.worker().await,
+            Role::Worker => resources.worker().await,
+            Role::Operator => resources.operator().await,
+            Role::Sweep => resources.sweep().await,
+            Role::Backfill => resources.backfill().await,
+            Role::Images => resources.images().await,
             Role::Health => Vec::new(),
             Role::Local => {
                 let mut probes = resources.worker().await;

@@ -17,8 +17,8 @@ pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
         budget_must_hold_the_dearest_image(reader, config);
     }
     if config.listen == config.admin_listen && config.listen.port() != 0 {
-        reader
-            .mistake("DARKROOM_ADMIN_LISTEN", format!("must differ from DARKROOM_LISTEN, which is {}", config.listen));
+        let problem = format!("must differ from {}, which is {}", config.listen_setting, config.listen);
+        reader.mistake("DARKROOM_ADMIN_LISTEN", problem);
     }
 }
 

@@ -86,6 +86,8 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("docs/INCIDENT.md", "*", "console", "after_a_bad_day_everything_is_published_or_explained"),
     ("docs/OPERATIONS.md", "Who may call", "sh", "a_token_is_made_and_used_as_operations_says"),
     ("docs/OPERATIONS.md", "Who may call", "nginx", "behind_a_reverse_proxy_urls_have_the_public_address"),
+    ("docs/OPERATIONS.md", "The data directory", "sh", "a_backup_is_made_and_restored_as_operations_says"),
+    ("docs/OPERATIONS.md", "Images", "sh", "images_are_listed_as_operations_says"),
     ("docs/OPERATIONS.md", "Dead letters", "sh", "dead_letters_are_looked_after_as_operations_says"),
     ("docs/OPERATIONS.md", "Backfilling", "sh", "objects_are_backfilled_as_operations_says"),
     ("docs/OUTCOMES.md", "On AWS", "python", "a_subscriber_reads_verdicts_as_outcomes_says"),

@@ -56,7 +56,7 @@ impl DynamoCatalog {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     Err(Refusal::Exists(failed.item.clone()))
                 }
-                _ => Err(Refusal::Failed(errors::port_error("catalog.create", error))),
+                _ => Err(Refusal::Failed(errors::port_error("catalog.create", &error).on(&self.table))),
             },
         }
     }
@@ -109,7 +109,7 @@ impl Catalog for DynamoCatalog {
             .key("id", AttributeValue::S(id.as_str().to_owned()))
             .consistent_read(true);
         let found = get.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
-        let found = found.map_err(|error| errors::port_error("catalog.look", error))?;
+        let found = found.map_err(|error| errors::port_error("catalog.look", &error).on(&self.table))?;
         found.item.map(item::read).transpose().map_err(|error| damaged("catalog.look", error))
     }
 
@@ -141,7 +141,7 @@ impl Catalog for DynamoCatalog {
                     };
                     Ok(Applied::Refused { current })
                 }
-                _ => Err(errors::port_error("catalog.apply", error)),
+                _ => Err(errors::port_error("catalog.apply", &error).on(&self.table)),
             },
         }
     }
@@ -156,7 +156,7 @@ impl Catalog for DynamoCatalog {
             .consistent_read(true)
             .set_exclusive_start_key(start);
         let page = scan.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
-        let page = page.map_err(|error| errors::port_error("catalog.scan", error))?;
+        let page = page.map_err(|error| errors::port_error("catalog.scan", &error).on(&self.table))?;
         let records = page.items.unwrap_or_default().into_iter().map(item::read).collect::<Result<_, _>>();
         let last = page.last_evaluated_key.and_then(|mut key| key.remove("id"));
         Ok(Page {
@@ -177,7 +177,7 @@ impl Catalog for DynamoCatalog {
                 .set_expression_attribute_values(Some(terms.values));
         }
         let deleted = delete.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error("catalog.delete", error))
+        deleted.map(|_| ()).map_err(|error| errors::port_error("catalog.delete", &error).on(&self.table))
     }
 }
 

@@ -68,7 +68,7 @@ impl S3Store {
                 (Some("NotFound"), _) => ErrorKind::Denied,
                 _ => errors::kind(&error),
             };
-            PortError::with_source(kind, "objects.get", error)
+            errors::port_error_of_kind(kind, "objects.get", &error).on(&self.bucket)
         })
     }
 
@@ -88,7 +88,7 @@ impl S3Store {
             .set_key_marker(after.map(|after| after.key.clone()))
             .set_version_id_marker(after.and_then(|after| after.version.clone()));
         let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
-        answer.map_err(|error| errors::port_error(operation, error))
+        answer.map_err(|error| errors::port_error(operation, &error).on(&self.bucket))
     }
 }
 
@@ -101,7 +101,7 @@ impl ObjectStore for S3Store {
         answer.map(|_| ()).map_err(|error| {
             let code = error.as_service_error().and_then(|error| error.meta().code());
             let kind = if code == Some("NoSuchBucket") { ErrorKind::NotFound } else { errors::kind(&error) };
-            PortError::with_source(kind, "objects.list", error)
+            errors::port_error_of_kind(kind, "objects.list", &error).on(&self.bucket)
         })
     }
 
@@ -134,7 +134,7 @@ impl ObjectStore for S3Store {
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
         let call = self.client.head_object().bucket(&self.bucket).key(key);
         let head = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
-        let head = head.map_err(|error| errors::port_error("objects.head", error))?;
+        let head = head.map_err(|error| errors::port_error("objects.head", &error).on(&self.bucket))?;
         let etag = head.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.head"))?;
         Ok(ObjectInfo {
             src: SourceId::new(head.version_id.as_deref(), etag),
@@ -155,7 +155,7 @@ impl ObjectStore for S3Store {
             .cache_control(cache_control)
             .body(ByteStream::from(bytes));
         let put = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        put.map(|_| ()).map_err(|error| errors::port_error("objects.put", error))
+        put.map(|_| ()).map_err(|error| errors::port_error("objects.put", &error).on(&self.bucket))
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
@@ -176,7 +176,7 @@ impl ObjectStore for S3Store {
             .encoding_type(EncodingType::Url)
             .set_start_after(after.map(str::to_owned));
         let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
-        let answer = answer.map_err(|error| errors::port_error("objects.list", error))?;
+        let answer = answer.map_err(|error| errors::port_error("objects.list", &error).on(&self.bucket))?;
         let encoding = answer.encoding_type;
         let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             Some(Listed {
@@ -207,7 +207,7 @@ impl ObjectStore for S3Store {
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(key).version_id(id);
         let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error("objects.delete_version", error))
+        deleted.map(|_| ()).map_err(|error| errors::port_error("objects.delete_version", &error).on(&self.bucket))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
@@ -226,7 +226,7 @@ impl ObjectStore for S3Store {
                 let call = self.client.delete_object().bucket(&self.bucket).key(key);
                 let call = call.set_version_id(version.map(str::to_owned));
                 let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-                deleted.map_err(|error| errors::port_error("objects.delete", error))?;
+                deleted.map_err(|error| errors::port_error("objects.delete", &error).on(&self.bucket))?;
             }
             next = next_of(&page).filter(|_| !is_past_the_key);
             if next.is_none() {

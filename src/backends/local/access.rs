@@ -91,9 +91,9 @@ impl Access {
     /// # Errors
     /// When another user owns it, or others can enter it and it may serve others: it is sticky, or has other files.
     pub(super) fn secure_root(self, root: &Path) -> Result<bool, OpenError> {
-        let found = fs::metadata(root).map_err(|error| OpenError::of_file(root, error))?;
+        let found = fs::metadata(root).map_err(|error| OpenError::of_directory(root, error))?;
         if !found.is_dir() {
-            return Err(OpenError::of_file(root, io::ErrorKind::NotADirectory.into()));
+            return Err(OpenError::of_directory(root, io::ErrorKind::NotADirectory.into()));
         }
         let is_for_darkroom =
             found.mode() & STICKY == 0 && is_for_darkroom(root).map_err(|error| OpenError::of_file(root, error))?;

@@ -88,7 +88,7 @@ async fn a_wrong_request_for_an_upload_says_what_is_wrong() {
     for (body, status, slug, detail) in [
         ("hello", 400, "bad-request", "expected value"),
         ("{\"contentType\":", 400, "bad-request", "EOF"),
-        ("{\"contentLenght\":1}", 400, "bad-request", "unknown field `contentLenght`"),
+        ("{\"contentLenght\":1}", 400, "bad-request", "there is no field \"contentLenght\""),
         ("{\"contentLength\":0}", 400, "bad-request", "at least one byte"),
         ("{\"contentLength\":1000001}", 413, "upload-too-large", "1000001 bytes, the limit is 1000000"),
         ("{\"contentType\":\"image/gif\"}", 415, "unsupported-type", "not \"image/gif\""),
