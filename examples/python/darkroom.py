@@ -78,11 +78,11 @@ class Darkroom:
             checked(answer)
 
     def wait_until_final(self, image_id: str, timeout_s: float = 600) -> Image:
-        """Asks for the image until its status is final. Each request waits at the server for the next change."""
+        """Asks for the image until its status is final. The server holds each answer back until then, for 20 s."""
         deadline = time.monotonic() + timeout_s
         pause = 0.25
         while True:
-            params = {"wait": "20s"}
+            params = {"until": "final"}
             answer = send(lambda: self.api.get(f"{self.url}/images/{image_id}", params=params, timeout=TIMEOUT_S))
             image: Image = checked(answer).json()
             if image["status"] in FINAL:

@@ -26,8 +26,8 @@ export class Darkroom {
   }
 
   /**
-   * Asks for the image until its status is final. Other clients let the server hold the answer back by `?wait=20s`. A
-   * browser has six connections to a server, and such requests would keep the uploads out.
+   * Asks for the image until its status is final. Other clients let the server hold the answer back by
+   * `?until=final`. A browser has six connections to a server, and such requests would keep the uploads out.
    */
   async waitUntilFinal(id, timeoutMs = 600_000) {
     const deadline = Date.now() + timeoutMs;

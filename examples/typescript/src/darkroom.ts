@@ -58,11 +58,11 @@ export class Darkroom {
     fail(response, isProblem ? ((await response.json()) as Problem) : undefined);
   }
 
-  /** Asks for the image until its status is final. Each request waits at the server for the next change. */
+  /** Asks for the image until its status is final. The server holds each answer back until then, for 20 s. */
   async waitUntilFinal(id: string, timeoutMs = 600_000): Promise<Image> {
     const deadline = Date.now() + timeoutMs;
     for (let pause = 250; ; pause = Math.min(pause * 2, 5_000)) {
-      const params = { path: { id }, query: { wait: "20s" } };
+      const params = { path: { id }, query: { until: "final" as const } };
       const { data, error, response } = await this.#api.GET("/images/{id}", { params });
       const image = data ?? fail(response, error);
       if (FINAL.includes(image.status)) return image;
