@@ -30,6 +30,7 @@
 //! assert_eq!(samples, [128 + 2 * 16 / 8]);
 //! # Ok::<(), jpeg::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 pub mod deflate;
 pub mod dispatch;

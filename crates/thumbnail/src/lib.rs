@@ -42,6 +42,7 @@
 //! it from another thread.
 //!
 //! Uploads are decoded by safe Rust alone. libjpeg-turbo encodes thumbnails.
+#![forbid(unsafe_code)]
 
 mod coarse;
 mod colour;
