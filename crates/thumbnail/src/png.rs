@@ -33,7 +33,7 @@ pub(super) fn render(
 
     let large = job.largest(probe.size());
     let mut shrunk = match plain(job, source, probe, channels, large) {
-        Err(Halt::Unusual) => unusual(job, source, probe, channels, large)?,
+        Err(Halt::Unsupported) => unusual(job, source, probe, channels, large)?,
         Err(Halt::Failed(error)) => return Err(error),
         Ok(shrunk) => shrunk,
     };
@@ -82,7 +82,7 @@ impl Look {
 /// Why there is no picture.
 enum Halt {
     /// The quick way does not know such a file.
-    Unusual,
+    Unsupported,
     Failed(RenderError),
 }
 
@@ -101,7 +101,7 @@ impl From<Stopped> for Halt {
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unusual => Self::Unusual,
+            Error::Unsupported => Self::Unsupported,
             Error::Source(error) => Self::Failed(error.into()),
         }
     }
@@ -115,7 +115,7 @@ fn plain(
     channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, Halt> {
-    let layout = layout(probe, channels).ok_or(Halt::Unusual)?;
+    let layout = layout(probe, channels).ok_or(Halt::Unsupported)?;
     let mut rows = PlainRows::open(source, layout);
     let shrunk = in_strips(job, probe, channels, large, |space| rows.next(space).map_err(Halt::from))?;
     job.step(Stage::Decode, |_| rows.finish().map_err(Halt::from))?;
