@@ -44,9 +44,10 @@
 //! Uploads are decoded by safe Rust alone. libjpeg-turbo encodes thumbnails.
 #![forbid(unsafe_code)]
 
-mod coarse;
+mod box_filter;
 mod colour;
 mod components;
+mod context;
 mod error;
 mod exif;
 mod format;
@@ -62,8 +63,7 @@ mod probe;
 mod recipe;
 mod render;
 mod rendered;
-mod slot;
-mod stages;
+mod scratch;
 mod strips;
 
 pub use darkroom_codec::{Source, Stop, Stopped};
