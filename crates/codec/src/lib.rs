@@ -40,5 +40,5 @@ pub mod png;
 mod source;
 mod stop;
 
-pub use source::{Source, first};
+pub use source::{Source, read_prefix};
 pub use stop::{Stop, Stopped};

@@ -73,3 +73,8 @@ pub use limits::Limits;
 pub use recipe::{RENDER_REVISION, Recipe, Size};
 pub use render::{Inspected, inspect, max_render_memory, render, render_from};
 pub use rendered::{Header, Rendered, Thumbnail, Timings};
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

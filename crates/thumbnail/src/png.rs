@@ -5,8 +5,8 @@ mod decode;
 mod encode;
 mod profile;
 
-use darkroom_codec::first;
 use darkroom_codec::png::{Error, Layout, Rows as FastRows};
+use darkroom_codec::read_prefix;
 
 use super::colour::{Colours, Space};
 use super::context::{Context, Stage};
@@ -63,7 +63,7 @@ struct Metadata {
 impl Metadata {
     fn read(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
         // With the head of the first chunk of data, at which the decoder stops.
-        let bytes = first(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
+        let bytes = read_prefix(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
         let rows = Rows::open(&bytes, &[])?;
         let channels = rows.channels();
         let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
@@ -142,7 +142,7 @@ fn decode_any(
     channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
-    let bytes = first(source, u64::MAX)?;
+    let bytes = read_prefix(source, u64::MAX)?;
     let end: &[u8] = if probe.lacks_end { &END } else { &[] };
     let mut rows = Rows::open(&bytes, end)?;
     let read_again = (rows.info().size(), rows.info().interlaced, rows.channels());

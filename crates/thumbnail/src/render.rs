@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use darkroom_codec::first;
 use darkroom_codec::png::SIGNATURE;
+use darkroom_codec::read_prefix;
 
 use crate::context::Context;
 use crate::probe::{self, Probe};
@@ -73,10 +73,10 @@ pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered
 /// As above, and [`RenderError::Unreadable`].
 pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
     let mut signature = [0; SIGNATURE.len()];
-    source.look(0, &mut signature)?;
+    source.read_at(0, &mut signature)?;
     if &signature != SIGNATURE {
         probe::check_bytes(source.length(), limits.max_bytes)?;
-        return render(&first(source, u64::MAX)?, recipe, limits);
+        return render(&read_prefix(source, u64::MAX)?, recipe, limits);
     }
     let (probe, header) = Probe::read_png(source, recipe, limits)?;
     rendered(header, recipe, &limits.stop, |context| png::render(context, source, &probe))

@@ -84,7 +84,7 @@ impl<'a> ImageData<'a> {
 
     /// Hands out what is at hand of the chunk, of which as many bytes are read as `read` says.
     fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Error> {
-        let piece = self.source.piece(self.at)?;
+        let piece = self.source.bytes_at(self.at)?;
         let piece = &piece[..piece.len().min(self.left)];
         if piece.is_empty() {
             return Err(Error::Unsupported);
@@ -99,7 +99,7 @@ impl<'a> ImageData<'a> {
     /// Holds the checksum behind the chunk against what was read.
     fn leave(&mut self) -> Result<(), Error> {
         let mut sum = [0; 4];
-        let is_whole = self.source.look(self.at, &mut sum)? == sum.len();
+        let is_whole = self.source.read_at(self.at, &mut sum)? == sum.len();
         self.at += sum.len() as u64;
         let is_intact = u64::from(u32::from_be_bytes(sum)) == self.checksum.finalize();
         if is_whole && is_intact { Ok(()) } else { Err(Error::Unsupported) }
