@@ -15,15 +15,16 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
-use crate::backends::local::MissingDirectory;
+use crate::backends::local::{MissingDirectory, OpenError};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
 use crate::metrics::{self, ListenerName, Metrics};
+use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
 use crate::ports::Ports;
-use crate::worker::{Ended, Worker, WorkerSettings};
+use crate::worker::{Ended, StartError, Worker, WorkerSettings};
 use listen::Listener;
 
 pub use operate::{backfill, dead_letters, sweep};
@@ -33,6 +34,10 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Connections of the admin listener: a scraper, a few probes, and a person.
 const MAX_ADMIN_CONNECTIONS: usize = 32;
+
+/// How long a receive from SQS waits for a message. Each poll costs a request, and an idle worker must end within five
+/// seconds of a stop.
+const SQS_POLL_WAIT: Duration = Duration::from_secs(3);
 
 /// How long blocking threads may take to end after everything else did.
 const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,6 +56,9 @@ pub enum Ending {
 /// Whether the settings are at fault: nothing was begun.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error.is::<MissingDirectory>()
+        || matches!(error.downcast_ref(), Some(StartError::NoSuchBucket(_)))
+        || matches!(error.downcast_ref(), Some(OperateError::NoSuchBucket(_)))
+        || matches!(error.downcast_ref(), Some(OpenError::OtherBucket { .. }))
 }
 
 /// Which parts run in this process.
@@ -212,6 +220,7 @@ impl Launch<'_> {
                 readiness.drain();
             })
         };
+        worker.wait_for_bucket(&draining).await?;
         drop(starting);
         let ended = worker.run(draining).await.context("the queue's rules cannot be read");
         watch.abort();
@@ -254,9 +263,9 @@ impl Launch<'_> {
     }
 
     fn settings(&self) -> WorkerSettings {
-        // A poll of SQS costs money, so it is as long as SQS allows; the local queue's is short, and so is Ctrl-C.
+        // A poll in flight is awaited at a stop, so its wait is what an idle worker takes to end.
         let poll_wait = match self.config.backend {
-            BackendConfig::Aws(_) => Duration::from_secs(20),
+            BackendConfig::Aws(_) => SQS_POLL_WAIT,
             BackendConfig::Local(_) => Duration::from_secs(1),
         };
         WorkerSettings {

@@ -15,7 +15,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::event::{self, ObjectCreated};
-use crate::ports::{PortError, Ports};
+use crate::ports::objects::NoSuchBucket;
+use crate::ports::{ErrorKind, PortError, Ports};
 use crate::recipe::Recipe;
 
 /// What the operator's commands work on.
@@ -34,6 +35,14 @@ pub struct Site {
 }
 
 impl Site {
+    /// Checks that the upload bucket is there. In a bucket that does not exist every object looks as if it were gone.
+    async fn check_upload_bucket(&self) -> Result<(), OperateError> {
+        match self.ports.uploads.check_bucket(&self.prefix).await {
+            Err(error) if error.kind == ErrorKind::NotFound => Err(NoSuchBucket { bucket: self.bucket.clone() }.into()),
+            answer => Ok(answer?),
+        }
+    }
+
     /// Puts an event of the object as it is now into the queue: it has no order among the events of its key, so it
     /// changes nothing where nothing is amiss. `at` is since when somebody waits for the image, if anybody does.
     async fn enqueue(&self, key: &str, is_forced: bool, at: Option<Timestamp>) -> Result<(), PortError> {
@@ -59,6 +68,9 @@ pub enum OperateError {
     /// The report cannot be written, or the answer to a question not be read.
     #[error("the report cannot be written, or the answer not be read")]
     Terminal(#[from] io::Error),
+    /// The setting names a bucket that does not exist.
+    #[error(transparent)]
+    NoSuchBucket(#[from] NoSuchBucket),
     /// There is no such dead letter.
     #[error("there is no dead letter {0:?}, neither of that id nor of an image of that id")]
     NoSuchLetter(String),

@@ -1,17 +1,23 @@
-//! The way of one object from its event to `published`: the steps in their order.
+//! The way of one object from its event to `published`: the steps in their order are in [`Pipeline::steps`].
 //!
-//! look, fetch, inspect, admit, claim, render, deliver, publish: each step consumes what the former made. What every
-//! event does to every record is decided in two places only: `judge` says what a record means for an event, and
+//! Each step makes a state from the one before, or ends the attempt. What every event does to every record is decided
+//! in two places only: `judge` says what a record means for an event, and
 //! [`Transition::is_admitted_by`](crate::record::Transition::is_admitted_by) what the catalog lets through.
 
 pub mod admission;
-mod attempt;
+mod claim;
 mod deliver;
-mod failure;
+mod end;
 mod fetch;
+mod inspect;
+mod job;
 mod judge;
+mod read_record;
+mod record_failure;
 mod render;
+mod write;
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +31,11 @@ use crate::ports::{Catalog, ObjectStore};
 use crate::recipe::Recipe;
 use crate::record::ImageId;
 use admission::Admission;
-use attempt::{Attempted, Job, Way};
+use end::{End, Step};
+use job::{ClaimState, EventOrder, Job, Progress};
 
-/// How often a record that keeps changing under an event without a sequencer is looked at again.
-const LOOKS: usize = 4;
+/// Attempts at one receive, for an event without a sequencer whose record keeps changing.
+const MAX_ATTEMPTS: usize = 4;
 
 /// How long a claim keeps other messages out. The work after a claim is bounded, so it is never renewed.
 pub const LEASE: Duration = Duration::from_secs(120);
@@ -151,16 +158,61 @@ impl Pipeline {
                 return Fate::Again { is_outage: true };
             }
         };
-        let mut way = event.sequencer.clone().map_or(Way::Current, Way::Sequenced);
-        for _ in 0..LOOKS {
-            match self.attempt(&job, &way).await {
-                Attempted::Settled(fate) => return fate,
-                Attempted::RecordChanged => {}
+        let mut order = event.sequencer.clone().map_or(EventOrder::Unordered, EventOrder::Sequenced);
+        for _ in 0..MAX_ATTEMPTS {
+            match self.attempt(&job, order.clone()).await {
+                End::Settled(fate) => return fate,
+                End::RecordChanged => {}
                 // The bucket keeps no versions and the object was overwritten under the same sequencer.
-                Attempted::SourceChanged => way = Way::Current,
+                End::SourceChanged => order = EventOrder::Unordered,
+                End::Failed(failure) => return Fate::Again { is_outage: failure.is_outage },
             }
         }
-        tracing::info!("the record changed under every look");
+        tracing::info!("the record changed under every attempt");
         Fate::Again { is_outage: false }
+    }
+
+    /// One attempt, and the record of its failure if it failed.
+    async fn attempt(&self, job: &Job<'_>, order: EventOrder) -> End {
+        if job.delivery.draining.is_cancelled() {
+            return End::Settled(Fate::GivenBack);
+        }
+        let mut progress = Progress::new(order);
+        let (Continue(end) | Break(end)) = self.steps(job, &mut progress).await;
+        let End::Failed(failure) = end else { return end };
+        let recorded = self.record_failure(job, &progress, &failure);
+        if progress.claim == ClaimState::Held {
+            self.unless_abandoned(job, recorded).await.unwrap_or(End::Settled(Fate::GivenBack))
+        } else {
+            recorded.await
+        }
+    }
+
+    /// The steps, in their order.
+    async fn steps(&self, job: &Job<'_>, progress: &mut Progress) -> Step<End> {
+        self.read_record(job, progress).await?;
+        let object = self.fetch(job, progress).await?;
+        let inspected = self.inspect(job, progress, object).await?;
+        let admitted = self.admit(job, inspected).await?;
+        let claimed = self.claim(job, progress, admitted).await?;
+        let published = async {
+            let rendered = self.render(job, progress, claimed).await?;
+            let delivered = self.deliver(job, rendered).await?;
+            self.publish(job, progress, delivered).await
+        };
+        self.unless_abandoned(job, published).await.unwrap_or(Break(End::Settled(Fate::GivenBack)))
+    }
+
+    /// What the work after the claim comes to. `None` if the drain's deadline passes first: the claim is then released,
+    /// so that the next worker may begin at once.
+    async fn unless_abandoned<T>(&self, job: &Job<'_>, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = job.delivery.abandoned.cancelled() => {
+                self.release(job, "the worker ended before the work did".to_owned()).await;
+                None
+            }
+            done = work => Some(done),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! The worker: receives messages, keeps them while they are worked on, settles them, drains at the end.
 
 mod breaker;
+mod delay;
+mod foreign;
 mod keeper;
 mod message;
 mod objects;
 mod settle;
+mod start;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +21,11 @@ use crate::clock::SharedClock;
 use crate::metrics;
 use crate::pipeline::Pipeline;
 use crate::ports::queue::{Message, QueueAttributes};
-use crate::ports::{ErrorKind, PortError, Queue};
+use crate::ports::{PortError, Queue};
 use breaker::Breaker;
+use foreign::BucketEvidence;
 use keeper::Keeper;
+pub use start::StartError;
 
 /// Messages that one receive asks for, and permits it waits for: SQS gives no more at once.
 const BATCH: usize = 10;
@@ -60,6 +65,7 @@ struct Run {
     worker: Worker,
     keeper: Keeper,
     breaker: Breaker,
+    bucket_evidence: BucketEvidence,
     max_receives: Option<u32>,
     draining: CancellationToken,
     abandoned: CancellationToken,
@@ -81,10 +87,12 @@ impl Worker {
             return Ok(Ended::Drained);
         };
         let keeper = Keeper::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
+        let bucket_evidence = BucketEvidence::new(&self.pipeline.source.bucket);
         let run = Arc::new(Run {
             worker: self,
             keeper,
             breaker,
+            bucket_evidence,
             max_receives,
             draining: shutdown,
             abandoned: CancellationToken::new(),
@@ -92,34 +100,6 @@ impl Worker {
         let tasks = TaskTracker::new();
         run.receive_until_shutdown(&tasks).await;
         Ok(run.drain(&tasks).await)
-    }
-
-    /// Asks for the queue's rules until it answers: a worker that begins during an outage waits like the others. `None`
-    /// on shutdown.
-    async fn queue_rules(
-        &self,
-        breaker: &Breaker,
-        shutdown: &CancellationToken,
-    ) -> Result<Option<QueueAttributes>, PortError> {
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(None),
-                _ = breaker.allowed(1) => {}
-            }
-            match self.queue.attributes().await {
-                Ok(attributes) => {
-                    breaker.succeeded();
-                    return Ok(Some(attributes));
-                }
-                Err(error) if error.kind.is_outage() || error.kind == ErrorKind::Damaged => {
-                    metrics::port_error(&error);
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the queue does not tell its rules");
-                    breaker.failed();
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

@@ -106,7 +106,8 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    # Without it S3 says "denied" of an object that is gone, and that would be tried again for ever.
+    # The worker lists the bucket before it receives. Without it S3 also says "denied" of an object that is gone, and
+    # that would be tried again for ever.
     sid       = "TellMissingFromDenied"
     actions   = ["s3:ListBucket"]
     resources = [local.upload_bucket_arn]

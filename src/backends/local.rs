@@ -5,6 +5,7 @@
 //! processes may share the directory.
 
 mod access;
+mod bucket_names;
 mod buffers;
 mod catalog;
 mod commits;
@@ -80,6 +81,9 @@ impl LocalBackend {
         let path = start.database();
         let database = Database::open(&path)?;
         let in_database = |error| OpenError::of_database(&path, error);
+        database
+            .at_start(|connection| Ok(bucket_names::check(connection, &config.dir, upload_bucket, thumbnail_bucket)))
+            .map_err(in_database)??;
         recover(&start, &database)?;
         database.at_start(|connection| connection.execute_batch(used_keys::TABLE)).map_err(in_database)?;
         if config.max_stored_bytes.is_some() {

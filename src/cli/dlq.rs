@@ -21,7 +21,8 @@ enum DlqCommand {
     ///
     /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal` and `source_missing` are the image's own;
     /// `unfinished`: there is no verdict; `settled`: it was decided meanwhile; `unreadable`: no upload event;
-    /// `other_bucket`: an event of another bucket.
+    /// `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very upload, so
+    /// DARKROOM_UPLOAD_BUCKET is wrong.
     List {
         #[command(flatten)]
         selection: Selection,
@@ -37,7 +38,7 @@ enum DlqCommand {
     /// Put dead letters back into the queue, to be tried again
     ///
     /// Each is sent before it is deleted: a redrive that is killed loses nothing, and a message that is there twice
-    /// changes nothing. `unreadable` and `other_bucket` are left alone unless they are asked for.
+    /// changes nothing. `unreadable`, `other_bucket` and `wrong_bucket` are left alone unless they are asked for.
     Redrive {
         #[command(flatten)]
         selection: Selection,

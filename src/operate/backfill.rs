@@ -110,6 +110,7 @@ pub async fn backfill(
     out: &mut dyn Write,
     report: &mut BackfillReport,
 ) -> Result<(), OperateError> {
+    site.check_upload_bucket().await?;
     if progress.is_shown() {
         progress.begin("objects", count(site, terms).await?);
     }

@@ -15,6 +15,8 @@ pub enum Cause {
     Unreadable,
     /// The event is of a bucket that is none of ours.
     OtherBucket,
+    /// The event is of another bucket than the settings name, and the image waits for exactly this upload.
+    WrongBucket,
     /// There is no verdict on the upload.
     Unfinished,
     /// The image is `failed`.
@@ -25,13 +27,14 @@ pub enum Cause {
 
 impl Cause {
     /// The causes that the record does not tell, in the order in which they say the most about a message.
-    const OWN: [Self; 4] = [Self::Unreadable, Self::OtherBucket, Self::Unfinished, Self::Settled];
+    const OWN: [Self; 5] = [Self::Unreadable, Self::WrongBucket, Self::OtherBucket, Self::Unfinished, Self::Settled];
 
     /// Its name in lists and filters.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
             Self::OtherBucket => "other_bucket",
+            Self::WrongBucket => "wrong_bucket",
             Self::Unfinished => "unfinished",
             Self::Failed(reason) => reason.as_str(),
             Self::Settled => "settled",
@@ -44,9 +47,9 @@ impl Cause {
         own.or_else(|| Reason::from_name(name).map(Self::Failed))
     }
 
-    /// Whether no number of further receives makes a difference.
+    /// Whether no number of further receives makes a difference, with the settings as they are.
     pub const fn is_hopeless(self) -> bool {
-        matches!(self, Self::Unreadable | Self::OtherBucket)
+        matches!(self, Self::Unreadable | Self::OtherBucket | Self::WrongBucket)
     }
 
     /// What it means.
@@ -54,7 +57,14 @@ impl Cause {
         match self {
             Self::Unreadable => "the message, or a part of it, is no upload event",
             Self::OtherBucket => "the event is of another bucket than DARKROOM_UPLOAD_BUCKET",
-            Self::Unfinished => "there is no verdict: its last worker died, or could not reach the catalog",
+            Self::WrongBucket => {
+                "the event is of another bucket than DARKROOM_UPLOAD_BUCKET, and an image waits for this upload: the \
+                 setting is wrong"
+            }
+            Self::Unfinished => {
+                "there is no verdict: its last worker died, could not reach the catalog, or had another \
+                 DARKROOM_UPLOAD_BUCKET"
+            }
             Self::Settled => "the upload was decided meanwhile, or a newer one of the same key came after it",
             Self::Failed(Reason::Unavailable) => "a service did not answer, or refused, until the last receive",
             Self::Failed(Reason::RenderTimeout) => "rendering takes longer than DARKROOM_RENDER_TIMEOUT",
@@ -68,7 +78,11 @@ impl Cause {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Unreadable => "find out who sends such messages to the queue, then drop it",
-            Self::OtherBucket => "lead that bucket's notification elsewhere, then drop it",
+            Self::OtherBucket => {
+                "if uploads land in that bucket, set DARKROOM_UPLOAD_BUCKET to it, then redrive it; else lead that bucket's \
+                 notification elsewhere, then drop it"
+            }
+            Self::WrongBucket => "set DARKROOM_UPLOAD_BUCKET to the event's bucket, for workers too, then redrive it",
             Self::Unfinished => "redrive it",
             Self::Settled => "drop it; a redrive changes nothing and ends the same",
             Self::Failed(Reason::Unavailable) => "see that queue, store and catalog answer, then redrive it",
@@ -114,7 +128,12 @@ impl Letter {
     pub fn last_error(&self) -> Option<String> {
         match event::parse(&self.message.body) {
             Err(error) => Some(error.to_string()),
-            Ok(_) => self.subject().and_then(|subject| subject.record.as_ref()?.last_error.clone()),
+            Ok(_) => self.subject().and_then(|subject| match subject.cause {
+                Cause::OtherBucket | Cause::WrongBucket => {
+                    Some(format!("an event of bucket {:?}", subject.event.bucket))
+                }
+                _ => subject.record.as_ref()?.last_error.clone(),
+            }),
         }
     }
 
@@ -146,25 +165,33 @@ impl Site {
         causes.extend(subjects.iter().map(|subject| subject.cause));
         causes.sort_by_key(|cause| match cause {
             Cause::Unreadable => 0,
-            Cause::OtherBucket => 1,
-            Cause::Unfinished => 2,
-            Cause::Failed(_) => 3,
-            Cause::Settled => 4,
+            Cause::WrongBucket => 1,
+            Cause::OtherBucket => 2,
+            Cause::Unfinished => 3,
+            Cause::Failed(_) => 4,
+            Cause::Settled => 5,
         });
         Ok(Letter { message, subjects, cause: causes.first().copied().unwrap_or(Cause::Settled) })
     }
 
     async fn subject_of(&self, event: ObjectCreated, message: &Message) -> Result<Subject, PortError> {
-        if event.bucket != self.bucket {
-            return Ok(Subject { event, image: None, record: None, cause: Cause::OtherBucket });
-        }
+        let is_foreign = event.bucket != self.bucket;
         let Some(image) = ImageId::of_key(&self.prefix, &event.key) else {
-            return Ok(Subject { event, image: None, record: None, cause: Cause::Settled });
+            let cause = if is_foreign { Cause::OtherBucket } else { Cause::Settled };
+            return Ok(Subject { event, image: None, record: None, cause });
         };
         let record = self.ports.catalog.look(&image).await?;
-        let cause = cause_of(&event, record.as_ref(), message);
+        if is_foreign && !record.as_ref().is_some_and(|record| waits_for(record, &event)) {
+            return Ok(Subject { event, image: None, record: None, cause: Cause::OtherBucket });
+        }
+        let cause = if is_foreign { Cause::WrongBucket } else { cause_of(&event, record.as_ref(), message) };
         Ok(Subject { event, image: Some(image), record, cause })
     }
+}
+
+/// Whether the API handed out an upload URL for the event's key, and no worker has seen the upload.
+fn waits_for(record: &ImageRecord, event: &ObjectCreated) -> bool {
+    record.status == Status::WaitingForUpload && record.key == event.key
 }
 
 /// What the record says of the upload that the event tells of.

@@ -103,6 +103,7 @@ impl fmt::Display for SweepReport {
 /// # Errors
 /// When a call fails: the next sweep finds what this one did not get to.
 pub async fn sweep(site: &Site, terms: SweepTerms, report: &mut SweepReport) -> Result<(), OperateError> {
+    site.check_upload_bucket().await?;
     let is_queue_long = site.ports.queue.attributes().await?.visible > SweepTerms::LONG_QUEUE;
     let mut sweep = Sweep {
         site,

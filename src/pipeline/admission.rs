@@ -18,7 +18,7 @@ const CLAIMS_AHEAD: usize = 1;
 pub struct Admission {
     sources: Pool,
     decodes: Pool,
-    places: Arc<Semaphore>,
+    claims: Arc<Semaphore>,
     slots: Arc<Slots>,
     render: Arc<RwLock<()>>,
 }
@@ -38,7 +38,7 @@ pub struct Memory {
 
 /// The right to claim an image: soon there will be a slot. Returned when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ClaimPermit {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -59,7 +59,7 @@ pub struct Slot {
 
 /// The right to render now: beside others, or alone.
 #[derive(Debug)]
-pub enum Turn {
+pub enum RenderPermit {
     /// Beside others.
     Shared(OwnedRwLockReadGuard<()>),
     /// Alone: an image whose previous claim died without a word may be what killed its process.
@@ -112,7 +112,7 @@ impl Admission {
         Self {
             sources: Pool::new(source_bytes),
             decodes: Pool::new(decode_bytes),
-            places: Arc::new(Semaphore::new(slots + CLAIMS_AHEAD)),
+            claims: Arc::new(Semaphore::new(slots + CLAIMS_AHEAD)),
             slots: Arc::new(Slots { used: Mutex::new(0), freed: Condvar::new(), total: slots }),
             render: Arc::new(RwLock::new(())),
         }
@@ -128,10 +128,10 @@ impl Admission {
         self.decodes.reserve(bytes).await
     }
 
-    /// Waits for a place among those that may claim.
-    #[expect(clippy::expect_used, reason = "the places are never closed")]
-    pub async fn place(&self) -> Place {
-        Place { _permit: self.places.clone().acquire_owned().await.expect("the places are never closed") }
+    /// Waits for the right to claim an image.
+    #[expect(clippy::expect_used, reason = "the semaphore is never closed")]
+    pub async fn claim_permit(&self) -> ClaimPermit {
+        ClaimPermit { _permit: self.claims.clone().acquire_owned().await.expect("the semaphore is never closed") }
     }
 
     /// The render slots.
@@ -139,12 +139,12 @@ impl Admission {
         Arc::clone(&self.slots)
     }
 
-    /// Waits for the turn to render: alone means that nobody else renders meanwhile.
-    pub async fn turn(&self, is_alone: bool) -> Turn {
+    /// Waits for the right to render; alone means that nothing else is rendered meanwhile.
+    pub async fn render_permit(&self, is_alone: bool) -> RenderPermit {
         if is_alone {
-            Turn::Alone(self.render.clone().write_owned().await)
+            RenderPermit::Alone(self.render.clone().write_owned().await)
         } else {
-            Turn::Shared(self.render.clone().read_owned().await)
+            RenderPermit::Shared(self.render.clone().read_owned().await)
         }
     }
 
@@ -199,10 +199,10 @@ mod tests {
     #[tokio::test]
     async fn one_image_more_is_claimed_than_rendered() {
         let admission = Admission::new(MIB, MIB, 2);
-        let places = [admission.place().await, admission.place().await, admission.place().await];
-        assert!(admission.place().now_or_never().is_none());
-        drop(places);
-        assert!(admission.place().now_or_never().is_some());
+        let permits = [admission.claim_permit().await, admission.claim_permit().await, admission.claim_permit().await];
+        assert!(admission.claim_permit().now_or_never().is_none());
+        drop(permits);
+        assert!(admission.claim_permit().now_or_never().is_some());
     }
 
     #[test]
@@ -226,12 +226,12 @@ mod tests {
     #[tokio::test]
     async fn alone_means_alone() {
         let admission = Admission::new(MIB, MIB, 2);
-        let shared = admission.turn(false).await;
-        let mut alone = Box::pin(admission.turn(true));
+        let shared = admission.render_permit(false).await;
+        let mut alone = Box::pin(admission.render_permit(true));
         assert!((&mut alone).now_or_never().is_none());
         drop(shared);
         let alone = (&mut alone).now_or_never();
         assert!(alone.is_some());
-        assert!(admission.turn(false).now_or_never().is_none());
+        assert!(admission.render_permit(false).now_or_never().is_none());
     }
 }

@@ -1,20 +1,23 @@
-//! Rendering on a blocking thread, under a deadline, and what follows it.
+//! Rendering on a blocking thread, under a deadline.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use darkroom_thumbnail::{Header, Refusal, RenderError, Rendered, Stop, Stopped};
+use darkroom_thumbnail::{Header, RenderError, Rendered, Stop, Stopped};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use super::admission::{Slot, Turn};
-use super::attempt::{Claim, Job};
-use super::failure::Failure;
-use super::{Fate, Pipeline};
-use crate::metrics::{self, Outcome, Stage};
-use crate::record::{Applied, Change, Guard, Reason, SourceId};
+use super::Pipeline;
+use super::admission::{RenderPermit, Slot};
+use super::claim::Claimed;
+use super::end::{End, Failure, Step};
+use super::inspect::InspectedObject;
+use super::job::{Job, Progress};
+use crate::metrics::{self, Stage};
+use crate::record::{Reason, SourceId};
 
-/// Stops the render thread when nobody waits for it any more.
+/// Stops the render thread when its result is not waited for any more.
 struct StopOnDrop(Stop);
 
 impl Drop for StopOnDrop {
@@ -23,40 +26,18 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Why there is nothing to deliver.
-enum Unrendered {
-    Refused(Refusal),
-    Failed(Failure),
+/// The thumbnails of an object.
+pub(super) struct RenderedObject {
+    pub(super) src: SourceId,
+    pub(super) rendered: Rendered,
 }
 
 impl Pipeline {
-    /// Everything after the claim; given back when the drain's deadline passes first.
-    pub(super) async fn finish(&self, job: &Job<'_>, claim: Claim) -> Fate {
-        let src = claim.source.info.src.clone();
-        tokio::select! {
-            biased;
-            () = job.delivery.abandoned.cancelled() => self.abandon(job).await,
-            fate = self.render_and_publish(job, claim, &src) => fate,
-        }
-    }
-
-    async fn render_and_publish(&self, job: &Job<'_>, claim: Claim, src: &SourceId) -> Fate {
-        let rendered = match self.render(claim).await {
-            Ok(rendered) => rendered,
-            Err(Unrendered::Refused(refusal)) => return self.reject_claimed(job, src, refusal).await,
-            Err(Unrendered::Failed(failure)) => return self.failed_after_claim(job, Some(src), &failure).await,
-        };
-        match self.deliver_and_publish(job, src, rendered).await {
-            Ok(fate) => fate,
-            Err(failure) => self.failed_after_claim(job, Some(src), &failure).await,
-        }
-    }
-
     /// Renders on a blocking thread. Slot and memory return with that thread, not with whoever waits for it.
-    async fn render(&self, claim: Claim) -> Result<Rendered, Unrendered> {
-        let turn = self.admission.turn(claim.past.is_dead_claim).await;
+    pub(super) async fn render(&self, job: &Job<'_>, progress: &Progress, claimed: Claimed) -> Step<RenderedObject> {
+        let render_permit = self.admission.render_permit(claimed.renders_alone).await;
         let timeout = self.limits.render_timeout;
-        let bytes = claim.source.info.bytes;
+        let (src, source_bytes) = (claimed.object.info.src.clone(), claimed.object.info.bytes);
         let stop = Stop::default();
         let _stop_on_drop = StopOnDrop(stop.clone());
         let recipe = Arc::clone(&self.recipe);
@@ -67,53 +48,34 @@ impl Pipeline {
             let begun = Arc::clone(&begun);
             move || {
                 let _span = span.entered();
-                let Claim { source, image, decode_memory, place, .. } = claim;
+                let Claimed { object, decode_memory, permit, .. } = claimed;
+                let InspectedObject { image, source_memory, .. } = object;
                 let slot = slots.take();
                 let started = *begun.get_or_init(Instant::now);
                 let stop = stop.with_deadline(std::time::Instant::now() + timeout);
                 let rendered = image.render(&recipe, &stop);
                 metrics::stage(Stage::Render, started.elapsed());
-                drop((image, source.bytes));
-                drop::<(Turn, Slot, _, _, _)>((turn, slot, place, decode_memory, source.memory));
+                drop(image);
+                drop::<(RenderPermit, Slot, _, _, _)>((render_permit, slot, permit, decode_memory, source_memory));
                 rendered
             }
         });
         let Some(joined) = in_time(thread, &begun, timeout * 2).await else {
             tracing::error!(timeout = ?timeout, "a render thread is past twice its deadline: this process must end");
             self.stuck.cancel();
-            return Err(timed_out());
+            return Break(timed_out());
         };
         match joined {
             Ok(Ok(rendered)) => {
-                measure(&rendered, bytes);
-                Ok(rendered)
+                measure(&rendered, source_bytes);
+                Continue(RenderedObject { src, rendered })
             }
-            Ok(Err(RenderError::Refused(refusal))) => Err(Unrendered::Refused(refusal)),
-            Ok(Err(RenderError::Stopped(Stopped::Deadline))) => Err(timed_out()),
-            Ok(Err(error)) => Err(Unrendered::Failed(Failure::internal(error.to_string()))),
-            Err(panic) => Err(Unrendered::Failed(Failure::internal(format!("the renderer panicked: {panic}")))),
+            // Only decoding showed that the upload is damaged.
+            Ok(Err(RenderError::Refused(refusal))) => Break(self.reject(job, progress, refusal).await),
+            Ok(Err(RenderError::Stopped(Stopped::Deadline))) => Break(timed_out()),
+            Ok(Err(error)) => Break(Failure::internal(error.to_string()).into()),
+            Err(panic) => Break(Failure::internal(format!("the renderer panicked: {panic}")).into()),
         }
-    }
-
-    /// Only decoding showed that the upload is damaged.
-    async fn reject_claimed(&self, job: &Job<'_>, src: &SourceId, refusal: Refusal) -> Fate {
-        let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
-        tracing::info!(reason = reason.as_str(), detail, "rejected");
-        let change = Change::Reject { reason, src: Some(src.clone()), detail };
-        match self.write(job, Guard::Hold, change).await {
-            Ok(Applied::Written { .. }) => {
-                metrics::rejected(reason);
-                Fate::Done(Outcome::Rejected)
-            }
-            Ok(Applied::Refused { .. }) => Fate::Done(Outcome::Superseded),
-            Err(failure) => self.failed_after_claim(job, Some(src), &failure).await,
-        }
-    }
-
-    /// The drain's deadline came before the end: the next worker may begin at once.
-    async fn abandon(&self, job: &Job<'_>) -> Fate {
-        self.release(job, "the worker ended before the work did".to_owned()).await;
-        Fate::GivenBack
     }
 }
 
@@ -150,9 +112,8 @@ fn measure(rendered: &Rendered, source_bytes: u64) {
     }
 }
 
-fn timed_out() -> Unrendered {
-    let error = "rendering took longer than its deadline".to_owned();
-    Unrendered::Failed(Failure { reason: Reason::RenderTimeout, error, is_outage: false })
+fn timed_out() -> End {
+    Failure::new(Reason::RenderTimeout, "rendering took longer than its deadline".to_owned()).into()
 }
 
 #[cfg(test)]

@@ -101,9 +101,23 @@ pub struct VersionPage {
     pub next: Option<VersionCursor>,
 }
 
+/// The setting names a bucket that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "DARKROOM_UPLOAD_BUCKET is {bucket:?}, and there is no bucket of that name: set it to the bucket that uploads land in"
+)]
+pub struct NoSuchBucket {
+    /// The name that is set.
+    pub bucket: String,
+}
+
 /// One bucket.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
+    /// Checks that the bucket can be listed under `prefix`. `NotFound` when there is no bucket of that name: no other
+    /// call says so, to all others a missing bucket is `Denied`.
+    async fn check_bucket(&self, prefix: &str) -> Result<(), PortError>;
+
     /// Reads an object: that version if one is named, else the current one.
     ///
     /// A body that breaks off or arrives damaged is read again in place a few times, then [`ErrorKind::Damaged`](super::ErrorKind::Damaged).

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tracing::Instrument;
 
 use super::Run;
+use super::delay::{dead_delay, kept_delay, retry_delay};
+use super::foreign::Foreign;
 use super::keeper::Lease;
 use super::objects::ObjectNames;
 use super::settle::Settlement;
@@ -12,11 +14,6 @@ use crate::event::{self, Event, ParseError};
 use crate::metrics::{self, Outcome};
 use crate::pipeline::{Delivery, Fate};
 use crate::ports::queue::Message;
-
-/// The retry's delay after the first receive; it doubles with each.
-const FIRST_DELAY: Duration = Duration::from_secs(5);
-/// The longest delay of a retry.
-const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 
 impl Run {
     /// Works on a message and settles it; work is dropped when the lease is lost, since another worker has it then.
@@ -65,10 +62,15 @@ impl Run {
             Ok(events) => events,
             Err(error) => {
                 self.log_unusable(message, &[error.to_string()]);
-                return Settlement::Dead { is_last };
+                let delay = dead_delay(message.receive_count, self.max_receives);
+                return Settlement::Dead { is_last, delay };
             }
         };
-        self.log_unusable(message, &self.unusable_records(events));
+        let kept = self.kept(message, events);
+        // A kept message is reported when it becomes a dead letter, and by the evidence before.
+        if kept.is_none() || is_last {
+            self.log_unusable(message, &self.unusable_records(events));
+        }
         let delivery = Delivery {
             message: message.id.clone(),
             receive_count: message.receive_count,
@@ -84,11 +86,32 @@ impl Run {
                     Fate::Done(Outcome::Ignored)
                 }
                 Event::Unreadable(_) => Fate::Dead { is_outage: false },
-                Event::Created(created) => self.worker.pipeline.process(created, &delivery).await,
+                Event::Created(created) => match kept {
+                    Some(fate) => fate,
+                    None => self.worker.pipeline.process(created, &delivery).await,
+                },
             });
         }
         self.tell_the_breaker(&fates);
-        self.combine(&fates, message, is_last)
+        match self.combine(&fates, message, is_last) {
+            Settlement::Retry(_) if kept.is_some() => Settlement::Retry(self.kept_delay(message, is_last)),
+            Settlement::Dead { is_last, .. } if kept.is_some() => {
+                Settlement::Dead { is_last, delay: self.kept_delay(message, is_last) }
+            }
+            settlement => settlement,
+        }
+    }
+
+    /// The fate of every event of a message that is kept: all of them are of other buckets, and none of the own has come.
+    fn kept(&self, message: &Message, events: &[Event]) -> Option<Fate> {
+        match self.bucket_evidence.judge(message, events)? {
+            Foreign::Kept { is_trouble } => Some(Fate::Again { is_outage: is_trouble }),
+            Foreign::Stranger => None,
+        }
+    }
+
+    fn kept_delay(&self, message: &Message, is_last: bool) -> Duration {
+        kept_delay(message.receive_count, is_last).max(self.breaker.remaining())
     }
 
     /// Why records of the message can never be worked on: they are not readable, or of another bucket.
@@ -135,7 +158,7 @@ impl Run {
             return Settlement::Retry(retry_delay(message.receive_count).max(self.breaker.remaining()));
         }
         if must_try_again || fates.iter().any(|fate| matches!(fate, Fate::Dead { .. })) {
-            return Settlement::Dead { is_last };
+            return Settlement::Dead { is_last, delay: dead_delay(message.receive_count, self.max_receives) };
         }
         let outcome = fates.iter().find_map(|fate| match fate {
             Fate::Done(outcome) if *outcome != Outcome::Ignored => Some(*outcome),
@@ -151,14 +174,6 @@ fn is_reported_on(receive_count: u32, max_receives: Option<u32>) -> bool {
     max_receives.map_or(receive_count == 1, |max| receive_count >= max)
 }
 
-/// 5 s doubling with each receive, full jitter, at most 15 minutes: retries of one outage spread out.
-fn retry_delay(receive_count: u32) -> Duration {
-    let doublings = receive_count.saturating_sub(1).min(16);
-    let longest = (FIRST_DELAY * 2u32.pow(doublings)).min(LONGEST_DELAY);
-    let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-    longest.mul_f64(share)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,15 +185,5 @@ mod tests {
         assert_eq!(reported(Some(3)), [3, 4]);
         assert_eq!(reported(Some(5)), [0; 0]);
         assert_eq!(reported(None), [1]);
-    }
-
-    #[test]
-    fn retry_delays_double_up_to_fifteen_minutes() {
-        for (receive_count, longest_secs) in [(1, 5), (2, 10), (3, 20), (8, 640), (9, 900), (10, 900), (u32::MAX, 900)]
-        {
-            let longest = (0..200).map(|_| retry_delay(receive_count)).max().unwrap();
-            let bound = Duration::from_secs(longest_secs);
-            assert!(longest <= bound && longest > bound / 2, "{receive_count}: {longest:?}");
-        }
     }
 }

@@ -15,10 +15,12 @@ pub(super) enum Settlement {
     Delete(Outcome),
     /// Visible again after the delay.
     Retry(Duration),
-    /// Visible again at once, until the queue moves it to the dead letters. Never deleted: they are the record of it.
+    /// Visible again, until the queue moves it to the dead letters. Never deleted: they are the record of it.
     Dead {
         /// Whether the next poll moves it: only then does it count as a dead letter.
         is_last: bool,
+        /// Until it is visible; zero unless the queue has no receive limit, or the message is kept.
+        delay: Duration,
     },
     /// Visible again at once: this process ends.
     GiveBack,
@@ -41,15 +43,14 @@ impl Run {
         let (outcome, answers) = match settlement {
             Settlement::Delete(outcome) => (outcome, queue.delete(&[receipt]).await),
             Settlement::Retry(delay) => (Outcome::Retried, queue.release(&[(receipt, delay)]).await),
-            Settlement::Dead { is_last: true } => {
-                (Outcome::DeadLettered, queue.release(&[(receipt, Duration::ZERO)]).await)
+            Settlement::Dead { is_last, delay } => {
+                let outcome = if is_last { Outcome::DeadLettered } else { Outcome::Released };
+                (outcome, queue.release(&[(receipt, delay)]).await)
             }
-            Settlement::Dead { is_last: false } | Settlement::GiveBack => {
-                (Outcome::Released, queue.release(&[(receipt, Duration::ZERO)]).await)
-            }
+            Settlement::GiveBack => (Outcome::Released, queue.release(&[(receipt, Duration::ZERO)]).await),
         };
         metrics::settled(outcome);
-        if settlement == (Settlement::Dead { is_last: false }) {
+        if matches!(settlement, Settlement::Dead { is_last: false, .. }) {
             tracing::debug!(outcome = outcome.as_str(), image.id = names.ids(), object.key = names.keys(), "settled");
         } else {
             tracing::info!(outcome = outcome.as_str(), image.id = names.ids(), object.key = names.keys(), "settled");

@@ -4,6 +4,7 @@
 //! AWS instead, with the credentials and region of the SDK's own chain; what they make there they remove.
 
 pub(crate) mod account;
+mod bucket_setting;
 mod calls;
 mod check;
 mod crashes;
@@ -17,4 +18,5 @@ mod operate;
 mod outcomes;
 mod rules;
 mod soak;
+mod stopping;
 mod walk_through;

@@ -9,6 +9,7 @@ mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
 mod bad_input;
+mod bucket_setting;
 mod contract;
 mod documents;
 mod examples;

@@ -1,6 +1,7 @@
 //! The real binary on one machine, as a user runs it: uploads over HTTP, kills, several processes, a full disk.
 
 mod access;
+mod bucket_names;
 mod crowd;
 mod data_directory;
 mod kills;

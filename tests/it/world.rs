@@ -25,7 +25,7 @@ use darkroom::ports::Ports;
 use darkroom::ports::queue::QueueAttributes;
 use darkroom::recipe::{Format, Recipe, ThumbnailKey};
 use darkroom::record::{ImageId, ImageRecord, Reason, Sequencer, SourceId, Status};
-use darkroom::worker::{Ended, Worker, WorkerSettings};
+use darkroom::worker::{Ended, StartError, Worker, WorkerSettings};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -131,6 +131,20 @@ impl World {
     /// Starts a worker on the world's directory; returns its number.
     pub fn start_worker(&mut self) -> usize {
         let faults = self.faults.of_one_worker();
+        let worker = self.worker(&faults);
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(worker.run(shutdown.clone()));
+        let task = tokio::spawn(async move { task.await.unwrap().unwrap() });
+        self.workers.push(Some(RunningWorker { shutdown, faults, task }));
+        self.workers.len() - 1
+    }
+
+    /// What a worker does before it receives.
+    pub async fn wait_for_bucket(&self, shutdown: &CancellationToken) -> Result<(), StartError> {
+        self.worker(&self.faults).wait_for_bucket(shutdown).await
+    }
+
+    fn worker(&self, faults: &Faults) -> Worker {
         let ports = faults.wrap(self.ports.clone());
         let options = &self.options;
         let settings = WorkerSettings {
@@ -140,12 +154,7 @@ impl World {
             drain_timeout: options.drain_timeout,
         };
         let pipeline = Arc::new(self.pipeline(&ports));
-        let worker = Worker::new(ports.queue, pipeline, self.clock.clone(), settings);
-        let shutdown = CancellationToken::new();
-        let task = tokio::spawn(worker.run(shutdown.clone()));
-        let task = tokio::spawn(async move { task.await.unwrap().unwrap() });
-        self.workers.push(Some(RunningWorker { shutdown, faults, task }));
-        self.workers.len() - 1
+        Worker::new(ports.queue, pipeline, self.clock.clone(), settings)
     }
 
     fn pipeline(&self, ports: &Ports) -> Pipeline {

@@ -19,9 +19,16 @@ pub(super) struct Patience {
     attempt_timeout: Duration,
 }
 
-/// The poll itself lasts up to 20 s, and its answer must still arrive. Never retried here: the receive loop has a
-/// backoff of its own and must see every failure, or an outage would be probed twice over.
-pub(super) const RECEIVE: Patience = Patience::new(1, 26_000);
+/// A poll lasts up to `wait`, and its answer must still arrive: messages of an answer that is given up stay hidden for their
+/// whole timeout. A stop waits for a poll in flight, so the margin is small. Never retried here: the receive loop has
+/// a backoff of its own and must see every failure, or an outage would be probed twice over.
+pub(super) fn receive(wait: Duration) -> Patience {
+    Patience { attempts: 1, attempt_timeout: wait + POLL_MARGIN }
+}
+
+/// How long after its wait a poll may be answered. With the wait of a worker's poll it is less than the ten seconds that
+/// `docker stop` gives a process.
+const POLL_MARGIN: Duration = Duration::from_secs(5);
 
 /// Settling is idempotent, and a delete that gets lost costs a whole redelivery.
 pub(super) const SETTLE: Patience = Patience::new(4, 5_000);

@@ -88,6 +88,17 @@ impl S3Store {
 
 #[async_trait]
 impl ObjectStore for S3Store {
+    async fn check_bucket(&self, prefix: &str) -> Result<(), PortError> {
+        // HeadBucket answers without a body: there, a missing bucket cannot be told from an endpoint that is not S3.
+        let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(1);
+        let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
+        answer.map(|_| ()).map_err(|error| {
+            let code = error.as_service_error().and_then(|error| error.meta().code());
+            let kind = if code == Some("NoSuchBucket") { ErrorKind::NotFound } else { errors::kind(&error) };
+            PortError::with_source(kind, "objects.list", error)
+        })
+    }
+
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
         let mut last_read = None;
         let mut pause = FIRST_PAUSE;

@@ -14,7 +14,7 @@ use aws_sdk_sqs::types::{
 use md5::{Digest, Md5};
 
 use self::linger::Linger;
-use super::clients::{EXTEND, INSPECT, Patience, RECEIVE, SEND, SETTLE};
+use super::clients::{self, EXTEND, INSPECT, Patience, SEND, SETTLE};
 use super::errors;
 use crate::clock::Timestamp;
 use crate::ports::queue::{Message, QueueAttributes, Receipt};
@@ -81,16 +81,17 @@ impl Queue for SqsQueue {
 
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
         let Calls { client, url } = &self.calls;
+        let wait = wait.min(MAX_WAIT);
         let call = client
             .receive_message()
             .queue_url(url)
             .max_number_of_messages(i32::try_from(max.clamp(1, BATCH)).unwrap_or(1))
-            .wait_time_seconds(whole_seconds(wait.min(MAX_WAIT)))
+            .wait_time_seconds(whole_seconds(wait))
             .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
             .message_system_attribute_names(MessageAttribute::ApproximateReceiveCount)
             .message_system_attribute_names(MessageAttribute::SentTimestamp)
             .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp);
-        let answer = call.customize().config_override(RECEIVE.sqs()).send().await;
+        let answer = call.customize().config_override(clients::receive(wait).sqs()).send().await;
         let answer = answer.map_err(|error| errors::port_error("queue.receive", error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(message).collect())
     }

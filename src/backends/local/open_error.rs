@@ -83,6 +83,23 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
+    /// The directory was used under another bucket name.
+    #[error(
+        "{} holds {what} of bucket {found} and none of bucket {set}: set {variable} to {found}, or choose another directory \
+         with DARKROOM_DIR", path.display()
+    )]
+    OtherBucket {
+        /// The directory.
+        path: PathBuf,
+        /// What it holds.
+        what: &'static str,
+        /// The setting.
+        variable: &'static str,
+        /// The name that is set, or the default.
+        set: String,
+        /// The name, or the names, in the directory.
+        found: String,
+    },
     /// The signing key has been cut short or replaced.
     #[error("the signing key {} is damaged: delete it to get a new one; addresses signed before stop working", path.display())]
     Key {

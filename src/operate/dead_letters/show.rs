@@ -29,6 +29,10 @@ pub async fn show(site: &Site, id: &str, out: &mut dyn Write) -> Result<(), Oper
         writeln!(out, "what to do  {}", letter.cause.advice())?;
         for subject in &letter.subjects {
             writeln!(out, "\nobject      {}", printable(&subject.event.key))?;
+            if subject.event.bucket != site.bucket {
+                let (bucket, own) = (printable(&subject.event.bucket), &site.bucket);
+                writeln!(out, "bucket      {bucket}; DARKROOM_UPLOAD_BUCKET is {own}")?;
+            }
             match &subject.record {
                 Some(record) => writeln!(out, "record      {}", pretty(record)?)?,
                 None => writeln!(out, "record      none")?,

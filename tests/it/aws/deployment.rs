@@ -107,17 +107,24 @@ impl Deployment {
 
     /// Starts `darkroom {role}` with further settings, and waits until it is ready.
     pub(crate) async fn start(&self, role: &str, settings: &[(&str, &str)]) -> Process {
+        let health = if role == "api" { "/upload-url" } else { "/readyz" };
+        self.start_until(role, settings, health).await
+    }
+
+    /// As [`Deployment::start`], and waits only until it is alive. Not for an API, whose own listener has no `/livez`.
+    pub(crate) async fn start_alive(&self, role: &str, settings: &[(&str, &str)]) -> Process {
+        self.start_until(role, settings, "/livez").await
+    }
+
+    async fn start_until(&self, role: &str, settings: &[(&str, &str)], health: &str) -> Process {
         let (port, admin_port) = (process::free_port(), process::free_port());
         let mut command = self.command(&[role], settings);
         command.env("DARKROOM_LISTEN", format!("127.0.0.1:{port}"));
         command.env("DARKROOM_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"));
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("{role}-{number}.log"));
-        let (address, health) = match role {
-            "api" => (format!("http://127.0.0.1:{port}"), "/upload-url"),
-            _ => (format!("http://127.0.0.1:{admin_port}"), "/readyz"),
-        };
-        Process::start(command, &log, address, health).await
+        let port = if role == "api" { port } else { admin_port };
+        Process::start(command, &log, format!("http://127.0.0.1:{port}"), health).await
     }
 
     /// Puts an object under the upload prefix, as another system would. Its image's id.

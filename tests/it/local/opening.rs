@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
-use darkroom::backends::local::OpenError;
+use bytes::Bytes;
+use darkroom::backends::local::{LocalBackend, OpenError};
+use darkroom::clock::SystemClock;
+use darkroom::config::LocalConfig;
 
 use super::{Backend, LARGE};
 
@@ -137,4 +141,68 @@ fn a_damaged_signing_key_is_named() {
     assert!(error.to_string().contains("signing.key"), "{error}");
     fs::remove_file(dir.path().join("signing.key")).unwrap();
     Backend::open_now(dir.path()).unwrap();
+}
+
+/// What a start with these names of buckets says of a directory; `None`: it starts.
+fn refused(dir: &Path, uploads: &str, thumbnails: &str) -> Option<String> {
+    let config = LocalConfig::new(dir.to_owned());
+    let opened = LocalBackend::open(&config, uploads, "uploads/", thumbnails, Arc::new(SystemClock));
+    opened.err().map(|error| {
+        assert!(matches!(error, OpenError::OtherBucket { .. }), "{error:?}");
+        error.to_string()
+    })
+}
+
+async fn put(dir: &Path, uploads: &str, thumbnails: &str, keys: [&str; 2]) {
+    let config = LocalConfig::new(dir.to_owned());
+    let ports = LocalBackend::open(&config, uploads, "uploads/", thumbnails, Arc::new(SystemClock)).unwrap().ports();
+    for (store, key) in [ports.uploads, ports.thumbnails].into_iter().zip(keys) {
+        if !key.is_empty() {
+            store.put(key, Bytes::from_static(b"bytes"), "image/png", "no-store").await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_was_used_under_another_bucket_name_is_refused_with_the_name_to_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(refused(dir, "anything", "anything"), None, "nothing is in it");
+    put(dir, "photos", "photos", ["uploads/cat", ""]).await;
+    assert_eq!(refused(dir, "photos", "elsewhere"), None, "no thumbnail is in it");
+    let told = refused(dir, "photoz", "photoz").unwrap();
+    for part in ["uploads of bucket photos and none of bucket photoz", "set DARKROOM_UPLOAD_BUCKET to photos"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(told.contains(&dir.display().to_string()), "{told}");
+    put(dir, "photos", "photos", ["", "thumbnails/cat/1/small.jpg"]).await;
+    let told = refused(dir, "photos", "elsewhere").unwrap();
+    let part = "thumbnails of bucket photos and none of bucket elsewhere: set DARKROOM_THUMBNAIL_BUCKET to photos";
+    assert!(told.contains(part), "{told}");
+    assert_eq!(refused(dir, "photos", "photos"), None);
+}
+
+#[tokio::test]
+async fn a_directory_with_two_buckets_is_told_apart_by_what_is_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    put(dir, "up", "down", ["uploads/cat", "thumbnails/cat/1/small.jpg"]).await;
+    assert_eq!(refused(dir, "up", "down"), None);
+    assert!(refused(dir, "down", "up").unwrap().contains("set DARKROOM_UPLOAD_BUCKET to up"));
+    assert!(refused(dir, "up", "up").unwrap().contains("set DARKROOM_THUMBNAIL_BUCKET to down"));
+}
+
+/// Builds before this check let it happen; neither name may lock the other's uploads out.
+#[tokio::test]
+async fn a_directory_that_was_used_under_two_names_starts_under_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    put(dir, "photos", "photos", ["uploads/cat", ""]).await;
+    database(dir).execute("UPDATE objects SET bucket = 'earlier'", []).unwrap();
+    put(dir, "earlier", "photos", ["uploads/dog", ""]).await;
+    database(dir).execute("UPDATE objects SET bucket = 'photos' WHERE key = 'uploads/dog'", []).unwrap();
+    assert_eq!(refused(dir, "photos", "photos"), None);
+    assert_eq!(refused(dir, "earlier", "earlier"), None);
+    let told = refused(dir, "third", "third").unwrap();
+    assert!(told.contains("set DARKROOM_UPLOAD_BUCKET to earlier or photos"), "{told}");
 }

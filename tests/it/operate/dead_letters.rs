@@ -3,11 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use darkroom::operate::OperateError;
+use darkroom::event::ObjectCreated;
 use darkroom::operate::dead_letters::{self, Filter, RedriveTerms, Redriven, show};
 use darkroom::operate::progress::Progress;
+use darkroom::operate::{OperateError, Site};
 use darkroom::ports::ErrorKind;
-use darkroom::record::{ImageId, Reason};
+use darkroom::record::{ImageId, ImageRecord, Reason};
 use tokio::time::Instant;
 
 use super::{HIDDEN, after_a_bad_day, listed, of_cause, seen};
@@ -125,6 +126,43 @@ async fn causes_follow_the_records() {
     world.ports.dead_letters.send(&darkroom::event::notification(&foreign, "")).await.unwrap();
     assert_eq!(cause(&world).await, "other_bucket");
     world.finish_with_dead_letters(1).await;
+}
+
+/// An image that waits for the very upload says that the setting is wrong; a stranger may have any key.
+#[tokio::test(start_paused = true)]
+async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_them() {
+    let mut world = World::idle(Options::default());
+    let published = world.upload_event("cat", &images::jpeg(32, 24)).await;
+    world.start_worker();
+    world.run_until_idle().await;
+    let key = format!("{PREFIX}0123456789abcdefghjkmnpqrs");
+    let id = ImageId::of_key(PREFIX, &key).unwrap();
+    let (now, ttl) = (world.clock.now(), world.clock.now().plus(HIDDEN));
+    let waiting = ImageRecord::waiting_for_upload(id.clone(), key.clone(), now, ttl);
+    world.ports.catalog.create(&waiting).await.unwrap();
+    let unknown = format!("{PREFIX}never/seen.jpg");
+    for key in [&key, &published.key, &unknown] {
+        let foreign = ObjectCreated { bucket: "elsewhere".to_owned(), key: key.clone(), ..published.clone() };
+        world.ports.dead_letters.send(&darkroom::event::notification(&foreign, "")).await.unwrap();
+    }
+
+    let site = seen(&world);
+    let rows = listed(&site, &of_cause("wrong_bucket")).await;
+    assert_eq!((rows.len(), &rows[0]["keys"][0]), (1, &key.clone().into()), "{rows:?}");
+    assert_eq!(rows[0]["error"], "an event of bucket \"elsewhere\"");
+    assert_eq!(listed(&site, &of_cause("other_bucket")).await.len(), 2);
+    let mut out = Vec::new();
+    show(&site, rows[0]["id"].as_str().unwrap(), &mut out).await.unwrap();
+    let out = String::from_utf8(out).unwrap();
+    for part in ["elsewhere; DARKROOM_UPLOAD_BUCKET is photos", "set DARKROOM_UPLOAD_BUCKET to the event's bucket"] {
+        assert!(out.contains(part), "{part} is missing: {out}");
+    }
+    assert_eq!(redrive(&world, &Filter::default(), ALL).await.0, Redriven { redriven: 0, left: 3 });
+
+    // With the setting put right it is a message like any other, and the strangers of before are ours as well.
+    let right = Site { bucket: "elsewhere".to_owned(), ..site };
+    assert_eq!(listed(&right, &of_cause("unfinished")).await.len(), 2);
+    world.finish_with_dead_letters(3).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use darkroom::event;
+use darkroom::operate::OperateError;
 use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
 use darkroom::ports::ErrorKind;
 use darkroom::recipe::THUMBNAIL_PREFIX;
@@ -45,6 +46,21 @@ async fn dry_run(world: &World) -> SweepReport {
     sweep::sweep(&seen(world), terms, &mut report).await.unwrap();
     assert_eq!((records().await, world.ports.queue.attributes().await.unwrap()), before);
     report
+}
+
+/// In a bucket that is not there every upload looks as if it never came.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_of_a_bucket_that_does_not_exist_forgets_nothing() {
+    let world = World::idle(Options::default());
+    let id = invite(&world, "cat").await;
+    tokio::time::sleep(2 * DAY).await;
+    let faults = Faults::default();
+    faults.fail("uploads.check_bucket", 1, ErrorKind::NotFound, When::Before);
+    let mut report = SweepReport::default();
+    let swept = sweep::sweep(&world.site(&faults), SweepTerms::default(), &mut report).await;
+    assert!(matches!(swept, Err(OperateError::NoSuchBucket(_))), "{swept:?}");
+    assert_eq!((report, world.record(&id).await.status), (SweepReport::default(), Status::WaitingForUpload));
+    world.finish().await;
 }
 
 async fn thumbnails(world: &World) -> usize {

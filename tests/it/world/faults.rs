@@ -313,6 +313,11 @@ impl FaultyStore {
 
 #[async_trait]
 impl ObjectStore for FaultyStore {
+    async fn check_bucket(&self, prefix: &str) -> Result<(), PortError> {
+        let operation = self.named("uploads.check_bucket", "thumbnails.check_bucket");
+        self.faults.call(operation, self.inner.check_bucket(prefix)).await
+    }
+
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
         let operation = self.named("uploads.get", "thumbnails.get");
         self.faults.call(operation, self.inner.get(key, version, limit_bytes)).await

@@ -1,0 +1,38 @@
+//! The first step: the image's record, where it may already say how this ends.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::end::{End, Failure, Step, step};
+use super::job::{EventOrder, Job, Progress};
+use super::judge::{self, MAX_DEATHS};
+use super::{Fate, Pipeline};
+use crate::record::Reason;
+
+impl Pipeline {
+    /// Reads the record on a repeated receive, or for an event without a sequencer.
+    pub(super) async fn read_record(&self, job: &Job<'_>, progress: &mut Progress) -> Step<()> {
+        if matches!(progress.order, EventOrder::Sequenced(_)) && job.delivery.receive_count <= 1 {
+            return Continue(());
+        }
+        progress.record = step(self.catalog.look(&job.id).await)?;
+        progress.is_record_read = true;
+        let Some(record) = &progress.record else { return Continue(()) };
+        if record.is_of_a_newer_schema() {
+            tracing::warn!(record.v = record.v, "a newer build wrote the record");
+            return Break(End::Settled(Fate::Again { is_outage: false }));
+        }
+        progress.prior = judge::of_sequenced(record, &progress.order, job, self.clock.now())?;
+        give_up_after_deaths(job, progress)
+    }
+}
+
+/// Fails an image whose claims keep dying, or whose claim died and no receive is left.
+pub(super) fn give_up_after_deaths(job: &Job<'_>, progress: &Progress) -> Step<()> {
+    let deaths = progress.prior.deaths;
+    let was_ours = progress.prior.is_dead_claim && deaths > 0;
+    if deaths < MAX_DEATHS && !(was_ours && job.delivery.is_last) {
+        return Continue(());
+    }
+    let error = format!("the process died {deaths} times while it held this image");
+    Break(Failure { is_final: true, ..Failure::new(Reason::Killed, error) }.into())
+}

@@ -1,0 +1,90 @@
+//! Records that an attempt failed: released for the next attempt, or given up with its message.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::end::{End, Failure};
+use super::job::{ClaimState, EventOrder, Job, Progress};
+use super::{Fate, Pipeline};
+use crate::metrics;
+use crate::record::{Change, Guard};
+
+impl Pipeline {
+    /// Nothing is written before a claim unless the image is given up, or the claim may have been written. After one,
+    /// the lease is released, so that the next attempt may begin at once.
+    pub(super) async fn record_failure(&self, job: &Job<'_>, progress: &Progress, failure: &Failure) -> End {
+        if job.delivery.is_last || failure.is_final {
+            return self.give_up(job, progress, failure).await;
+        }
+        let released = match progress.claim {
+            ClaimState::None => return again(failure),
+            ClaimState::Asked => {
+                // A lease that is not released would be counted as a death, and the image given up for it.
+                self.release(job, failure.error.clone()).await;
+                return again(failure);
+            }
+            ClaimState::Held => self.write(job, progress, Change::Release { error: failure.error.clone() }).await,
+        };
+        match released {
+            Continue(_before) => again(failure),
+            Break(End::Failed(unwritten)) => {
+                // The lease runs out by itself, and the same message takes its own claim over at once.
+                log_unwritten(&unwritten);
+                again(failure)
+            }
+            Break(end) => end,
+        }
+    }
+
+    /// Writes `failed`: the message is on its way to the dead letters.
+    async fn give_up(&self, job: &Job<'_>, progress: &Progress, failure: &Failure) -> End {
+        if !may_fail_the_record(progress) {
+            return dead(failure);
+        }
+        let is_claimed = progress.claim == ClaimState::Held;
+        let deaths = if is_claimed { 0 } else { progress.prior.deaths };
+        let (reason, error) = (failure.reason, failure.error.clone());
+        match self.write(job, progress, Change::Fail { reason, src: progress.src.clone(), deaths, error }).await {
+            Continue(_before) => {
+                tracing::error!(reason = reason.as_str(), error = failure.error, "given up");
+                metrics::failed(reason);
+                dead(failure)
+            }
+            Break(End::Failed(unwritten)) => {
+                log_unwritten(&unwritten);
+                // The next receive comes to the same end, and writes it.
+                if job.delivery.is_last { dead(failure) } else { again(&unwritten) }
+            }
+            Break(end) => end,
+        }
+    }
+
+    /// Takes the lease off a claim that may be this attempt's own.
+    pub(super) async fn release(&self, job: &Job<'_>, error: String) {
+        if let Err(error) = self.apply(job, Guard::Hold, Change::Release { error }).await {
+            metrics::port_error(&error);
+            tracing::warn!(error = &error as &dyn std::error::Error, "the claim could not be released");
+        }
+    }
+}
+
+/// Whether `failed` may be written: without having read the object, a final record may well be of this very object.
+fn may_fail_the_record(progress: &Progress) -> bool {
+    let is_final = progress.record.as_ref().is_some_and(|record| record.status.is_final());
+    match progress.order {
+        EventOrder::Sequenced(_) => true,
+        EventOrder::Unordered => progress.is_record_read && (progress.src.is_some() || !is_final),
+    }
+}
+
+fn again(failure: &Failure) -> End {
+    tracing::warn!(reason = failure.reason.as_str(), error = failure.error, "failed, to be tried again");
+    End::Settled(Fate::Again { is_outage: failure.is_outage })
+}
+
+fn dead(failure: &Failure) -> End {
+    End::Settled(Fate::Dead { is_outage: failure.is_outage })
+}
+
+fn log_unwritten(unwritten: &Failure) {
+    tracing::error!(error = unwritten.error, "the failure could not be written into the record");
+}

@@ -1,0 +1,53 @@
+//! The conditional writes of an attempt to the image's record.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use darkroom_thumbnail::Refusal;
+
+use super::end::{End, Step, step};
+use super::job::{Job, Progress};
+use super::{Pipeline, judge};
+use crate::metrics::{self, Outcome};
+use crate::ports::PortError;
+use crate::record::{Applied, Change, Guard, ImageRecord, Reason, Transition};
+
+impl Pipeline {
+    /// Writes under the condition that `progress` stands for; returns the record before the write. The end if the
+    /// condition does not hold any more: another attempt has overtaken this one.
+    pub(super) async fn write(&self, job: &Job<'_>, progress: &Progress, change: Change) -> Step<Option<ImageRecord>> {
+        let Some(guard) = progress.guard() else { return Break(End::RecordChanged) };
+        match step(self.apply(job, guard.clone(), change).await)? {
+            Applied::Written { before } => Continue(before),
+            Applied::Refused { current } => {
+                Break(judge::of_refusal(current.as_ref(), &guard, progress.src.as_ref(), job))
+            }
+        }
+    }
+
+    /// One conditional write.
+    pub(super) async fn apply(&self, job: &Job<'_>, guard: Guard, change: Change) -> Result<Applied, PortError> {
+        let transition = Transition {
+            id: job.id.clone(),
+            key: job.event.key.clone(),
+            attempt: job.attempt.clone(),
+            guard,
+            change,
+            at: self.clock.now(),
+        };
+        self.catalog.apply(&transition).await
+    }
+
+    /// Rejects an upload for good: its bytes are no image that is taken.
+    pub(super) async fn reject(&self, job: &Job<'_>, progress: &Progress, refusal: Refusal) -> End {
+        let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
+        tracing::info!(reason = reason.as_str(), detail, "rejected");
+        let change = Change::Reject { reason, src: progress.src.clone(), detail };
+        match self.write(job, progress, change).await {
+            Continue(_before) => {
+                metrics::rejected(reason);
+                End::done(Outcome::Rejected)
+            }
+            Break(end) => end,
+        }
+    }
+}

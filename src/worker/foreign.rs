@@ -1,0 +1,144 @@
+//! Events of other buckets: strangers, or a sign that `DARKROOM_UPLOAD_BUCKET` is set wrong.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::event::{Event, ObjectCreated};
+use crate::ports::queue::Message;
+
+/// What the events so far say about the setting `DARKROOM_UPLOAD_BUCKET`.
+#[derive(Debug)]
+pub(super) struct BucketEvidence {
+    own: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// No event of any bucket has come.
+    Nothing,
+    /// One message has come with events of another bucket; its id.
+    OneForeign(String),
+    /// Several messages have come, and all their events are of other buckets.
+    OnlyForeign,
+    /// An event of the own bucket has come: the setting is right.
+    Own,
+}
+
+/// What a message with an event of another bucket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// Not meant for this worker: it belongs to the dead letters.
+    Stranger,
+    /// It may be meant for this worker, so it is kept.
+    Kept {
+        /// Whether the setting is probably wrong, so that receiving must pause. A single message does not say that.
+        is_trouble: bool,
+    },
+}
+
+impl BucketEvidence {
+    /// Nothing is known yet; uploads are expected in the bucket `own`.
+    pub(super) fn new(own: &str) -> Self {
+        Self { own: own.to_owned(), state: Mutex::new(State::Nothing) }
+    }
+
+    /// Takes the message's events into account, and says what the message is if one of them is of another bucket.
+    pub(super) fn judge(&self, message: &Message, events: &[Event]) -> Option<Foreign> {
+        let created = || {
+            events.iter().filter_map(|event| match event {
+                Event::Created(created) => Some(created),
+                Event::Ignored(_) | Event::Unreadable(_) => None,
+            })
+        };
+        let foreign = created().find(|created| created.bucket != self.own);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if created().any(|created| created.bucket == self.own) {
+            *state = State::Own;
+        }
+        foreign.map(|foreign| self.judge_foreign(&mut state, message, foreign))
+    }
+
+    fn judge_foreign(&self, state: &mut State, message: &Message, foreign: &ObjectCreated) -> Foreign {
+        let (bucket, own) = (&foreign.bucket, &self.own);
+        match state {
+            State::Own => return Foreign::Stranger,
+            State::Nothing => {
+                tracing::warn!(
+                    bucket,
+                    own,
+                    "an event of another bucket came before any event of the own one: its message is kept for now"
+                );
+                *state = State::OneForeign(message.id.clone());
+            }
+            State::OneForeign(id) if *id != message.id => {
+                tracing::error!(
+                    bucket,
+                    own,
+                    "all events so far are of other buckets: DARKROOM_UPLOAD_BUCKET is probably wrong; messages are kept"
+                );
+                *state = State::OnlyForeign;
+            }
+            State::OneForeign(_) | State::OnlyForeign => {}
+        }
+        Foreign::Kept { is_trouble: *state == State::OnlyForeign }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ports::queue::Receipt;
+
+    fn judged(evidence: &BucketEvidence, id: &str, buckets: &[&str]) -> Option<Foreign> {
+        let at = Timestamp::from_millis(0);
+        let message = Message {
+            id: id.to_owned(),
+            receipt: Receipt(String::new()),
+            body: String::new(),
+            receive_count: 1,
+            sent_at: at,
+            first_received_at: at,
+        };
+        let event = |bucket: &&str| {
+            Event::Created(ObjectCreated {
+                bucket: (*bucket).to_owned(),
+                key: "uploads/cat".to_owned(),
+                size: None,
+                version_id: None,
+                sequencer: None,
+                at: None,
+                is_forced: false,
+            })
+        };
+        evidence.judge(&message, &buckets.iter().map(event).collect::<Vec<_>>())
+    }
+
+    const KEPT: Option<Foreign> = Some(Foreign::Kept { is_trouble: false });
+    const TROUBLE: Option<Foreign> = Some(Foreign::Kept { is_trouble: true });
+
+    #[test]
+    fn one_message_is_kept_and_a_second_one_is_trouble() {
+        let evidence = BucketEvidence::new("photos");
+        assert_eq!(judged(&evidence, "a", &["other"]), KEPT);
+        assert_eq!(judged(&evidence, "a", &["other", "another"]), KEPT, "the same message received again");
+        assert_eq!(judged(&evidence, "b", &[]), None);
+        assert_eq!(judged(&evidence, "c", &["other"]), TROUBLE);
+        assert_eq!(judged(&evidence, "a", &["other"]), TROUBLE);
+    }
+
+    #[test]
+    fn after_an_event_of_the_own_bucket_others_are_strangers() {
+        let evidence = BucketEvidence::new("photos");
+        assert_eq!(judged(&evidence, "a", &["other"]), KEPT);
+        assert_eq!(judged(&evidence, "b", &["other"]), TROUBLE);
+        assert_eq!(judged(&evidence, "c", &["photos"]), None);
+        assert_eq!(judged(&evidence, "a", &["other"]), Some(Foreign::Stranger));
+    }
+
+    #[test]
+    fn an_event_of_the_own_bucket_in_the_same_message_counts() {
+        let evidence = BucketEvidence::new("photos");
+        assert_eq!(judged(&evidence, "a", &["other", "photos"]), Some(Foreign::Stranger));
+    }
+}
