@@ -51,7 +51,7 @@ impl Source for Pieces {
         self.length
     }
 
-    fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
+    fn bytes_at(&mut self, at: u64) -> io::Result<&[u8]> {
         if self.held(at).is_empty() {
             // Should reading fail, the piece is none.
             self.held = at..at;
@@ -60,7 +60,7 @@ impl Source for Pieces {
         Ok(self.held(at))
     }
 
-    fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+    fn read_at(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
         match self.held(at).get(..space.len()) {
             Some(held) => space.copy_from_slice(held),
             None => return read_at(&self.file, at, space),
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(source.length(), length as u64);
             let mut all = Vec::new();
             loop {
-                let piece = source.piece(all.len() as u64).unwrap();
+                let piece = source.bytes_at(all.len() as u64).unwrap();
                 assert!(piece.len() <= PIECE_BYTES);
                 if piece.is_empty() {
                     break;
@@ -114,9 +114,9 @@ mod tests {
             for at in [0, 1, length / 2, length, length + 1, 0] {
                 let rest = bytes.get(at..).unwrap_or_default();
                 let mut space = [0; 300];
-                let count = source.look(at as u64, &mut space).unwrap();
+                let count = source.read_at(at as u64, &mut space).unwrap();
                 assert!(space[..count] == rest[..rest.len().min(300)], "{length} at {at}");
-                let piece = source.piece(at as u64).unwrap();
+                let piece = source.bytes_at(at as u64).unwrap();
                 assert!(rest.starts_with(piece) && piece.is_empty() == rest.is_empty(), "{length} at {at}");
             }
         }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_file_that_tells_no_length_is_read() {
         let mut source = open("/proc/self/status".as_ref(), 1 << 20).unwrap();
-        assert!(source.length() > 100 && source.piece(0).unwrap().starts_with(b"Name:"));
+        assert!(source.length() > 100 && source.bytes_at(0).unwrap().starts_with(b"Name:"));
     }
 
     #[test]
@@ -137,8 +137,8 @@ mod tests {
             let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&read));
             let mut source = open(path.as_ref(), 10).unwrap();
             assert_eq!(source.length(), known);
-            assert_eq!(source.piece(1).unwrap().len() as u64, known - 1);
-            assert_eq!(source.look(8, &mut [0; 2]).unwrap() as u64, (known - 8).min(2));
+            assert_eq!(source.bytes_at(1).unwrap().len() as u64, known - 1);
+            assert_eq!(source.read_at(8, &mut [0; 2]).unwrap() as u64, (known - 8).min(2));
         }
     }
 }

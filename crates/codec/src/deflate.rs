@@ -9,14 +9,14 @@ mod writer;
 use zlib_rs::adler32::adler32;
 
 use crate::dispatch::dispatched;
-use crate::inflate::{LENGTHS, ORDER};
+use crate::inflate::{CODE_LENGTH_ORDER, LENGTH_CODES};
 use codes::{Code, Codes};
 use writer::BitWriter;
 
 /// The symbol behind the last byte of a block, and that of the shortest copy.
 const END: usize = 256;
 const FIRST_LENGTH: usize = 257;
-const SYMBOLS: usize = FIRST_LENGTH + LENGTHS.len();
+const SYMBOLS: usize = FIRST_LENGTH + LENGTH_CODES.len();
 /// Four codes are written at once; they must fit a word.
 const MAX_CODE: usize = 12;
 const MAX_CODE_OF_LENGTHS: usize = 7;
@@ -121,8 +121,8 @@ fn leading_zeros(bytes: &[u8]) -> usize {
 
 /// The symbol of a copy of this length, and from which length on it counts, with how many bits.
 fn symbol_of(length: usize) -> (usize, usize, u32) {
-    let place = LENGTHS.partition_point(|(first, _)| *first as usize <= length) - 1;
-    let (first, bits) = LENGTHS[place];
+    let place = LENGTH_CODES.partition_point(|(first, _)| *first as usize <= length) - 1;
+    let (first, bits) = LENGTH_CODES[place];
     (FIRST_LENGTH + place, first as usize, bits)
 }
 
@@ -206,15 +206,15 @@ fn write_lengths(lengths: &[u8; SYMBOLS], out: &mut BitWriter) {
     // There is one distance, of one bit.
     let lengths = lengths.iter().copied().chain([1]).collect::<Vec<_>>();
     let packed = packed(&lengths);
-    let mut counts = [0; ORDER.len()];
+    let mut counts = [0; CODE_LENGTH_ORDER.len()];
     packed.iter().for_each(|part| counts[part.symbol] += 1);
-    let codes = Codes::<{ ORDER.len() }>::of(&counts, MAX_CODE_OF_LENGTHS);
-    let last = ORDER.iter().rposition(|symbol| codes.lengths[*symbol] > 0).unwrap_or_default();
+    let codes = Codes::<{ CODE_LENGTH_ORDER.len() }>::of(&counts, MAX_CODE_OF_LENGTHS);
+    let last = CODE_LENGTH_ORDER.iter().rposition(|symbol| codes.lengths[*symbol] > 0).unwrap_or_default();
     let shown = (last + 1).max(4);
     out.put((SYMBOLS - FIRST_LENGTH) as u64, 5);
     out.put(0, 5);
     out.put(shown as u64 - 4, 4);
-    ORDER[..shown].iter().for_each(|symbol| out.put(codes.lengths[*symbol].into(), 3));
+    CODE_LENGTH_ORDER[..shown].iter().for_each(|symbol| out.put(codes.lengths[*symbol].into(), 3));
     for Part { symbol, number, bits } in packed {
         let code = codes.codes[symbol];
         out.put(code.bits(), code.count());

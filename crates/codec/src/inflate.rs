@@ -1,7 +1,6 @@
-//! Inflating (RFC 1950, RFC 1951) as fast as a large PNG asks for, most of whose time goes here.
+//! Inflating zlib streams (RFC 1950, RFC 1951), fast: most of the time of reading a large PNG is spent here.
 //!
-//! Flawless streams are read. Whatever else comes is [`Unusual`], and a decoder that knows each kind of damage by its
-//! name takes over.
+//! Only valid streams are read. Anything else is [`Unsupported`]; a decoder that reports what is wrong takes over.
 
 mod bits;
 mod codes;
@@ -10,30 +9,30 @@ use zlib_rs::adler32::adler32;
 
 use crate::dispatch::dispatched;
 
-pub(crate) use bits::Bits;
+pub(crate) use bits::Input;
+pub(crate) use codes::{CODE_LENGTH_ORDER, LENGTH_CODES};
 use codes::{Codes, Entry};
-pub(crate) use codes::{LENGTHS, ORDER};
 
-/// How far back a copy can reach: so many bytes of the output stay in front of what is inflated next.
+/// The sliding window: the output of this many bytes stays in front of what is inflated next.
 pub(crate) const WINDOW: usize = 32 << 10;
-/// What one turn of the loop writes at most: literals and a copy of 258 bytes in whole steps.
-pub(crate) const ROOM: usize = LITERALS + 258 + STEP;
+/// The most bytes that one turn of the loop writes: literals and a copy of 258 bytes in whole steps.
+pub(crate) const MAX_STEP_BYTES: usize = LITERALS + 258 + STEP;
 /// Literals of a turn: with a length behind them they take 53 of the bits that are there after refilling.
 const LITERALS: usize = 3;
 /// Bytes that are copied at once.
 const STEP: usize = 16;
 
-/// A stream that is damaged, or of a kind that is not read here.
+/// The stream is damaged, or of a kind that is not read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a zlib stream, or a damaged one")]
-pub struct Unusual;
+pub struct Unsupported;
 
-/// Where in the stream it stands.
+/// The position in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum State {
     Start,
     Block,
-    /// In a block that is not compressed, of which so many bytes are left.
+    /// In a stored block, with the number of bytes left.
     Stored(usize),
     Coded,
     Checksum,
@@ -44,10 +43,10 @@ enum Place {
 ///
 /// # Errors
 /// When the stream is damaged or cut, more follows behind it, or it holds more than `limit` bytes.
-pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unusual> {
-    let (mut inflate, mut input) = (Inflate::new(), Bits::new());
+pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unsupported> {
+    let (mut inflate, mut input) = (Inflate::new(), Input::new());
     let (mut rest, mut all, mut end) = (stream, Vec::new(), 0);
-    let mut buffer = vec![0; 2 * WINDOW + ROOM];
+    let mut buffer = vec![0; 2 * WINDOW + MAX_STEP_BYTES];
     while !inflate.has_ended() {
         let kept = end - end.min(WINDOW);
         buffer.copy_within(kept..end, 0);
@@ -64,106 +63,106 @@ pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unusual> {
             || inflate.inflate(&mut input, &mut buffer, end),
         )?;
         if to - end > limit - all.len() {
-            return Err(Unusual);
+            return Err(Unsupported);
         }
         all.extend_from_slice(&buffer[end..to]);
         end = to;
     }
-    if input.is_drained() && rest.is_empty() { Ok(all) } else { Err(Unusual) }
+    if input.is_drained() && rest.is_empty() { Ok(all) } else { Err(Unsupported) }
 }
 
 /// A stream that is being inflated.
 pub(crate) struct Inflate {
     codes: Box<Codes>,
-    place: Place,
+    state: State,
     is_last_block: bool,
     adler: u32,
 }
 
 impl Inflate {
     pub(crate) fn new() -> Self {
-        Self { codes: Box::default(), place: Place::Start, is_last_block: false, adler: 1 }
+        Self { codes: Box::default(), state: State::Start, is_last_block: false, adler: 1 }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.place == Place::End
+        self.state == State::End
     }
 
-    /// Inflates behind `from` until less than [`ROOM`] is left or the input runs low; what is before `from` came before.
+    /// Inflates behind `from` until less than [`MAX_STEP_BYTES`] is left or the input runs low; what is before `from` came before.
     /// Returns where the new bytes end.
     #[inline(always)]
-    pub(crate) fn inflate(&mut self, input: &mut Bits, out: &mut [u8], from: usize) -> Result<usize, Unusual> {
+    pub(crate) fn inflate(&mut self, input: &mut Input, out: &mut [u8], from: usize) -> Result<usize, Unsupported> {
         let mut end = from;
-        while end + ROOM <= out.len() && input.is_ready() {
-            match self.place {
-                Place::Start => {
+        while end + MAX_STEP_BYTES <= out.len() && input.is_ready() {
+            match self.state {
+                State::Start => {
                     read_header(input)?;
-                    self.place = Place::Block;
+                    self.state = State::Block;
                 }
-                Place::Block => self.place = self.begin_block(input)?,
-                Place::Stored(0) => self.place = self.behind_block(),
-                Place::Stored(left) => {
+                State::Block => self.state = self.begin_block(input)?,
+                State::Stored(0) => self.state = self.after_block(),
+                State::Stored(left) => {
                     let space = left.min(out.len() - end);
                     let count = input.copy(&mut out[end..end + space])?;
                     end += count;
-                    self.place = Place::Stored(left - count);
+                    self.state = State::Stored(left - count);
                 }
-                Place::Coded => {
+                State::Coded => {
                     let (to, has_ended) = self.codes.inflate(input, out, end)?;
                     end = to;
                     if has_ended {
-                        self.place = self.behind_block();
+                        self.state = self.after_block();
                     }
                 }
-                Place::Checksum | Place::End => break,
+                State::Checksum | State::End => break,
             }
         }
         self.adler = adler32(self.adler, &out[from..end]);
-        if self.place == Place::Checksum && input.is_ready() {
+        if self.state == State::Checksum && input.is_ready() {
             input.align();
             let sum = [(); 4].map(|()| input.take(8) as u8);
             if u32::from_be_bytes(sum) != self.adler {
-                return Err(Unusual);
+                return Err(Unsupported);
             }
-            self.place = Place::End;
+            self.state = State::End;
         }
         Ok(end)
     }
 
-    const fn behind_block(&self) -> Place {
-        if self.is_last_block { Place::Checksum } else { Place::Block }
+    const fn after_block(&self) -> State {
+        if self.is_last_block { State::Checksum } else { State::Block }
     }
 
-    fn begin_block(&mut self, input: &mut Bits) -> Result<Place, Unusual> {
+    fn begin_block(&mut self, input: &mut Input) -> Result<State, Unsupported> {
         self.is_last_block = input.take(1) == 1;
         match input.take(2) {
             0 => {
                 input.align();
                 let (length, complement) = (input.take(16), input.take(16));
-                if length ^ complement == 0xFFFF { Ok(Place::Stored(length)) } else { Err(Unusual) }
+                if length ^ complement == 0xFFFF { Ok(State::Stored(length)) } else { Err(Unsupported) }
             }
-            1 => self.codes.fix().map(|()| Place::Coded),
-            2 => self.codes.read(input).map(|()| Place::Coded),
-            _ => Err(Unusual),
+            1 => self.codes.use_fixed().map(|()| State::Coded),
+            2 => self.codes.read(input).map(|()| State::Coded),
+            _ => Err(Unsupported),
         }
     }
 }
 
 /// zlib's two bytes: deflate, a window of at most [`WINDOW`], no dictionary.
-fn read_header(input: &mut Bits) -> Result<(), Unusual> {
+fn read_header(input: &mut Input) -> Result<(), Unsupported> {
     let (method, flags) = (input.take(8), input.take(8));
     let is_deflate = method & 15 == 8 && method >> 4 <= 7;
     let is_plain = flags & 0x20 == 0 && (method << 8 | flags).is_multiple_of(31);
-    if is_deflate && is_plain { Ok(()) } else { Err(Unusual) }
+    if is_deflate && is_plain { Ok(()) } else { Err(Unsupported) }
 }
 
 impl Codes {
     /// Inflates until the block ends, which it says, or there is little input or room left.
     #[inline(always)]
-    fn inflate(&self, input: &mut Bits, out: &mut [u8], from: usize) -> Result<(usize, bool), Unusual> {
-        match self.alike {
-            Some(alike) => self.inflate_by(|_, word| alike.length(word), input, out, from),
-            None => self.inflate_by(|entry, _| entry.all_bits(), input, out, from),
+    fn inflate(&self, input: &mut Input, out: &mut [u8], from: usize) -> Result<(usize, bool), Unsupported> {
+        match self.similar_lengths {
+            Some(similar_lengths) => self.inflate_by(|_, word| similar_lengths.length(word), input, out, from),
+            None => self.inflate_by(|entry, _| entry.total_bits(), input, out, from),
         }
     }
 
@@ -171,12 +170,12 @@ impl Codes {
     fn inflate_by(
         &self,
         bits_of: impl Fn(Entry, u64) -> u32,
-        input: &mut Bits,
+        input: &mut Input,
         out: &mut [u8],
         from: usize,
-    ) -> Result<(usize, bool), Unusual> {
+    ) -> Result<(usize, bool), Unsupported> {
         let (bytes, limit, mut bits) = input.reader();
-        let full = out.len() - ROOM;
+        let full = out.len() - MAX_STEP_BYTES;
         let mut end = from;
         bits.refill(bytes);
         // Each look is taken before the input is refilled, so that nothing waits for that.
@@ -206,38 +205,38 @@ impl Codes {
                 }
             }
             if entry.is_special() {
-                if entry.is_long() {
-                    bits.skip(entry.bits());
-                    entry = self.long_length(bits.word, entry);
+                if entry.is_subtable() {
+                    bits.skip(entry.code_bits());
+                    entry = self.subtable_length(bits.word, entry);
                 }
-                if entry.is_byte() {
-                    bits.skip(entry.bits());
+                if entry.is_any_literal() {
+                    bits.skip(entry.code_bits());
                     out[end] = entry.literal();
                     end += 1;
                     entry = self.length(bits.word);
                     continue;
                 }
                 if entry.is_end() {
-                    bits.skip(entry.bits());
+                    bits.skip(entry.code_bits());
                     break true;
                 }
                 if entry.is_special() {
-                    return Err(Unusual);
+                    return Err(Unsupported);
                 }
             }
-            let length = if entry.is_wide() {
+            let length = if entry.has_extra_bits() {
                 bits.value(entry)
             } else {
-                bits.skip(entry.all_bits());
+                bits.skip(entry.total_bits());
                 entry.value() as usize
             };
             let mut of_distance = self.distance(bits.word);
             bits.refill(bytes);
             if of_distance.is_special() {
-                bits.skip(of_distance.bits());
-                of_distance = self.long_distance(bits.word, of_distance);
+                bits.skip(of_distance.code_bits());
+                of_distance = self.subtable_distance(bits.word, of_distance);
                 if of_distance.is_special() {
-                    return Err(Unusual);
+                    return Err(Unsupported);
                 }
             }
             let distance = bits.value(of_distance);
@@ -245,15 +244,15 @@ impl Codes {
             copy_back(out, end, distance, length)?;
             end += length;
         };
-        input.went_on_to(bits);
+        input.advance_to(bits);
         Ok((end, has_ended))
     }
 }
 
 /// Writes again what stands `distance` bytes before `at`. May write up to [`STEP`] bytes more.
 #[inline(always)]
-fn copy_back(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unusual> {
-    let from = at.checked_sub(distance).ok_or(Unusual)?;
+fn copy_back(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unsupported> {
+    let from = at.checked_sub(distance).ok_or(Unsupported)?;
     if distance < STEP && distance < length {
         return repeat(out, at, distance, length);
     }
@@ -269,13 +268,13 @@ fn copy_back(out: &mut [u8], at: usize, distance: usize, length: usize) -> Resul
 
 /// Copies what overlaps with itself: a few bytes, over and over.
 #[inline(never)]
-fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unusual> {
-    let bytes = *out.get(at - distance..).and_then(|bytes| bytes.first_chunk::<STEP>()).ok_or(Unusual)?;
-    let Some(Repeated { mask, copies, whole }) = REPEATED.get(distance) else { return Err(Unusual) };
+fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unsupported> {
+    let bytes = *out.get(at - distance..).and_then(|bytes| bytes.first_chunk::<STEP>()).ok_or(Unsupported)?;
+    let Some(Repeated { mask, copies, whole }) = REPEATED.get(distance) else { return Err(Unsupported) };
     let step = (u128::from_le_bytes(bytes) & mask).wrapping_mul(*copies).to_le_bytes();
     let mut to = at;
     while to < at + length {
-        *out.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut()).ok_or(Unusual)? = step;
+        *out.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut()).ok_or(Unsupported)? = step;
         to += whole;
     }
     Ok(())
@@ -309,162 +308,11 @@ const REPEATED: [Repeated; STEP] = {
 };
 
 #[inline(always)]
-fn copy_step(out: &mut [u8], from: usize, to: usize) -> Result<(), Unusual> {
-    let step: [u8; STEP] = *out.get(from..).and_then(|bytes| bytes.first_chunk()).ok_or(Unusual)?;
-    *out.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut()).ok_or(Unusual)? = step;
+fn copy_step(out: &mut [u8], from: usize, to: usize) -> Result<(), Unsupported> {
+    let step: [u8; STEP] = *out.get(from..).and_then(|bytes| bytes.first_chunk()).ok_or(Unsupported)?;
+    *out.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut()).ok_or(Unsupported)? = step;
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use zlib_rs::{Deflate, DeflateFlush, Inflate as Reference, InflateFlush, Status};
-
-    use super::codes::DISTANCES;
-    use super::*;
-
-    /// Bytes that look random.
-    fn noise(seed: u32) -> impl Iterator<Item = u8> {
-        (0..).map(move |i: u32| ((i ^ seed).wrapping_mul(2_654_435_761).rotate_left(i % 31) >> 13) as u8)
-    }
-
-    fn deflated(bytes: &[u8], level: i32) -> Vec<u8> {
-        let mut stream = vec![0; 2 * bytes.len() + 1000];
-        let mut deflate = Deflate::new(level, true, 15);
-        assert_eq!(deflate.compress(bytes, &mut stream, DeflateFlush::Finish), Ok(Status::StreamEnd));
-        stream.truncate(deflate.total_out() as usize);
-        stream
-    }
-
-    /// Inflates a stream that comes in pieces of so many bytes through a buffer with so much more room than it must have.
-    fn inflated_by_pieces(stream: &[u8], piece: usize, room: usize) -> Result<Vec<u8>, Unusual> {
-        let (mut inflate, mut input) = (Inflate::new(), Bits::new());
-        let mut pieces = stream.chunks(piece);
-        let mut buffer = vec![0; WINDOW + ROOM + room];
-        let (mut all, mut end) = (Vec::new(), 0);
-        while !inflate.has_ended() {
-            let kept = end - end.min(WINDOW);
-            buffer.copy_within(kept..end, 0);
-            end -= kept;
-            while !input.is_ready() {
-                match pieces.next() {
-                    Some(piece) => assert_eq!(input.feed(piece), piece.len()),
-                    None => input.close()?,
-                }
-            }
-            let to = inflate.inflate(&mut input, &mut buffer, end)?;
-            all.extend_from_slice(&buffer[end..to]);
-            end = to;
-        }
-        if input.is_drained() && pieces.next().is_none() { Ok(all) } else { Err(Unusual) }
-    }
-
-    /// What zlib-rs makes of it.
-    fn reference(stream: &[u8], room: usize) -> Option<Vec<u8>> {
-        let mut all = vec![0; room];
-        let mut inflate = Reference::new(true, 15);
-        let status = inflate.decompress(stream, &mut all, InflateFlush::Finish);
-        all.truncate(inflate.total_out() as usize);
-        (status == Ok(Status::StreamEnd) && inflate.total_in() == stream.len() as u64).then_some(all)
-    }
-
-    /// Noise of few and of many values, runs, what is repeated from near and from far, gradients, and a bit of each.
-    fn samples() -> Vec<Vec<u8>> {
-        let mut samples: Vec<Vec<u8>> = vec![vec![], b"a".to_vec(), b"hello hello hello".to_vec(), vec![7; 100_000]];
-        for values in [2, 5, 60, 180, 256] {
-            samples.push(noise(values).take(70_000).map(|byte| (u32::from(byte) * values / 256) as u8).collect());
-        }
-        for distance in (1..=40).chain([255, 256, 257, 4_000, 32_505, 32_767, 32_768, 32_769]) {
-            let block: Vec<u8> = noise(distance).take(distance as usize).collect();
-            samples.push(block.iter().copied().cycle().take(3 * distance as usize + 900).collect());
-        }
-        samples.push((0..90_000_u32).map(|i| (i / 37 + i % 3 * 80) as u8).collect());
-        // Each value comes twice as often as the one before: codes of up to fourteen bits.
-        let rare = (0..15_u8).flat_map(|value| std::iter::repeat_n(value, 1 << value)).collect::<Vec<_>>();
-        let order = noise(3).zip(noise(5)).map(|(a, b)| usize::from(a) << 8 | usize::from(b));
-        samples.push(order.take(16_000).map(|at| rare[at % rare.len()]).collect());
-        samples.push(samples.concat());
-        samples
-    }
-
-    #[test]
-    fn what_was_deflated_comes_back() {
-        for sample in samples() {
-            for level in [0, 1, 2, 4, 6, 9] {
-                let stream = deflated(&sample, level);
-                assert_eq!(
-                    inflated_by_pieces(&stream, 8192, 100_000).as_ref(),
-                    Ok(&sample),
-                    "{} at {level}",
-                    sample.len()
-                );
-                assert_eq!(inflated(&stream, sample.len()).as_ref(), Ok(&sample), "{} at {level}", sample.len());
-            }
-        }
-    }
-
-    #[test]
-    fn no_more_is_inflated_than_the_limit() {
-        let stream = deflated(&[7; 100_000], 6);
-        for (limit, is_taken) in [(0, false), (99_999, false), (100_000, true), (100_001, true)] {
-            assert_eq!(inflated(&stream, limit).is_ok(), is_taken, "{limit}");
-        }
-    }
-
-    #[test]
-    fn pieces_and_room_do_not_matter() {
-        let sample = samples().pop().unwrap();
-        for level in [0, 6] {
-            let stream = deflated(&sample, level);
-            for (piece, room) in [(1, 0), (7, 1), (639, 2), (640, 300), (641, 5), (60_000, 0)] {
-                assert!(
-                    inflated_by_pieces(&stream, piece, room).as_ref() == Ok(&sample),
-                    "{piece}, {room}, level {level}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_stream_cut_anywhere_is_not_taken_nor_one_with_more_behind() {
-        let sample: Vec<u8> = noise(1).take(500).map(|byte| byte % 20).chain([9; 300]).collect();
-        for level in [0, 6] {
-            let stream = deflated(&sample, level);
-            for length in 0..stream.len() {
-                assert_eq!(inflated_by_pieces(&stream[..length], 100, 0), Err(Unusual), "{length}");
-            }
-            assert_eq!(inflated_by_pieces(&[&stream[..], b"x"].concat(), 100, 0), Err(Unusual));
-        }
-    }
-
-    #[test]
-    fn damage_is_not_taken_and_what_is_taken_is_right() {
-        let sample: Vec<u8> =
-            noise(1).take(900).map(|byte| byte % 20).chain([9; 300]).chain(noise(2).take(50)).collect();
-        for level in [0, 1, 6] {
-            let stream = deflated(&sample, level);
-            for bit in 0..8 * stream.len() {
-                let mut damaged = stream.clone();
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                if let Ok(own) = inflated_by_pieces(&damaged, 1 << 16, 0) {
-                    assert_eq!(Some(own), reference(&damaged, 1 << 20), "bit {bit}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn each_code_of_the_format_is_known() {
-        assert_eq!((LENGTHS[0], LENGTHS[8], LENGTHS[27], LENGTHS[28]), ((3, 0), (11, 1), (227, 5), (258, 0)));
-        assert_eq!((DISTANCES[0], DISTANCES[4], DISTANCES[29]), ((1, 0), (5, 1), (24_577, 13)));
-    }
-
-    #[test]
-    fn what_no_encoder_writes_is_left_alone() {
-        // A third kind of block, a distance before the start, codes that are too many, and a stored block whose length is
-        // not written twice.
-        for stream in ["789c07", "789c4b040200", "789cedfd010000", "789c010100feff"] {
-            let bytes = data_encoding::HEXLOWER.decode(stream.as_bytes()).unwrap();
-            assert_eq!(inflated_by_pieces(&[&bytes[..], &[0; 700]].concat(), 100, 0), Err(Unusual), "{stream}");
-        }
-    }
-}
+mod tests;

@@ -30,6 +30,7 @@
 //! assert_eq!(samples, [128 + 2 * 16 / 8]);
 //! # Ok::<(), jpeg::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 pub mod deflate;
 pub mod dispatch;
@@ -39,5 +40,5 @@ pub mod png;
 mod source;
 mod stop;
 
-pub use source::{Source, first};
+pub use source::{Source, read_prefix};
 pub use stop::{Stop, Stopped};

@@ -1,6 +1,6 @@
 //! Random numbers that a seed repeats.
 
-/// xorshift64*: https://en.wikipedia.org/wiki/Xorshift
+/// [xorshift64*](https://en.wikipedia.org/wiki/Xorshift).
 pub struct Dice(u64);
 
 impl Dice {

@@ -17,7 +17,7 @@ pub(super) struct Components {
 
 /// What the components of a picture mean, so that they can become RGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum ColourModel {
     Rgb,
     YCbCr,
     /// Inverted cyan, magenta, yellow, black, as Adobe's programs store them.
@@ -76,18 +76,18 @@ impl Components {
         self,
         resizer: &mut Resizer,
         size: Dimensions,
-        meaning: Meaning,
+        colour_model: ColourModel,
         from_inks: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<Pixels, RenderError> {
         let mut samples = self.interleaved(resizer, size)?;
         drop(self);
-        match meaning {
-            Meaning::Rgb => {}
-            Meaning::YCbCr => {
+        match colour_model {
+            ColourModel::Rgb => {}
+            ColourModel::YCbCr => {
                 samples.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = rgb_of(*pixel));
             }
-            Meaning::Cmyk => samples = from_inks(&samples),
-            Meaning::Ycck => {
+            ColourModel::Cmyk => samples = from_inks(&samples),
+            ColourModel::Ycck => {
                 for pixel in samples.as_chunks_mut::<4>().0 {
                     let [y, cb, cr, black] = *pixel;
                     let [r, g, b] = rgb_of([y, cb, cr]);
@@ -158,17 +158,17 @@ mod tests {
         let size = Dimensions::new(31, 17);
         let inverse = |inks: &[u8]| inks.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, _]| [!c, !m, !y]).collect();
         for sampling in [[(1, 1); 4], [(2, 2), (1, 1), (1, 2), (2, 1)], [(1, 1), (4, 3), (2, 2), (3, 1)]] {
-            for (meaning, values, rgb) in [
-                (Meaning::Rgb, &[10, 20, 30][..], [10, 20, 30]),
-                (Meaning::YCbCr, &[76, 85, 255], [254, 0, 0]),
-                (Meaning::Cmyk, &[10, 20, 30, 255], [245, 235, 225]),
-                (Meaning::Ycck, &[76, 85, 255, 9], [254, 0, 0]),
+            for (colour_model, values, rgb) in [
+                (ColourModel::Rgb, &[10, 20, 30][..], [10, 20, 30]),
+                (ColourModel::YCbCr, &[76, 85, 255], [254, 0, 0]),
+                (ColourModel::Cmyk, &[10, 20, 30, 255], [245, 235, 225]),
+                (ColourModel::Ycck, &[76, 85, 255, 9], [254, 0, 0]),
             ] {
                 let components = filled(size, &sampling[..values.len()], values);
                 let mut resizer = Resizer::new();
-                let pixels = components.into_rgb(&mut resizer, Dimensions::new(13, 7), meaning, inverse).unwrap();
+                let pixels = components.into_rgb(&mut resizer, Dimensions::new(13, 7), colour_model, inverse).unwrap();
                 assert_eq!(pixels.samples.len(), 3 * 13 * 7);
-                assert!(pixels.samples.as_chunks::<3>().0.iter().all(|pixel| *pixel == rgb), "{meaning:?}");
+                assert!(pixels.samples.as_chunks::<3>().0.iter().all(|pixel| *pixel == rgb), "{colour_model:?}");
             }
         }
     }

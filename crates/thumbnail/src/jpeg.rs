@@ -1,4 +1,4 @@
-//! The way of a JPEG: decoded small, as planes where it has them, resized, turned upright, encoded.
+//! The steps of a JPEG: decoded at a fraction of its size, resized, turned upright, encoded.
 
 mod decode;
 mod encode;
@@ -6,42 +6,47 @@ mod encode;
 use darkroom_codec::jpeg::kept_coefficients;
 
 use super::colour::{Colours, Conversion, Space};
-use super::components::{Components, Meaning};
+use super::components::{ColourModel, Components};
+use super::context::{Context, Stage};
 use super::geometry::Dimensions;
 use super::orient::Flips;
 use super::planes::Planes;
 use super::probe::jpeg::{self as probe, Coding, JpegProbe};
-use super::stages::{Job, Stage};
 use super::{RenderError, Thumbnail};
 
 use decode::Picture;
 use encode::Settings;
 
 /// Makes the thumbnails of a JPEG.
-pub(super) fn render(job: &mut Job<'_>, bytes: &[u8], probe: &JpegProbe) -> Result<Vec<Thumbnail>, RenderError> {
+pub(super) fn render(
+    context: &mut Context<'_>,
+    bytes: &[u8],
+    probe: &JpegProbe,
+) -> Result<Vec<Thumbnail>, RenderError> {
     let colours = Colours::of(probe.profile_in(bytes), space(probe));
     let stored = Dimensions::new(probe.width, probe.height);
-    let large = job.largest(stored);
+    let large = context.largest(stored);
     let conversion = if let Colours::Converted(conversion) = &colours { Some(conversion) } else { None };
     // A profile of inks or colours is one of RGB, a profile of gray is applied to luma.
     let as_components = conversion.is_some() && probe.colours != probe::Colours::Gray;
-    let (eighths, stop) = (stored.eighths_for(large), job.stop);
-    let decoded = job.step(Stage::Decode, |slot| decode::decode(slot, bytes, probe, eighths, as_components, stop))?;
-    job.lacks_end |= decoded.lacks_end;
+    let (eighths, stop) = (stored.eighths_for(large), context.stop);
+    let decoded =
+        context.step(Stage::Decode, |scratch| decode::decode(scratch, bytes, probe, eighths, as_components, stop))?;
+    context.lacks_end |= decoded.lacks_end;
 
-    let way = Way { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
+    let steps = Steps { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
     match decoded.picture {
-        Picture::Planes(planes) => way.of_planes(job, planes),
-        Picture::Components(components) => way.of_components(job, components, meaning(probe)),
+        Picture::Planes(planes) => steps.finish_planes(context, planes),
+        Picture::Components(components) => steps.finish_components(context, components, colour_model(probe)),
     }
 }
 
-fn meaning(probe: &JpegProbe) -> Meaning {
+fn colour_model(probe: &JpegProbe) -> ColourModel {
     match probe.colours {
-        probe::Colours::Gray | probe::Colours::YCbCr => Meaning::YCbCr,
-        probe::Colours::Rgb => Meaning::Rgb,
-        probe::Colours::Cmyk => Meaning::Cmyk,
-        probe::Colours::Ycck => Meaning::Ycck,
+        probe::Colours::Gray | probe::Colours::YCbCr => ColourModel::YCbCr,
+        probe::Colours::Rgb => ColourModel::Rgb,
+        probe::Colours::Cmyk => ColourModel::Cmyk,
+        probe::Colours::Ycck => ColourModel::Ycck,
     }
 }
 
@@ -53,8 +58,8 @@ fn space(probe: &JpegProbe) -> Space {
     }
 }
 
-/// What lies between a decoded picture and its thumbnails.
-struct Way<'a> {
+/// The steps from a decoded picture to its thumbnails.
+struct Steps<'a> {
     stored: Dimensions,
     large: Dimensions,
     orientation: u8,
@@ -62,53 +67,54 @@ struct Way<'a> {
     profile: Option<&'a [u8]>,
 }
 
-impl Way<'_> {
-    /// The usual way: luma and chroma never become RGB.
-    fn of_planes(&self, job: &mut Job<'_>, decoded: Planes) -> Result<Vec<Thumbnail>, RenderError> {
-        let large = shrink(job, decoded, self.large, Flips::of(self.orientation))?;
-        let mut current = turn(job, large, self.orientation)?;
+impl Steps<'_> {
+    /// The usual case: luma and chroma never become RGB.
+    fn finish_planes(&self, context: &mut Context<'_>, decoded: Planes) -> Result<Vec<Thumbnail>, RenderError> {
+        let large = shrink(context, decoded, self.large, Flips::of(self.orientation))?;
+        let mut current = turn(context, large, self.orientation)?;
         if let Some(conversion) = self.conversion {
             conversion.apply_to_gray(&mut current.samples, 1);
         }
-        let thumbnails = job.cascade(self.stored.turned(self.orientation), |job, size| {
+        let thumbnails = context.cascade(self.stored.turned(self.orientation), |context, size| {
             if current.size != size {
-                current = shrink(job, std::mem::take(&mut current), size, Flips::default())?;
+                current = shrink(context, std::mem::take(&mut current), size, Flips::default())?;
             }
-            let settings = self.settings(job);
-            job.step(Stage::Encode, |slot| encode::planes(slot, &current, settings))
+            let settings = self.settings(context);
+            context.step(Stage::Encode, |scratch| encode::planes(scratch, &current, settings))
         })?;
-        job.slot.reclaim(current.samples);
+        context.scratch.reclaim(current.samples);
         Ok(thumbnails)
     }
 
-    /// The other way: RGB, for what has no planes of luma and chroma, or colours that must be converted.
-    fn of_components(
+    /// By RGB, for pictures without planes of luma and chroma, or whose colours must be converted.
+    fn finish_components(
         &self,
-        job: &mut Job<'_>,
+        context: &mut Context<'_>,
         decoded: Components,
-        meaning: Meaning,
+        colour_model: ColourModel,
     ) -> Result<Vec<Thumbnail>, RenderError> {
-        let has_inks = matches!(meaning, Meaning::Cmyk | Meaning::Ycck);
+        let has_inks = matches!(colour_model, ColourModel::Cmyk | ColourModel::Ycck);
         let inks = self.conversion.filter(|_| has_inks).and_then(Conversion::of_inks);
         let from_inks =
             |samples: &[u8]| inks.as_ref().and_then(|inks| inks.rgb(samples)).unwrap_or_else(|| multiplied(samples));
-        let large =
-            job.step(Stage::Resize, |slot| decoded.into_rgb(&mut slot.resizer, self.large, meaning, from_inks))?;
+        let large = context.step(Stage::Resize, |scratch| {
+            decoded.into_rgb(&mut scratch.resizer, self.large, colour_model, from_inks)
+        })?;
         let mut current = large.upright(self.orientation);
         if let Some(conversion) = self.conversion.filter(|_| !has_inks) {
             conversion.apply(&mut current);
         }
-        job.cascade(self.stored.turned(self.orientation), |job, size| {
+        context.cascade(self.stored.turned(self.orientation), |context, size| {
             if current.size != size {
-                current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
+                current = context.step(Stage::Resize, |scratch| current.resized(&mut scratch.resizer, size))?;
             }
-            let settings = self.settings(job);
-            job.step(Stage::Encode, |slot| encode::pixels(slot, &current, settings))
+            let settings = self.settings(context);
+            context.step(Stage::Encode, |scratch| encode::pixels(scratch, &current, settings))
         })
     }
 
-    fn settings(&self, job: &Job<'_>) -> Settings<'_> {
-        let recipe = job.recipe;
+    fn settings(&self, context: &Context<'_>) -> Settings<'_> {
+        let recipe = context.recipe;
         Settings { quality: recipe.jpeg_quality, optimize: recipe.jpeg_optimize, profile: self.profile }
     }
 }
@@ -119,27 +125,27 @@ fn multiplied(inks: &[u8]) -> Vec<u8> {
     inks.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| share(ink, k))).collect()
 }
 
-fn shrink(job: &mut Job<'_>, planes: Planes, size: Dimensions, turn: Flips) -> Result<Planes, RenderError> {
+fn shrink(context: &mut Context<'_>, planes: Planes, size: Dimensions, turn: Flips) -> Result<Planes, RenderError> {
     let subsampling = planes.thumbnail_subsampling();
     if planes.size == size && planes.subsampling == subsampling && !planes.needs_new_chroma(turn) {
         return Ok(planes);
     }
-    job.step(Stage::Resize, |slot| {
-        let mut smaller = Planes::over(slot.buffer(), size, subsampling);
-        planes.resize_into(&mut slot.resizer, &mut smaller, turn)?;
-        slot.reclaim(planes.samples);
+    context.step(Stage::Resize, |scratch| {
+        let mut smaller = Planes::over(scratch.buffer(), size, subsampling);
+        planes.resize_into(&mut scratch.resizer, &mut smaller, turn)?;
+        scratch.reclaim(planes.samples);
         Ok(smaller)
     })
 }
 
-fn turn(job: &mut Job<'_>, planes: Planes, orientation: u8) -> Result<Planes, RenderError> {
+fn turn(context: &mut Context<'_>, planes: Planes, orientation: u8) -> Result<Planes, RenderError> {
     if orientation == 1 {
         return Ok(planes);
     }
-    job.step(Stage::Resize, |slot| {
-        let mut upright = Planes::over(slot.buffer(), planes.size.turned(orientation), planes.subsampling);
+    context.step(Stage::Resize, |scratch| {
+        let mut upright = Planes::over(scratch.buffer(), planes.size.turned(orientation), planes.subsampling);
         planes.orient_into(orientation, &mut upright);
-        slot.reclaim(planes.samples);
+        scratch.reclaim(planes.samples);
         Ok(upright)
     })
 }

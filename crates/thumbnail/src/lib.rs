@@ -42,10 +42,12 @@
 //! it from another thread.
 //!
 //! Uploads are decoded by safe Rust alone. libjpeg-turbo encodes thumbnails.
+#![forbid(unsafe_code)]
 
-mod coarse;
+mod box_filter;
 mod colour;
 mod components;
+mod context;
 mod error;
 mod exif;
 mod format;
@@ -61,8 +63,7 @@ mod probe;
 mod recipe;
 mod render;
 mod rendered;
-mod slot;
-mod stages;
+mod scratch;
 mod strips;
 
 pub use darkroom_codec::{Source, Stop, Stopped};
@@ -72,3 +73,8 @@ pub use limits::Limits;
 pub use recipe::{RENDER_REVISION, Recipe, Size};
 pub use render::{Inspected, inspect, max_render_memory, render, render_from};
 pub use rendered::{Header, Rendered, Thumbnail, Timings};
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

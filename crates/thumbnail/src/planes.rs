@@ -52,7 +52,7 @@ impl Default for Planes {
 }
 
 impl Planes {
-    /// Planes of `size` over `buffer`, whose old content is of no meaning.
+    /// Planes of `size` over `buffer`, whose content is overwritten.
     pub(super) fn over(mut buffer: Vec<u8>, size: Dimensions, subsampling: Subsamp) -> Self {
         let len = shapes(size, subsampling).map(PlaneShape::len).sum();
         buffer.resize(len, 0);

@@ -1,22 +1,22 @@
-//! The way of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
+//! The steps of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
 
-mod chunks;
+mod colour_chunks;
 mod decode;
 mod encode;
 mod profile;
 
-use darkroom_codec::first;
-use darkroom_codec::png::{Error, Layout, Rows as PlainRows};
+use darkroom_codec::png::{Error, Layout, Rows as FastRows};
+use darkroom_codec::read_prefix;
 
 use super::colour::{Colours, Space};
+use super::context::{Context, Stage};
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
-use super::stages::{Job, Stage};
 use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
 use super::{RenderError, Source, Stopped, Thumbnail};
 
-use chunks::ColourChunks;
+use colour_chunks::ColourChunks;
 use decode::Rows;
 
 /// The chunk that ends a PNG. A file that lacks nothing else gets it back.
@@ -24,17 +24,17 @@ const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
 /// Makes the thumbnails of a PNG.
 pub(super) fn render(
-    job: &mut Job<'_>,
+    context: &mut Context<'_>,
     source: &mut dyn Source,
     probe: &PngProbe,
 ) -> Result<Vec<Thumbnail>, RenderError> {
-    job.lacks_end |= probe.lacks_end;
-    let Look { channels, colours, chunks, is_gray_palette } = Look::at(source, probe)?;
+    context.lacks_end |= probe.lacks_end;
+    let Metadata { channels, colours, chunks, is_gray_palette } = Metadata::read(source, probe)?;
 
-    let large = job.largest(probe.size());
-    let mut shrunk = match plain(job, source, probe, channels, large) {
-        Err(Halt::Unusual) => unusual(job, source, probe, channels, large)?,
-        Err(Halt::Failed(error)) => return Err(error),
+    let large = context.largest(probe.size());
+    let mut shrunk = match decode_fast(context, source, probe, channels, large) {
+        Err(FastError::Unsupported) => decode_any(context, source, probe, channels, large)?,
+        Err(FastError::Failed(error)) => return Err(error),
         Ok(shrunk) => shrunk,
     };
 
@@ -44,26 +44,26 @@ pub(super) fn render(
         shrunk = shrunk.without_colour();
     }
     let mut current = shrunk.upright(probe.orientation);
-    job.cascade(probe.size().turned(probe.orientation), |job, size| {
+    context.cascade(probe.size().turned(probe.orientation), |context, size| {
         if current.size != size {
-            current = job.step(Stage::Resize, |slot| current.resized(&mut slot.resizer, size))?;
+            current = context.step(Stage::Resize, |scratch| current.resized(&mut scratch.resizer, size))?;
         }
-        job.step(Stage::Encode, |_| encode::encode(&current, &chunks, probe.has_palette))
+        context.step(Stage::Encode, |_| encode::encode(&current, &chunks, probe.has_palette))
     })
 }
 
-/// What stands before the picture.
-struct Look {
+/// What the chunks before the image data say.
+struct Metadata {
     channels: Channels,
     colours: Colours,
     chunks: ColourChunks,
     is_gray_palette: bool,
 }
 
-impl Look {
-    fn at(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
+impl Metadata {
+    fn read(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
         // With the head of the first chunk of data, at which the decoder stops.
-        let bytes = first(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
+        let bytes = read_prefix(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
         let rows = Rows::open(&bytes, &[])?;
         let channels = rows.channels();
         let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
@@ -73,52 +73,52 @@ impl Look {
             Some((at, length)) => profile::read(source, at, length)?,
             None => None,
         };
-        let is_gray_palette = profile.is_none() && chunks::is_gray_palette(&info);
+        let is_gray_palette = profile.is_none() && colour_chunks::is_gray_palette(&info);
         let (colours, chunks) = ColourChunks::of(&info, profile, space);
         Ok(Self { channels, colours, chunks, is_gray_palette })
     }
 }
 
-/// Why there is no picture.
-enum Halt {
-    /// The quick way does not know such a file.
-    Unusual,
+/// Why the fast reader returned no picture.
+enum FastError {
+    /// The fast reader cannot decode this file.
+    Unsupported,
     Failed(RenderError),
 }
 
-impl From<RenderError> for Halt {
+impl From<RenderError> for FastError {
     fn from(error: RenderError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<Stopped> for Halt {
+impl From<Stopped> for FastError {
     fn from(stopped: Stopped) -> Self {
         Self::Failed(stopped.into())
     }
 }
 
-impl From<Error> for Halt {
+impl From<Error> for FastError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unusual => Self::Unusual,
+            Error::Unsupported => Self::Unsupported,
             Error::Source(error) => Self::Failed(error.into()),
         }
     }
 }
 
-/// The quick way of a plain picture.
-fn plain(
-    job: &mut Job<'_>,
+/// Decodes a plain picture with the fast reader.
+fn decode_fast(
+    context: &mut Context<'_>,
     source: &mut dyn Source,
     probe: &PngProbe,
     channels: Channels,
     large: Dimensions,
-) -> Result<Pixels, Halt> {
-    let layout = layout(probe, channels).ok_or(Halt::Unusual)?;
-    let mut rows = PlainRows::open(source, layout);
-    let shrunk = in_strips(job, probe, channels, large, |space| rows.next(space).map_err(Halt::from))?;
-    job.step(Stage::Decode, |_| rows.finish().map_err(Halt::from))?;
+) -> Result<Pixels, FastError> {
+    let layout = layout(probe, channels).ok_or(FastError::Unsupported)?;
+    let mut rows = FastRows::open(source, layout);
+    let shrunk = in_strips(context, probe, channels, large, |space| rows.next(space).map_err(FastError::from))?;
+    context.step(Stage::Decode, |_| rows.finish().map_err(FastError::from))?;
     Ok(shrunk)
 }
 
@@ -133,16 +133,16 @@ fn layout(probe: &PngProbe, channels: Channels) -> Option<Layout> {
     Some(Layout { width: probe.width, channels: probe.channels, first_data, lacks_end: probe.lacks_end })
 }
 
-/// The way of all others, and of damaged ones. They are held whole: what the codec says of a damaged one depends on the
-/// pieces that it is given.
-fn unusual(
-    job: &mut Job<'_>,
+/// Decodes any picture with the `png` crate, which also reports damage. The file is held whole: what the crate reports of a
+/// damaged one depends on the pieces that it is given.
+fn decode_any(
+    context: &mut Context<'_>,
     source: &mut dyn Source,
     probe: &PngProbe,
     channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
-    let bytes = first(source, u64::MAX)?;
+    let bytes = read_prefix(source, u64::MAX)?;
     let end: &[u8] = if probe.lacks_end { &END } else { &[] };
     let mut rows = Rows::open(&bytes, end)?;
     let read_again = (rows.info().size(), rows.info().interlaced, rows.channels());
@@ -151,36 +151,37 @@ fn unusual(
     }
     let shrunk = if probe.is_interlaced {
         // It comes in seven passes over all of it.
-        let stop = job.stop;
-        let decoded = job.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
-        job.step(Stage::Resize, |slot| decoded.resized(&mut slot.resizer, large))?
+        let stop = context.stop;
+        let decoded = context.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
+        context.step(Stage::Resize, |scratch| decoded.resized(&mut scratch.resizer, large))?
     } else {
-        in_strips(job, probe, channels, large, |space| rows.next(space))?
+        in_strips(context, probe, channels, large, |space| rows.next(space))?
     };
-    job.step(Stage::Decode, |_| rows.finish())?;
+    context.step(Stage::Decode, |_| rows.finish())?;
     Ok(shrunk)
 }
 
 fn in_strips<E: From<Stopped> + From<RenderError>>(
-    job: &mut Job<'_>,
+    context: &mut Context<'_>,
     probe: &PngProbe,
     channels: Channels,
     large: Dimensions,
     mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<Pixels, E> {
-    let stop = job.stop;
+    let stop = context.stop;
     // A strip of averaged rows takes many rows of the file: each is a place to stop.
     let mut next = |row: &mut [u8]| {
         stop.check()?;
         next(row)
     };
-    let mut shrinking = Shrinking::new(probe.size(), large, channels, [job.slot.buffer(), job.slot.buffer()]);
+    let mut shrinking =
+        Shrinking::new(probe.size(), large, channels, [context.scratch.buffer(), context.scratch.buffer()]);
     for strip in shrinking.strips(STRIP_BYTES) {
-        job.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
-        job.step(Stage::Resize, |slot| shrinking.shrink(&mut slot.resizer, strip))?;
+        context.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
+        context.step(Stage::Resize, |scratch| shrinking.shrink(&mut scratch.resizer, strip))?;
     }
     let (pixels, buffers) = shrinking.finish();
-    buffers.into_iter().for_each(|buffer| job.slot.reclaim(buffer));
+    buffers.into_iter().for_each(|buffer| context.scratch.reclaim(buffer));
     Ok(pixels)
 }
 

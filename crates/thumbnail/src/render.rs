@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use darkroom_codec::first;
 use darkroom_codec::png::SIGNATURE;
+use darkroom_codec::read_prefix;
 
+use crate::context::Context;
 use crate::probe::{self, Probe};
-use crate::slot::Slot;
-use crate::stages::Job;
+use crate::scratch::Scratch;
 use crate::{Header, Limits, Recipe, RenderError, Rendered, Source, Stop, Thumbnail, Timings, colour, jpeg, png};
 
 /// What rendering takes beside the picture itself: codec tables, rows, the encoded thumbnails.
@@ -51,9 +51,9 @@ impl<B: AsRef<[u8]>> Inspected<B> {
     /// fault.
     pub fn render(&self, recipe: &Recipe, stop: &Stop) -> Result<Rendered, RenderError> {
         let mut bytes = self.bytes.as_ref();
-        rendered(self.header.clone(), recipe, stop, |job| match &self.probe {
-            Probe::Jpeg(probe) => jpeg::render(job, bytes, probe),
-            Probe::Png(probe) => png::render(job, &mut bytes, probe),
+        rendered(self.header.clone(), recipe, stop, |context| match &self.probe {
+            Probe::Jpeg(probe) => jpeg::render(context, bytes, probe),
+            Probe::Png(probe) => png::render(context, &mut bytes, probe),
         })
     }
 }
@@ -73,13 +73,13 @@ pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered
 /// As above, and [`RenderError::Unreadable`].
 pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
     let mut signature = [0; SIGNATURE.len()];
-    source.look(0, &mut signature)?;
+    source.read_at(0, &mut signature)?;
     if &signature != SIGNATURE {
         probe::check_bytes(source.length(), limits.max_bytes)?;
-        return render(&first(source, u64::MAX)?, recipe, limits);
+        return render(&read_prefix(source, u64::MAX)?, recipe, limits);
     }
     let (probe, header) = Probe::read_png(source, recipe, limits)?;
-    rendered(header, recipe, &limits.stop, |job| png::render(job, source, &probe))
+    rendered(header, recipe, &limits.stop, |context| png::render(context, source, &probe))
 }
 
 /// The most memory that rendering any image of at most `max_pixels` takes, in bytes: no [`Header::decode_bytes`] is more.
@@ -93,15 +93,16 @@ fn rendered(
     header: Header,
     recipe: &Recipe,
     stop: &Stop,
-    render: impl FnOnce(&mut Job<'_>) -> Result<Vec<Thumbnail>, RenderError>,
+    render: impl FnOnce(&mut Context<'_>) -> Result<Vec<Thumbnail>, RenderError>,
 ) -> Result<Rendered, RenderError> {
-    // A codec that panics fails this image and no other: what it left behind is dropped with its slot.
+    // A codec that panics fails this image and no other: what it left behind is dropped with its scratch.
     let made = catch_unwind(AssertUnwindSafe(|| {
-        let mut slot = Slot::take();
-        let mut job = Job { recipe, stop, slot: &mut slot, timings: Timings::default(), lacks_end: false };
-        let thumbnails = render(&mut job)?;
-        let Job { timings, lacks_end, .. } = job;
-        slot.give_back();
+        let mut scratch = Scratch::take();
+        let mut context =
+            Context { recipe, stop, scratch: &mut scratch, timings: Timings::default(), lacks_end: false };
+        let thumbnails = render(&mut context)?;
+        let Context { timings, lacks_end, .. } = context;
+        scratch.give_back();
         Ok(Rendered { header, thumbnails, timings, lacks_end })
     }));
     made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))?

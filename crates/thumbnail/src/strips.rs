@@ -10,7 +10,7 @@ use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
 use fast_image_resize::{MulDiv, PixelTrait, Resizer};
 
 use super::RenderError;
-use super::coarse::{self, Coarse};
+use super::box_filter::{self, BoxFilter};
 use super::geometry::Dimensions;
 use super::lanczos::{self, REACH};
 use super::pixels::{Channels, Pixels};
@@ -42,11 +42,11 @@ fn strips(source: Dimensions, target: Dimensions, scale: f64, rows: usize) -> im
 
 /// A picture that becomes smaller strip by strip.
 pub(super) struct Shrinking {
-    /// The larger picture once it is coarse.
+    /// The size of the larger picture once it is averaged.
     source: Dimensions,
     /// How much of it is picture: part of the last pixel of each side may be made up.
     visible: (f64, f64),
-    coarse: Option<Coarse>,
+    box_filter: Option<BoxFilter>,
     rows: Vec<u8>,
     /// The first row that is held.
     first: u32,
@@ -68,12 +68,12 @@ impl Shrinking {
             buffer.clear();
             buffer
         });
-        let factor = coarse::factor(source, target, channels);
+        let factor = box_filter::factor(source, target, channels);
         let part = |side: u32| f64::from(side) / f64::from(factor);
         Self {
             source: Dimensions::new(source.width.div_ceil(factor), source.height.div_ceil(factor)),
             visible: (part(source.width), part(source.height)),
-            coarse: (factor > 1).then(|| Coarse::new(source, factor, channels)),
+            box_filter: (factor > 1).then(|| BoxFilter::new(source, factor, channels)),
             rows,
             first: 0,
             end: 0,
@@ -110,8 +110,8 @@ impl Shrinking {
         self.rows.resize(held, 0);
         self.fresh = kept;
         for space in self.rows[kept..].chunks_exact_mut(row_bytes) {
-            match &mut self.coarse {
-                Some(coarse) => coarse.next(space, &mut row)?,
+            match &mut self.box_filter {
+                Some(box_filter) => box_filter.next(space, &mut row)?,
                 None => row(space)?,
             }
         }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_made_coarse_first_looks_the_same() {
+    fn a_picture_that_is_averaged_first_looks_the_same() {
         let size = Dimensions::new(331, 402);
         let wave = |index: usize| {
             let (pixel, channel) = ((index / 3) as u32, index % 3);
@@ -243,10 +243,10 @@ mod tests {
         let samples = (0..size.pixels() as usize * 3).map(wave).collect();
         let picture = Pixels { size, channels: Channels::Rgb, samples };
         let target = Dimensions::new(53, 64);
-        assert_eq!(coarse::factor(size, target, picture.channels), 3);
+        assert_eq!(box_filter::factor(size, target, picture.channels), 3);
         let whole = picture.resized(&mut Resizer::new(), target).unwrap();
-        let coarse = in_strips(&picture, target);
-        let off = whole.samples.iter().zip(&coarse.samples).map(|(a, b)| a.abs_diff(*b)).max();
+        let averaged = in_strips(&picture, target);
+        let off = whole.samples.iter().zip(&averaged.samples).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(off.unwrap() <= 4, "{off:?} off");
     }
 

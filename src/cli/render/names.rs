@@ -88,7 +88,7 @@ impl Input {
             let is_file = fs::metadata(path)?.is_file();
             let mut source = file::open(path, config.max_bytes)?;
             let mut signature = [0; SIGNATURE_BYTES];
-            let count = source.look(0, &mut signature)?;
+            let count = source.read_at(0, &mut signature)?;
             let extension = Format::of(&signature[..count]).map(|format| format.extension());
             io::Result::Ok((is_file, source, extension))
         };

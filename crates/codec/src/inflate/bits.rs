@@ -3,7 +3,7 @@
 //! Its codes are meant to be read from a byte's lowest bit on, but come with their own highest bit first. Bytes are turned
 //! over as they come in: then codes are in order, and how long one is can be told by comparing.
 
-use super::Unusual;
+use super::Unsupported;
 use super::codes::Entry;
 
 /// Bytes that are held, of which a number of 16 bits is the place.
@@ -46,15 +46,15 @@ impl Reader {
     #[inline(always)]
     pub(super) fn value(&mut self, entry: Entry) -> usize {
         let [high, low] =
-            ((self.word << entry.bits() >> 48) as u16).to_be_bytes().map(|byte| TURNED[usize::from(byte)]);
-        let mask = (1 << (entry.all_bits() - entry.bits())) - 1;
-        self.skip(entry.all_bits());
+            ((self.word << entry.code_bits() >> 48) as u16).to_be_bytes().map(|byte| REVERSED[usize::from(byte)]);
+        let mask = (1 << (entry.total_bits() - entry.code_bits())) - 1;
+        self.skip(entry.total_bits());
         (entry.value() + (u32::from(u16::from_le_bytes([high, low])) & mask)) as usize
     }
 }
 
 /// Each byte turned over.
-const TURNED: [u8; 256] = {
+const REVERSED: [u8; 256] = {
     let mut turned = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -65,7 +65,7 @@ const TURNED: [u8; 256] = {
 };
 
 /// The input, as far as it is there.
-pub(crate) struct Bits {
+pub(crate) struct Input {
     buffer: Box<Buffer>,
     /// Where the bytes end.
     end: usize,
@@ -73,7 +73,7 @@ pub(crate) struct Bits {
     reader: Reader,
 }
 
-impl Bits {
+impl Input {
     pub(crate) fn new() -> Self {
         Self { buffer: Box::new([0; BYTES + 8]), end: 0, is_closed: false, reader: Reader::default() }
     }
@@ -93,9 +93,9 @@ impl Bits {
     }
 
     /// There are no more bytes. Zeros follow; a stream that goes on behind them is damaged.
-    pub(crate) fn close(&mut self) -> Result<(), Unusual> {
+    pub(crate) fn close(&mut self) -> Result<(), Unsupported> {
         if self.is_closed {
-            return Err(Unusual);
+            return Err(Unsupported);
         }
         self.buffer[self.end..].fill(0);
         self.is_closed = true;
@@ -129,7 +129,7 @@ impl Bits {
     }
 
     /// The bits were read up to where this reader is.
-    pub(super) const fn went_on_to(&mut self, reader: Reader) {
+    pub(super) const fn advance_to(&mut self, reader: Reader) {
         self.reader = reader;
     }
 
@@ -143,7 +143,7 @@ impl Bits {
     pub(super) fn symbol(&mut self, table: &[Entry; 128]) -> Entry {
         self.reader.refill(&self.buffer);
         let entry = table[(self.reader.word >> (64 - 7)) as usize];
-        self.reader.skip(entry.bits());
+        self.reader.skip(entry.code_bits());
         entry
     }
 
@@ -153,11 +153,11 @@ impl Bits {
     }
 
     /// Copies whole bytes; returns how many.
-    pub(super) fn copy(&mut self, out: &mut [u8]) -> Result<usize, Unusual> {
+    pub(super) fn copy(&mut self, out: &mut [u8]) -> Result<usize, Unsupported> {
         let place = self.place();
         let count = out.len().min(self.end.saturating_sub(place));
         if count == 0 {
-            return Err(Unusual);
+            return Err(Unsupported);
         }
         let bytes = &self.buffer[place..place + count];
         out.iter_mut().zip(bytes).for_each(|(space, byte)| *space = byte.reverse_bits());

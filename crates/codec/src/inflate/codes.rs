@@ -1,35 +1,35 @@
 //! The codes of a block as tables: the next bits of the input are the index of what they stand for.
 
-use super::Unusual;
-use super::bits::Bits;
+use super::Unsupported;
+use super::bits::Input;
 
-/// Bits that are looked up at once; longer codes take a second look.
+/// Bits that index the first table; longer codes have a subtable.
 const LENGTH_BITS: usize = 11;
 const DISTANCE_BITS: usize = 8;
 const MAX_CODE: usize = 15;
 /// Symbols of the larger of the two codes.
 const MAX_SYMBOLS: usize = 288;
-/// A look takes each of its bits' values, a second one that for each two codes at most.
+/// The first table, and a subtable for each two codes at most.
 const LENGTH_ENTRIES: usize = (1 << LENGTH_BITS) + ((MAX_SYMBOLS / 2) << (MAX_CODE - LENGTH_BITS));
 const DISTANCE_ENTRIES: usize = (1 << DISTANCE_BITS) + ((32 / 2) << (MAX_CODE - DISTANCE_BITS));
 
-/// What some bits stand for: a value in the upper half, how many bits its code has in the second byte, and how many with
-/// those that are added to the value in the first.
+/// A table entry: the value in the upper half, the bits of its code in the second byte, and in the lowest byte the bits of
+/// the code and its extra bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
-/// A byte of the output.
+/// A literal.
 const LITERAL: u32 = 1 << 31;
-/// Neither such a byte nor a number.
+/// Neither a plain literal nor a length or distance.
 const SPECIAL: u32 = 1 << 15;
-/// A byte whose code is not as long as most.
-const RARE: u32 = SPECIAL | 1 << 14;
-/// The code goes on: the value is where its second table begins.
-const LONG: u32 = SPECIAL | 1 << 13;
+/// A literal whose code length is not one of the [`SimilarLengths`].
+const OTHER_LITERAL: u32 = SPECIAL | 1 << 14;
+/// A code that is longer than the first table's index; the value is where its subtable begins.
+const SUBTABLE: u32 = SPECIAL | 1 << 13;
 const INVALID: Entry = Entry(SPECIAL | 1 << 12);
 
 impl Entry {
-    /// A number of so many bits.
+    /// A number of this many bits.
     pub(super) const fn number(bits: u32) -> Self {
         Self(bits)
     }
@@ -44,20 +44,20 @@ impl Entry {
         self.0 & SPECIAL != 0
     }
 
-    /// Whether it is a byte, however long its code.
+    /// Whether it is a literal, whatever the length of its code.
     #[inline(always)]
-    pub(super) const fn is_byte(self) -> bool {
-        self.is_literal() || self.is_rare()
+    pub(super) const fn is_any_literal(self) -> bool {
+        self.is_literal() || self.is_other_literal()
     }
 
     #[inline(always)]
-    pub(super) const fn is_rare(self) -> bool {
-        self.0 & RARE == RARE
+    pub(super) const fn is_other_literal(self) -> bool {
+        self.0 & OTHER_LITERAL == OTHER_LITERAL
     }
 
     #[inline(always)]
-    pub(super) const fn is_long(self) -> bool {
-        self.0 & LONG == LONG
+    pub(super) const fn is_subtable(self) -> bool {
+        self.0 & SUBTABLE == SUBTABLE
     }
 
     #[inline(always)]
@@ -65,10 +65,10 @@ impl Entry {
         self.0 & 0xF000 == SPECIAL
     }
 
-    /// Whether bits follow that are to be added.
+    /// Whether extra bits follow the code.
     #[inline(always)]
-    pub(super) const fn is_wide(self) -> bool {
-        self.all_bits() > self.bits()
+    pub(super) const fn has_extra_bits(self) -> bool {
+        self.total_bits() > self.code_bits()
     }
 
     #[inline(always)]
@@ -83,42 +83,44 @@ impl Entry {
 
     /// Bits of the code.
     #[inline(always)]
-    pub(super) const fn bits(self) -> u32 {
+    pub(super) const fn code_bits(self) -> u32 {
         self.0 >> 8 & 15
     }
 
-    /// Bits of the code and those that are added.
+    /// Bits of the code and its extra bits.
     #[inline(always)]
-    pub(super) const fn all_bits(self) -> u32 {
+    pub(super) const fn total_bits(self) -> u32 {
         self.0 & 63
     }
 
-    /// With what the bits behind its code add, these bits being part of the code.
+    /// The entry with its extra bits already added to the value.
     const fn with(self, bits: u32) -> Self {
-        let added = self.all_bits() - self.bits();
-        let number = if added == 0 { 0 } else { bits.reverse_bits() >> (32 - added) };
-        Self(self.0 + (number << 16) + (added << 8))
+        let extra_bits = self.total_bits() - self.code_bits();
+        let number = if extra_bits == 0 { 0 } else { bits.reverse_bits() >> (32 - extra_bits) };
+        Self(self.0 + (number << 16) + (extra_bits << 8))
     }
 
-    /// With a code of so many bits.
+    /// The entry with a code of this many bits.
     const fn coded(self, bits: usize) -> Self {
         Self(self.0 + bits as u32 * 0x101)
     }
 }
 
-/// From which value on a symbol counts, and how many bits are added.
-pub(crate) const LENGTHS: [(u32, u32); 29] = {
+/// For each length code, its first length and the number of extra bits (RFC 1951, 3.2.5).
+pub(crate) const LENGTH_CODES: [(u32, u32); 29] = {
     let mut ranges = ranges(3, 2);
     // The greatest has a symbol of its own.
     ranges[28] = (258, 0);
     ranges
 };
-pub(super) const DISTANCES: [(u32, u32); 30] = ranges(1, 1);
+/// For each distance code, its first distance and the number of extra bits.
+pub(super) const DISTANCE_CODES: [(u32, u32); 30] = ranges(1, 1);
 
-/// In which order the lengths of the codes for lengths come.
-pub(crate) const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+/// The order in which the code lengths of the code length alphabet are stored (RFC 1951, 3.2.7).
+pub(crate) const CODE_LENGTH_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// The values behind symbols: two to the power of `shared` symbols have as many bits each, and twice as many have none.
+/// The ranges of values of `N` codes: `2^shared` codes in a row have the same number of extra bits, the first
+/// `2^(shared + 1)` have none.
 const fn ranges<const N: usize>(first: u32, shared: u32) -> [(u32, u32); N] {
     let mut ranges = [(0, 0); N];
     let mut base = first;
@@ -132,21 +134,21 @@ const fn ranges<const N: usize>(first: u32, shared: u32) -> [(u32, u32); N] {
     ranges
 }
 
-/// Codes of so many lengths more than one are told apart by comparing.
+/// [`SimilarLengths`] covers this many code lengths and one more.
 const BOUNDS: usize = 3;
-/// Fewer than one literal in so many may have a code of another length.
+/// At most one literal in this many, by frequency, may have a code of another length.
 const PART: usize = 16;
 
-/// Most literals of a picture without filters have codes of nearly the same length. How long one is follows from comparing
-/// it with some bounds, which takes less time than to look it up; what it stands for can be looked up meanwhile.
+/// Code lengths of literals that are all nearly the same, as in most pictures without filters. The length of a code follows
+/// from comparing it with some bounds, which is faster than a table look-up; its literal can be looked up meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Alike {
+pub(super) struct SimilarLengths {
     longest: u32,
-    /// The first word that begins with a code so long, with one of a bit less, and so on.
+    /// The first word that begins with a code of the longest length, of one bit less, and so on.
     bounds: [u64; BOUNDS],
 }
 
-impl Alike {
+impl SimilarLengths {
     #[inline(always)]
     pub(super) const fn length(self, word: u64) -> u32 {
         let mut length = self.longest;
@@ -158,7 +160,7 @@ impl Alike {
         length
     }
 
-    /// Codes of so many lengths, if they are most of the literals by how often they come.
+    /// The lengths of most literals, by frequency; `None` where they differ too much.
     fn of(literals: &Counts, ends: &Counts) -> Option<Self> {
         let often: Counts = std::array::from_fn(|length| literals[length] << (MAX_CODE - length));
         let all: usize = often[1..].iter().sum();
@@ -171,21 +173,21 @@ impl Alike {
         (all - these < all / PART).then_some(Self { longest: longest as u32, bounds })
     }
 
-    const fn is_so(self, length: usize) -> bool {
+    const fn includes(self, length: usize) -> bool {
         length as u32 <= self.longest && length + BOUNDS >= self.longest as usize
     }
 }
 
 /// The codes of a block.
 pub(super) struct Codes {
-    pub(super) alike: Option<Alike>,
+    pub(super) similar_lengths: Option<SimilarLengths>,
     lengths: [Entry; LENGTH_ENTRIES],
     distances: [Entry; DISTANCE_ENTRIES],
 }
 
 impl Default for Codes {
     fn default() -> Self {
-        Self { alike: None, lengths: [INVALID; LENGTH_ENTRIES], distances: [INVALID; DISTANCE_ENTRIES] }
+        Self { similar_lengths: None, lengths: [INVALID; LENGTH_ENTRIES], distances: [INVALID; DISTANCE_ENTRIES] }
     }
 }
 
@@ -200,36 +202,36 @@ impl Codes {
         self.distances[(word >> (64 - DISTANCE_BITS)) as usize]
     }
 
-    /// The second look for a literal or a length, behind the bits of the first.
+    /// Looks up the rest of a literal or length code in its subtable.
     #[inline(always)]
-    pub(super) fn long_length(&self, word: u64, first: Entry) -> Entry {
+    pub(super) fn subtable_length(&self, word: u64, first: Entry) -> Entry {
         let place = first.value() as usize + (word >> (64 + LENGTH_BITS - MAX_CODE)) as usize;
         self.lengths.get(place).copied().unwrap_or(INVALID)
     }
 
-    /// The second look for a distance.
+    /// Looks up the rest of a distance code in its subtable.
     #[inline(always)]
-    pub(super) fn long_distance(&self, word: u64, first: Entry) -> Entry {
+    pub(super) fn subtable_distance(&self, word: u64, first: Entry) -> Entry {
         let place = first.value() as usize + (word >> (64 + DISTANCE_BITS - MAX_CODE)) as usize;
         self.distances.get(place).copied().unwrap_or(INVALID)
     }
 
-    /// The codes that are fixed by the format.
-    pub(super) fn fix(&mut self) -> Result<(), Unusual> {
+    /// Sets the fixed Huffman codes (RFC 1951, 3.2.6).
+    pub(super) fn use_fixed(&mut self) -> Result<(), Unsupported> {
         let mut lengths = [8; 288];
         lengths[144..256].fill(9);
         lengths[256..280].fill(7);
         self.build(&lengths, &[5; 32])
     }
 
-    /// Reads the codes of a block.
-    pub(super) fn read(&mut self, input: &mut Bits) -> Result<(), Unusual> {
+    /// Reads the dynamic Huffman codes of a block (RFC 1951, 3.2.7).
+    pub(super) fn read(&mut self, input: &mut Input) -> Result<(), Unsupported> {
         let (lengths, distances, count) = (257 + input.take(5), 1 + input.take(5), 4 + input.take(4));
         if lengths > 286 || distances > 30 {
-            return Err(Unusual);
+            return Err(Unsupported);
         }
-        let mut of_lengths = [0; ORDER.len()];
-        for place in &ORDER[..count] {
+        let mut of_lengths = [0; CODE_LENGTH_ORDER.len()];
+        for place in &CODE_LENGTH_ORDER[..count] {
             of_lengths[*place] = input.take(3) as u8;
         }
         let mut table = [INVALID; 128];
@@ -240,36 +242,40 @@ impl Codes {
         while at < lengths + distances {
             let entry = input.symbol(&table);
             let (value, count) = match entry.value() {
-                _ if entry.is_special() => return Err(Unusual),
-                16 => (*at.checked_sub(1).and_then(|before| bits.get(before)).ok_or(Unusual)?, 3 + input.take(2)),
+                _ if entry.is_special() => return Err(Unsupported),
+                16 => (*at.checked_sub(1).and_then(|before| bits.get(before)).ok_or(Unsupported)?, 3 + input.take(2)),
                 17 => (0, 3 + input.take(3)),
                 18 => (0, 11 + input.take(7)),
                 length => (length as u8, 1),
             };
-            bits[..lengths + distances].get_mut(at..at + count).ok_or(Unusual)?.fill(value);
+            bits[..lengths + distances].get_mut(at..at + count).ok_or(Unsupported)?.fill(value);
             at += count;
         }
         let (lengths, rest) = bits.split_at(lengths);
         self.build(lengths, &rest[..distances])
     }
 
-    fn build(&mut self, lengths: &[u8], distances: &[u8]) -> Result<(), Unusual> {
+    fn build(&mut self, lengths: &[u8], distances: &[u8]) -> Result<(), Unsupported> {
         if lengths[256] == 0 {
-            return Err(Unusual);
+            return Err(Unsupported);
         }
         let (literals, others) = lengths.split_at(256);
         let (literals, others) = (counts(literals), counts(others));
         let of_lengths = std::array::from_fn(|length| literals[length] + others[length]);
-        let alike = Alike::of(&literals, &ends(&of_lengths));
+        let similar_lengths = SimilarLengths::of(&literals, &ends(&of_lengths));
         fill(&mut self.lengths, LENGTH_BITS, lengths, &of_lengths, |symbol, length| match symbol {
-            0..256 if alike.is_some_and(|alike| !alike.is_so(length)) => Entry(RARE | (symbol as u32) << 16),
+            0..256 if similar_lengths.is_some_and(|similar_lengths| !similar_lengths.includes(length)) => {
+                Entry(OTHER_LITERAL | (symbol as u32) << 16)
+            }
             0..256 => Entry(LITERAL | (symbol as u32) << 16),
             256 => Entry(SPECIAL),
-            _ => ranged(LENGTHS.get(symbol - 257)),
+            _ => ranged(LENGTH_CODES.get(symbol - 257)),
         })?;
-        self.alike = alike;
+        self.similar_lengths = similar_lengths;
         let of_distances = counts(distances);
-        fill(&mut self.distances, DISTANCE_BITS, distances, &of_distances, |symbol, _| ranged(DISTANCES.get(symbol)))
+        fill(&mut self.distances, DISTANCE_BITS, distances, &of_distances, |symbol, _| {
+            ranged(DISTANCE_CODES.get(symbol))
+        })
     }
 }
 
@@ -283,7 +289,7 @@ const fn ranged(range: Option<&(u32, u32)>) -> Entry {
 /// A number for each length of a code.
 type Counts = [usize; MAX_CODE + 1];
 
-/// How many codes have no bit, one, two, and so on.
+/// The number of codes of each length.
 fn counts(lengths: &[u8]) -> Counts {
     // Two counters each: neighbours are often the same and would wait for each other.
     let mut counts = [[0; 2]; MAX_CODE + 1];
@@ -293,7 +299,7 @@ fn counts(lengths: &[u8]) -> Counts {
     counts.map(|[a, b]| a + b)
 }
 
-/// The codes in order take up parts of all that fifteen bits can be: where the parts of those of so many bits end.
+/// For each code length, the end of its range in the 15-bit code space.
 fn ends(counts: &Counts) -> Counts {
     let mut end = 0;
     std::array::from_fn(|length| {
@@ -302,19 +308,19 @@ fn ends(counts: &Counts) -> Counts {
     })
 }
 
-/// Makes the table of a canonical code, of which `lengths` says how many bits each symbol's takes.
+/// Fills the table of a canonical Huffman code from the code length of each symbol.
 fn fill(
     table: &mut [Entry],
     bits: usize,
     lengths: &[u8],
     counts: &Counts,
     entry: impl Fn(usize, usize) -> Entry,
-) -> Result<(), Unusual> {
+) -> Result<(), Unsupported> {
     let ends = ends(counts);
     let all = ends[MAX_CODE];
     // One code alone may have one bit, of which one value stays unused; there need not be a distance.
     if all > 1 << MAX_CODE || all < 1 << MAX_CODE && counts[2..].iter().any(|count| *count > 0) {
-        return Err(Unusual);
+        return Err(Unsupported);
     }
     let (first, second) = table.split_at_mut(1 << bits);
     let rest = MAX_CODE - bits;
@@ -322,7 +328,7 @@ fn fill(
     first[short..].fill(INVALID);
     if all == 1 << MAX_CODE {
         for (place, long) in first[short..].iter_mut().enumerate() {
-            *long = Entry(LONG | (((1 << bits) + (place << rest)) << 16) as u32).coded(bits);
+            *long = Entry(SUBTABLE | (((1 << bits) + (place << rest)) << 16) as u32).coded(bits);
         }
     }
     let mut order = [0; MAX_SYMBOLS];
@@ -342,8 +348,7 @@ fn fill(
     Ok(())
 }
 
-/// The symbols whose codes have no bit, one, two, and so on. Codes of one length after another are filled in without a
-/// branch that would be guessed wrong.
+/// The symbols by code length. Filling them in by length avoids mispredicted branches.
 fn by_length<'a>(
     lengths: &[u8],
     counts: &Counts,
@@ -366,17 +371,17 @@ fn by_length<'a>(
     std::iter::zip(starts, places).map(|(start, end)| order.get(start..end).unwrap_or_default())
 }
 
-/// Fills the part of the first look that belongs to a code. Where the bits that are added are in the index as well, their
-/// sum is what stands there.
+/// Fills the part of the first table that belongs to a code. Where the index holds the extra bits as well, they are added
+/// to the value.
 fn fill_short(part: &mut [Entry], entry: Entry, bits: usize) {
-    let added = entry.all_bits() - entry.bits();
-    if added == 0 || entry.all_bits() > bits as u32 {
+    let extra_bits = entry.total_bits() - entry.code_bits();
+    if extra_bits == 0 || entry.total_bits() > bits as u32 {
         let (eights, rest) = part.as_chunks_mut::<8>();
         eights.iter_mut().for_each(|eight| *eight = [entry; 8]);
         rest.iter_mut().for_each(|one| *one = entry);
         return;
     }
-    let step = part.len() >> added;
+    let step = part.len() >> extra_bits;
     for (number, part) in part.chunks_exact_mut(step).enumerate() {
         part.fill(entry.with(number as u32));
     }

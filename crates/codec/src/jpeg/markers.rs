@@ -31,28 +31,6 @@ impl<'a> Segments<'a> {
         Self { bytes, at: 2 }
     }
 
-    /// The next segment; `None` where the file ends first, or in the middle of it. Bytes that belong to no segment are
-    /// skipped, and so are restart markers and fill bytes.
-    pub fn next(&mut self) -> Option<Segment> {
-        loop {
-            let marker = self.next_marker()?;
-            match marker {
-                0x01 | 0xd0..=0xd7 => {}
-                SOI | EOI => return Some(Segment { marker, body: self.at..self.at }),
-                _ => {
-                    let length = usize::from(u16::from_be_bytes(*self.bytes[self.at..].first_chunk()?));
-                    // The length counts itself. A shorter one is nonsense that libjpeg forgives.
-                    let body = self.at + 2..self.at + length.max(2);
-                    if body.end > self.bytes.len() {
-                        return None;
-                    }
-                    self.at = body.end;
-                    return Some(Segment { marker, body });
-                }
-            }
-        }
-    }
-
     /// Skips the entropy-coded data of a scan, restart markers included.
     pub fn skip_scan(&mut self) {
         while let Some(marker) = self.next_marker() {
@@ -98,6 +76,32 @@ impl<'a> Segments<'a> {
                 marker => {
                     self.at += 1;
                     return Some(marker);
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Segments<'_> {
+    type Item = Segment;
+
+    /// The next segment; `None` where the file ends first, or in the middle of it. Bytes that belong to no segment are
+    /// skipped, and so are restart markers and fill bytes.
+    fn next(&mut self) -> Option<Segment> {
+        loop {
+            let marker = self.next_marker()?;
+            match marker {
+                0x01 | 0xd0..=0xd7 => {}
+                SOI | EOI => return Some(Segment { marker, body: self.at..self.at }),
+                _ => {
+                    let length = usize::from(u16::from_be_bytes(*self.bytes[self.at..].first_chunk()?));
+                    // The length counts itself. A shorter one is nonsense that libjpeg forgives.
+                    let body = self.at + 2..self.at + length.max(2);
+                    if body.end > self.bytes.len() {
+                        return None;
+                    }
+                    self.at = body.end;
+                    return Some(Segment { marker, body });
                 }
             }
         }

@@ -143,10 +143,10 @@ mod tests {
         let pixels = [9; 3 * 16 * 16];
         let image = Image { pixels: &pixels[..], width: 16, pitch: 48, height: 16, format: PixelFormat::RGB };
         let bytes = Compressor::new().unwrap().compress_to_vec(image).unwrap();
-        let mut segments = Segments::new(&bytes);
+        let segments = Segments::new(&bytes);
         let (mut written, typical) = (Tables::default(), Tables::default());
         (written.dc, written.ac) = ([None; 4], [None; 4]);
-        while let Some(segment) = segments.next() {
+        for segment in segments {
             if segment.marker == 0xc4 {
                 written.read_huffman(&bytes[segment.body]).unwrap();
             }

@@ -42,7 +42,7 @@ impl Chunk {
     /// When the source cannot be read.
     pub fn read(source: &mut dyn Source, at: u64) -> io::Result<Next> {
         let mut head = [0; HEAD_BYTES as usize];
-        Ok(match source.look(at, &mut head)? {
+        Ok(match source.read_at(at, &mut head)? {
             0 => Next::End,
             8 => {
                 let [l0, l1, l2, l3, kind @ ..] = head;

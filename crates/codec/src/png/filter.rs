@@ -1,6 +1,6 @@
-//! PNG's filters: each byte of a row is stored as its difference from a guess, whichever guesses best.
+//! PNG's filters (PNG specification, 9.2): each row gets the filter type with the smallest sum of absolute differences.
 
-use super::unfilter::{mean, nearest};
+use super::unfilter::{mean, paeth};
 use crate::dispatch::dispatched;
 
 /// Filters rows one after another.
@@ -50,7 +50,7 @@ fn filter_row(filter: u8, channels: usize, above: &[u8], row: &[u8], out: &mut [
         1 => each(channels, above, row, out, |left, _, _| left),
         2 => each(channels, above, row, out, |_, above, _| above),
         3 => each(channels, above, row, out, |left, above, _| mean(left, above)),
-        _ => each(channels, above, row, out, nearest),
+        _ => each(channels, above, row, out, paeth),
     }
 }
 

@@ -1,6 +1,6 @@
-//! PNG's filters undone: each byte of a row was stored as its difference from a guess.
+//! Reversing PNG's filters (PNG specification, 9.2).
 
-/// Decodes a row of eight-bit samples in place, `above` being the one before; nothing where there is no such filter.
+/// Unfilters a row of eight-bit samples in place, `above` being the row before; `None` for an unknown filter type.
 #[inline(always)]
 pub(super) fn unfilter(filter: u8, channels: u8, above: &[u8], row: &mut [u8]) -> Option<()> {
     match channels {
@@ -35,7 +35,7 @@ fn unfilter_pixels<const N: usize>(filter: u8, above: &[u8], row: &mut [u8]) -> 
         }
         4 => {
             for (pixel, above) in pixels.iter_mut().zip(above_pixels) {
-                left = each(|i| pixel[i].wrapping_add(nearest(left[i], above[i], corner[i])));
+                left = each(|i| pixel[i].wrapping_add(paeth(left[i], above[i], corner[i])));
                 corner = *above;
                 *pixel = left;
             }
@@ -55,9 +55,9 @@ pub(super) const fn mean(left: u8, above: u8) -> u8 {
     (left & above) + ((left ^ above) >> 1)
 }
 
-/// Paeth's guess: which of the three is nearest to left plus above minus corner.
+/// The Paeth predictor (PNG specification, 9.4).
 #[inline(always)]
-pub(super) fn nearest(left: u8, above: u8, corner: u8) -> u8 {
+pub(super) fn paeth(left: u8, above: u8, corner: u8) -> u8 {
     let (a, b, c) = (i16::from(left), i16::from(above), i16::from(corner));
     let (to_a, to_b) = ((b - c).abs(), (a - c).abs());
     let to_c = (a + b - 2 * c).abs();

@@ -8,7 +8,7 @@ use super::super::geometry::Dimensions;
 use super::super::planes::Planes;
 use super::super::probe::corrupt;
 use super::super::probe::jpeg::{Colours, JpegProbe, Sampling};
-use super::super::slot::Slot;
+use super::super::scratch::Scratch;
 use super::super::{RenderError, Stop};
 
 /// A decoded picture.
@@ -27,7 +27,7 @@ pub(super) struct Decoded {
 
 /// Decodes a picture at `eighths / 8` of its stored size. With `as_components` its planes are to become RGB.
 pub(super) fn decode(
-    slot: &mut Slot,
+    scratch: &mut Scratch,
     bytes: &[u8],
     probe: &JpegProbe,
     eighths: u32,
@@ -37,7 +37,7 @@ pub(super) fn decode(
     let stored = Dimensions::new(probe.width, probe.height);
     match subsampling(probe).filter(|_| !as_components) {
         Some(subsampling) => {
-            let mut planes = Planes::over(slot.buffer(), stored.eighths(eighths), subsampling);
+            let mut planes = Planes::over(scratch.buffer(), stored.eighths(eighths), subsampling);
             let lacks_end = fill(bytes, eighths, planes.parts_mut(), stop)?;
             planes.fill_up();
             Ok(Decoded { picture: Picture::Planes(planes), lacks_end })

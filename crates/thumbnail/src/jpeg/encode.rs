@@ -5,7 +5,7 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 use super::super::RenderError;
 use super::super::pixels::Pixels;
 use super::super::planes::Planes;
-use super::super::slot::{Slot, codec_failed};
+use super::super::scratch::{Scratch, codec_failed};
 
 /// How thumbnails are encoded.
 #[derive(Clone, Copy, Debug)]
@@ -19,15 +19,15 @@ pub(super) struct Settings<'a> {
 }
 
 /// Encodes planes as they are.
-pub(super) fn planes(slot: &mut Slot, planes: &Planes, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
-    let compressor = configured(slot, settings)?;
+pub(super) fn planes(scratch: &mut Scratch, planes: &Planes, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
+    let compressor = configured(scratch, settings)?;
     let encoded = compressor.compress_yuv_to_vec(planes.as_yuv()).map_err(codec_failed)?;
     Ok(with_profile(encoded, settings.profile))
 }
 
 /// Encodes RGB.
-pub(super) fn pixels(slot: &mut Slot, pixels: &Pixels, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
-    let compressor = configured(slot, settings)?;
+pub(super) fn pixels(scratch: &mut Scratch, pixels: &Pixels, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
+    let compressor = configured(scratch, settings)?;
     compressor.set_subsamp(Subsamp::Sub2x2).map_err(codec_failed)?;
     let (width, height) = (pixels.size.width as usize, pixels.size.height as usize);
     let image = Image { pixels: &*pixels.samples, width, pitch: 3 * width, height, format: PixelFormat::RGB };
@@ -35,8 +35,8 @@ pub(super) fn pixels(slot: &mut Slot, pixels: &Pixels, settings: Settings<'_>) -
     Ok(with_profile(encoded, settings.profile))
 }
 
-fn configured<'a>(slot: &'a mut Slot, settings: Settings<'_>) -> Result<&'a mut Compressor, RenderError> {
-    let compressor = slot.compressor()?;
+fn configured<'a>(scratch: &'a mut Scratch, settings: Settings<'_>) -> Result<&'a mut Compressor, RenderError> {
+    let compressor = scratch.compressor()?;
     compressor.set_quality(settings.quality.into()).map_err(codec_failed)?;
     compressor.set_optimize(settings.optimize).map_err(codec_failed)?;
     Ok(compressor)

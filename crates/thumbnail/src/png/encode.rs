@@ -1,4 +1,4 @@
-//! Encoding PNG thumbnails: as gray, colour or palette, whatever the picture is, and with its colours' meaning.
+//! Encoding PNG thumbnails: as gray, colour or palette, whatever the picture is, and with the chunks that describe its colours.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter, Info
 
 use super::super::RenderError;
 use super::super::pixels::{Channels, Pixels};
-use super::chunks::ColourChunks;
+use super::colour_chunks::ColourChunks;
 
 /// The chunk of coding-independent code points.
 const CICP: ChunkType = ChunkType(*b"cICP");

@@ -17,7 +17,7 @@ pub(super) fn read(source: &mut dyn Source, at: u64, length: u64) -> std::io::Re
         return Ok(None);
     }
     let mut chunk = vec![0; KIND.len() + length as usize + 4];
-    let is_whole = source.look(at - KIND.len() as u64, &mut chunk)? == chunk.len();
+    let is_whole = source.read_at(at - KIND.len() as u64, &mut chunk)? == chunk.len();
     Ok(Some(chunk).filter(|_| is_whole).and_then(|chunk| inflated(&chunk)))
 }
 

@@ -54,7 +54,7 @@ impl PngProbe {
     /// Reads IHDR and walks over the chunks.
     pub(super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
         let mut whole = [0; 33];
-        if source.look(0, &mut whole)? < whole.len() {
+        if source.read_at(0, &mut whole)? < whole.len() {
             return Err(corrupt("the file ends inside its header").into());
         }
         let mut probe = Self::read_ihdr(&whole)?;
@@ -115,7 +115,7 @@ impl PngProbe {
                 b"IEND" => return Ok(()),
                 b"eXIf" => {
                     let mut data = vec![0; length.min(EXIF_BYTES) as usize];
-                    source.look(body, &mut data)?;
+                    source.read_at(body, &mut data)?;
                     self.orientation = exif::orientation(&data);
                 }
                 b"iCCP" if self.first_data.is_none() => self.profile = self.profile.or(Some((body, length))),

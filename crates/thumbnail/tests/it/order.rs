@@ -23,8 +23,8 @@ fn outcome(bytes: &[u8], recipe: &Recipe) -> Outcome {
     }
 }
 
-/// Takes the slot that is kept, and drops it: a rendering that fails gives none back.
-fn forget_the_slot() {
+/// Drops the scratch memory that is kept: a rendering that fails keeps none.
+fn forget_the_scratch() {
     let whole = images::jpeg(64, 64);
     assert!(outcome(&whole[..whole.len() / 2], &recipe(false)).is_err());
 }
@@ -95,7 +95,7 @@ fn a_file_ends_the_same_behind_every_other() {
     let alone: Vec<Outcome> = files
         .iter()
         .map(|(_, bytes)| {
-            forget_the_slot();
+            forget_the_scratch();
             outcome(bytes, &plain)
         })
         .collect();

@@ -33,13 +33,13 @@ impl Source for Pieces<'_> {
         self.bytes.len() as u64
     }
 
-    fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
+    fn bytes_at(&mut self, at: u64) -> io::Result<&[u8]> {
         self.wear()?;
         let rest = self.bytes.get(at as usize..).unwrap_or_default();
         Ok(&rest[..rest.len().min(self.most)])
     }
 
-    fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+    fn read_at(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
         self.wear()?;
         let rest = self.bytes.get(at as usize..).unwrap_or_default();
         let count = rest.len().min(space.len());
@@ -200,12 +200,12 @@ impl Source for Overwritten<'_> {
         self.before.length()
     }
 
-    fn piece(&mut self, at: u64) -> io::Result<&[u8]> {
-        self.now().piece(at)
+    fn bytes_at(&mut self, at: u64) -> io::Result<&[u8]> {
+        self.now().bytes_at(at)
     }
 
-    fn look(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
-        self.now().look(at, space)
+    fn read_at(&mut self, at: u64, space: &mut [u8]) -> io::Result<usize> {
+        self.now().read_at(at, space)
     }
 }
 

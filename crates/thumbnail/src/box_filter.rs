@@ -1,4 +1,4 @@
-//! A picture made smaller by a whole number while its rows come in: squares of pixels become their mean.
+//! A box filter: squares of pixels become their mean while the rows come in.
 //!
 //! It goes before Lanczos3 where that is left to halve the picture at least, as libvips does it: reading a quarter of
 //! the samples costs a fraction, and nothing is lost that eight bits could show at the end.
@@ -13,8 +13,8 @@ const LEFT_FOR_THE_FILTER: u32 = 2;
 /// The sum of a square of samples fits sixteen bits.
 const MAX_FACTOR: u32 = 16;
 
-/// How many pixels of `source` on each side become one before it is resized to `target`. None with alpha: a large
-/// thumbnail would be two decibels off, and worse than what others make.
+/// The side of the squares that are averaged before `source` is resized to `target`. It is 1 with alpha, where averaging
+/// would put a large thumbnail two decibels off.
 pub(super) fn factor(source: Dimensions, target: Dimensions, channels: Channels) -> u32 {
     if matches!(channels, Channels::GrayAlpha | Channels::Rgba) {
         return 1;
@@ -23,36 +23,36 @@ pub(super) fn factor(source: Dimensions, target: Dimensions, channels: Channels)
     fits(source.width, target.width).min(fits(source.height, target.height)).clamp(1, MAX_FACTOR)
 }
 
-/// Makes coarse rows of fine ones, gray or RGB.
-pub(super) struct Coarse {
+/// Averages rows of gray or RGB pixels.
+pub(super) struct BoxFilter {
     factor: usize,
     channels: Channels,
-    fine: Dimensions,
-    /// Fine rows that were read.
+    source: Dimensions,
+    /// Source rows that were read.
     read: u32,
     row: Vec<u8>,
     /// Sums over the rows of a square.
     sums: Vec<u16>,
 }
 
-impl Coarse {
-    pub(super) fn new(fine: Dimensions, factor: u32, channels: Channels) -> Self {
-        let (factor, width) = (factor as usize, fine.width as usize);
+impl BoxFilter {
+    pub(super) fn new(source: Dimensions, factor: u32, channels: Channels) -> Self {
+        let (factor, width) = (factor as usize, source.width as usize);
         let filled = width.next_multiple_of(factor) * channels.count();
-        Self { factor, channels, fine, read: 0, row: vec![0; width * channels.count()], sums: vec![0; filled] }
+        Self { factor, channels, source, read: 0, row: vec![0; width * channels.count()], sums: vec![0; filled] }
     }
 
-    /// Fills a coarse row from as many fine ones as it stands for; the last stands for those that are left.
+    /// Fills a row of the smaller picture from `factor` rows of `source`, or from those that are left.
     pub(super) fn next<E>(
         &mut self,
-        coarse: &mut [u8],
-        fine: &mut impl FnMut(&mut [u8]) -> Result<(), E>,
+        averaged: &mut [u8],
+        source: &mut impl FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.sums.fill(0);
         for _ in 0..self.factor {
             // Below the last row of the picture it is repeated.
-            if self.read < self.fine.height {
-                fine(&mut self.row)?;
+            if self.read < self.source.height {
+                source(&mut self.row)?;
                 self.read += 1;
             }
             let (sums, row) = (self.sums.iter_mut(), &self.row);
@@ -64,7 +64,7 @@ impl Coarse {
         self.repeat_last_pixel();
         dispatched(
             #[inline(always)]
-            || if self.channels == Channels::Gray { self.mean::<1>(coarse) } else { self.mean::<3>(coarse) },
+            || if self.channels == Channels::Gray { self.mean::<1>(averaged) } else { self.mean::<3>(averaged) },
         );
         Ok(())
     }
@@ -78,9 +78,9 @@ impl Coarse {
     }
 
     #[inline(always)]
-    fn mean<const N: usize>(&self, coarse: &mut [u8]) {
+    fn mean<const N: usize>(&self, averaged: &mut [u8]) {
         let squares = self.sums.chunks_exact(self.factor * N);
-        let pixels = coarse.as_chunks_mut::<N>().0.iter_mut();
+        let pixels = averaged.as_chunks_mut::<N>().0.iter_mut();
         if self.factor == 2 {
             for (pixel, square) in pixels.zip(self.sums.as_chunks::<N>().0.as_chunks::<2>().0) {
                 *pixel = std::array::from_fn(|i| ((square[0][i] + square[1][i] + 2) >> 2) as u8);
@@ -99,15 +99,15 @@ impl Coarse {
 mod tests {
     use super::*;
 
-    fn coarse(width: u32, factor: u32, channels: Channels, rows: &[&[u8]]) -> Vec<Vec<u8>> {
-        let fine = Dimensions::new(width, rows.len() as u32);
-        let mut source = rows.iter();
-        let mut reading = Coarse::new(fine, factor, channels);
-        (0..fine.height.div_ceil(factor))
+    fn averaged(width: u32, factor: u32, channels: Channels, rows: &[&[u8]]) -> Vec<Vec<u8>> {
+        let source = Dimensions::new(width, rows.len() as u32);
+        let mut rows = rows.iter();
+        let mut reading = BoxFilter::new(source, factor, channels);
+        (0..source.height.div_ceil(factor))
             .map(|_| {
                 let mut row = vec![0; width.div_ceil(factor) as usize * channels.count()];
                 let mut next = |space: &mut [u8]| {
-                    space.copy_from_slice(source.next().unwrap());
+                    space.copy_from_slice(rows.next().unwrap());
                     Ok::<(), ()>(())
                 };
                 reading.next(&mut row, &mut next).unwrap();
@@ -119,10 +119,10 @@ mod tests {
     #[test]
     fn a_square_becomes_its_mean_and_the_edge_is_repeated() {
         let rows: [&[u8]; 3] = [&[0, 10, 40], &[20, 30, 80], &[6, 8, 100]];
-        assert_eq!(coarse(3, 2, Channels::Gray, &rows), [[15, 60], [7, 100]]);
-        assert_eq!(coarse(3, 3, Channels::Gray, &rows), [[33]]);
+        assert_eq!(averaged(3, 2, Channels::Gray, &rows), [[15, 60], [7, 100]]);
+        assert_eq!(averaged(3, 3, Channels::Gray, &rows), [[33]]);
         let rgb: [&[u8]; 2] = [&[1, 2, 3, 3, 4, 5], &[1, 2, 3, 3, 4, 5]];
-        assert_eq!(coarse(2, 2, Channels::Rgb, &rgb), [[2, 3, 4]]);
+        assert_eq!(averaged(2, 2, Channels::Rgb, &rgb), [[2, 3, 4]]);
     }
 
     #[test]

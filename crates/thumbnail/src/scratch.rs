@@ -1,4 +1,4 @@
-//! What one rendering works with, and what is kept for the next: memory and the encoder, and nothing that changes a picture.
+//! Buffers and the encoder of one rendering, kept for the next. Nothing in them changes a picture.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,30 +7,30 @@ use turbojpeg::Compressor;
 
 use super::RenderError;
 
-/// Slots that no rendering uses now. There are never more than renderings ran at once.
-static IDLE: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
+/// Those that no rendering uses now. There are never more than renderings ran at once.
+static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
 
-/// A buffer that an idle slot keeps is at most so large: what a photograph needs, not what the largest image does.
+/// Larger buffers are freed after a rendering: a photograph needs this much, the largest image more.
 const MAX_KEPT_BYTES: usize = 8 << 20;
-/// Buffers that an idle slot keeps.
+/// Buffers that are kept after a rendering.
 const MAX_KEPT_BUFFERS: usize = 2;
 
-/// The state of one rendering.
+/// Buffers and the encoder of one rendering.
 #[derive(Default)]
-pub(super) struct Slot {
+pub(super) struct Scratch {
     pub(super) resizer: Resizer,
-    /// It begins each picture with the typical Huffman tables; tests/it/order.rs holds it to that.
+    /// It begins each picture with the typical Huffman tables; tests/it/order.rs proves it.
     compressor: Option<Compressor>,
     buffers: Vec<Vec<u8>>,
 }
 
-impl Slot {
-    /// An idle slot, or a new one.
+impl Scratch {
+    /// An idle one, or a new one.
     pub(super) fn take() -> Self {
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Leaves the slot to the next rendering. One whose rendering failed or panicked never gets here.
+    /// Keeps it for the next rendering. After a failure or panic it is dropped instead.
     pub(super) fn give_back(mut self) {
         self.buffers.retain(|buffer| buffer.capacity() <= MAX_KEPT_BYTES);
         self.buffers.truncate(MAX_KEPT_BUFFERS);

@@ -1,15 +1,15 @@
 //! Reading the rows of a plain PNG fast: eight bits a sample, no palette, not interlaced, which most large ones are.
 //!
-//! It takes flawless files alone, with or without the end marker. Whatever is out of the ordinary, damage above all, is
-//! [`Error::Unusual`] and left to a decoder that reads all of PNG, which then decides what it is.
+//! Only valid files are read, with or without the end marker. Anything else is [`Error::Unsupported`]: a decoder that reads
+//! all of PNG then reports what it is.
 
 use std::io;
 
-use super::data::Data;
+use super::idat::ImageData;
 use super::unfilter::unfilter;
 use crate::Source;
 use crate::dispatch::dispatched;
-use crate::inflate::{Bits, Inflate, ROOM, Unusual, WINDOW};
+use crate::inflate::{Inflate, Input, MAX_STEP_BYTES, Unsupported, WINDOW};
 
 /// Bytes that are inflated at once, at least: several windows of deflate, and few enough for the second cache.
 const BUFFER_BYTES: usize = 128 << 10;
@@ -17,17 +17,17 @@ const BUFFER_BYTES: usize = 128 << 10;
 /// Why there are no rows.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file is damaged, or of a kind that is not read here. What is true, a complete decoder can tell.
+    /// The file is damaged, or of a kind that is not read here.
     #[error("not a plain PNG, or a damaged one")]
-    Unusual,
+    Unsupported,
     /// The source could not be read.
     #[error(transparent)]
     Source(#[from] io::Error),
 }
 
-impl From<Unusual> for Error {
-    fn from(_: Unusual) -> Self {
-        Self::Unusual
+impl From<Unsupported> for Error {
+    fn from(_: Unsupported) -> Self {
+        Self::Unsupported
     }
 }
 
@@ -46,8 +46,8 @@ pub struct Layout {
 
 /// The rows of a plain PNG.
 pub struct Rows<'a> {
-    data: Data<'a>,
-    input: Bits,
+    data: ImageData<'a>,
+    input: Input,
     inflate: Inflate,
     /// Inflated bytes: what a copy may reach back to, then rows to come, each behind the number of its filter.
     buffer: Vec<u8>,
@@ -66,10 +66,10 @@ impl<'a> Rows<'a> {
     pub fn open(source: &'a mut dyn Source, layout: Layout) -> Self {
         let row_bytes = layout.width as usize * usize::from(layout.channels);
         Self {
-            data: Data::new(source, layout.first_data, layout.lacks_end),
-            input: Bits::new(),
+            data: ImageData::new(source, layout.first_data, layout.lacks_end),
+            input: Input::new(),
             inflate: Inflate::new(),
-            buffer: vec![0; WINDOW + BUFFER_BYTES.max(2 * row_bytes) + ROOM],
+            buffer: vec![0; WINDOW + BUFFER_BYTES.max(2 * row_bytes) + MAX_STEP_BYTES],
             at: 0,
             end: 0,
             above: vec![0; row_bytes],
@@ -93,7 +93,7 @@ impl<'a> Rows<'a> {
             #[inline(always)]
             || unfilter(stored[0], channels, above, row),
         )
-        .ok_or(Error::Unusual)?;
+        .ok_or(Error::Unsupported)?;
         self.above.copy_from_slice(row);
         self.at += 1 + self.row_bytes;
         Ok(())
@@ -102,13 +102,13 @@ impl<'a> Rows<'a> {
     /// Inflates as much as there is room for, or input.
     fn inflate(&mut self) -> Result<(), Error> {
         if self.inflate.has_ended() {
-            return Err(Error::Unusual);
+            return Err(Error::Unsupported);
         }
         let kept = self.at.min(self.end.saturating_sub(WINDOW));
         self.buffer.copy_within(kept..self.end, 0);
         self.at -= kept;
         self.end -= kept;
-        while !self.inflate.has_ended() && self.end + ROOM <= self.buffer.len() {
+        while !self.inflate.has_ended() && self.end + MAX_STEP_BYTES <= self.buffer.len() {
             self.feed()?;
             let (inflate, input, buffer, end) = (&mut self.inflate, &mut self.input, &mut self.buffer, self.end);
             self.end = dispatched(
@@ -138,7 +138,7 @@ impl<'a> Rows<'a> {
             self.inflate()?;
         }
         if self.at != self.end || !self.input.is_drained() {
-            return Err(Error::Unusual);
+            return Err(Error::Unsupported);
         }
         self.data.finish()
     }

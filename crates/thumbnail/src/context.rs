@@ -1,17 +1,17 @@
-//! One rendering in progress: what it may cost, when to stop, and how long its stages took.
+//! The context of one rendering: recipe, stop, scratch memory, and how long the stages took.
 
 use std::time::{Duration, Instant};
 
 use super::geometry::Dimensions;
-use super::slot::Slot;
+use super::scratch::Scratch;
 use super::{RenderError, Stop, Stopped, Thumbnail, Timings};
 use crate::Recipe;
 
-/// What every step of rendering one image needs.
-pub(super) struct Job<'a> {
+/// What every step of one rendering needs.
+pub(super) struct Context<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) stop: &'a Stop,
-    pub(super) slot: &'a mut Slot,
+    pub(super) scratch: &'a mut Scratch,
     pub(super) timings: Timings,
     /// Whether the file's end marker was missing, and nothing else.
     pub(super) lacks_end: bool,
@@ -25,16 +25,16 @@ pub(super) enum Stage {
     Encode,
 }
 
-impl Job<'_> {
-    /// Does a step of `stage`, unless it is time to stop.
+impl Context<'_> {
+    /// Runs a step and adds its time to `stage`, unless it is time to stop.
     pub(super) fn step<T, E: From<Stopped>>(
         &mut self,
         stage: Stage,
-        work: impl FnOnce(&mut Slot) -> Result<T, E>,
+        work: impl FnOnce(&mut Scratch) -> Result<T, E>,
     ) -> Result<T, E> {
         self.stop.check()?;
         let begun = Instant::now();
-        let done = work(self.slot);
+        let done = work(self.scratch);
         self.add(stage, begun.elapsed());
         done
     }

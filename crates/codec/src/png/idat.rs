@@ -1,15 +1,15 @@
-//! The data of a picture, out of chunks each of which is held against its checksum.
+//! The image data in the IDAT chunks, each checked against its checksum.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
 use super::chunk::{Chunk, Next};
-use super::plain::Error;
+use super::rows::Error;
 use crate::Source;
 use crate::dispatch::dispatched;
-use crate::inflate::Bits;
+use crate::inflate::Input;
 
-/// Goes over the chunks of a file.
-pub(super) struct Data<'a> {
+/// Reads the IDAT chunks of a file one after another.
+pub(super) struct ImageData<'a> {
     source: &'a mut dyn Source,
     at: u64,
     /// Bytes of this chunk that were not read; at none it stands between two chunks.
@@ -20,14 +20,14 @@ pub(super) struct Data<'a> {
     lacks_end: bool,
 }
 
-impl<'a> Data<'a> {
+impl<'a> ImageData<'a> {
     /// From the first chunk of data on.
     pub(super) fn new(source: &'a mut dyn Source, at: u64, lacks_end: bool) -> Self {
         Self { source, at, left: 0, checksum: Digest::new(CrcAlgorithm::Crc32IsoHdlc), lacks_end }
     }
 
     /// Gives as much as is at hand and there is room for, or nothing behind the last chunk of data.
-    pub(super) fn feed(&mut self, input: &mut Bits) -> Result<bool, Error> {
+    pub(super) fn feed(&mut self, input: &mut Input) -> Result<bool, Error> {
         while self.left == 0 {
             match self.chunk()? {
                 Some(chunk) if &chunk.kind == b"IDAT" => self.enter(&chunk)?,
@@ -46,11 +46,11 @@ impl<'a> Data<'a> {
     /// Makes sure that all data was read and that nothing stands behind it but the end and what may be left out.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         if self.left != 0 {
-            return Err(Error::Unusual);
+            return Err(Error::Unsupported);
         }
         loop {
             let Some(chunk) = self.chunk()? else {
-                return if self.lacks_end { Ok(()) } else { Err(Error::Unusual) };
+                return if self.lacks_end { Ok(()) } else { Err(Error::Unsupported) };
             };
             self.enter(&chunk)?;
             while self.left != 0 {
@@ -60,7 +60,7 @@ impl<'a> Data<'a> {
                 b"IEND" if chunk.length == 0 => return Ok(()),
                 // Lower case: it may be left out.
                 [b'a'..=b'z', ..] => {}
-                _ => return Err(Error::Unusual),
+                _ => return Err(Error::Unsupported),
             }
         }
     }
@@ -70,7 +70,7 @@ impl<'a> Data<'a> {
         match Chunk::read(self.source, self.at)? {
             Next::Chunk(chunk) => Ok(Some(chunk)),
             Next::End => Ok(None),
-            Next::Cut => Err(Error::Unusual),
+            Next::Cut => Err(Error::Unsupported),
         }
     }
 
@@ -84,10 +84,10 @@ impl<'a> Data<'a> {
 
     /// Hands out what is at hand of the chunk, of which as many bytes are read as `read` says.
     fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Error> {
-        let piece = self.source.piece(self.at)?;
+        let piece = self.source.bytes_at(self.at)?;
         let piece = &piece[..piece.len().min(self.left)];
         if piece.is_empty() {
-            return Err(Error::Unusual);
+            return Err(Error::Unsupported);
         }
         let count = read(piece);
         self.checksum.update(&piece[..count]);
@@ -99,9 +99,9 @@ impl<'a> Data<'a> {
     /// Holds the checksum behind the chunk against what was read.
     fn leave(&mut self) -> Result<(), Error> {
         let mut sum = [0; 4];
-        let is_whole = self.source.look(self.at, &mut sum)? == sum.len();
+        let is_whole = self.source.read_at(self.at, &mut sum)? == sum.len();
         self.at += sum.len() as u64;
         let is_intact = u64::from(u32::from_be_bytes(sum)) == self.checksum.finalize();
-        if is_whole && is_intact { Ok(()) } else { Err(Error::Unusual) }
+        if is_whole && is_intact { Ok(()) } else { Err(Error::Unsupported) }
     }
 }
