@@ -123,6 +123,6 @@ fn a_reader_that_closes_the_pipe_is_no_error_worth_a_message() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
-    let output = command.args(["simulate", "--trace", "poison"]).stdout(writer).output().unwrap();
+    let output = command.env_clear().args(["simulate", "--trace", "poison"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(1), ""));
 }

@@ -7,10 +7,11 @@ use tokio::process::{Child, Command};
 use turbojpeg::Subsamp;
 
 use super::Site;
+use super::load::LARGE_SIZES;
 use crate::images::{self, JpegKind};
 use crate::process::until;
 
-/// Takes many seconds to decode in a debug build.
+/// Takes many seconds with [`LARGE_SIZES`].
 fn long() -> Vec<u8> {
     let kind = JpegKind { subsampling: Subsamp::None, is_progressive: true, is_arithmetic: true, quality: 60 };
     images::jpeg_of(kind, 9000, 9000)
@@ -37,7 +38,10 @@ async fn stop_the_render_thread(process: u32) -> Option<Child> {
 async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes() {
     let site = Site::new();
     let mut command = site.command("local");
-    command.env("DARKROOM_RENDER_TIMEOUT", "5s").env("DARKROOM_MEMORY_BUDGET", "3GiB");
+    command
+        .env("DARKROOM_RENDER_TIMEOUT", "5s")
+        .env("DARKROOM_MEMORY_BUDGET", "3GiB")
+        .env("DARKROOM_SIZES", LARGE_SIZES);
     command.env("DARKROOM_VISIBILITY_TIMEOUT", "60s");
     let darkroom = site.run(command).await;
     let id = site.upload(&long()).await;
@@ -63,7 +67,10 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     let told = "SELECT count(*) FROM images WHERE record LIKE '%rendering took longer than its deadline%'";
     assert_eq!(site.count(told), 1);
     let mut command = site.command("local");
-    command.env("DARKROOM_MEMORY_BUDGET", "3GiB").env("DARKROOM_RENDER_TIMEOUT", "90s");
+    command
+        .env("DARKROOM_MEMORY_BUDGET", "3GiB")
+        .env("DARKROOM_RENDER_TIMEOUT", "90s")
+        .env("DARKROOM_SIZES", LARGE_SIZES);
     let darkroom = site.run(command).await;
     site.expect_published(&id).await;
     assert_eq!(darkroom.metric("darkroom_dead_claims_total", "").await, 0.0);
