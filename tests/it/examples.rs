@@ -81,7 +81,7 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("README.md", "Try it", "sh", "readmes_commands_work_as_written"),
     ("README.md", "Try it", "python", "readmes_boto3_example_works_as_written"),
     ("docs/AWS.md", "Walk-through", "sh", "the_walk_through_works_as_written"),
-    ("docs/DEPLOY.md", "A KMS key of your own", "json", "test_the_keys_statement_is_the_one_in_the_documents"),
+    ("docs/DEPLOY.md", "Customer-managed KMS key", "json", "test_the_keys_statement_is_the_one_in_the_documents"),
     ("docs/DEPLOY.md", "*", "sh", "test_every_block_is_run_or_says_why_not"),
     ("docs/INCIDENT.md", "*", "console", "after_a_bad_day_everything_is_published_or_explained"),
     ("docs/OPERATIONS.md", "Who may call", "sh", "a_token_is_made_and_used_as_operations_says"),
