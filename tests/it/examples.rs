@@ -90,7 +90,7 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("docs/OPERATIONS.md", "Backfilling", "sh", "objects_are_backfilled_as_operations_says"),
     ("docs/OUTCOMES.md", "On AWS", "python", "a_subscriber_reads_verdicts_as_outcomes_says"),
     ("docs/OUTCOMES.md", "On one machine", "json", "the_file_of_outcomes_is_as_outcomes_shows_it"),
-    ("docs/SCALING.md", "Your own figures", "sh", "own_arrivals_are_simulated_as_scaling_says"),
+    ("docs/SCALING.md", "Your own settings and arrivals", "sh", "own_arrivals_are_simulated_as_scaling_says"),
 ];
 
 /// Every language that a reader types or copies; a block without one is a picture.
