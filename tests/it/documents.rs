@@ -143,7 +143,8 @@ fn every_command_in_a_document_is_understood() {
 pub(crate) fn documents() -> Vec<PathBuf> {
     let of =
         |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    let mut all = [of(root().to_owned()), of(root().join("docs")), of(root().join("docs/decisions"))].concat();
+    let dirs = ["", "docs", "docs/decisions", "examples", "examples/browser", "examples/python", "examples/typescript"];
+    let mut all = dirs.map(|dir| of(root().join(dir))).concat();
     all.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     all
 }

@@ -75,7 +75,7 @@ impl Queue for SqsQueue {
         let Calls { client, url } = &self.calls;
         let sent = client.send_message().queue_url(url).message_body(body);
         let sent = sent.customize().config_override(SEND.sqs()).send().await;
-        let sent = sent.map_err(|error| errors::port_error("queue.send", error))?;
+        let sent = sent.map_err(|error| errors::port_error("queue.send", &error).on(&self.calls.url))?;
         sent.message_id.ok_or_else(|| PortError::new(ErrorKind::Damaged, "queue.send"))
     }
 
@@ -92,7 +92,7 @@ impl Queue for SqsQueue {
             .message_system_attribute_names(MessageAttribute::SentTimestamp)
             .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp);
         let answer = call.customize().config_override(clients::receive(wait).sqs()).send().await;
-        let answer = answer.map_err(|error| errors::port_error("queue.receive", error))?;
+        let answer = answer.map_err(|error| errors::port_error("queue.receive", &error).on(&self.calls.url))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(message).collect())
     }
 
@@ -118,8 +118,10 @@ impl Queue for SqsQueue {
             QueueAttributeName::RedrivePolicy,
         ]));
         let answer = call.customize().config_override(INSPECT.sqs()).send().await;
-        let attributes =
-            answer.map_err(|error| errors::port_error("queue.attributes", error))?.attributes.unwrap_or_default();
+        let attributes = answer
+            .map_err(|error| errors::port_error("queue.attributes", &error).on(&self.calls.url))?
+            .attributes
+            .unwrap_or_default();
         let depth = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0);
         Ok(QueueAttributes {
             visible: depth(QueueAttributeName::ApproximateNumberOfMessages),
@@ -155,7 +157,7 @@ impl Calls {
         };
         match answer {
             Ok(answer) => entry_answers("queue.delete", batch.len(), &answer.failed),
-            Err(error) => all_failed(batch.len(), errors::batch_error("queue.delete", &error)),
+            Err(error) => all_failed(batch.len(), || errors::port_error("queue.delete", &error).on(&self.url)),
         }
     }
 
@@ -189,7 +191,7 @@ impl Calls {
         };
         match answer {
             Ok(answer) => entry_answers(operation, batch.len(), &answer.failed),
-            Err(error) => all_failed(batch.len(), errors::batch_error(operation, &error)),
+            Err(error) => all_failed(batch.len(), || errors::port_error(operation, &error).on(&self.url)),
         }
     }
 }

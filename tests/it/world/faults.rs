@@ -388,7 +388,7 @@ impl Catalog for FaultyCatalog {
     }
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
-        self.inner.scan(next).await
+        self.faults.call("catalog.scan", self.inner.scan(next)).await
     }
 
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {
