@@ -141,12 +141,12 @@ def follow(shell: Shell, heading: str, instead=lambda block: None):
             instead(block)
 
 
-def test_from_nothing_to_the_first_thumbnail(shell, stand_ins, emulator, terraform):
+def test_first_installation(shell, stand_ins, emulator, terraform):
     def instead(block: Block):
         if block.text.startswith("api="):
             shell.run(f"api={stand_ins[0]()}")
 
-    follow(shell, "From nothing to the first thumbnail", instead)
+    follow(shell, "First installation", instead)
     outputs = terraform.outputs()
     thumbnails = emulator.client("s3").list_objects_v2(Bucket=outputs["thumbnail_bucket"])["Contents"]
     image = shell.value("$id")
@@ -169,26 +169,26 @@ def test_poison_becomes_a_dead_letter(emulator, terraform):
     assert message["Body"] == "this is no event"
 
 
-def test_a_new_version(shell, terraform):
-    follow(shell, "A new version")
+def test_upgrades(shell, terraform):
+    follow(shell, "Upgrades")
     assert terraform.outputs()["image_uri"].endswith(":0.1.0-arm64"), "rolled back"
     assert shell.log.read_text().count("Apply complete! Resources: 1 added, 2 changed, 1 destroyed.") == 2
 
 
-def test_looking_after_it(shell, terraform):
-    follow(shell, "Looking after it")
+def test_operation(shell, terraform):
+    follow(shell, "Operation")
     assert shell.value("$DARKROOM_DLQ_URL") == terraform.outputs()["dlq_url"]
 
 
-def test_taking_it_away(shell, stand_ins, terraform):
+def test_removal(shell, stand_ins, terraform):
     stand_ins[1]()
-    follow(shell, "Taking it away")
+    follow(shell, "Removal")
     assert terraform.resources() == {}
 
 
 def test_costs_add_up():
     """Each line's arithmetic gives its sum, and the lines give the total."""
-    tables = re.findall(r"((?:^\|.*\|$\n)+)", PAGE[PAGE.index("## What it costs") :], re.M)
+    tables = re.findall(r"((?:^\|.*\|$\n)+)", PAGE[PAGE.index("## Costs") :], re.M)
     totals = 0
     for table in tables:
         rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.strip().split("\n")[2:]]

@@ -53,7 +53,7 @@ async fn the_file_of_outcomes_is_as_outcomes_shows_it() {
 #[tokio::test]
 async fn own_arrivals_are_simulated_as_scaling_says() {
     let dir = tempfile::tempdir().unwrap();
-    let script = text_of("docs/SCALING.md", "Your own figures", "sh");
+    let script = text_of("docs/SCALING.md", "Your own settings and arrivals", "sh");
     let (plan, arrivals) = script.split_at(script.find("printf").unwrap());
     assert!(plan.contains("terraform show -json") && plan.contains("simulate --plan"), "{plan}");
     let printed = run(arrivals, dir.path(), &[]).await;
