@@ -5,6 +5,7 @@ pub mod dlq;
 mod file;
 pub mod images;
 mod parse;
+mod publish;
 pub mod render;
 pub mod simulate;
 pub mod sweep;

@@ -87,7 +87,7 @@ impl Worker {
             return Ok(Ended::Drained);
         };
         let keeper = Keeper::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
-        let bucket_evidence = BucketEvidence::new(&self.pipeline.source.bucket);
+        let bucket_evidence = BucketEvidence::new(&self.pipeline.source.bucket, &self.pipeline.source.prefix);
         let run = Arc::new(Run {
             worker: self,
             keeper,

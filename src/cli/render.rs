@@ -1,7 +1,6 @@
 //! `darkroom render`: the pure renderer from the command line.
 
 mod names;
-mod publish;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,13 +10,13 @@ use anyhow::{Context, ensure};
 use bytesize::ByteSize;
 use clap::Args;
 use darkroom_thumbnail::{Limits, RenderError, Rendered, Stop, Thumbnail, render_from};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::file;
+use super::publish::Temporary;
 use crate::config::Config;
 use crate::record::Reason;
 use names::{Input, Names};
-use publish::Temporary;
 
 /// `darkroom render`
 #[derive(Debug, Args)]
@@ -40,6 +39,7 @@ pub struct Render {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
+    #[serde(serialize_with = "lossy")]
     file: PathBuf,
     #[serde(flatten)]
     end: End,
@@ -64,10 +64,16 @@ struct Original {
 #[derive(Debug, Serialize)]
 struct Written {
     size: String,
+    #[serde(serialize_with = "lossy")]
     file: PathBuf,
     width: u32,
     height: u32,
     bytes: u64,
+}
+
+/// A path as text: JSON has no other, so bytes that are not UTF-8 become U+FFFD.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 #[derive(Debug, Serialize)]

@@ -1,13 +1,16 @@
 //! `darkroom simulate`: what the scaling policy would do on hard days, before it costs money.
 
+use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use clap::value_parser;
 
+use super::publish::Temporary;
 use crate::simulate::{self, Metric, Outcome, Policy, TRACE_NAMES, Trace, duration, with_decimals};
 
 /// `darkroom simulate`
@@ -28,16 +31,16 @@ pub struct Simulate {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Fewest tasks, 0 to 10,000; the trace `silence` always begins with none [default: 1, or as the plan says]
-    #[arg(long, value_name = "TASKS", value_parser = value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "TASKS", value_parser = min_tasks)]
     min_tasks: Option<u32>,
     /// Most tasks, 1 to 10,000 [default: 10, or as the plan says]
-    #[arg(long, value_name = "TASKS", value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "TASKS", value_parser = max_tasks)]
     max_tasks: Option<u32>,
     /// Seconds that one image takes in a render slot, 0.001 to 3600 [default: 0.25, or as the plan says]
     #[arg(long, value_name = "SECONDS", value_parser = seconds_per_image)]
     seconds_per_image: Option<f64>,
     /// Seconds from the start of a task to its first receive, 0 to 3600
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(0..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = task_start)]
     task_start: u64,
     /// Dollars that one task costs in an hour, 0 to 1000 [default: one arm64 core and 2 GiB on Fargate]
     #[arg(long, value_name = "DOLLARS", value_parser = task_hour)]
@@ -59,8 +62,21 @@ fn backlog_per_task(text: &str) -> Result<f64, String> {
     number_between(text, 0.01, 1e6)
 }
 
-fn number_between(text: &str, least: f64, most: f64) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+fn min_tasks(text: &str) -> Result<u32, String> {
+    number_between(text, 0, 10_000)
+}
+
+fn max_tasks(text: &str) -> Result<u32, String> {
+    number_between(text, 1, 10_000)
+}
+
+fn task_start(text: &str) -> Result<u64, String> {
+    number_between(text, 0, 3600)
+}
+
+/// Whole numbers where the type has no others.
+fn number_between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (&least..=&most).contains(&number));
     number.ok_or_else(|| format!("must be a number from {least} to {most}"))
 }
 
@@ -82,7 +98,19 @@ impl Simulate {
         let policy = self.policy()?;
         let (least, most) = (policy.min_tasks, policy.max_tasks);
         anyhow::ensure!(least <= most, "--min-tasks {least} is more than --max-tasks {most}");
-        Ok(Simulation { policy, traces: self.traces()?, out: self.out.clone() })
+        let simulation = Simulation { policy, traces: self.traces()?, out: self.out.clone() };
+        simulation.pictures().try_for_each(|picture| self.is_not_an_input(&picture))?;
+        Ok(simulation)
+    }
+
+    /// A picture never replaces a file that was read, whatever link leads to it.
+    fn is_not_an_input(&self, picture: &Path) -> anyhow::Result<()> {
+        let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        for (argument, input) in [("--plan", &self.plan), ("--arrivals", &self.arrivals)] {
+            let is_same = input.as_deref().and_then(identity).is_some_and(|input| Some(input) == identity(picture));
+            anyhow::ensure!(!is_same, "--out: the picture {} would replace the file of {argument}", picture.display());
+        }
+        Ok(())
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
@@ -124,7 +152,16 @@ fn read(argument: &str, file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("{argument} {}: cannot be read", file.display()))
 }
 
+fn picture_of(dir: &Path, trace: &Trace) -> PathBuf {
+    dir.join(format!("{}.svg", trace.name))
+}
+
 impl Simulation {
+    /// The files that the pictures are written to.
+    fn pictures(&self) -> impl Iterator<Item = PathBuf> {
+        self.out.iter().flat_map(|dir| self.traces.iter().map(move |trace| picture_of(dir, trace)))
+    }
+
     /// Replays the traces and writes a table, as Markdown.
     ///
     /// # Errors
@@ -138,9 +175,10 @@ impl Simulation {
             let outcome = simulate::run(&self.policy, trace);
             write_row(report, trace, &outcome)?;
             if let Some(dir) = &self.out {
-                let file = dir.join(format!("{}.svg", trace.name));
-                std::fs::write(&file, simulate::draw(trace, &outcome))
-                    .with_context(|| format!("cannot write {}", file.display()))?;
+                let file = picture_of(dir, trace);
+                let drawn = simulate::draw(trace, &outcome);
+                let written = Temporary::write(dir, drawn.as_bytes()).and_then(|picture| picture.publish(&file, true));
+                written.with_context(|| format!("cannot write {}", file.display()))?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     keys_must_not_overlap(reader, config);
     one_of_tokens_and_authorizer(reader, config);
     public_path_must_be_plain(reader, config);
+    queues_must_differ(reader, config);
     // Others render nothing: where uploads may be large their machines are small all the same.
     if matches!(role, Role::Local | Role::Worker) {
         budget_must_hold_the_dearest_image(reader, config);
@@ -28,6 +29,16 @@ fn one_of_tokens_and_authorizer(reader: &mut Reader<'_>, config: &Config) {
         let problem = "cannot be on while DARKROOM_API_TOKEN or DARKROOM_API_TOKEN_FILE is set: both read the header \
                        Authorization; choose one of them";
         reader.mistake("DARKROOM_JWT_AUTHORIZER", problem);
+    }
+}
+
+/// Live messages would be taken for dead letters: marked as failed by a sweep, and deleted by `darkroom dlq drop`.
+fn queues_must_differ(reader: &mut Reader<'_>, config: &Config) {
+    let BackendConfig::Aws(aws) = &config.backend else { return };
+    if let (Some(queue), Some(dead_letters)) = (&aws.queue_url, &aws.dlq_url)
+        && queue.trim_end_matches('/') == dead_letters.trim_end_matches('/')
+    {
+        reader.mistake("DARKROOM_DLQ_URL", "must differ from DARKROOM_QUEUE_URL, which has the same value");
     }
 }
 

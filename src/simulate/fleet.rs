@@ -60,7 +60,8 @@ pub fn run(policy: &Policy, trace: &Trace) -> Outcome {
     let mut fleet = Fleet::new(&policy, trace);
     let mut scaler = Scaler::new(&policy);
     let mut second = 0;
-    while second < MOST_SECONDS && !(second >= trace.seconds && fleet.is_at_rest()) {
+    // A minute at least: figures are by the minute.
+    while second < MOST_SECONDS && !(second >= trace.seconds.max(60) && fleet.is_at_rest()) {
         fleet.tick(second);
         second += 1;
         if second % 60 == 0 {

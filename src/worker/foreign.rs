@@ -1,6 +1,6 @@
 //! Events of other buckets: strangers, or a sign that `DARKROOM_UPLOAD_BUCKET` is set wrong.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use crate::event::{Event, ObjectCreated};
 use crate::ports::queue::Message;
@@ -9,7 +9,9 @@ use crate::ports::queue::Message;
 #[derive(Debug)]
 pub(super) struct BucketEvidence {
     own: String,
+    prefix: String,
     state: Mutex<State>,
+    outside_prefix: Once,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -37,9 +39,10 @@ pub(super) enum Foreign {
 }
 
 impl BucketEvidence {
-    /// Nothing is known yet; uploads are expected in the bucket `own`.
-    pub(super) fn new(own: &str) -> Self {
-        Self { own: own.to_owned(), state: Mutex::new(State::Nothing) }
+    /// Nothing is known yet; uploads are expected in the bucket `own`, under `prefix`.
+    pub(super) fn new(own: &str, prefix: &str) -> Self {
+        let state = Mutex::new(State::Nothing);
+        Self { own: own.to_owned(), prefix: prefix.to_owned(), state, outside_prefix: Once::new() }
     }
 
     /// Takes the message's events into account, and says what the message is if one of them is of another bucket.
@@ -54,6 +57,15 @@ impl BucketEvidence {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if created().any(|created| created.bucket == self.own) {
             *state = State::Own;
+        }
+        if let Some(outside) = created().find(|it| it.bucket == self.own && !it.key.starts_with(&self.prefix)) {
+            self.outside_prefix.call_once(|| {
+                tracing::warn!(
+                    object.key = outside.key,
+                    prefix = self.prefix,
+                    "an event of a key outside DARKROOM_UPLOAD_PREFIX: such messages are deleted; this line comes once"
+                );
+            });
         }
         foreign.map(|foreign| self.judge_foreign(&mut state, message, foreign))
     }
@@ -119,7 +131,7 @@ mod tests {
 
     #[test]
     fn one_message_is_kept_and_a_second_one_is_trouble() {
-        let evidence = BucketEvidence::new("photos");
+        let evidence = BucketEvidence::new("photos", "uploads/");
         assert_eq!(judged(&evidence, "a", &["other"]), KEPT);
         assert_eq!(judged(&evidence, "a", &["other", "another"]), KEPT, "the same message received again");
         assert_eq!(judged(&evidence, "b", &[]), None);
@@ -129,7 +141,7 @@ mod tests {
 
     #[test]
     fn after_an_event_of_the_own_bucket_others_are_strangers() {
-        let evidence = BucketEvidence::new("photos");
+        let evidence = BucketEvidence::new("photos", "uploads/");
         assert_eq!(judged(&evidence, "a", &["other"]), KEPT);
         assert_eq!(judged(&evidence, "b", &["other"]), TROUBLE);
         assert_eq!(judged(&evidence, "c", &["photos"]), None);
@@ -138,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_event_of_the_own_bucket_in_the_same_message_counts() {
-        let evidence = BucketEvidence::new("photos");
+        let evidence = BucketEvidence::new("photos", "uploads/");
         assert_eq!(judged(&evidence, "a", &["other", "photos"]), Some(Foreign::Stranger));
     }
 }

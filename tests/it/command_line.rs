@@ -193,3 +193,50 @@ async fn the_first_line_of_the_log_has_the_version_and_a_token_file_that_others_
         assert_eq!(log.contains(&says), is_exposed, "{mode:o}: {log}");
     }
 }
+
+/// What a look would take for dead letters would be live messages.
+#[tokio::test]
+async fn the_queue_of_dead_letters_is_another_than_the_queue() {
+    let queue = ("DARKROOM_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/uploads");
+    for dead_letters in [queue.1, "https://sqs.us-east-1.amazonaws.com/123456789012/uploads/"] {
+        let settings = [
+            queue,
+            ("DARKROOM_DLQ_URL", dead_letters),
+            ("DARKROOM_UPLOAD_BUCKET", "photos"),
+            ("DARKROOM_TABLE", "images"),
+            ("AWS_REGION", "us-east-1"),
+        ];
+        for command in [&["worker"][..], &["sweep"], &["dlq", "list"]] {
+            let (_, error) = ended(command, &settings, 2).await;
+            assert!(error.contains("DARKROOM_DLQ_URL") && error.contains("DARKROOM_QUEUE_URL"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_all_users_share_is_refused_without_advice_to_close_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
+    let path = dir.path().to_str().unwrap();
+    let (_, error) = ended(&["local", "--dir", path, "--listen", "0", "--admin-listen", "0"], &[], 2).await;
+    assert!(error.contains("shared by all users") && error.contains(&format!("{path}/darkroom")), "{error}");
+    assert!(!error.contains("chmod"), "{error}");
+}
+
+/// A lost key is the operator's to restore: a command that only looks makes no new one.
+#[tokio::test]
+async fn a_look_at_a_directory_without_its_signing_key_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let (api, port) = (free_port(), free_port());
+    local(dir.path(), &api.to_string(), api, &port.to_string(), port).await.stop().await;
+    std::fs::remove_file(data.join("signing.key")).unwrap();
+    let settings = [("DARKROOM_BACKEND", "local"), ("DARKROOM_DIR", data.to_str().unwrap())];
+    for command in
+        [&["images", "list"][..], &["check"], &["dlq", "list"], &["sweep", "--dry-run"], &["backfill", "--dry-run"]]
+    {
+        let (_, error) = ended(command, &settings, 2).await;
+        assert!(error.contains("signing.key"), "{error}");
+    }
+    assert!(!data.join("signing.key").exists());
+}

@@ -166,7 +166,8 @@ async fn a_key_with_line_breaks_stays_on_its_line() {
         world.send_event(&forged).await;
         world.run_until_idle().await;
         world.finish().await;
-        assert_eq!(log.grep("elsewhere/").len(), 1);
+        // The warning about the prefix, and the settled line.
+        assert_eq!(log.grep("elsewhere/").len(), 2);
         assert_eq!(log.grep("outcome=\"published\""), Vec::<String>::new());
     }
 }
@@ -278,4 +279,28 @@ async fn an_image_given_up_early_is_one_error_and_one_dead_letter() {
     assert_eq!((&settled[0]["outcome"], &settled[0]["image.id"]), (&"dead_lettered".into(), &"cat".into()));
     assert_eq!((settled_messages(&counted, "dead_lettered"), settled_messages(&counted, "released")), (1, 4));
     world.finish_with_dead_letters(1).await;
+}
+
+/// Such events are deleted, and with a wrong prefix they are all that come.
+#[tokio::test(start_paused = true)]
+async fn a_key_outside_the_prefix_is_warned_about_once() {
+    let log = Log::begin(LogFormat::Text, "warn");
+    let world = World::new().await;
+    for key in ["elsewhere/cat", "elsewhere/dog"] {
+        let created = ObjectCreated {
+            bucket: BUCKET.to_owned(),
+            key: key.to_owned(),
+            size: None,
+            version_id: None,
+            sequencer: None,
+            at: None,
+            is_forced: false,
+        };
+        world.send_event(&created).await;
+    }
+    world.run_until_idle().await;
+    world.finish().await;
+    let lines = log.grep("DARKROOM_UPLOAD_PREFIX");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("elsewhere/"), "{lines:?}");
 }

@@ -126,3 +126,32 @@ fn a_reader_that_closes_the_pipe_is_no_error_worth_a_message() {
     let output = command.env_clear().args(["simulate", "--trace", "poison"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(1), ""));
 }
+
+/// Whatever link leads to it. Another file is replaced, and a link of a picture's name without what it leads to.
+#[test]
+fn a_picture_replaces_no_file_that_was_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).into_os_string().into_string().unwrap();
+    fs::write(path("in.csv"), "time\n0\n1\n").unwrap();
+    std::os::unix::fs::symlink(path("in.csv"), path("arrivals.svg")).unwrap();
+    let error = refused(&["--arrivals", &path("in.csv"), "--out", &path("")]);
+    assert!(error.contains("arrivals.svg") && error.contains("--arrivals"), "{error}");
+    assert_eq!(fs::read_to_string(path("in.csv")).unwrap(), "time\n0\n1\n");
+    fs::write(path("kept"), "kept").unwrap();
+    std::os::unix::fs::symlink(path("kept"), path("poison.svg")).unwrap();
+    table(&["--trace", "poison", "--out", &path("")]);
+    assert_eq!(fs::read_to_string(path("kept")).unwrap(), "kept");
+    assert!(fs::read_to_string(path("poison.svg")).unwrap().contains("<svg"));
+}
+
+/// Figures are by the minute, so the shortest trace has one.
+#[test]
+fn a_trace_of_a_second_has_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("one.csv");
+    fs::write(&file, "time\n0\n").unwrap();
+    let table =
+        table(&["--arrivals", file.to_str().unwrap(), "--min-tasks", "2", "--out", dir.path().to_str().unwrap()]);
+    assert!(table.contains("| arrivals | 0 s | 0 s | 0 s | 2 |"), "{table}");
+    assert!(!fs::read_to_string(dir.path().join("arrivals.svg")).unwrap().contains("NaN"));
+}

@@ -153,6 +153,9 @@ impl Access {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let (name, mode) = (quoted(&path), self.mode_of(found.is_dir()));
         let recursively = if found.is_dir() { "-R " } else { "" };
+        if found.is_dir() && found.mode() & STICKY != 0 {
+            return OpenError::SharedDirectory { path };
+        }
         match self.group {
             None if found.uid() != self.user => OpenError::Foreign {
                 command: format!("chown {recursively}{} {name}", self.user),

@@ -47,6 +47,15 @@ pub enum OpenError {
         /// What closes it.
         command: String,
     },
+    /// A directory that all users of the machine share, such as `/tmp`.
+    #[error(
+        "{} is shared by all users of this machine: choose a directory of its own with DARKROOM_DIR, such as {}",
+        path.display(), path.join("darkroom").display()
+    )]
+    SharedDirectory {
+        /// The directory, its links followed.
+        path: PathBuf,
+    },
     /// The disk is full.
     #[error("no space left for {}: free some, then start again; nothing was lost", path.display())]
     Full {
@@ -147,7 +156,7 @@ impl MissingDirectory {
     /// Checks that the directory is one of darkroom's. A path that this user may not read is left to the start.
     ///
     /// # Errors
-    /// When it does not exist, or has no database.
+    /// When it does not exist, or has no database or no signing key.
     pub fn check(path: &Path) -> Result<(), Self> {
         let is_missing = |path: &Path| {
             let kind = fs::metadata(path).err().map(|error| error.kind());
@@ -158,6 +167,8 @@ impl MissingDirectory {
             missing("does not exist")
         } else if is_missing(&path.join("darkroom.db")) {
             missing(if path.is_dir() { "has no darkroom.db" } else { "is not a directory" })
+        } else if is_missing(&path.join("signing.key")) {
+            missing("has no signing.key")
         } else {
             Ok(())
         }
@@ -171,6 +182,7 @@ impl OpenError {
             Self::Denied { .. }
             | Self::Foreign { .. }
             | Self::Exposed { .. }
+            | Self::SharedDirectory { .. }
             | Self::NewerDatabase { .. }
             | Self::ForeignDatabase { .. }
             | Self::NoDirectory { .. }

@@ -36,7 +36,7 @@ struct Summary {
 /// Only those are deleted that were there when the question was asked.
 ///
 /// # Errors
-/// When a call fails, or the question cannot be asked. What was told as dropped is gone.
+/// When a call fails, the question cannot be asked, or there is no dead letter of an id that the filter names. What was told as dropped is gone.
 pub async fn drop(
     site: &Site,
     filter: &Filter,
@@ -45,6 +45,10 @@ pub async fn drop(
     out: &mut dyn Write,
 ) -> Result<u64, OperateError> {
     let chosen = site.dead_letters(filter).await?;
+    let is_there = |id: &&String| chosen.iter().any(|letter| letter.is_called(id));
+    if let Some(id) = filter.ids.iter().find(|id| !is_there(id)) {
+        return Err(OperateError::NoSuchLetter(id.clone()));
+    }
     if chosen.is_empty() && !terms.as_json {
         writeln!(out, "nothing to drop")?;
         return Ok(0);

@@ -116,7 +116,7 @@ async fn a_render_past_its_deadline_is_a_failure_that_counts() {
         .env("DARKROOM_RENDER_TIMEOUT", "1s")
         .env("DARKROOM_SIZES", LARGE_SIZES)
         .env("DARKROOM_MAX_RECEIVES", "2")
-        .env("DARKROOM_MEMORY_BUDGET", "3GiB");
+        .env("DARKROOM_MEMORY_BUDGET", "16GiB");
     let darkroom = site.run(command).await;
     let id = site.upload(&images::png_of(ColorType::Rgb, BitDepth::Eight, 10_000, 10_000, &vec![0; 300_000_000])).await;
     let url = format!("{}/images/{id}", site.api);

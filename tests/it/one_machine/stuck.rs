@@ -40,7 +40,7 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     let mut command = site.command("local");
     command
         .env("DARKROOM_RENDER_TIMEOUT", "5s")
-        .env("DARKROOM_MEMORY_BUDGET", "3GiB")
+        .env("DARKROOM_MEMORY_BUDGET", "16GiB")
         .env("DARKROOM_SIZES", LARGE_SIZES);
     command.env("DARKROOM_VISIBILITY_TIMEOUT", "60s");
     let darkroom = site.run(command).await;
@@ -68,7 +68,7 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     assert_eq!(site.count(told), 1);
     let mut command = site.command("local");
     command
-        .env("DARKROOM_MEMORY_BUDGET", "3GiB")
+        .env("DARKROOM_MEMORY_BUDGET", "16GiB")
         .env("DARKROOM_RENDER_TIMEOUT", "90s")
         .env("DARKROOM_SIZES", LARGE_SIZES);
     let darkroom = site.run(command).await;

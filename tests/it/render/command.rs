@@ -208,6 +208,22 @@ fn failures_are_on_standard_error_and_in_json_on_both() {
     assert!(String::from_utf8_lossy(&json.stderr).contains(says));
 }
 
+/// A file system takes names that are not UTF-8; JSON does not.
+#[test]
+fn a_name_that_is_not_utf8_is_reported_in_json_like_any_other() {
+    use std::os::unix::ffi::OsStrExt;
+    let photographs = Photographs::new(&["a.jpg"]);
+    let name = std::ffi::OsStr::from_bytes(b"\xffb.jpg");
+    fs::copy(photographs.dir.path().join("a.jpg"), photographs.dir.path().join(name)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+    command.arg("render").arg(name).args(["a.jpg", "--out", "out", "--json"]).current_dir(photographs.dir.path());
+    let output = command.env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["file"]), (2, &"\u{fffd}b.jpg".into()));
+}
+
 #[test]
 fn a_thumbnail_that_cannot_be_written_leaves_nothing_behind() {
     let photographs = Photographs::new(&[]);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A file under a temporary name, which is removed when this is dropped.
-pub(super) struct Temporary {
+pub(in crate::cli) struct Temporary {
     path: PathBuf,
 }
 
@@ -14,7 +14,7 @@ impl Temporary {
     ///
     /// # Errors
     /// When it cannot be written; nothing is left of it then.
-    pub(super) fn write(directory: &Path, bytes: &[u8]) -> io::Result<Self> {
+    pub(in crate::cli) fn write(directory: &Path, bytes: &[u8]) -> io::Result<Self> {
         let name = format!(".darkroom-{:016x}.tmp", getrandom::u64()?);
         let path = directory.join(name);
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
@@ -27,7 +27,7 @@ impl Temporary {
     ///
     /// # Errors
     /// When there is a file of that name and it may not be replaced; or the system refuses it.
-    pub(super) fn publish(self, target: &Path, may_replace: bool) -> io::Result<()> {
+    pub(in crate::cli) fn publish(self, target: &Path, may_replace: bool) -> io::Result<()> {
         if may_replace {
             return fs::rename(&self.path, target);
         }
