@@ -226,19 +226,15 @@ pub fn settled(outcome: Outcome) {
     definitions::MESSAGES_SETTLED.counter(&[outcome.as_str()]).increment(1);
 }
 
-/// An upload was refused. A reason that is none of a rejection counts as a failure.
-pub fn rejected(reason: Reason) {
-    count_reason(reason);
+/// The verdict on an upload was written: it was rejected, or the image was given up for good, as the reason says.
+pub fn verdict(reason: Reason) {
+    let metric = if reason.is_rejection() { &definitions::IMAGES_REJECTED } else { &definitions::IMAGES_FAILED };
+    metric.counter(&[reason.as_str()]).increment(1);
 }
 
 /// An image was rendered although its file lacks its end marker.
 pub fn without_end() {
     definitions::IMAGES_WITHOUT_END.counter(&[]).increment(1);
-}
-
-/// An image was given up for good. A reason of a rejection counts as one.
-pub fn failed(reason: Reason) {
-    count_reason(reason);
 }
 
 /// Thumbnails were published `elapsed` after their object was created.
@@ -371,12 +367,6 @@ pub fn queue_depth(work: &QueueAttributes, dead_letters: &QueueAttributes) {
         let age = depth.oldest_age.map_or(f64::NAN, |age| age.as_secs_f64());
         definitions::QUEUE_OLDEST_AGE.gauge(&[queue.as_str()]).set(age);
     }
-}
-
-fn count_reason(reason: Reason) {
-    let metric =
-        if definitions::is_rejection(reason) { &definitions::IMAGES_REJECTED } else { &definitions::IMAGES_FAILED };
-    metric.counter(&[reason.as_str()]).increment(1);
 }
 
 #[cfg(test)]

@@ -156,6 +156,12 @@ impl Reason {
         }
     }
 
+    /// Whether the bytes of the upload are at fault: the image is `invalid_content_type`, else `failed`.
+    pub const fn is_rejection(self) -> bool {
+        use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedType};
+        matches!(self, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels | TooMuchWork)
+    }
+
     /// The first schema that knows it.
     const fn schema(self) -> u32 {
         match self {

@@ -217,16 +217,11 @@ fn stages() -> Vec<Vec<&'static str>> {
 }
 
 fn rejections() -> Vec<Vec<&'static str>> {
-    one_label(Reason::ALL.into_iter().filter(|reason| is_rejection(*reason)).map(Reason::as_str))
+    one_label(Reason::ALL.into_iter().filter(|reason| reason.is_rejection()).map(Reason::as_str))
 }
 
 fn failures() -> Vec<Vec<&'static str>> {
-    one_label(Reason::ALL.into_iter().filter(|reason| !is_rejection(*reason)).map(Reason::as_str))
-}
-
-pub(super) const fn is_rejection(reason: Reason) -> bool {
-    use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedType};
-    matches!(reason, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels | TooMuchWork)
+    one_label(Reason::ALL.into_iter().filter(|reason| !reason.is_rejection()).map(Reason::as_str))
 }
 
 fn requests() -> Vec<Vec<&'static str>> {

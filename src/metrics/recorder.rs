@@ -153,9 +153,8 @@ mod tests {
         metrics::queue_depth(&depth(4, Some(D::from_secs(30))), &depth(2, None));
         Outcome::ALL.into_iter().for_each(metrics::settled);
         Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
-        metrics::rejected(Reason::Corrupt);
         metrics::without_end();
-        Reason::ALL.into_iter().filter(|reason| *reason != Reason::Corrupt).for_each(metrics::failed);
+        Reason::ALL.into_iter().for_each(metrics::verdict);
         metrics::port_error(&PortError::new(ErrorKind::Throttled, "catalog.apply"));
         metrics::source(12_000_000, 4_000_000);
         metrics::drained(D::from_secs(1));
@@ -187,6 +186,7 @@ mod tests {
             "darkroom_messages_received_total 3\n",
             "darkroom_messages_settled_total{outcome=\"dead_lettered\"} 1\n",
             "darkroom_images_rejected_total{reason=\"corrupt\"} 1\n",
+            "darkroom_images_rejected_total{reason=\"too_much_work\"} 1\n",
             "darkroom_images_without_end_total 1\n",
             "darkroom_images_failed_total{reason=\"killed\"} 1\n",
             "darkroom_port_errors_total{port=\"catalog\",operation=\"apply\",kind=\"throttled\"} 1\n",

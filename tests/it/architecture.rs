@@ -136,6 +136,13 @@ fn backoff_stays_in_the_breaker() {
     assert_eq!(users, [Path::new("worker/breaker.rs")]);
 }
 
+/// A verdict is counted where every verdict of a worker is written, so no new step can forget it or count it twice.
+#[test]
+fn verdicts_are_counted_where_they_are_written() {
+    let callers = code().into_iter().filter(|(.., code)| code.contains("metrics::verdict"));
+    assert_eq!(callers.map(|file| file.0).collect::<Vec<_>>(), [Path::new("pipeline/write.rs")]);
+}
+
 #[test]
 fn every_file_says_its_job_and_stays_small() {
     const MOST_LINES: usize = 450;
