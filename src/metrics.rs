@@ -7,6 +7,7 @@ mod recorder;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::names;
 use crate::ports::PortError;
 use crate::ports::queue::QueueAttributes;
 use crate::record::Reason;
@@ -22,32 +23,9 @@ const RENDER_REVISION: &str = "6";
 /// The highest age of [`received_age`] since it was last sampled.
 static OLDEST_RECEIVED_MILLIS: AtomicU64 = AtomicU64::new(0);
 
-/// Declares an enum whose variants are the values of a label.
-macro_rules! label_values {
-    ($(#[$doc:meta])* $name:ident, $count:literal { $($(#[$variant_doc:meta])* $variant:ident = $value:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// Every value, so that all series exist from the start.
-            pub const ALL: [Self; $count] = [$(Self::$variant),*];
-
-            /// The label's value.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $value,)*
-                }
-            }
-        }
-    };
-}
-
-label_values! {
+names::named! {
     /// What became of a message.
-    Outcome, 10 {
+    Outcome {
         /// The thumbnails are out.
         Published = "published",
         /// Not an image that darkroom takes.
@@ -71,9 +49,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// A step of the work on one image.
-    Stage, 11 {
+    Stage {
         /// Reading the object.
         Fetch = "fetch",
         /// Reading its header.
@@ -99,9 +77,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Which queue a depth is of.
-    QueueName, 2 {
+    QueueName {
         /// The queue that workers drain.
         Work = "work",
         /// What outlived every receive.
@@ -109,9 +87,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Where a message of a queue stands.
-    QueueState, 3 {
+    QueueState {
         /// A receive could return it now.
         Visible = "visible",
         /// Somebody holds it.
@@ -121,9 +99,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// What a client asked of the API.
-    Request, 9 {
+    Request {
         /// An upload URL.
         CreateImage = "create_image",
         /// An upload URL that takes anything.
@@ -145,9 +123,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// What left no room for an upload.
-    SpaceLimit, 3 {
+    SpaceLimit {
         /// The free space that uploads must leave.
         FreeSpace = "free_space",
         /// The bytes that may be kept.
@@ -157,9 +135,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// The hundred that an answer's status belongs to.
-    StatusClass, 4 {
+    StatusClass {
         /// It was done.
         Success = "2xx",
         /// It is elsewhere, or has not changed.
@@ -171,9 +149,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Which listener a connection belongs to.
-    ListenerName, 2 {
+    ListenerName {
         /// The API's.
         Api = "api",
         /// That of health and metrics.
@@ -181,9 +159,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Why a connection was closed.
-    Closed, 4 {
+    Closed {
         /// The client or a finished exchange ended it.
         Ended = "ended",
         /// No request came in time.

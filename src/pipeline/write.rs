@@ -20,7 +20,9 @@ impl Pipeline {
         let reason = change.reason();
         match step(self.apply(job, guard.clone(), change).await)? {
             Applied::Written { before } => {
-                reason.into_iter().for_each(metrics::verdict);
+                if let Some(reason) = reason {
+                    metrics::verdict(reason);
+                }
                 Continue(before)
             }
             Applied::Refused { current } => {

@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use darkroom::cli::Cli;
 use darkroom::metrics::definitions::{Definition, Kind, TABLE};
 use darkroom::metrics::process;
+use darkroom::ports::ErrorKind as PortErrorKind;
+use darkroom::record::{Reason, Status};
 
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -82,6 +84,59 @@ fn the_cost_of_an_image_is_reckoned_from_the_benchmarks() {
     for figure in [ours, sharps] {
         assert!(deploy.contains(&figure), "docs/DEPLOY.md reckons with other figures than {figure}");
     }
+}
+
+/// The names of a list, as a document enumerates them.
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    names.map(|name| format!("`{name}`")).collect()
+}
+
+/// What stands between backticks in a text, backticks included.
+fn between_backticks(text: &str) -> BTreeSet<String> {
+    text.split('`').skip(1).step_by(2).map(|name| format!("`{name}`")).collect()
+}
+
+#[test]
+fn the_readme_explains_every_status_with_its_reasons() {
+    let readme = read("README.md");
+    let table = readme.split("| status | meaning |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let shown: Vec<&str> =
+        Status::ALL.into_iter().filter(|status| *status != Status::Deleted).map(Status::as_str).collect();
+    let listed: Vec<&str> = rows.iter().map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert_eq!(listed, shown);
+    for (status, is_rejection) in [(Status::InvalidContentType, true), (Status::Failed, false)] {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{status}`"))).unwrap();
+        let reasons = Reason::ALL.into_iter().filter(|reason| reason.is_rejection() == is_rejection);
+        let mut expected = quoted(reasons.map(Reason::as_str));
+        expected.extend(quoted([status.as_str()].into_iter()));
+        let mut named = between_backticks(row);
+        named.remove("`reason`");
+        assert_eq!(named, expected, "{row}");
+    }
+}
+
+/// The metrics' document says for each label in one sentence what its values are.
+#[test]
+fn the_metrics_document_lists_every_reason_of_both_kinds_and_every_error() {
+    let document = read("docs/METRICS.md");
+    let reasons = document.split("`reason` of a rejected image is one of").nth(1).unwrap().split('.').next().unwrap();
+    let (rejections, failures) = reasons.split_once("of a failed one").unwrap();
+    for (text, is_rejection) in [(rejections, true), (failures, false)] {
+        let expected = Reason::ALL.into_iter().filter(|reason| reason.is_rejection() == is_rejection);
+        assert_eq!(between_backticks(text), quoted(expected.map(Reason::as_str)));
+    }
+    let kinds = document.split("`kind` says what a caller can do about the error:").nth(1).unwrap();
+    let kinds = kinds.split(".\n").next().unwrap();
+    assert_eq!(between_backticks(kinds), quoted(PortErrorKind::ALL.into_iter().map(PortErrorKind::as_str)));
+}
+
+#[test]
+fn the_upload_page_has_words_for_every_reason() {
+    let page = read("src/api/page/words.js");
+    let reasons = page.split("const REASONS = {").nth(1).unwrap().split("};").next().unwrap();
+    let worded: Vec<&str> = reasons.lines().filter_map(|line| Some(line.trim().split_once(": ")?.0)).collect();
+    assert_eq!(worded, Reason::ALL.map(Reason::as_str));
 }
 
 /// The names of darkroom's variables in a text.
