@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use darkroom::cli::Cli;
 use darkroom::metrics::definitions::{Definition, Kind, TABLE};
 use darkroom::metrics::process;
+use darkroom::operate::letter::Cause;
 use darkroom::ports::ErrorKind as PortErrorKind;
 use darkroom::record::{Reason, Status};
 
@@ -129,6 +130,38 @@ fn the_metrics_document_lists_every_reason_of_both_kinds_and_every_error() {
     let kinds = document.split("`kind` says what a caller can do about the error:").nth(1).unwrap();
     let kinds = kinds.split(".\n").next().unwrap();
     assert_eq!(between_backticks(kinds), quoted(PortErrorKind::ALL.into_iter().map(PortErrorKind::as_str)));
+}
+
+/// `darkroom dlq show` gives the same advice as the table; the table has code spans that a terminal has not.
+#[test]
+fn the_table_of_dead_letters_is_what_dlq_show_says() {
+    let document = read("docs/OPERATIONS.md");
+    let table = document.split("| reason | means | do |\n|---|---|---|\n").nth(1).unwrap();
+    let rows: Vec<String> =
+        table.lines().take_while(|line| line.starts_with("| ")).map(|row| row.replace('`', "")).collect();
+    let row = |cause: Cause| format!("| {} | {} | {} |", cause.as_str(), cause.meaning(), cause.advice());
+    assert_eq!(rows, Cause::all().map(row).collect::<Vec<_>>());
+    let hopeless: Vec<&str> = Cause::all().filter(|cause| cause.is_hopeless()).map(Cause::as_str).collect();
+    let sentence = format!("`{}`, `{}` and `{}` are", hopeless[0], hopeless[1], hopeless[2]);
+    let help = help_of("redrive");
+    assert!(hopeless.len() == 3 && document.contains(&sentence) && help.contains(&sentence), "{sentence}: {help}");
+}
+
+#[test]
+fn the_help_of_dlq_list_names_every_reason() {
+    let help = help_of("list");
+    let reasons = help.split("Reasons: ").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert_eq!(between_backticks(reasons), quoted(Cause::all().map(Cause::as_str)));
+    for cause in Cause::all() {
+        assert_eq!(Cause::from_name(cause.as_str()), Some(cause));
+    }
+}
+
+/// The long description of a subcommand of `darkroom dlq`, in one line for each paragraph.
+fn help_of(subcommand: &str) -> String {
+    let command = Cli::command();
+    let dlq = command.find_subcommand("dlq").unwrap();
+    dlq.find_subcommand(subcommand).unwrap().get_long_about().unwrap().to_string()
 }
 
 #[test]
