@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::metrics::{self, Outcome, Stage};
     use crate::ports::queue::QueueAttributes;
-    use crate::ports::{ErrorKind, PortError};
+    use crate::ports::{ErrorKind, Operation, PortError};
     use crate::record::Reason;
 
     /// A recorder of this test's own, so that tests of one process do not see each other's events.
@@ -155,7 +155,7 @@ mod tests {
         Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
         metrics::without_end();
         Reason::ALL.into_iter().for_each(metrics::verdict);
-        metrics::port_error(&PortError::new(ErrorKind::Throttled, "catalog.apply"));
+        metrics::port_error(&PortError::new(ErrorKind::Throttled, Operation::CatalogApply));
         metrics::source(12_000_000, 4_000_000);
         metrics::drained(D::from_secs(1));
     }

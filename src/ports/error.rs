@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::Operation;
 use crate::names;
 
 names::named! {
@@ -47,30 +48,26 @@ impl ErrorKind {
 pub struct PortError {
     /// What the caller can do.
     pub kind: ErrorKind,
-    /// The call, as `port.operation`, such as `objects.get`.
-    pub operation: &'static str,
+    /// The call.
+    pub operation: Operation,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl PortError {
     /// An error that needs no further explanation.
-    pub fn new(kind: ErrorKind, operation: &'static str) -> Self {
+    pub fn new(kind: ErrorKind, operation: Operation) -> Self {
         Self { kind, operation, source: None }
     }
 
     /// An error with the vendor's own as its source.
-    pub fn with_source(
-        kind: ErrorKind,
-        operation: &'static str,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
+    pub fn with_source(kind: ErrorKind, operation: Operation, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, operation, source: Some(source.into()) }
     }
 }
 
 impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.operation, self.kind.as_str())
+        write!(f, "{}: {}", self.operation, self.kind)
     }
 }
 

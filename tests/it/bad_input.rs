@@ -3,7 +3,7 @@
 use darkroom::record::{Reason, Status};
 
 use crate::images;
-use crate::world::{Options, World};
+use crate::world::{Call, Options, World};
 
 /// Everything bad that can be uploaded, by name, and the reason that it is refused for.
 fn bad_uploads(max_bytes: usize) -> Vec<(String, Vec<u8>, Reason)> {
@@ -43,7 +43,7 @@ async fn every_bad_upload_is_refused_for_its_reason_after_one_attempt() {
         let record = world.record(&id).await;
         assert_eq!((record.status, record.reason), (Status::InvalidContentType, Some(*reason)), "{name}: {record:?}");
     }
-    assert_eq!(world.faults.calls("uploads.get"), uploads.len(), "one attempt each");
+    assert_eq!(world.faults.calls(Call::UploadsGet), uploads.len(), "one attempt each");
     let scrape = metrics.render();
     for (_, _, reason) in &uploads {
         let count = uploads.iter().filter(|upload| upload.2 == *reason).count();

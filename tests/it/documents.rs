@@ -10,7 +10,7 @@ use darkroom::cli::Cli;
 use darkroom::metrics::definitions::{Definition, Kind, TABLE};
 use darkroom::metrics::process;
 use darkroom::operate::letter::Cause;
-use darkroom::ports::ErrorKind as PortErrorKind;
+use darkroom::ports::{ErrorKind as PortErrorKind, Operation};
 use darkroom::record::{Reason, Status};
 
 pub(crate) fn root() -> &'static Path {
@@ -162,6 +162,22 @@ fn help_of(subcommand: &str) -> String {
     let command = Cli::command();
     let dlq = command.find_subcommand("dlq").unwrap();
     dlq.find_subcommand(subcommand).unwrap().get_long_about().unwrap().to_string()
+}
+
+#[test]
+fn the_metrics_document_lists_the_calls_of_every_port() {
+    let document = read("docs/METRICS.md");
+    let table = document.split("| port | operations |\n|---|---|\n").nth(1).unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with("| ")).collect();
+    let mut expected: Vec<(&str, String)> = Vec::new();
+    for (port, call) in Operation::ALL.into_iter().filter_map(Operation::port_and_call) {
+        match expected.last_mut() {
+            Some((last, calls)) if *last == port => calls.push_str(&format!(", `{call}`")),
+            _ => expected.push((port, format!("`{call}`"))),
+        }
+    }
+    let expected: Vec<String> = expected.iter().map(|(port, calls)| format!("| `{port}` | {calls} |")).collect();
+    assert_eq!(rows, expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, Operation, PortError};
 
 /// Codes that ask us to slow down.
 const THROTTLED: &[&str] = &[
@@ -74,7 +74,7 @@ const DENIED: &[&str] = &[
 ];
 
 /// An SDK call that failed, as the port tells it; the SDK's own error stays in the source chain.
-pub(super) fn port_error<E>(operation: &'static str, error: SdkError<E>) -> PortError
+pub(super) fn port_error<E>(operation: Operation, error: SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -82,7 +82,7 @@ where
 }
 
 /// The same failure for every entry of a batch: an error cannot be copied, so each gets the chain as text.
-pub(super) fn batch_error<E>(operation: &'static str, error: &SdkError<E>) -> impl Fn() -> PortError
+pub(super) fn batch_error<E>(operation: Operation, error: &SdkError<E>) -> impl Fn() -> PortError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -91,7 +91,7 @@ where
 }
 
 /// One failed entry of an SQS batch whose call succeeded.
-pub(super) fn entry_error(operation: &'static str, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
+pub(super) fn entry_error(operation: Operation, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
     let status = if is_ours { 400 } else { 500 };
     let text = format!("{code}: {}", message.unwrap_or("no message"));
     PortError::with_source(kind_of(status, Some(code), message), operation, text)
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_batch_entry_fails_for_its_own_reason() {
-        let failed = |code, message, is_ours| entry_error("queue.delete", code, message, is_ours).kind;
+        let failed = |code, message, is_ours| entry_error(Operation::QueueDelete, code, message, is_ours).kind;
         assert_eq!(failed("ReceiptHandleIsInvalid", None, true), ErrorKind::LeaseLost);
         assert_eq!(failed("InternalError", None, false), ErrorKind::Unavailable);
         assert_eq!(failed("SomethingNew", Some("later"), false), ErrorKind::Unavailable);

@@ -10,7 +10,7 @@ use crate::backends::Probe;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{AwsConfig, Config};
 use crate::ports::queue::Receipt;
-use crate::ports::{Catalog as _, ErrorKind, ObjectStore as _, PortError, Queue as _};
+use crate::ports::{Catalog as _, ErrorKind, ObjectStore as _, Operation, PortError, Queue as _};
 use crate::recipe::THUMBNAIL_PREFIX;
 use crate::record::{Attempt, Change, Guard, ImageId, Transition};
 
@@ -94,7 +94,7 @@ impl Resources<'_> {
     async fn put(&self, action: &'static str, bucket: &str, key: &str) -> Probe {
         let put = self.clients.s3.put_object().bucket(bucket).key(key).content_md5(WRONG_MD5);
         let put = put.body(ByteStream::from_static(NAME.as_bytes())).send().await;
-        let put = put.map_err(|error| errors::port_error("objects.put", error));
+        let put = put.map_err(|error| errors::port_error(Operation::ObjectsPut, error));
         probe(action, &format!("{bucket}/{key}"), &put, &[ErrorKind::Damaged, ErrorKind::Invalid])
     }
 
@@ -108,7 +108,7 @@ impl Resources<'_> {
         let never = Transition { id, key: NAME.to_owned(), attempt, guard: Guard::Hold, change, at };
         // A refused write reads the record: that call has a probe of its own.
         let written = match catalog.apply(&never).await {
-            Err(error) if error.operation == "catalog.look" => Ok(()),
+            Err(error) if error.operation == Operation::CatalogLook => Ok(()),
             applied => applied.map(drop),
         };
         vec![probe("dynamodb:UpdateItem", &self.aws.table, &written, &[]), self.look().await]
@@ -117,7 +117,7 @@ impl Resources<'_> {
     async fn look(&self) -> Probe {
         let key = AttributeValue::S(NAME.to_owned());
         let get = self.clients.dynamodb.get_item().table_name(&self.aws.table).key("id", key).consistent_read(true);
-        let found = get.send().await.map_err(|error| errors::port_error("catalog.look", error));
+        let found = get.send().await.map_err(|error| errors::port_error(Operation::CatalogLook, error));
         probe("dynamodb:GetItem", &self.aws.table, &found, &[])
     }
 
@@ -133,7 +133,7 @@ impl Resources<'_> {
             {
                 Ok(())
             }
-            other => other.map(drop).map_err(|error| errors::port_error("catalog.create", error)),
+            other => other.map(drop).map_err(|error| errors::port_error(Operation::CatalogCreate, error)),
         };
         probe("dynamodb:PutItem", &self.aws.table, &put, &[])
     }

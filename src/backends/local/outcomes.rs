@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use super::access::Access;
 use super::database::Database;
 use super::failure::Failure;
-use crate::ports::PortError;
+use crate::ports::{Operation, PortError};
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageRecord, Published, Status};
 
@@ -106,17 +106,17 @@ impl Outcomes {
     /// Whether there was anything to tell.
     async fn tell_some(&self) -> Result<bool, PortError> {
         let access = self.access;
-        let _lock = in_background("outcomes.lock", {
+        let _lock = in_background(Operation::OutcomesLock, {
             let lock = self.lock.clone();
             move || locked(&lock, access)
         })
         .await?;
-        let noted = self.database.read("outcomes.noted", noted).await?;
+        let noted = self.database.read(Operation::OutcomesNoted, noted).await?;
         let Some((last, _)) = noted.last().cloned() else { return Ok(false) };
         let file = self.file.clone();
-        in_background("outcomes.append", move || append(&file, &noted, access)).await?;
+        in_background(Operation::OutcomesAppend, move || append(&file, &noted, access)).await?;
         self.database
-            .write("outcomes.forget", move |connection| {
+            .write(Operation::OutcomesForget, move |connection| {
                 connection.prepare_cached("DELETE FROM outcomes WHERE number <= ?1")?.execute([last])?;
                 Ok(())
             })
@@ -184,7 +184,7 @@ fn append(path: &Path, noted: &[(i64, String)], access: Access) -> io::Result<()
 }
 
 async fn in_background<T: Send + 'static>(
-    operation: &'static str,
+    operation: Operation,
     job: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, PortError> {
     let done = tokio::task::spawn_blocking(job).await.map_err(|_| Failure::ShuttingDown);
