@@ -27,6 +27,7 @@ mod space;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod used_keys;
 mod versions;
 

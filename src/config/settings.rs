@@ -32,9 +32,6 @@ const MAX_PIXELS: u64 = 100_000_000;
 /// Largest image that a limit may be set to: beyond it the codecs' own counters are at risk.
 const MOST_PIXELS: u64 = 1_000_000_000;
 
-/// Fewest pixels that a limit makes sense with.
-pub(super) const LEAST_PIXELS: u64 = 1_000_000;
-
 /// Longest render: the claim's lease of two minutes must cover it and the delivery after it.
 const LONGEST_RENDER: Duration = Duration::from_secs(90);
 
@@ -50,10 +47,6 @@ const DESCRIPTORS_PER_SLOT: u64 = 4;
 
 /// Most connections unless set otherwise. An idle one takes some 20 KiB of memory, an upload up to 400 KiB.
 const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
-
-/// The tokens themselves, and the file that holds them.
-pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
-pub(super) const TOKEN_FILE: &str = "DARKROOM_API_TOKEN_FILE";
 
 /// Settings of the AWS backend alone.
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
@@ -133,7 +126,7 @@ fn api_tokens(reader: &mut Reader<'_>, role: Role) -> ApiTokens {
     match role {
         Role::Api | Role::Local => tokens::read(reader),
         Role::Worker | Role::Health | Role::Operator => {
-            reader.ignore(&[TOKEN, TOKEN_FILE]);
+            reader.ignore(&[tokens::TOKEN, tokens::TOKEN_FILE]);
             ApiTokens::default()
         }
     }
@@ -154,7 +147,8 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
     let recipe = reader.or("DARKROOM_SIZES", Recipe::default(), values::recipe);
     let fitting = pixels_that_fit(memory_budget.saturating_sub(source_budget(memory_budget, max_bytes)), &recipe);
     let render_slots = render_slots(reader, machine);
-    let max_pixels = reader.or("DARKROOM_MAX_PIXELS", fitting, |text| values::pixels(text, LEAST_PIXELS..=MOST_PIXELS));
+    let max_pixels =
+        reader.or("DARKROOM_MAX_PIXELS", fitting, |text| values::pixels(text, validate::LEAST_PIXELS..=MOST_PIXELS));
     Config {
         backend,
         upload_bucket,

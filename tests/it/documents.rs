@@ -195,9 +195,14 @@ fn variables(text: &str) -> BTreeSet<String> {
     starts.map(name).filter(|name| name.len() > "DARKROOM_".len()).collect()
 }
 
+/// The settings that the code reads.
+fn settings() -> BTreeSet<String> {
+    ["src/config/settings.rs", "src/config/tokens.rs"].iter().flat_map(|file| variables(&read(file))).collect()
+}
+
 #[test]
 fn the_readme_lists_every_setting_and_no_other() {
-    let code: String = variables(&read("src/config/settings.rs")).into_iter().collect::<Vec<_>>().join("\n");
+    let code: String = settings().into_iter().collect::<Vec<_>>().join("\n");
     let readme = read("README.md");
     let table: String = readme.lines().filter(|line| line.starts_with("| `DARKROOM_")).collect::<Vec<_>>().join("\n");
     let listed = variables(&table).into_iter().collect::<Vec<_>>().join("\n");

@@ -20,11 +20,12 @@ use tokio::time::Instant;
 
 use super::failure::file_error;
 use super::incoming::Incoming;
-use super::objects::{Description, LocalBucket, PUT, blocking, on_a_thread};
+use super::objects::{LocalBucket, PUT};
 use super::pace::PacedBody;
 use super::problem::Problem;
-use super::rows::ObjectRow;
+use super::rows::{Description, ObjectRow};
 use super::signature::{Grant, ROOT};
+use super::threads::{blocking, on_a_thread};
 use crate::clock::Timestamp;
 use crate::ports::{ErrorKind, Operation, PortError};
 use crate::recipe::Format;

@@ -14,10 +14,11 @@ use super::database::Database;
 use super::directory::{Directory, random_name};
 use super::failure::{Failure, NoSpace, file_error};
 use super::incoming::{Arrived, Incoming, etag_of};
-use super::rows::{self, NewObject, ObjectRow};
+use super::rows::{self, Description, NewObject, ObjectRow};
 use super::schema;
 use super::signature::{Grant, Signer};
 use super::space::Space;
+use super::threads::on_a_thread;
 use super::used_keys;
 use super::versions;
 use crate::clock::{SharedClock, Timestamp};
@@ -46,18 +47,6 @@ pub(super) struct LocalBucket {
     pub(super) signer: Signer,
     pub(super) space: Arc<Space>,
     pub(super) clock: SharedClock,
-}
-
-/// What an upload or a put says of its object.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Description {
-    pub(super) key: String,
-    pub(super) content_type: Option<String>,
-    pub(super) cache_control: Option<String>,
-    /// Refuse with `AlreadyExists` when there is such an object.
-    pub(super) only_if_absent: bool,
-    /// Refuse with `AlreadyExists` also when there was one that was deleted.
-    pub(super) is_single_use: bool,
 }
 
 #[async_trait]
@@ -357,22 +346,4 @@ impl LocalBucket {
             );
         }
     }
-}
-
-/// Runs `work` on a thread that may wait, to its end even when the caller is gone, so that files and their rows are never
-/// told apart.
-pub(super) async fn on_a_thread<T: Send + 'static>(
-    operation: Operation,
-    work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
-) -> Result<T, PortError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(PortError::with_source(ErrorKind::Unavailable, operation, error)))
-}
-
-/// Runs file work on a blocking thread.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
