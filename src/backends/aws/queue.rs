@@ -17,14 +17,8 @@ use self::linger::Linger;
 use super::clients::{self, EXTEND, INSPECT, Patience, SEND, SETTLE};
 use super::errors;
 use crate::clock::Timestamp;
-use crate::ports::queue::{Message, QueueAttributes, Receipt};
+use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
 use crate::ports::{ErrorKind, Operation, PortError, Queue};
-
-/// Entries that SQS takes or gives in one call.
-const BATCH: usize = 10;
-
-/// The longest poll that SQS knows.
-const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// The longest visibility timeout that SQS knows: 12 hours.
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
@@ -85,7 +79,7 @@ impl Queue for SqsQueue {
         let call = client
             .receive_message()
             .queue_url(url)
-            .max_number_of_messages(i32::try_from(max.clamp(1, BATCH)).unwrap_or(1))
+            .max_number_of_messages(i32::try_from(max.clamp(1, MAX_BATCH)).unwrap_or(1))
             .wait_time_seconds(whole_seconds(wait))
             .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
             .message_system_attribute_names(MessageAttribute::ApproximateReceiveCount)
@@ -204,7 +198,7 @@ where
     Fut: Future<Output = Vec<Answer>>,
 {
     let mut answers = Vec::with_capacity(entries.len());
-    for batch in entries.chunks(BATCH) {
+    for batch in entries.chunks(MAX_BATCH) {
         let mut first = call(batch.iter().collect()).await;
         let again: Vec<usize> = (0..first.len()).filter(|&i| is_worth_another_try(&first[i])).collect();
         if !again.is_empty() && again.len() < first.len() {

@@ -17,14 +17,8 @@ use super::failure::Failure;
 use super::space::Space;
 use super::threads::on_a_thread;
 use crate::clock::{SharedClock, Timestamp};
-use crate::ports::queue::{Message, QueueAttributes, Receipt};
+use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
 use crate::ports::{ErrorKind, Operation, PortError, Queue};
-
-/// As many as SQS gives in one call.
-const MAX_BATCH: usize = 10;
-
-/// As long as SQS lets a receive wait.
-const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// Which half of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

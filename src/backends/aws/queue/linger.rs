@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, BATCH};
+use super::Answer;
+use crate::ports::queue::MAX_BATCH;
 use crate::ports::{ErrorKind, Operation, PortError};
 
 /// How long a batch waits for one more entry.
@@ -71,7 +72,7 @@ impl<T: Send + 'static> Linger<T> {
 async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<Entry<T>>) -> Option<Vec<Entry<T>>> {
     let mut batch = vec![waiting.recv().await?];
     let longest = Instant::now() + LONGEST;
-    while batch.len() < BATCH {
+    while batch.len() < MAX_BATCH {
         match timeout_at(longest.min(Instant::now() + LINGER), waiting.recv()).await {
             Ok(Some(entry)) => batch.push(entry),
             Ok(None) | Err(_) => break,
