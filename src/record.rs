@@ -42,9 +42,14 @@ names::named_in_data! {
 }
 
 impl Status {
+    /// Whether it says for good what became of an upload.
+    pub const fn is_verdict(self) -> bool {
+        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed)
+    }
+
     /// Whether nothing more happens to this version by itself.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed | Self::Deleted)
+        self.is_verdict() || matches!(self, Self::Deleted)
     }
 }
 
@@ -141,9 +146,19 @@ impl SourceId {
     /// The identity of what a read returned: the version id unless it is S3's literal `null`, else the ETag without its quotes.
     pub fn new(version_id: Option<&str>, etag: &str) -> Self {
         match version_id {
-            Some(version) if version != "null" && !version.is_empty() => Self(version.to_owned()),
+            Some(version) if Self::is_version(version) => Self(version.to_owned()),
             _ => Self(etag.trim_matches('"').to_owned()),
         }
+    }
+
+    /// The identity of a version that an event names.
+    pub fn of_version(version: &str) -> Self {
+        Self::new(Some(version), "")
+    }
+
+    /// Whether a bucket that keeps versions gave this id; S3 says `null` where it keeps none.
+    pub fn is_version(version: &str) -> bool {
+        !version.is_empty() && version != "null"
     }
 
     /// The identity as text.

@@ -213,7 +213,7 @@ fn cause_of(event: &ObjectCreated, record: Option<&ImageRecord>, message: &Messa
         _ => {}
     }
     // Of another object than the record, and nothing says which of them is newer.
-    let told = event.version_id.as_deref().map(|version| SourceId::new(Some(version), ""));
+    let told = event.version_id.as_deref().map(SourceId::of_version);
     if told.is_some() && record.src.is_some() && told != record.src && !is_this_message {
         return Cause::Unfinished;
     }

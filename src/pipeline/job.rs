@@ -23,8 +23,7 @@ pub(super) struct Job<'a> {
 
 impl<'a> Job<'a> {
     pub(super) fn new(id: ImageId, event: &'a ObjectCreated, delivery: &'a Delivery) -> Result<Self, getrandom::Error> {
-        let token = format!("{:016x}", getrandom::u64()?);
-        Ok(Self { id, event, delivery, attempt: Attempt { token, message: delivery.message.clone() } })
+        Ok(Self { id, event, delivery, attempt: Attempt::begin(&delivery.message)? })
     }
 }
 

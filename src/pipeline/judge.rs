@@ -30,7 +30,7 @@ pub(super) fn of_sequenced(
     }
     // Without a version id, what the sequencer stands for may have been overwritten: only reading tells.
     if let Some(version) = &job.event.version_id {
-        of_same_source(record, &SourceId::new(Some(version), ""), job, now)
+        of_same_source(record, &SourceId::of_version(version), job, now)
     } else {
         own_failure(record, job).map_or_else(|| Continue(prior_attempts(record, job)), Break)
     }

@@ -16,6 +16,16 @@ pub struct Attempt {
     pub message: String,
 }
 
+impl Attempt {
+    /// An attempt at what a message brought, with a token of 64 random bits.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn begin(message: &str) -> Result<Self, getrandom::Error> {
+        Ok(Self { token: format!("{:016x}", getrandom::u64()?), message: message.to_owned() })
+    }
+}
+
 /// What must be true of the record for a write to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
@@ -137,7 +147,7 @@ impl Change {
 impl Change {
     /// Whether it says for good what became of the upload.
     pub const fn is_verdict(&self) -> bool {
-        matches!(self, Self::Reject { .. } | Self::Publish(_) | Self::Fail { .. })
+        self.outcome().is_verdict()
     }
 }
 

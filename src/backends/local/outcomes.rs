@@ -18,7 +18,7 @@ use super::database::Database;
 use super::failure::Failure;
 use crate::ports::{Operation, PortError};
 use crate::recipe::{Format, ThumbnailKey};
-use crate::record::{ImageRecord, Published, Status};
+use crate::record::{ImageRecord, Published};
 
 /// Notes are kept in a table of its own, which a build that knows nothing of it leaves alone.
 const TABLE: &str =
@@ -73,7 +73,7 @@ impl Outcomes {
 
     /// Notes what a write came to, in its own transaction; whether it was a verdict.
     pub(super) fn note(connection: &Connection, record: &ImageRecord) -> Result<bool, Failure> {
-        let is_verdict = matches!(record.status, Status::Published | Status::InvalidContentType | Status::Failed);
+        let is_verdict = record.status.is_verdict();
         if is_verdict {
             let line = serde_json::to_string(&Line::of(record))?;
             connection.prepare_cached("INSERT INTO outcomes (line) VALUES (?1)")?.execute([line])?;
