@@ -12,6 +12,7 @@ mod commits;
 mod database;
 mod directory;
 mod failure;
+mod file_names;
 mod http;
 mod incoming;
 mod objects;

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::access::Access;
 use super::database::Database;
 use super::failure::Failure;
+use super::file_names::{OUTCOMES, OUTCOMES_LOCK};
 use crate::ports::{Operation, PortError};
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageRecord, Published};
@@ -67,7 +68,7 @@ impl Outcomes {
     /// [`tell`](Self::tell).
     pub(super) fn open(database: &Database, directory: &Path, access: Access) -> rusqlite::Result<Arc<Self>> {
         database.at_start(|connection| connection.execute_batch(TABLE))?;
-        let (file, lock) = (directory.join("outcomes.jsonl"), directory.join("outcomes.lock"));
+        let (file, lock) = (directory.join(OUTCOMES), directory.join(OUTCOMES_LOCK));
         Ok(Arc::new(Self { database: database.clone(), file, lock, access, turn: Mutex::new(()) }))
     }
 
