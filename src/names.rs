@@ -56,6 +56,7 @@ macro_rules! impl_names {
 pub(crate) use {impl_names, named, named_in_data};
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro declares public enums")]
 mod tests {
     named_in_data! {
         /// Two values.

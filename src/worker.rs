@@ -23,6 +23,8 @@ use crate::pipeline::Pipeline;
 use crate::ports::queue::{MAX_BATCH, Message, QueueAttributes};
 use crate::ports::{PortError, Queue};
 use breaker::Breaker;
+pub(crate) use breaker::LONGEST_PAUSE;
+pub(crate) use delay::LONGEST_DELAY;
 use foreign::BucketEvidence;
 use keeper::Keeper;
 pub use start::StartError;

@@ -32,8 +32,11 @@ const MAX_PIXELS: u64 = 100_000_000;
 /// Largest image that a limit may be set to: beyond it the codecs' own counters are at risk.
 const MOST_PIXELS: u64 = 1_000_000_000;
 
-/// Longest render: the claim's lease of two minutes must cover it and the delivery after it.
-const LONGEST_RENDER: Duration = Duration::from_secs(90);
+/// Longest render: the claim's lease must cover it and the delivery after it, which `app` checks.
+pub(crate) const LONGEST_RENDER: Duration = Duration::from_secs(90);
+
+/// The longest that an upload address works.
+pub(crate) const LONGEST_UPLOAD_EXPIRY: Duration = HOUR;
 
 /// Part of the machine's memory that is budgeted; the rest is for the process itself.
 const BUDGET_PERCENT: u64 = 70;
@@ -170,7 +173,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         render_timeout: duration(reader, "DARKROOM_RENDER_TIMEOUT", 60, SECOND, LONGEST_RENDER),
         visibility_timeout: duration(reader, "DARKROOM_VISIBILITY_TIMEOUT", 60, 2 * SECOND, HOUR),
         drain_timeout: duration(reader, "DARKROOM_DRAIN_TIMEOUT", 90, SECOND, HOUR),
-        upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, HOUR),
+        upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, LONGEST_UPLOAD_EXPIRY),
         min_upload_rate: reader.or("DARKROOM_MIN_UPLOAD_RATE", 10 << 10, |text| values::size(text, 1..=16 * MIB)),
         plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
         require_content_length: reader.or("DARKROOM_REQUIRE_CONTENT_LENGTH", false, values::switch),

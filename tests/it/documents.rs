@@ -200,6 +200,19 @@ fn settings() -> BTreeSet<String> {
     ["src/config/settings.rs", "src/config/tokens.rs"].iter().flat_map(|file| variables(&read(file))).collect()
 }
 
+/// Errors, help texts and documents name settings; what no code reads is a spelling mistake, or a setting that is gone.
+#[test]
+fn every_setting_that_is_named_exists() {
+    let mut known = settings();
+    // Misspelt on purpose, in a test of the settings.
+    known.insert("DARKROOM_SIZE".to_owned());
+    let code = texts_under(&root().join("src"));
+    let readers = ["README.md", "docs/OPERATIONS.md", "docs/DEPLOY.md", "docs/METRICS.md", "docs/OUTCOMES.md"];
+    let texts = code.into_iter().chain(readers.map(read));
+    let unknown: BTreeSet<String> = texts.flat_map(|text| variables(&text)).filter(|it| !known.contains(it)).collect();
+    assert_eq!(unknown, BTreeSet::new());
+}
+
 #[test]
 fn the_readme_lists_every_setting_and_no_other() {
     let code: String = settings().into_iter().collect::<Vec<_>>().join("\n");
