@@ -18,13 +18,15 @@ run: setup ## Run everything on this machine: http://127.0.0.1:8080
 test: setup ## Run the tests
 	scripts/cargo-test
 
-test-long: setup ## Run the tests that take long or need tools of their own: a browser, Prometheus, Terraform, attacks, a fuzzer
+test-long: setup ## Run the tests that take long or need tools: a browser, npm, Prometheus, Terraform, attacks, a fuzzer
 	scripts/cargo-test long
 	scripts/attack-local
 	scripts/fuzz
 	scripts/browser-test
 	tests/advisories/run
 	tests/container/run
+	tests/editorconfig/run
+	tests/examples/run
 	tests/terraform/run
 
 test-all: test test-long ## Run both

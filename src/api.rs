@@ -2,10 +2,12 @@
 
 mod access;
 mod address;
+mod budget;
 mod delete;
 mod health;
 mod images;
 mod layers;
+mod off;
 mod openapi;
 mod page;
 mod problem;
@@ -24,11 +26,14 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::ports::{Catalog, ObjectStore, Ports};
+use crate::recipe::Size;
 
 pub use access::{AccessSettings, HostRules, TrustedProxies};
 pub use health::{Latch, Readiness, admin_router};
 pub use problem::{Problem, ProblemKind};
 pub use serve::{Arrival, ConnectionLimits, serve};
+
+use layers::HeldBack;
 
 /// Longest that an answer is held back by `?wait=`.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
@@ -40,6 +45,8 @@ pub struct ApiSettings {
     pub upload_prefix: String,
     /// Where thumbnails are served from, without a slash at the end; unset: presigned.
     pub public_url: Option<String>,
+    /// The sizes of the thumbnails, from small to large.
+    pub sizes: Vec<Size>,
     /// Largest upload in bytes.
     pub max_bytes: u64,
     /// How long an upload URL works.
@@ -63,6 +70,7 @@ impl From<&Config> for ApiSettings {
         Self {
             upload_prefix: config.upload_prefix.clone(),
             public_url: config.public_url.clone(),
+            sizes: config.recipe.sizes.clone(),
             max_bytes: config.max_bytes,
             upload_url_expiry: config.upload_url_expiry,
             has_plain_uploads: config.plain_uploads,
@@ -101,12 +109,13 @@ impl ApiState {
 
 /// The API, and beside it the routes of signed addresses where the backend has its own.
 pub fn router(state: ApiState, objects: Option<Router>) -> Router {
+    let state = budget::limit_calls(state);
     let settings = state.settings.clone();
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes
         .fold(Router::new(), |router, (path, route)| router.route(path, route))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(off::no_such_path)
+        .method_not_allowed_fallback(off::method_not_allowed)
         .with_state(Arc::new(state));
     layers::around(routes, objects, &settings)
 }
@@ -125,6 +134,7 @@ fn endpoints(settings: &ApiSettings) -> Vec<(&'static str, MethodRouter<Arc<ApiS
         ("/images/{id}", image),
         ("/images/{id}/{size}", get(images::redirect)),
         ("/openapi.json", get(openapi::document)),
+        ("/livez", get(health::livez)),
     ];
     if settings.has_plain_uploads {
         endpoints.push(("/upload-url", get(uploads::create_plain)));

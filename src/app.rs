@@ -16,11 +16,13 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
+#[cfg(feature = "aws")]
+use crate::backends::aws::ConnectError;
 use crate::backends::local::{MissingDirectory, OpenError};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
-use crate::metrics::{self, ListenerName, Metrics};
+use crate::metrics::{self, ListenerName, Metrics, Scope};
 use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{Pipeline, Source, WorkLimits};
@@ -28,7 +30,7 @@ use crate::ports::Ports;
 use crate::worker::{Ended, StartError, Worker, WorkerSettings};
 use listen::Listener;
 
-pub use operate::{backfill, dead_letters, sweep};
+pub use operate::{backfill, dead_letters, images, sweep};
 
 /// How often depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
@@ -56,10 +58,14 @@ pub enum Ending {
 
 /// Whether the settings are at fault: nothing was begun.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
+    #[cfg(feature = "aws")]
+    if error.is::<ConnectError>() {
+        return true;
+    }
     error.is::<MissingDirectory>()
+        || error.downcast_ref::<OpenError>().is_some_and(OpenError::is_misuse)
         || matches!(error.downcast_ref(), Some(StartError::NoSuchBucket(_)))
         || matches!(error.downcast_ref(), Some(OperateError::NoSuchBucket(_)))
-        || matches!(error.downcast_ref(), Some(OpenError::OtherBucket { .. }))
 }
 
 /// Which parts run in this process.
@@ -75,7 +81,7 @@ struct Parts {
 /// When there is nothing to try it on.
 pub fn check(config: &Config, role: Role) -> anyhow::Result<(String, bool)> {
     let probes = block_on(backends::probe(config, role, Arc::new(SystemClock)))?;
-    Ok((check::table(&probes), probes.iter().all(|probe| probe.trouble.is_none())))
+    Ok((check::table(&probes), !probes.iter().any(check::fails)))
 }
 
 /// Asks the process that these settings belong to whether it lives.
@@ -125,7 +131,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
     descriptors::raise_limit();
-    let metrics = metrics::install()?;
+    let metrics = metrics::install(if parts.api { Scope::WithApi } else { Scope::WithoutApi })?;
     tokio::spawn(metrics.clone().keep_up());
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
@@ -164,7 +170,7 @@ async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -
     let hosts = HostRules::new(Some(config.admin_listen.ip()), &config.allowed_hosts);
     let router = api::admin_router(readiness.clone(), hosts, move || metrics.render());
     let limits = ConnectionLimits::new(ListenerName::Admin, MAX_ADMIN_CONNECTIONS);
-    let listener = Listener::start("DARKROOM_ADMIN_LISTEN", config.admin_listen, router, limits).await?;
+    let listener = Listener::start(config.admin_listen_setting, config.admin_listen, router, limits).await?;
     tracing::info!("health and metrics: http://{}/metrics", listener.address());
     Ok(listener)
 }
@@ -175,10 +181,10 @@ async fn serve_api(
     clock: &SharedClock,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Listener> {
-    let state = ApiState::new(&backend.ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
+    let state = ApiState::new(&backend.request_ports, ApiSettings::from(config), Arc::clone(clock), shutdown.clone());
     let router = api::router(state, backend.routes.clone());
     let limits = ConnectionLimits::new(ListenerName::Api, config.max_connections);
-    let listener = Listener::start("DARKROOM_LISTEN", config.listen, router, limits).await?;
+    let listener = Listener::start(config.listen_setting, config.listen, router, limits).await?;
     warn_if_open(config);
     tracing::info!("ready for uploads: http://{}/", listener.address());
     Ok(listener)

@@ -6,7 +6,6 @@ pub mod local;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::Router;
 
 use crate::clock::SharedClock;
@@ -20,7 +19,10 @@ use local::{LocalBackend, MissingDirectory, UploadLimits};
 pub struct Backend {
     /// The ports.
     pub ports: Ports,
-    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend.
+    /// The ports for requests of the API's clients: their calls are tried less often and for a shorter time.
+    pub request_ports: Ports,
+    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend, and
+    /// public thumbnails.
     pub routes: Option<Router>,
     /// Shows in the metrics how much space there is, where that is limited. Blocks for microseconds.
     pub sample_space: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -36,19 +38,21 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let open = || {
                 LocalBackend::open(local, &config.upload_bucket, &config.upload_prefix, &config.thumbnail_bucket, clock)
             };
-            let backend = open().with_context(|| format!("{} cannot be opened", local.dir.display()))?;
+            let backend = open()?;
             backend.tell_what_is_left().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
+            let public = config.public_url.as_deref().map(|url| backend.public_router(url));
             Ok(Backend {
                 ports: backend.ports(),
-                routes: Some(backend.router(limits)),
+                request_ports: backend.ports(),
+                routes: Some(backend.router(limits).merge(public.unwrap_or_default())),
                 sample_space: Some(Arc::new(backend.sampler())),
             })
         }
         #[cfg(feature = "aws")]
         BackendConfig::Aws(aws) => {
-            let ports = AwsBackend::connect(config, aws).await?;
-            Ok(Backend { ports, routes: None, sample_space: None })
+            let (ports, request_ports) = AwsBackend::connect(config, aws).await?;
+            Ok(Backend { ports, request_ports, routes: None, sample_space: None })
         }
         #[cfg(not(feature = "aws"))]
         BackendConfig::Aws(_) => anyhow::bail!("the AWS backend is not part of this build: set DARKROOM_BACKEND=local"),
@@ -73,8 +77,30 @@ pub struct Probe {
     pub action: &'static str,
     /// What it was tried on.
     pub on: String,
-    /// What went wrong; `None` when it is granted.
-    pub trouble: Option<String>,
+    /// What came of it.
+    pub finding: Finding,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It works.
+    Works,
+    /// It could not be checked, or only in part; why.
+    Unknown(String),
+    /// It does not work; why.
+    Fails(String),
+}
+
+impl Finding {
+    /// From good to bad.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Works => 0,
+            Self::Unknown(_) => 1,
+            Self::Fails(_) => 2,
+        }
+    }
 }
 
 /// Tries every permission that a role needs, by calls that change nothing.
@@ -88,5 +114,5 @@ pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::R
     }
     let _ = role;
     connect_existing(config, clock).await?;
-    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), trouble: None }])
+    Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), finding: Finding::Works }])
 }

@@ -3,13 +3,15 @@
 pub mod backfill;
 pub mod dlq;
 mod file;
+pub mod images;
+mod parse;
 pub mod render;
 pub mod simulate;
 pub mod sweep;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Environment, Role};
@@ -27,7 +29,7 @@ pub mod exit {
 /// Turns images into thumbnails the moment they are uploaded.
 #[derive(Debug, Parser)]
 #[command(name = "darkroom", version, about, long_about = None, after_long_help = AFTER_HELP)]
-#[command(disable_help_subcommand = true, max_term_width = 100)]
+#[command(max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -56,9 +58,9 @@ pub enum Command {
     /// Drain the queue: make thumbnails of every upload
     ///
     /// Any number of workers may drain one queue. Metrics and health: DARKROOM_ADMIN_LISTEN.
-    Worker,
+    Worker(Worker),
     /// Answer clients: hand out upload URLs, tell the status of images
-    Api,
+    Api(Api),
     /// Make thumbnails of files, without queue or catalog
     ///
     /// Writes {stem}_{size}.{jpg|png} into a directory, as the worker would have made them: upright, inside their
@@ -89,10 +91,15 @@ pub enum Command {
     /// With --force all, again: after a kill, go on with --start-after and the key in the last line that it printed.
     /// Holds back while the queue is full. Needs the settings of `darkroom dlq`, and the workers' DARKROOM_SIZES.
     Backfill(backfill::Backfill),
-    /// Try every permission that a role needs, and name those that are missing
+    /// List the images in the catalog, or show one
     ///
-    /// The calls change nothing and store nothing; for a worker, one message at most is received and given back, which
-    /// counts as one of its receives. Ends with 1 when something does not work.
+    /// Changes nothing. Needs the settings of `darkroom api`; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
+    Images(images::Images),
+    /// Try every permission that a role needs, and whether uploads reach the queue
+    ///
+    /// Names what is missing, and says whether the bucket's notification leads every upload to this queue. The calls change
+    /// nothing and store nothing; one message at most is received from each queue and given back, which counts as one of its
+    /// receives. Ends with 1 when something does not work; what cannot be checked is no failure.
     Check(Check),
 }
 
@@ -105,6 +112,9 @@ pub struct Check {
     /// Only ask the process at DARKROOM_ADMIN_LISTEN whether it lives: for health checks of containers
     #[arg(long)]
     pub health: bool,
+    /// The process' admin address [default: DARKROOM_ADMIN_LISTEN, else 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR", requires = "health", value_parser = NonEmptyStringValueParser::new())]
+    pub admin_listen: Option<String>,
 }
 
 /// A role that can be checked.
@@ -114,6 +124,27 @@ pub enum CheckedRole {
     Worker,
     /// Answers clients.
     Api,
+    /// Looks after the dead letters: `darkroom dlq`.
+    Operator,
+    /// Repairs what got stuck: `darkroom sweep`.
+    Sweep,
+    /// Enqueues what is there already: `darkroom backfill`.
+    Backfill,
+    /// Lists images: `darkroom images`.
+    Images,
+}
+
+impl CheckedRole {
+    const fn role(self) -> Role {
+        match self {
+            Self::Worker => Role::Worker,
+            Self::Api => Role::Api,
+            Self::Operator => Role::Operator,
+            Self::Sweep => Role::Sweep,
+            Self::Backfill => Role::Backfill,
+            Self::Images => Role::Images,
+        }
+    }
 }
 
 /// `darkroom local`
@@ -122,9 +153,40 @@ pub struct Local {
     /// Directory that holds everything; made when it is missing [default: DARKROOM_DIR, else ./darkroom-data]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Address of the API [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    listen: ListenArgument,
+    #[command(flatten)]
+    admin_listen: AdminListenArgument,
+}
+
+/// `darkroom worker`
+#[derive(Debug, Args)]
+pub struct Worker {
+    #[command(flatten)]
+    admin_listen: AdminListenArgument,
+}
+
+/// `darkroom api`
+#[derive(Debug, Args)]
+pub struct Api {
+    #[command(flatten)]
+    listen: ListenArgument,
+    #[command(flatten)]
+    admin_listen: AdminListenArgument,
+}
+
+#[derive(Debug, Args)]
+struct ListenArgument {
+    /// Address of the API; a port alone is one of 127.0.0.1 [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", value_parser = NonEmptyStringValueParser::new())]
+    listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct AdminListenArgument {
+    /// Address of health and metrics [default: DARKROOM_ADMIN_LISTEN, else 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR", value_parser = NonEmptyStringValueParser::new())]
+    admin_listen: Option<String>,
 }
 
 impl Command {
@@ -132,22 +194,39 @@ impl Command {
     pub const fn role(&self) -> Role {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
-            Self::Dlq(_) | Self::Sweep(_) | Self::Backfill(_) => Role::Operator,
-            Self::Worker | Self::Check(Check { role: Some(CheckedRole::Worker), .. }) => Role::Worker,
-            Self::Api | Self::Check(Check { role: Some(CheckedRole::Api), .. }) => Role::Api,
-            Self::Check(Check { role: None, health: true }) => Role::Health,
-            Self::Check(Check { role: None, health: false }) => Role::Worker,
+            Self::Images(_) => Role::Images,
+            Self::Dlq(_) => Role::Operator,
+            Self::Sweep(_) => Role::Sweep,
+            Self::Backfill(_) => Role::Backfill,
+            Self::Worker(_) => Role::Worker,
+            Self::Api(_) => Role::Api,
+            Self::Check(Check { role: Some(role), .. }) => role.role(),
+            Self::Check(Check { role: None, health: true, .. }) => Role::Health,
+            Self::Check(Check { role: None, health: false, .. }) => Role::Worker,
         }
     }
 
     /// Lays the arguments that are settings over the environment, so that both are checked alike.
     pub fn amend(&self, environment: &mut Environment) {
-        let Self::Local(Local { dir, listen }) = self else { return };
+        let (dir, listen, admin_listen) = match self {
+            Self::Local(Local { dir, listen, admin_listen }) => {
+                (dir.as_ref(), listen.listen.as_ref(), admin_listen.admin_listen.as_ref())
+            }
+            Self::Api(Api { listen, admin_listen }) => {
+                (None, listen.listen.as_ref(), admin_listen.admin_listen.as_ref())
+            }
+            Self::Worker(Worker { admin_listen }) => (None, None, admin_listen.admin_listen.as_ref()),
+            Self::Check(Check { admin_listen, .. }) => (None, None, admin_listen.as_ref()),
+            _ => return,
+        };
         if let Some(dir) = dir {
-            environment.set("DARKROOM_DIR", dir.to_string_lossy());
+            environment.replace("DARKROOM_DIR", "--dir", dir.to_string_lossy());
         }
         if let Some(listen) = listen {
-            environment.set("DARKROOM_LISTEN", listen.to_string());
+            environment.replace("DARKROOM_LISTEN", "--listen", listen);
+        }
+        if let Some(admin_listen) = admin_listen {
+            environment.replace("DARKROOM_ADMIN_LISTEN", "--admin-listen", admin_listen);
         }
     }
 }

@@ -33,6 +33,22 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// This point moved into the past; saturates.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Reads RFC 3339, or a date, which is its first moment in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let midnight = || {
+            let date: jiff::civil::Date = text.parse().ok()?;
+            date.to_string().eq(text).then(|| format!("{text}T00:00:00Z").parse().ok())?
+        };
+        let at: jiff::Timestamp = text.parse().ok().or_else(midnight)?;
+        Some(Self(at.as_millisecond()))
+    }
+
     /// How long after `earlier` this point is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -31,8 +31,14 @@ pub enum Role {
     Api,
     /// Asks another process whether it lives: needs nothing but that process' admin address.
     Health,
-    /// Looks after dead letters and stuck images.
+    /// Looks after dead letters.
     Operator,
+    /// Repairs what got stuck.
+    Sweep,
+    /// Enqueues objects that are there already.
+    Backfill,
+    /// Lists the catalog's records.
+    Images,
 }
 
 /// Settings that can be used, and what looks wrong about them all the same.
@@ -121,8 +127,12 @@ pub struct Config {
     pub recipe: Recipe,
     /// `DARKROOM_LISTEN`
     pub listen: SocketAddr,
+    /// What sets `listen`: `DARKROOM_LISTEN`, or the argument that was given instead.
+    pub listen_setting: &'static str,
     /// `DARKROOM_ADMIN_LISTEN`
     pub admin_listen: SocketAddr,
+    /// What sets `admin_listen`: `DARKROOM_ADMIN_LISTEN`, or the argument that was given instead.
+    pub admin_listen_setting: &'static str,
     /// `DARKROOM_MAX_CONNECTIONS`: connections that the API's listener holds at once.
     pub max_connections: usize,
     /// `DARKROOM_ALLOWED_HOSTS`: names that requests may address besides those of the loopback, in lower case.

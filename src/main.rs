@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         Err(mistakes) => return end(exit::MISUSED, &mistakes),
     };
     if let Err(error) = telemetry::init(config.log) {
-        return end(exit::MISUSED, &format!("{error:#}"));
+        return end(exit::MISUSED, &in_one_line(&error));
+    }
+    if matches!(command, Command::Local(_) | Command::Worker(_) | Command::Api(_)) {
+        tracing::info!("darkroom {} starts", env!("CARGO_PKG_VERSION"));
     }
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -29,15 +32,15 @@ fn main() -> ExitCode {
         Ok(code) => code.into(),
         // Whoever read the report has enough of it, such as `head`.
         Err(error) if is_broken_pipe(&error) => exit::FAILED.into(),
-        Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &format!("{error:#}")),
+        Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &in_one_line(&error)),
     }
 }
 
 fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
     let ending = match command {
         Command::Local(_) => app::run_local(config)?,
-        Command::Worker => app::run_worker(config)?,
-        Command::Api => app::run_api(config)?,
+        Command::Worker(_) => app::run_worker(config)?,
+        Command::Api(_) => app::run_api(config)?,
         Command::Check(check) if check.health => {
             app::check_health(&config)?;
             return Ok(exit::DONE);
@@ -62,8 +65,12 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             }
             return Ok(exit::DONE);
         }
+        Command::Images(args) => {
+            app::images(&config, &args.request())?;
+            return Ok(exit::DONE);
+        }
         Command::Sweep(args) => {
-            app::sweep(&config, args.terms())?;
+            app::sweep(&config, args.terms(), args.json)?;
             return Ok(exit::DONE);
         }
         Command::Backfill(args) => match args.terms(&config.upload_prefix) {
@@ -90,6 +97,15 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
     Ok(match ending {
         Ending::Clean | Ending::DeadlinePassed => exit::DONE,
         Ending::Stuck => exit::FAILED,
+    })
+}
+
+/// An error with its causes; a cause that repeats what was said is left out.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match (line.as_str(), cause) {
+        ("", cause) => cause,
+        (_, cause) if line.contains(&cause) => line,
+        (_, cause) => format!("{line}: {cause}"),
     })
 }
 

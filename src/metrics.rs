@@ -12,6 +12,7 @@ use crate::ports::PortError;
 use crate::ports::queue::QueueAttributes;
 use crate::record::Reason;
 
+pub use definitions::Scope;
 pub use recorder::{CONTENT_TYPE, Metrics, install};
 
 /// Version of the crate and revision of the renderer, as they stand in `darkroom_build_info`.
@@ -116,6 +117,8 @@ names::named! {
         DeleteImage = "delete_image",
         /// The API's description.
         GetDescription = "get_description",
+        /// Whether the server answers.
+        GetLiveness = "get_liveness",
         /// The upload page and its files.
         Page = "page",
         /// Nothing that there is.
@@ -292,9 +295,10 @@ pub fn breaker_open(is_open: bool) {
     definitions::BREAKER_OPEN.gauge(&[]).set(f64::from(u8::from(is_open)));
 }
 
-/// A request was answered.
-pub fn answered(request: Request, status: StatusClass) {
+/// A request was answered after `elapsed`.
+pub fn answered(request: Request, status: StatusClass, elapsed: Duration) {
     definitions::HTTP_REQUESTS.counter(&[request.as_str(), status.as_str()]).increment(1);
+    definitions::HTTP_REQUEST_DURATION.histogram(&[request.as_str()]).record(elapsed);
 }
 
 /// An upload, or a request for an upload URL, was refused since there is no room.

@@ -3,14 +3,16 @@
 
 pub mod backfill;
 pub mod dead_letters;
+pub mod images;
 pub mod letter;
 pub mod progress;
 pub mod sweep;
 mod walk;
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::clock::{SharedClock, Timestamp};
@@ -18,6 +20,7 @@ use crate::event::{self, ObjectCreated};
 use crate::ports::objects::NoSuchBucket;
 use crate::ports::{ErrorKind, PortError, Ports};
 use crate::recipe::Recipe;
+use crate::record::ImageId;
 
 /// What the operator's commands work on.
 #[derive(Clone)]
@@ -74,6 +77,9 @@ pub enum OperateError {
     /// There is no such dead letter.
     #[error("there is no dead letter {0:?}, neither of that id nor of an image of that id")]
     NoSuchLetter(String),
+    /// There is no such image.
+    #[error("there is no image {:?} in the catalog", .0.as_str())]
+    NoSuchImage(ImageId),
     /// The system has no randomness to give.
     #[error("no randomness for a token")]
     Randomness(#[from] getrandom::Error),
@@ -83,6 +89,12 @@ pub enum OperateError {
 fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()
+}
+
+/// One JSON object on a line of its own.
+fn write_json(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
+    writeln!(out)
 }
 
 /// At most so many steps a second.

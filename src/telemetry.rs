@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, stderr};
 
-use anyhow::Context;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -11,15 +10,23 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
 
+/// What is logged where `RUST_LOG` says nothing: `info`. Where the AWS SDK looks for credentials and for a region in vain, it
+/// warns of each place, in debug output; darkroom's own error says what is missing.
+const DEFAULT_DIRECTIVES: &str = "info,aws_config=error";
+
 /// Begins to log. `RUST_LOG` says what, `info` and worse without it.
 ///
 /// # Errors
 /// When `RUST_LOG` cannot be read, or something else in this process logs already.
 pub fn init(format: LogFormat) -> anyhow::Result<()> {
+    let directives = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(directives) if !directives.trim().is_empty() => directives,
+        _ => DEFAULT_DIRECTIVES.to_owned(),
+    };
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .from_env()
-        .context("RUST_LOG cannot be read")?;
+        .parse(&directives)
+        .map_err(|error| anyhow::anyhow!("RUST_LOG={directives:?} cannot be read: {error}"))?;
     let lines = lines(format, filter, wants_colours(), stderr);
     lines.try_init().map_err(|error| anyhow::anyhow!("logging cannot begin: {error}"))
 }

@@ -26,6 +26,7 @@ locals {
       "GET /images/{id}",
       "GET /images/{id}/{size}",
       "GET /openapi.json",
+      "GET /livez",
     ],
     var.plain_uploads ? ["GET /upload-url"] : [],
     var.allow_delete ? ["DELETE /images/{id}"] : [],

@@ -8,7 +8,9 @@ mod token;
 
 use std::net::IpAddr;
 
-use crate::config::{ApiTokens, Config};
+use axum::http::Uri;
+
+use crate::config::{ApiTokens, BackendConfig, Config};
 
 pub use hosts::HostRules;
 pub use proxies::TrustedProxies;
@@ -34,12 +36,22 @@ impl From<&Config> for AccessSettings {
     fn from(config: &Config) -> Self {
         // On Lambda nothing is listened on, and the gateway in front has a name of its own.
         let listen = (!config.on_lambda).then(|| config.listen.ip());
+        // The local backend serves the thumbnails at the public URL itself; elsewhere another server does.
+        let is_local = matches!(config.backend, BackendConfig::Local(_));
+        let public_host = config.public_url.as_deref().filter(|_| is_local).and_then(host_of);
         Self {
-            hosts: HostRules::new(listen, &config.allowed_hosts),
+            hosts: HostRules::new(listen, &config.allowed_hosts).with_public_host(public_host),
             proxies: TrustedProxies { on_lambda: config.on_lambda, networks: config.trusted_proxies.clone() },
             tokens: config.api_tokens.clone(),
         }
     }
+}
+
+/// The host that a URL names.
+fn host_of(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let host = uri.host()?;
+    Some(host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase())
 }
 
 /// Whether an address is of this machine's loopback, also where it is written as IPv6.

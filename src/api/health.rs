@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::{HostRules, layers, problem};
+use crate::metrics::ListenerName;
 
 /// Whether the process may be given work: ready once nobody holds a latch any more, and until it drains.
 #[derive(Clone, Debug, Default)]
@@ -78,13 +79,18 @@ pub fn admin_router(
     render_metrics: impl Fn() -> String + Send + Sync + 'static,
 ) -> Router {
     let routes = Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Admin { readiness, render_metrics: Arc::new(render_metrics) });
-    layers::only_for_hosts(routes, hosts)
+    layers::only_for_hosts(routes, hosts, ListenerName::Admin)
+}
+
+/// `GET /livez`: the process answers requests, also while it drains. It calls no service.
+pub(super) async fn livez() -> &'static str {
+    "alive\n"
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {

@@ -1,7 +1,6 @@
 //! The status of an image, and where its thumbnails are.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -12,8 +11,8 @@ use serde::Deserialize;
 
 use super::address::OwnAddress;
 use super::view::{thumbnail_url, view};
-use super::wait::{KnownTags, entity_tag, look_until, parse_wait};
-use super::{ApiState, Problem, ProblemKind};
+use super::wait::{KnownTags, Looked, Until, Wait, entity_tag, look_until};
+use super::{ApiState, HeldBack, Problem, ProblemKind};
 use crate::record::{ImageId, ImageRecord, Status};
 
 /// How soon a client may ask again where requests cannot wait, in seconds.
@@ -21,37 +20,45 @@ const RETRY_AFTER_SECS: u64 = 1;
 
 /// What may follow the question mark.
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct ImageQuery {
     wait: Option<String>,
+    until: Option<String>,
     key: Option<String>,
 }
 
-/// `GET /images/{id}`: the image as of now, or once it changes.
+impl ImageQuery {
+    fn wait(&self, api: &ApiState) -> Result<Wait, Problem> {
+        Wait::parse(self.wait.as_deref(), self.until.as_deref(), api.settings.max_wait)
+    }
+}
+
+/// `GET /images/{id}`: the image as of now, once it changes, or once its status is final.
 pub(super) async fn show(
     State(api): State<Arc<ApiState>>,
     address: OwnAddress,
     id: Result<Path<String>, PathRejection>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<ImageQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = parse_id(&text_of_path(id)?)?;
-    let wait = query(asked)?.wait;
-    answer(&api, &address, &id, wait.as_deref(), &headers, |_| true).await
+    let wait = read(query)?.wait(&api)?;
+    answer(&api, &address, &id, wait, &headers, |_| true).await
 }
 
 /// `GET /images?key=`: the image of an object that another system put there.
 pub(super) async fn find(
     State(api): State<Arc<ApiState>>,
     address: OwnAddress,
-    asked: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<ImageQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Asked { wait, key } = query(asked)?;
-    let key = key.ok_or_else(|| Problem::new(ProblemKind::BadRequest, "which image? ask with ?key="))?;
+    let query = read(query)?;
+    let wait = query.wait(&api)?;
+    let key = query.key.ok_or_else(|| Problem::new(ProblemKind::BadRequest, "which image? ask with ?key="))?;
     let prefix = &api.settings.upload_prefix;
     let id = ImageId::of_key(prefix, &key)
         .ok_or_else(|| Problem::new(ProblemKind::UnknownImage, format!("the keys of images begin with {prefix:?}")))?;
-    answer(&api, &address, &id, wait.as_deref(), &headers, |record| record.key == key).await
+    answer(&api, &address, &id, wait, &headers, |record| record.key == key).await
 }
 
 /// `GET /images/{id}/{size}`: to the thumbnail that is current.
@@ -84,25 +91,31 @@ async fn answer(
     api: &ApiState,
     address: &OwnAddress,
     id: &ImageId,
-    wait: Option<&str>,
+    wait: Wait,
     headers: &HeaderMap,
     is_meant: impl Fn(&ImageRecord) -> bool,
 ) -> Result<Response, Problem> {
     let known = KnownTags::of(headers);
-    let granted = parse_wait(wait, api.settings.max_wait)?;
     let mut first_rev = None;
-    let record = look_until(&*api.catalog, id, granted, &api.shutdown, |record| {
-        if known.is_empty() {
+    let looked = look_until(&*api.catalog, id, wait.longest, &api.shutdown, |record| {
+        if wait.until == Until::Final {
+            record.status.is_final()
+        } else if known.is_empty() {
             record.status.is_final() || record.rev != *first_rev.get_or_insert(record.rev)
         } else {
             is_deleted(record) || !known.contain(&entity_tag(api, record, api.clock.now()))
         }
     });
-    let record = record.await?.filter(|record| !is_deleted(record) && is_meant(record)).ok_or_else(|| unknown(id))?;
+    let Looked { record, held } = looked.await?;
+    let record = record.filter(|record| !is_deleted(record) && is_meant(record)).ok_or_else(|| unknown(id))?;
     let now = api.clock.now();
     let tag = entity_tag(api, &record, now);
     let is_known = known.contain(&tag);
-    let ask_again = wait.is_some() && granted == Duration::ZERO && (is_known || !record.status.is_final());
+    let has_more_to_wait_for = match wait.until {
+        Until::Final => !record.status.is_final(),
+        Until::Change => is_known || !record.status.is_final(),
+    };
+    let ask_again = wait.is_denied && has_more_to_wait_for;
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -116,6 +129,7 @@ async fn answer(
     if ask_again {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
     }
+    response.extensions_mut().insert(HeldBack(held));
     Ok(response)
 }
 
@@ -136,7 +150,7 @@ pub(super) fn text_of_path<T>(path: Result<Path<T>, PathRejection>) -> Result<T,
     Ok(text)
 }
 
-fn query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> {
-    let Query(asked) = asked.map_err(|error| Problem::new(ProblemKind::BadRequest, error.body_text()))?;
-    Ok(asked)
+fn read(query: Result<Query<ImageQuery>, QueryRejection>) -> Result<ImageQuery, Problem> {
+    let Query(query) = query.map_err(|error| Problem::new(ProblemKind::BadRequest, error.body_text()))?;
+    Ok(query)
 }

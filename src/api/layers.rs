@@ -9,12 +9,13 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use tokio::time::Instant;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::{check_host, drop_untrusted, refuse_other_sites, require_token};
 use super::{ApiSettings, HostRules, MAX_WAIT, Problem, ProblemKind, problem};
-use crate::metrics::{self, StatusClass};
+use crate::metrics::{self, ListenerName, StatusClass};
 
 /// Largest body of a request: a few short JSON fields.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -42,7 +43,7 @@ pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSett
         .layer(from_fn_with_state(Arc::new(access.tokens), require_token))
         .layer(from_fn_with_state(origins, refuse_other_sites))
         .layer(from_fn(limit_time))
-        .layer(from_fn(count))
+        .layer(from_fn(measure))
         .layer(nosniff);
     let routes = match objects {
         Some(objects) => routes.merge(objects),
@@ -53,12 +54,13 @@ pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSett
         Some(cors) => routes.layer(cors),
         None => routes,
     };
-    only_for_hosts(routes.layer(from_fn_with_state(Arc::new(access.proxies), drop_untrusted)), access.hosts)
+    let routes = routes.layer(from_fn_with_state(Arc::new(access.proxies), drop_untrusted));
+    only_for_hosts(routes, access.hosts, ListenerName::Api)
 }
 
 /// Answers only requests for hosts that the rules admit.
-pub(super) fn only_for_hosts(routes: Router, hosts: HostRules) -> Router {
-    routes.layer(from_fn_with_state(Arc::new(hosts), check_host))
+pub(super) fn only_for_hosts(routes: Router, hosts: HostRules, listener: ListenerName) -> Router {
+    routes.layer(from_fn_with_state((Arc::new(hosts), listener), check_host))
 }
 
 /// Lets web pages of these origins call the API, `*` meaning any, and send a token; `None` when there are none.
@@ -91,24 +93,31 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// Counts the request once it is answered.
-async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+/// How long `?wait=` or `?until=` held an answer back, as an extension of the response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldBack(pub(super) Duration);
+
+/// Counts the request once it is answered, and records how long that took.
+async fn measure(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let asked = asked(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
+    let started = Instant::now();
     let response = next.run(request).await;
+    let held = response.extensions().get().map_or(Duration::ZERO, |HeldBack(held)| *held);
     let class = match response.status().as_u16() {
         ..300 => StatusClass::Success,
         300..400 => StatusClass::Redirection,
         400..500 => StatusClass::ClientError,
         500.. => StatusClass::ServerError,
     };
-    metrics::answered(asked, class);
+    metrics::answered(asked, class, started.elapsed().saturating_sub(held));
     response
 }
 
 /// What a request asks for, by its method and its route.
 fn asked(method: &Method, route: &str) -> metrics::Request {
     use metrics::Request::{
-        CreateImage, CreatePlainUpload, DeleteImage, FindImage, GetDescription, GetImage, GetThumbnail, Other, Page,
+        CreateImage, CreatePlainUpload, DeleteImage, FindImage, GetDescription, GetImage, GetLiveness, GetThumbnail,
+        Other, Page,
     };
     match (method.as_str(), route) {
         ("POST", "/images") => CreateImage,
@@ -118,6 +127,7 @@ fn asked(method: &Method, route: &str) -> metrics::Request {
         ("GET" | "HEAD", "/images/{id}/{size}") => GetThumbnail,
         ("GET" | "HEAD", "/upload-url") => CreatePlainUpload,
         ("GET" | "HEAD", "/openapi.json") => GetDescription,
+        ("GET" | "HEAD", "/livez") => GetLiveness,
         ("GET" | "HEAD", "/") => Page,
         ("GET" | "HEAD", path) if path.starts_with("/page/") => Page,
         _ => Other,
@@ -158,6 +168,7 @@ mod tests {
             ("GET", "/images/{id}/{size}"),
             ("GET", "/upload-url"),
             ("GET", "/openapi.json"),
+            ("GET", "/livez"),
             ("GET", "/"),
             ("PATCH", "/"),
         ];

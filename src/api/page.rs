@@ -1,5 +1,7 @@
 //! The upload page: static files inside the binary, and the policy that keeps browsers from running anything else.
 
+mod words;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,22 +10,24 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use sha2::{Digest, Sha256};
 
-use super::ApiState;
 use super::wait::KnownTags;
+use super::{ApiSettings, ApiState};
 use crate::clock::Timestamp;
 use crate::ports::PortError;
 use crate::ports::objects::UploadTerms;
 
-/// What stands in the page for the largest upload.
-const MAX_BYTES_MARK: &str = "{{max_bytes}}";
+/// What stands in the page for the largest upload, the sizes of the thumbnails, and the commands to paste.
+const MARKS: [&str; 3] = ["{{max_bytes}}", "{{sizes}}", "{{commands}}"];
 
 const PAGE: &str = include_str!("page/index.html");
 
 /// Files that the page loads: path, media type, content.
-const FILES: [(&str, &str, &str); 7] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/page/item.js", SCRIPT, include_str!("page/item.js")),
+    ("/page/saved.js", SCRIPT, include_str!("page/saved.js")),
     ("/page/upload.js", SCRIPT, include_str!("page/upload.js")),
     ("/page/follow.js", SCRIPT, include_str!("page/follow.js")),
     ("/page/session.js", SCRIPT, include_str!("page/session.js")),
@@ -41,7 +45,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
 }
 
 async fn page(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
-    let page = PAGE.replace(MAX_BYTES_MARK, &api.settings.max_bytes.to_string());
+    let page = fill_in(&api.settings);
     let policy = content_security_policy(&api).await;
     let guards = [
         (header::CONTENT_SECURITY_POLICY, policy.as_str()),
@@ -49,6 +53,12 @@ async fn page(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response 
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
     (guards, revalidated(&headers, "text/html; charset=utf-8", page)).into_response()
+}
+
+/// The page with what the settings say.
+fn fill_in(settings: &ApiSettings) -> String {
+    let values = [settings.max_bytes.to_string(), words::sizes(&settings.sizes), words::commands(settings)];
+    MARKS.into_iter().zip(values).fold(PAGE.to_owned(), |page, (mark, value)| page.replace(mark, &value))
 }
 
 /// A file that browsers keep and ask about each time: a new build is seen at once.
@@ -112,7 +122,9 @@ mod tests {
             assert!(!PAGE.contains(inline), "{inline}");
         }
         assert_eq!(PAGE.matches("<script").count(), 1);
-        assert_eq!(PAGE.matches(MAX_BYTES_MARK).count(), 1);
+        for mark in MARKS {
+            assert_eq!(PAGE.matches(mark).count(), 1, "{mark}");
+        }
         for (path, content_type, content) in FILES.iter().filter(|(_, content_type, _)| *content_type == SCRIPT) {
             for import in content.split(" from \"./").skip(1).map(|rest| rest.split('"').next().unwrap()) {
                 assert!(files.contains(&&*format!("/page/{import}")), "{path} imports {import} as {content_type}");

@@ -7,7 +7,8 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::address::OwnAddress;
 use super::layers::read_body;
@@ -19,9 +20,12 @@ use crate::record::{ImageId, ImageRecord, Status};
 /// How long after its URL an upload that never came is still remembered.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
+/// What a body must be.
+const EXPECTED: &str =
+    "the body must be empty, or an object such as {\"contentType\": \"image/jpeg\", \"contentLength\": 123456}";
+
 /// What a client may state about its upload. A field that is misspelt is an error: it would not be enforced.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     content_type: Option<String>,
     content_length: Option<u64>,
@@ -98,9 +102,35 @@ impl Wish {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_slice(body).map_err(|error| {
-            Problem::new(ProblemKind::BadRequest, format!("the body is not what is expected: {error}"))
-        })
+        let shown = |value: Value| value.to_string().chars().take(80).collect::<String>();
+        let wrong = |what: &dyn std::fmt::Display| Problem::new(ProblemKind::BadRequest, format!("{EXPECTED}: {what}"));
+        let body: Value = serde_json::from_slice(body).map_err(|error| wrong(&format!("it is not JSON: {error}")))?;
+        let Value::Object(fields) = body else { return Err(wrong(&"it is JSON, but no object")) };
+        let mut wish = Self::default();
+        for (name, value) in fields {
+            match (&*name, value) {
+                ("contentType" | "contentLength", Value::Null) => {}
+                ("contentType", Value::String(content_type)) => wish.content_type = Some(content_type),
+                ("contentType", other) => {
+                    return Err(wrong(&format!("contentType is {}, which is no string", shown(other))));
+                }
+                ("contentLength", value) => match value.as_u64() {
+                    Some(length) => wish.content_length = Some(length),
+                    None => {
+                        return Err(wrong(&format!(
+                            "contentLength is {}, which is no whole number of bytes",
+                            shown(value)
+                        )));
+                    }
+                },
+                // It would not be enforced.
+                (name, _) => {
+                    let name: String = name.chars().take(80).collect();
+                    return Err(wrong(&format!("there is no field {name:?}")));
+                }
+            }
+        }
+        Ok(wish)
     }
 
     /// Refuses what could never become a thumbnail, before anything is uploaded.
@@ -158,9 +188,28 @@ mod tests {
             (r#"{"contentlength":1}"#, Err(ProblemKind::BadRequest)),
             ("hello", Err(ProblemKind::BadRequest)),
             ("[]", Err(ProblemKind::BadRequest)),
+            (r#"["image/jpeg",1]"#, Err(ProblemKind::BadRequest)),
+            (r#"{"contentLength":1.5}"#, Err(ProblemKind::BadRequest)),
+            (r#"{"contentType":1}"#, Err(ProblemKind::BadRequest)),
             ("\u{feff}{}", Err(ProblemKind::BadRequest)),
         ] {
             assert_eq!(outcome(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_body_is_explained_in_the_terms_of_json() {
+        for (body, says) in [
+            ("[]", "it is JSON, but no object"),
+            ("hello", "it is not JSON: expected value at line 1 column 1"),
+            (r#"{"contentLength":"1"}"#, "contentLength is \"1\", which is no whole number of bytes"),
+            (r#"{"contentLength":-1}"#, "contentLength is -1, which is no whole number of bytes"),
+            (r#"{"contentType":[2]}"#, "contentType is [2], which is no string"),
+            (r#"{"contentlength":1}"#, "there is no field \"contentlength\""),
+        ] {
+            let detail = Wish::read(body.as_bytes()).unwrap_err().detail;
+            assert_eq!(detail, format!("{EXPECTED}: {says}"), "{body}");
+            assert!(!["struct", "u64", "Wish"].iter().any(|word| detail.contains(word)), "{detail}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for an image to change: entity tags, and `?wait=`.
+//! Waiting for an image to change, or for its final status: entity tags, `?wait=` and `?until=`.
 
 use std::time::Duration;
 
@@ -50,39 +50,80 @@ impl KnownTags {
     }
 }
 
-/// Reads `?wait=`: a duration with its unit, such as `20s`, cut to what the server allows.
-pub(super) fn parse_wait(text: Option<&str>, longest: Duration) -> Result<Duration, Problem> {
-    let Some(text) = text else { return Ok(Duration::ZERO) };
-    match humantime::parse_duration(text) {
-        Ok(wait) => Ok(wait.min(longest)),
-        Err(_) => {
-            let shown: String = text.chars().take(40).collect();
-            Err(Problem::new(ProblemKind::BadRequest, format!("wait is a duration such as 20s, not {shown:?}")))
-        }
+/// What a request waits for, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// Longest wait, cut to what the server allows; zero: the answer is the image as of now.
+    pub(super) longest: Duration,
+    /// What ends the wait before that.
+    pub(super) until: Until,
+    /// Whether the client asked for a wait that this server does not allow.
+    pub(super) is_denied: bool,
+}
+
+/// What ends a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// The next change.
+    Change,
+    /// A status after which nothing happens without a new upload.
+    Final,
+}
+
+impl Wait {
+    /// Reads `?wait=` and `?until=`. `until=final` without `wait` waits as long as the server allows.
+    pub(super) fn parse(wait: Option<&str>, until: Option<&str>, longest: Duration) -> Result<Self, Problem> {
+        let until = match until {
+            None => None,
+            Some("change") => Some(Until::Change),
+            Some("final") => Some(Until::Final),
+            Some(text) => return Err(bad_value("until", "change or final", text)),
+        };
+        let asked = match (wait, until) {
+            (Some(text), _) => {
+                humantime::parse_duration(text).map_err(|_| bad_value("wait", "a duration such as 20s", text))?
+            }
+            (None, Some(Until::Final)) => longest,
+            (None, _) => Duration::ZERO,
+        };
+        let is_denied = (wait.is_some() || until == Some(Until::Final)) && asked.min(longest) == Duration::ZERO;
+        Ok(Self { longest: asked.min(longest), until: until.unwrap_or(Until::Change), is_denied })
     }
 }
 
-/// Looks until `is_news` says that the record is worth an answer, or until there is no time left, or until the server
-/// shuts down; returns the last look.
+fn bad_value(name: &str, expected: &str, text: &str) -> Problem {
+    let shown: String = text.chars().take(40).collect();
+    Problem::new(ProblemKind::BadRequest, format!("{name} is {expected}, not {shown:?}"))
+}
+
+/// The last record that was read, and how long the request was held back.
+pub(super) struct Looked {
+    pub(super) record: Option<ImageRecord>,
+    pub(super) held: Duration,
+}
+
+/// Reads the record until `is_news` says that it is worth an answer, until `longest` has passed, or until the server
+/// shuts down.
 pub(super) async fn look_until(
     catalog: &dyn Catalog,
     id: &ImageId,
-    wait: Duration,
+    longest: Duration,
     shutdown: &CancellationToken,
     mut is_news: impl FnMut(&ImageRecord) -> bool,
-) -> Result<Option<ImageRecord>, PortError> {
-    let deadline = Instant::now() + wait;
-    let mut pause = FIRST_PAUSE;
+) -> Result<Looked, PortError> {
+    let deadline = Instant::now() + longest;
+    let (mut pause, mut held) = (FIRST_PAUSE, Duration::ZERO);
     loop {
-        let Some(record) = catalog.look(id).await? else { return Ok(None) };
+        let Some(record) = catalog.look(id).await? else { return Ok(Looked { record: None, held }) };
         let now = Instant::now();
         if is_news(&record) || now >= deadline || shutdown.is_cancelled() {
-            return Ok(Some(record));
+            return Ok(Looked { record: Some(record), held });
         }
         tokio::select! {
             () = tokio::time::sleep_until(deadline.min(now + pause)) => {}
             () = shutdown.cancelled() => {}
         }
+        held += now.elapsed();
         pause = (pause * 5 / 4).min(LONGEST_PAUSE);
     }
 }
@@ -130,8 +171,35 @@ mod tests {
             (Some("soon"), None),
         ] {
             let expected = expected.map(Duration::from_millis);
-            assert_eq!(parse_wait(text, longest).ok(), expected, "{text:?}");
+            assert_eq!(Wait::parse(text, None, longest).ok().map(|wait| wait.longest), expected, "{text:?}");
         }
-        assert_eq!(parse_wait(Some("20s"), Duration::ZERO), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn until_final_waits_as_long_as_it_may() {
+        let most = Duration::from_secs(20);
+        let second = Duration::from_secs(1);
+        for (wait, until, longest, expected) in [
+            (None, None, most, (Duration::ZERO, Until::Change, false)),
+            (None, Some("change"), most, (Duration::ZERO, Until::Change, false)),
+            (None, Some("final"), most, (most, Until::Final, false)),
+            (Some("1s"), Some("change"), most, (second, Until::Change, false)),
+            (Some("1s"), Some("final"), most, (second, Until::Final, false)),
+            (Some("1h"), Some("final"), most, (most, Until::Final, false)),
+            (Some("0s"), Some("final"), most, (Duration::ZERO, Until::Final, true)),
+            (Some("20s"), None, Duration::ZERO, (Duration::ZERO, Until::Change, true)),
+            (None, Some("final"), Duration::ZERO, (Duration::ZERO, Until::Final, true)),
+            (None, Some("change"), Duration::ZERO, (Duration::ZERO, Until::Change, false)),
+        ] {
+            let wait = Wait::parse(wait, until, longest).map(|it| (it.longest, it.until, it.is_denied));
+            assert_eq!(wait, Ok(expected));
+        }
+        for until in ["", "Final", "finally", "final ", "published", "20s"] {
+            let problem = Wait::parse(None, Some(until), most).unwrap_err();
+            assert_eq!(
+                (problem.kind, problem.detail),
+                (ProblemKind::BadRequest, format!("until is change or final, not {until:?}"))
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::backends::Probe;
+use crate::backends::{Finding, Probe};
 
 /// How long a process may take to say that it lives.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,16 +18,25 @@ pub(super) fn table(probes: &[Probe]) -> String {
     let width = |column: fn(&Probe) -> &str| probes.iter().map(|probe| column(probe).len()).max().unwrap_or(0);
     let (actions, targets) = (width(|probe| probe.action), width(|probe| &probe.on));
     let mut table = String::new();
-    for Probe { action, on, trouble } in probes {
-        let outcome = trouble.as_deref().map_or("ok".to_owned(), |cause| format!("FAILED  {cause}"));
+    for Probe { action, on, finding } in probes {
+        let outcome = match finding {
+            Finding::Works => "ok".to_owned(),
+            Finding::Unknown(why) => format!("not checked  {why}"),
+            Finding::Fails(why) => format!("FAILED  {why}"),
+        };
         // Writing into a string cannot fail.
         let _ = writeln!(table, "{action:actions$}  {on:targets$}  {outcome}");
     }
-    let missing: Vec<_> = probes.iter().filter(|probe| probe.trouble.is_some()).map(|probe| probe.action).collect();
+    let missing: Vec<_> = probes.iter().filter(|probe| fails(probe)).map(|probe| probe.action).collect();
     if !missing.is_empty() {
         let _ = writeln!(table, "\nnot working: {}", missing.join(", "));
     }
     table
+}
+
+/// Whether something does not work; what could not be checked is no failure.
+pub(super) const fn fails(probe: &Probe) -> bool {
+    matches!(probe.finding, Finding::Fails(_))
 }
 
 /// Asks the process whose admin listener is at `admin` whether it lives. A process that drains does.
@@ -60,15 +69,16 @@ mod tests {
 
     #[test]
     fn the_table_names_what_is_missing() {
-        let probe = |action, trouble: Option<&str>| Probe {
-            action,
-            on: "photos".to_owned(),
-            trouble: trouble.map(str::to_owned),
-        };
-        let table = table(&[probe("s3:GetObject", None), probe("s3:ListBucket", Some("denied"))]);
+        let probe = |action, finding| Probe { action, on: "photos".to_owned(), finding };
+        let table = table(&[
+            probe("s3:GetObject", Finding::Works),
+            probe("s3:ListBucket", Finding::Fails("denied".to_owned())),
+            probe("notification", Finding::Unknown("who knows".to_owned())),
+        ]);
         assert_eq!(
             table,
-            "s3:GetObject   photos  ok\ns3:ListBucket  photos  FAILED  denied\n\nnot working: s3:ListBucket\n"
+            "s3:GetObject   photos  ok\ns3:ListBucket  photos  FAILED  denied\nnotification   photos  not checked  who \
+             knows\n\nnot working: s3:ListBucket\n"
         );
     }
 

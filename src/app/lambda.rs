@@ -17,7 +17,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Ending> {
     let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
     let clock: SharedClock = Arc::new(SystemClock);
     let backend = backends::connect(&config, Arc::clone(&clock)).await?;
-    let state = ApiState::new(&backend.ports, ApiSettings::from(&config), clock, shutdown.clone());
+    let state = ApiState::new(&backend.request_ports, ApiSettings::from(&config), clock, shutdown.clone());
     tracing::info!("ready for events");
     tokio::select! {
         ended = lambda_http::run(api::router(state, None)) => {

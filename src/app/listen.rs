@@ -1,9 +1,9 @@
 //! One HTTP listener: bound before anything else is promised, stopped when asked.
 
+use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -29,9 +29,7 @@ impl Listener {
         router: Router,
         limits: ConnectionLimits,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}: choose another address with {setting}, or stop what listens there")
-        })?;
+        let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(setting, address, error))?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(api::serve(listener, router, limits, stop.clone()));
@@ -52,4 +50,17 @@ impl Listener {
             task.abort();
         }
     }
+}
+
+/// Why the address that `setting` names cannot be listened on, with what to do about it.
+fn cannot_listen(setting: &str, address: SocketAddr, error: Error) -> anyhow::Error {
+    let what = match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("it is in use: stop what listens there, or choose another address with {setting}")
+        }
+        ErrorKind::AddrNotAvailable => format!("this machine has no such address: choose another one with {setting}"),
+        ErrorKind::PermissionDenied => format!("this user may not use the port: choose a higher one with {setting}"),
+        _ => return anyhow::Error::new(error).context(format!("cannot listen on {address}, which {setting} sets")),
+    };
+    anyhow::anyhow!("cannot listen on {address}: {what}")
 }

@@ -7,11 +7,12 @@ use super::block_on;
 use crate::backends;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::operate::Site;
 use crate::operate::backfill::{self, BackfillReport, BackfillTerms};
 use crate::operate::dead_letters::{self, Request};
+use crate::operate::images;
 use crate::operate::progress::Progress;
 use crate::operate::sweep::{self, SweepReport, SweepTerms};
+use crate::operate::{OperateError, Site};
 use crate::ports::Ports;
 
 /// Does what was asked with the dead letters; the report goes to standard output, progress to a terminal alone.
@@ -26,19 +27,36 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
             Request::List { filter, as_json } => {
                 dead_letters::list(&site, filter, *as_json, &mut out).await?;
             }
-            Request::Show { id } => dead_letters::show(&site, id, &mut out).await?,
+            Request::Show { id, as_json } => dead_letters::show(&site, id, *as_json, &mut out).await?,
             Request::Redrive { filter, terms } => {
                 let mut terminal = io::stderr();
                 let mut progress = progress_on(&mut terminal);
                 dead_letters::redrive(&site, filter, *terms, &mut progress, &mut out).await?;
             }
-            Request::Drop { filter, is_confirmed } => {
-                let mut confirm = |question: &str| if *is_confirmed { Ok(true) } else { ask(question) };
-                let dropped = dead_letters::drop(&site, filter, &mut confirm, &mut out).await?;
-                writeln!(out, "dropped {dropped}")?;
+            Request::Drop { filter, terms } => {
+                dead_letters::drop(&site, filter, *terms, &mut ask, &mut out).await?;
             }
         }
         Ok(out.flush()?)
+    })
+}
+
+/// Lists the catalog's records, or shows one. A reader of standard output that has seen enough, such as `head`, ends it.
+///
+/// # Errors
+/// When the backend cannot be opened, a call fails, or there is no such image.
+pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> {
+    block_on(async {
+        let site = site(config).await?;
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let ended = match request {
+            images::Request::List(options) => images::list(&site, options, &mut out).await.map(drop),
+            images::Request::Show { id, as_json } => images::show(&site, id, *as_json, &mut out).await,
+        };
+        match ended.and_then(|()| Ok(out.flush()?)) {
+            Err(OperateError::Terminal(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            ended => Ok(ended?),
+        }
     })
 }
 
@@ -46,17 +64,24 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
-pub fn sweep(config: &Config, terms: SweepTerms) -> anyhow::Result<()> {
+pub fn sweep(config: &Config, terms: SweepTerms, as_json: bool) -> anyhow::Result<()> {
     block_on(async {
         let site = site(config).await?;
         let mut report = SweepReport::default();
         let terms = SweepTerms { delete_originals_after: config.delete_originals_after, ..terms };
         let ended = sweep::sweep(&site, terms, &mut report).await;
         let mut out = io::stdout().lock();
+        if as_json {
+            report.write_json(terms.is_dry_run, &mut out)?;
+            return Ok(ended?);
+        }
         if terms.is_dry_run {
             writeln!(out, "dry run: nothing is changed")?;
         }
-        write!(out, "{report}")?;
+        write!(out, "{}", report.table(terms.is_dry_run))?;
+        if ended.is_ok() && report.is_clean() {
+            writeln!(out, "nothing to repair")?;
+        }
         Ok(ended?)
     })
 }
@@ -70,7 +95,7 @@ pub fn backfill(config: &Config, terms: &BackfillTerms) -> anyhow::Result<bool> 
     block_on(async {
         let site = site(config).await?;
         let (mut terminal, mut out) = (io::stderr(), io::stdout());
-        if terms.is_dry_run {
+        if terms.is_dry_run && !terms.as_json {
             writeln!(out, "dry run: nothing is changed")?;
         }
         let mut report = BackfillReport::default();
@@ -78,8 +103,15 @@ pub fn backfill(config: &Config, terms: &BackfillTerms) -> anyhow::Result<bool> 
             let mut progress = progress_on(&mut terminal);
             backfill::backfill(&site, terms, &mut progress, &mut out, &mut report).await
         };
-        write!(out, "{report}")?;
-        if let (Err(_), Some(key)) = (&ended, &report.last_key) {
+        if terms.as_json {
+            report.write_json(terms.is_dry_run, &mut out)?;
+        } else {
+            write!(out, "{}", report.table(terms))?;
+            if let (Ok(()), Some(nothing)) = (&ended, report.nothing(terms)) {
+                writeln!(out, "{nothing}")?;
+            }
+        }
+        if let (Err(_), Some(key), false) = (&ended, &report.last_key, terms.as_json) {
             writeln!(out, "to go on from here: --start-after {key:?}")?;
         }
         ended?;

@@ -37,11 +37,11 @@ pub enum ConnectError {
 pub struct AwsBackend;
 
 impl AwsBackend {
-    /// Builds the ports. Makes no call to a service; `darkroom check` does.
+    /// Builds the ports, and those for requests of the API. Makes no call to a service; `darkroom check` does.
     ///
     /// # Errors
     /// When no region is set anywhere.
-    pub async fn connect(config: &Config, aws: &AwsConfig) -> Result<Ports, ConnectError> {
+    pub async fn connect(config: &Config, aws: &AwsConfig) -> Result<(Ports, Ports), ConnectError> {
         let clients = Clients::load(config.upload_url_expiry).await?;
         let queue = |url: &Option<String>, variable| -> Arc<dyn Queue> {
             match url {
@@ -52,13 +52,22 @@ impl AwsBackend {
         if aws.queue_url.is_some() && aws.dlq_url.is_none() {
             tracing::warn!("DARKROOM_DLQ_URL is not set: dead letters are not counted");
         }
-        Ok(Ports {
+        let bucket = |name: &str| S3Store::new(clients.s3.clone(), name.to_owned());
+        let table = || DynamoCatalog::new(clients.dynamodb.clone(), aws.table.clone());
+        let ports = Ports {
             queue: queue(&aws.queue_url, "DARKROOM_QUEUE_URL"),
             dead_letters: queue(&aws.dlq_url, "DARKROOM_DLQ_URL"),
-            uploads: Arc::new(S3Store::new(clients.s3.clone(), config.upload_bucket.clone())),
-            thumbnails: Arc::new(S3Store::new(clients.s3.clone(), config.thumbnail_bucket.clone())),
-            catalog: Arc::new(DynamoCatalog::new(clients.dynamodb.clone(), aws.table.clone())),
-        })
+            uploads: Arc::new(bucket(&config.upload_bucket)),
+            thumbnails: Arc::new(bucket(&config.thumbnail_bucket)),
+            catalog: Arc::new(table()),
+        };
+        let request_ports = Ports {
+            uploads: Arc::new(bucket(&config.upload_bucket).interactive()),
+            thumbnails: Arc::new(bucket(&config.thumbnail_bucket).interactive()),
+            catalog: Arc::new(table().interactive()),
+            ..ports.clone()
+        };
+        Ok((ports, request_ports))
     }
 
     /// Tries every permission that a role needs, by calls that change nothing.
@@ -70,7 +79,11 @@ impl AwsBackend {
         let resources = Resources { clients: &clients, config, aws };
         Ok(match role {
             Role::Api => resources.api().await,
-            Role::Worker | Role::Operator => resources.worker().await,
+            Role::Worker => resources.worker().await,
+            Role::Operator => resources.operator().await,
+            Role::Sweep => resources.sweep().await,
+            Role::Backfill => resources.backfill().await,
+            Role::Images => resources.images().await,
             Role::Health => Vec::new(),
             Role::Local => {
                 let mut probes = resources.worker().await;

@@ -20,6 +20,7 @@ mod open_error;
 mod outcomes;
 mod pace;
 mod problem;
+mod public;
 mod queue;
 mod rows;
 mod schema;
@@ -149,6 +150,11 @@ impl LocalBackend {
     /// or a short time limit around them.
     pub fn router(&self, limits: UploadLimits) -> Router {
         http::router([self.uploads.clone(), self.thumbnails.clone()], limits)
+    }
+
+    /// The routes at which `public_url` serves thumbnails, where it leads to this listener. They ask for no token.
+    pub fn public_router(&self, public_url: &str) -> Router {
+        public::router(self.thumbnails.clone(), public_url)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::parse;
 use crate::operate::backfill::BackfillTerms;
 
 /// `darkroom backfill`
@@ -17,10 +18,10 @@ pub struct Backfill {
     #[arg(long)]
     force: bool,
     /// Messages that the queue may hold, those of others included: new uploads wait behind them
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse::number(1..=100_000_u64))]
     max_queue: u64,
     /// Messages a second, at most
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse::number(1..=1000_u32))]
     rate: u32,
     /// Wait until all are settled, and tell what became of them; ends with 1 if any failed
     #[arg(long, conflicts_with = "dry_run")]
@@ -28,6 +29,9 @@ pub struct Backfill {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print one JSON object a line: how far it is after each thousand objects, and the report at the end
+    #[arg(long)]
+    json: bool,
 }
 
 impl Backfill {
@@ -51,6 +55,7 @@ impl Backfill {
             rate: self.rate,
             waits: self.wait,
             is_dry_run: self.dry_run,
+            as_json: self.json,
         })
     }
 }

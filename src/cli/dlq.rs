@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::operate::dead_letters::{Filter, RedriveTerms, Request};
+use super::parse;
+use crate::operate::dead_letters::{DropTerms, Filter, RedriveTerms, Request};
 use crate::operate::letter::Cause;
 
 /// `darkroom dlq`
@@ -26,7 +27,7 @@ enum DlqCommand {
     List {
         #[command(flatten)]
         selection: Selection,
-        /// One JSON object a line
+        /// Print one JSON object a line
         #[arg(long)]
         json: bool,
     },
@@ -34,6 +35,9 @@ enum DlqCommand {
     Show {
         /// Id of the message, or of its image
         id: String,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// Put dead letters back into the queue, to be tried again
     ///
@@ -46,16 +50,25 @@ enum DlqCommand {
         #[arg(long)]
         dry_run: bool,
         /// Messages a second, at most
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = parse::number(1..=1000_u32))]
         rate: u32,
+        /// Print one JSON object a line: with --dry-run each dead letter, then the counts
+        #[arg(long)]
+        json: bool,
     },
     /// Delete dead letters for good, after a question
     Drop {
         #[command(flatten)]
         selection: Selection,
+        /// Show what would be dropped, and do nothing
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// Print one JSON object a line: each dead letter, then the count; with --yes or --dry-run
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -71,10 +84,10 @@ struct Selection {
     #[arg(long, value_name = "PREFIX")]
     key_prefix: Option<String>,
     /// Only those sent at least so long ago, such as 2h
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = parse::age)]
     older_than: Option<Duration>,
     /// Only those sent at most so long ago
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = parse::age)]
     newer_than: Option<Duration>,
 }
 
@@ -86,16 +99,23 @@ impl Dlq {
     pub fn request(&self) -> Result<Request, &'static str> {
         Ok(match &self.command {
             DlqCommand::List { selection, json } => Request::List { filter: selection.filter(), as_json: *json },
-            DlqCommand::Show { id } => Request::Show { id: id.clone() },
-            DlqCommand::Redrive { selection, dry_run, rate } => {
-                let terms = RedriveTerms { rate: *rate, is_dry_run: *dry_run };
+            DlqCommand::Show { id, json } => Request::Show { id: id.clone(), as_json: *json },
+            DlqCommand::Redrive { selection, dry_run, rate, json } => {
+                let terms = RedriveTerms { rate: *rate, is_dry_run: *dry_run, as_json: *json };
                 Request::Redrive { filter: selection.filter(), terms }
             }
-            DlqCommand::Drop { selection, yes } => {
-                if !yes && !std::io::stdin().is_terminal() {
-                    return Err("drop asks before it deletes, and standard input is no terminal: say --yes");
+            DlqCommand::Drop { selection, dry_run, yes, json } => {
+                let asks = !yes && !dry_run;
+                if asks && *json {
+                    return Err("drop asks before it deletes, but not with --json: add --yes or --dry-run");
                 }
-                Request::Drop { filter: selection.filter(), is_confirmed: *yes }
+                if asks && !std::io::stdin().is_terminal() {
+                    return Err(
+                        "drop asks before it deletes, and standard input is no terminal: add --yes or --dry-run",
+                    );
+                }
+                let terms = DropTerms { is_confirmed: *yes, is_dry_run: *dry_run, as_json: *json };
+                Request::Drop { filter: selection.filter(), terms }
             }
         })
     }

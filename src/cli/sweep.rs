@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::parse;
 use crate::operate::sweep::SweepTerms;
 
 /// `darkroom sweep`
@@ -12,8 +13,11 @@ pub struct Sweep {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// How long an image may be `waiting_for_thumbnails` with nobody at work before it is put into the queue again
-    #[arg(long, value_name = "AGE", default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", default_value = "1h", value_parser = parse::age)]
     pub stuck_after: Duration,
 }
 

@@ -8,9 +8,13 @@ use super::values::Parsed;
 /// The beginning of every variable that is darkroom's own.
 const PREFIX: &str = "DARKROOM_";
 
-/// The variables of a process, or of a test.
+/// The variables of a process, or of a test, with the arguments of the command line that replace some of them.
 #[derive(Clone, Debug, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// By the variable that it replaces.
+    arguments: BTreeMap<&'static str, &'static str>,
+}
 
 impl Environment {
     /// The variables of this process. Those that are not Unicode cannot be darkroom's and are left out.
@@ -18,25 +22,32 @@ impl Environment {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
-        Self(std::env::vars_os().filter_map(unicode).collect())
+        std::env::vars_os().filter_map(unicode).collect()
     }
 
-    /// Sets a variable, as an argument of the command line does.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.insert(name.to_owned(), value.into());
+    /// Replaces a variable by an argument of the command line, such as `--listen`; messages then name the argument.
+    pub fn replace(&mut self, variable: &'static str, argument: &'static str, value: impl Into<String>) {
+        self.variables.insert(variable.to_owned(), value.into());
+        self.arguments.insert(variable, argument);
+    }
+
+    /// What sets the variable: the argument that replaces it, else the variable itself.
+    fn name_of(&self, variable: &'static str) -> &'static str {
+        self.arguments.get(variable).copied().unwrap_or(variable)
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, arguments: BTreeMap::new() }
     }
 }
 
 /// One thing wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The variable.
+    /// The variable, or the argument of the command line that replaces it.
     pub variable: &'static str,
     /// Its value, unless it is not set.
     pub value: Option<String>,
@@ -84,7 +95,7 @@ impl<'a> Reader<'a> {
     /// The variable as text, where being empty means something.
     pub(super) fn text_or_empty(&mut self, variable: &'static str) -> Option<&'a str> {
         self.known.insert(variable);
-        self.environment.0.get(variable).map(|value| value.trim())
+        self.environment.variables.get(variable).map(|value| value.trim())
     }
 
     /// The variable's value, if it is set and right.
@@ -120,18 +131,24 @@ impl<'a> Reader<'a> {
     /// Remembers that something is wrong with a variable.
     pub(super) fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
         let value = self.text_or_empty(variable).map(str::to_owned);
+        let variable = self.name_of(variable);
         self.mistakes.push(Mistake { variable, value, problem: problem.into() });
     }
 
     /// The variable exactly as it is set, where a space is part of the value.
     pub(super) fn untrimmed(&mut self, variable: &'static str) -> Option<&'a str> {
         self.known.insert(variable);
-        self.environment.0.get(variable).map(String::as_str)
+        self.environment.variables.get(variable).map(String::as_str)
     }
 
     /// Remembers that something is wrong with a variable whose value must not be shown.
     pub(super) fn secret_mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
         self.mistakes.push(Mistake { variable, value: None, problem: problem.into() });
+    }
+
+    /// What sets the variable: the argument of the command line that replaces it, else the variable itself.
+    pub(super) fn name_of(&self, variable: &'static str) -> &'static str {
+        self.environment.name_of(variable)
     }
 
     /// Marks variables that this role has no use for as known.
@@ -141,7 +158,7 @@ impl<'a> Reader<'a> {
 
     /// Variables that look like darkroom's and are not: most likely a slip of the pen.
     pub(super) fn unknown(&self) -> Vec<String> {
-        let ours = self.environment.0.keys().filter(|name| name.starts_with(PREFIX));
+        let ours = self.environment.variables.keys().filter(|name| name.starts_with(PREFIX));
         ours.filter(|name| !self.known.contains(name.as_str())).cloned().collect()
     }
 

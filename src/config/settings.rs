@@ -1,6 +1,5 @@
 //! Every variable with its default and its range.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +50,10 @@ const DESCRIPTORS_PER_SLOT: u64 = 4;
 /// Most connections unless set otherwise. An idle one takes some 20 KiB of memory, an upload up to 400 KiB.
 const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
 
+/// The addresses of the two listeners; some commands have arguments that replace them.
+const LISTEN: &str = "DARKROOM_LISTEN";
+const ADMIN_LISTEN: &str = "DARKROOM_ADMIN_LISTEN";
+
 /// Settings of the AWS backend alone.
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
 
@@ -72,7 +75,9 @@ pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> R
     validate::validate(&mut reader, &config, role);
     reader.check()?;
     let unknown = reader.unknown().into_iter().map(|name| format!("{name} is set, but there is no such setting"));
-    let warnings = unknown.chain(validate::warnings(&config)).collect();
+    let token_file =
+        reader.text(tokens::TOKEN_FILE).filter(|_| !config.api_tokens.is_empty()).and_then(tokens::exposed_file);
+    let warnings = unknown.chain(validate::warnings(&config)).chain(token_file).collect();
     Ok(Loaded { config, warnings })
 }
 
@@ -96,7 +101,7 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
     let dir = match role {
         Role::Local | Role::Health => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
         // Processes that share a directory are told which: their working directories may differ.
-        Role::Worker | Role::Api | Role::Operator => reader.required("DARKROOM_DIR", path),
+        _ => reader.required("DARKROOM_DIR", path),
     };
     let defaults = LocalConfig::new(dir.unwrap_or_default());
     LocalConfig {
@@ -112,14 +117,12 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
 fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
     let table = reader.required("DARKROOM_TABLE", |text| Ok(text.to_owned())).unwrap_or_default();
     let queue_url = match role {
-        Role::Api | Role::Health => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
-        Role::Worker | Role::Local | Role::Operator => reader.required("DARKROOM_QUEUE_URL", values::web_address),
+        Role::Api | Role::Images | Role::Health => reader.optional("DARKROOM_QUEUE_URL", values::web_address),
+        _ => reader.required("DARKROOM_QUEUE_URL", values::web_address),
     };
     let dlq_url = match role {
-        Role::Operator => reader.required("DARKROOM_DLQ_URL", values::web_address),
-        Role::Api | Role::Worker | Role::Local | Role::Health => {
-            reader.optional("DARKROOM_DLQ_URL", values::web_address)
-        }
+        Role::Operator | Role::Sweep | Role::Backfill => reader.required("DARKROOM_DLQ_URL", values::web_address),
+        _ => reader.optional("DARKROOM_DLQ_URL", values::web_address),
     };
     AwsConfig { table, queue_url, dlq_url }
 }
@@ -128,7 +131,7 @@ fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
 fn api_tokens(reader: &mut Reader<'_>, role: Role) -> ApiTokens {
     match role {
         Role::Api | Role::Local => tokens::read(reader),
-        Role::Worker | Role::Health | Role::Operator => {
+        _ => {
             reader.ignore(&[tokens::TOKEN, tokens::TOKEN_FILE]);
             ApiTokens::default()
         }
@@ -159,8 +162,10 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         thumbnail_bucket,
         public_url: reader.optional("DARKROOM_PUBLIC_URL", values::web_address),
         recipe,
-        listen: reader.or("DARKROOM_LISTEN", loopback(8080), address),
-        admin_listen: reader.or("DARKROOM_ADMIN_LISTEN", loopback(9464), address),
+        listen: reader.or(LISTEN, values::loopback(8080), values::address),
+        listen_setting: reader.name_of(LISTEN),
+        admin_listen: reader.or(ADMIN_LISTEN, values::loopback(9464), values::address),
+        admin_listen_setting: reader.name_of(ADMIN_LISTEN),
         max_connections: max_connections(reader, machine, render_slots),
         allowed_hosts: reader.or("DARKROOM_ALLOWED_HOSTS", Vec::new(), values::hosts),
         trusted_proxies: reader.or("DARKROOM_TRUSTED_PROXIES", Vec::new(), values::networks),
@@ -221,14 +226,6 @@ fn duration(
     most: Duration,
 ) -> Duration {
     reader.or(variable, Duration::from_secs(default_seconds), |text| values::duration(text, least..=most))
-}
-
-const fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
-}
-
-fn address(text: &str) -> Parsed<SocketAddr> {
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned())
 }
 
 fn log_format(text: &str) -> Parsed<LogFormat> {

@@ -1,8 +1,9 @@
 //! The tokens that let a client call the API, kept as hashes alone.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -69,6 +70,14 @@ fn hash_of_valid(token: &str) -> Parsed<[u8; 32]> {
         return Err(format!("has a token of {} characters: at least {MIN_TOKEN_CHARS} are needed", token.len()));
     }
     Ok(hash(token))
+}
+
+/// A warning where others than the owner of the token file and its group can read or write it.
+pub(super) fn exposed_file(path: &str) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o006 != 0).then(|| {
+        format!("{TOKEN_FILE}={path:?} has mode {mode:o}, so that other users of this machine can use it: run `chmod 600 {path}`")
+    })
 }
 
 /// The tokens of [`TOKEN`] or of the file that [`TOKEN_FILE`] names. A variable that is set to

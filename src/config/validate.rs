@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use darkroom_thumbnail::max_render_memory;
 
 use super::reader::Reader;
-use super::{Config, Role};
+use super::{BackendConfig, Config, Role};
 use crate::recipe::THUMBNAIL_PREFIX;
 
 /// Fewest pixels that a limit makes sense with.
@@ -14,13 +14,14 @@ pub(super) const LEAST_PIXELS: u64 = 1_000_000;
 pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     keys_must_not_overlap(reader, config);
     one_of_tokens_and_authorizer(reader, config);
+    public_path_must_be_plain(reader, config);
     // Others render nothing: where uploads may be large their machines are small all the same.
     if matches!(role, Role::Local | Role::Worker) {
         budget_must_hold_the_dearest_image(reader, config);
     }
     if config.listen == config.admin_listen && config.listen.port() != 0 {
-        reader
-            .mistake("DARKROOM_ADMIN_LISTEN", format!("must differ from DARKROOM_LISTEN, which is {}", config.listen));
+        let problem = format!("must differ from {}, which is {}", config.listen_setting, config.listen);
+        reader.mistake("DARKROOM_ADMIN_LISTEN", problem);
     }
 }
 
@@ -30,6 +31,19 @@ fn one_of_tokens_and_authorizer(reader: &mut Reader<'_>, config: &Config) {
         let problem = "cannot be on while DARKROOM_API_TOKEN or DARKROOM_API_TOKEN_FILE is set: both read the header \
                        Authorization; choose one of them";
         reader.mistake("DARKROOM_JWT_AUTHORIZER", problem);
+    }
+}
+
+/// The local backend serves the public URL's path itself, and its router gives some characters a meaning.
+fn public_path_must_be_plain(reader: &mut Reader<'_>, config: &Config) {
+    let Some(url) = config.public_url.as_deref().filter(|_| matches!(config.backend, BackendConfig::Local(_))) else {
+        return;
+    };
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~%/".contains(c);
+    if !path.chars().all(is_plain) {
+        let problem = format!("has the path {path:?}: the local backend serves letters, digits, - . _ ~ % and / only");
+        reader.mistake("DARKROOM_PUBLIC_URL", problem);
     }
 }
 

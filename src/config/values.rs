@@ -1,6 +1,6 @@
 //! From text to values: each function reads one kind of value and says what is wrong with it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -82,6 +82,27 @@ pub(super) fn group(text: &str, groups: &str) -> Parsed<u32> {
     let is_id = |id: &u32| *id != u32::MAX;
     let id = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { groups.lines().find_map(id_of) };
     id.filter(is_id).ok_or_else(|| "must be a group's id, or a name in /etc/group".to_owned())
+}
+
+/// A port of the loopback.
+pub(super) const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// An address to listen on: `127.0.0.1:8080` or `[::]:8080`. `localhost:8080`, `:8080` and `8080` are ports of the loopback:
+/// who wants to be reached from elsewhere must say so.
+pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
+    let port = text.strip_prefix("localhost").filter(|rest| rest.starts_with(':')).unwrap_or(text);
+    let port = port.strip_prefix(':').unwrap_or(port);
+    let port = Some(port).filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    match port.map(str::parse) {
+        Some(port) => port.ok().map(loopback),
+        None => text.parse().ok(),
+    }
+    .ok_or_else(|| {
+        "must be an address and a port, such as 127.0.0.1:8080, [::]:8080 or localhost:8080, or a port of 127.0.0.1"
+            .to_owned()
+    })
 }
 
 /// `on` or `off`.
@@ -305,6 +326,33 @@ mod tests {
             ("-1", None),
         ] {
             assert_eq!(group(text, groups).ok(), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_the_loopback() {
+        for (text, listens_on) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("0.0.0.0:8080", Some("0.0.0.0:8080")),
+            ("[::]:8080", Some("[::]:8080")),
+            ("localhost:8080", Some("127.0.0.1:8080")),
+            (":8080", Some("127.0.0.1:8080")),
+            ("8080", Some("127.0.0.1:8080")),
+            ("0", Some("127.0.0.1:0")),
+            ("65535", Some("127.0.0.1:65535")),
+            ("65536", None),
+            ("+80", None),
+            ("-1", None),
+            ("", None),
+            (":", None),
+            ("::8080", None),
+            ("localhost", None),
+            ("localhost8080", None),
+            ("127.0.0.1", None),
+            ("example.org:80", None),
+            ("127.0.0.1:", None),
+        ] {
+            assert_eq!(address(text).ok(), listens_on.map(|address| address.parse().unwrap()), "{text:?}");
         }
     }
 

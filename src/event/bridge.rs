@@ -7,6 +7,7 @@ use super::{Event, ObjectCreated, ParseError, if_readable, quoted, read_time, re
 use crate::record::Sequencer;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Envelope {
     source: String,
     #[serde(rename = "detail-type")]
@@ -18,17 +19,20 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Detail {
     bucket: Bucket,
     object: Object,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Bucket {
     name: String,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Object {
     key: String,
     #[serde(default, deserialize_with = "if_readable")]

@@ -13,6 +13,7 @@ const WRITTEN_VERSION: &str = "2.2";
 /// A record as S3 sends it, schema 2: what darkroom needs of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[serde(expecting = "an object")]
 struct Record {
     #[serde(default, deserialize_with = "if_readable")]
     event_time: Option<String>,
@@ -23,18 +24,21 @@ struct Record {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Place {
     bucket: Bucket,
     object: Object,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Bucket {
     name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[serde(expecting = "an object")]
 struct Object {
     key: String,
     #[serde(default, deserialize_with = "if_readable")]

@@ -55,6 +55,15 @@ impl Kind {
 /// The values of a metric's labels: one entry for each series, in the order of the labels.
 pub type Series = fn() -> Vec<Vec<&'static str>>;
 
+/// Which parts of darkroom run in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The API, alone or with others.
+    WithApi,
+    /// A worker alone, which answers no requests but those of its operator.
+    WithoutApi,
+}
+
 /// One metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
@@ -72,6 +81,20 @@ pub struct Definition {
     pub help: &'static str,
 }
 
+impl Definition {
+    /// The series that exist from the start. Without the API there are none of requests, and none of its listener.
+    pub fn series_in(&self, scope: Scope) -> Vec<Vec<&'static str>> {
+        let mut series = (self.series)();
+        if scope == Scope::WithoutApi {
+            let is_of_requests = self.labels.contains(&"request");
+            let listener = self.labels.iter().position(|label| *label == "listener");
+            let is_of_api = |values: &[&str]| listener.is_some_and(|at| values[at] == ListenerName::Api.as_str());
+            series.retain(|values| !is_of_requests && !is_of_api(values));
+        }
+        series
+    }
+}
+
 /// From a tenth of a millisecond to the longest render: for the steps of the work.
 const STAGE_BUCKETS: Kind = Kind::Histogram(&[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -81,6 +104,10 @@ const STAGE_BUCKETS: Kind = Kind::Histogram(&[
 const WAIT_BUCKETS: Kind = Kind::Histogram(&[
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0,
 ]);
+
+/// For requests: the bounds that OpenTelemetry advises for `http.server.request.duration`.
+const REQUEST_BUCKETS: Kind =
+    Kind::Histogram(&[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]);
 
 /// Around the heartbeat's interval of a third of 2 seconds to 1 hour.
 const MARGIN_BUCKETS: Kind =
@@ -178,6 +205,8 @@ metrics_table! {
 
     HTTP_REQUESTS = "darkroom_http_requests_total", Kind::Counter, One, ["request", "status"], requests,
         "Requests that the API answered, by what was asked for and by the hundred of the answer's status.";
+    HTTP_REQUEST_DURATION = "darkroom_http_request_duration_seconds", REQUEST_BUCKETS, Seconds, ["request"], request_names,
+        "Time from a request of the API to its answer, without the time that ?wait= or ?until= held the answer back.";
 
     CONNECTIONS_OPEN = "darkroom_connections_open", Kind::Gauge, One, ["listener"], listeners,
         "Connections that are open, by listener.";
@@ -229,6 +258,10 @@ fn requests() -> Vec<Vec<&'static str>> {
     Request::ALL.into_iter().flat_map(classes).collect()
 }
 
+fn request_names() -> Vec<Vec<&'static str>> {
+    one_label(Request::ALL.map(Request::as_str))
+}
+
 fn space_limits() -> Vec<Vec<&'static str>> {
     one_label(SpaceLimit::ALL.map(SpaceLimit::as_str))
 }
@@ -254,7 +287,7 @@ fn build() -> Vec<Vec<&'static str>> {
     vec![super::BUILD.to_vec()]
 }
 
-/// Both labels of what is no call of a port: a backend does it between the calls.
+/// Both labels of what is no call of a port: a backend does it besides.
 const NO_CALL: (&str, &str) = ("unknown", "unknown");
 
 fn port_errors() -> Vec<Vec<&'static str>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::definitions::{self, Definition, Kind};
+use super::definitions::{self, Definition, Kind, Scope};
 use super::{QueueName, process};
 
 /// The `Content-Type` of a scrape.
@@ -20,11 +20,11 @@ static INSTALLED: OnceLock<Metrics> = OnceLock::new();
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
-/// Begins to record: every metric is described and stands at zero. Later calls return the same metrics.
+/// Begins to record: every metric of the scope is described and stands at zero. Later calls return the same metrics.
 ///
 /// # Errors
 /// When something else in this process records already.
-pub fn install() -> anyhow::Result<Metrics> {
+pub fn install(scope: Scope) -> anyhow::Result<Metrics> {
     if let Some(installed) = INSTALLED.get() {
         return Ok(installed.clone());
     }
@@ -38,7 +38,7 @@ pub fn install() -> anyhow::Result<Metrics> {
             .ok_or_else(|| anyhow::anyhow!("another metrics recorder is installed already"));
     }
     let metrics = INSTALLED.get_or_init(|| metrics).clone();
-    describe_and_zero();
+    describe_and_zero(scope);
     Ok(metrics)
 }
 
@@ -70,14 +70,14 @@ fn build() -> Result<PrometheusRecorder, BuildError> {
     Ok(builder.build_recorder())
 }
 
-fn describe_and_zero() {
+fn describe_and_zero(scope: Scope) {
     for metric in definitions::TABLE {
         match metric.kind {
             Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
             Kind::Histogram(_) => metrics::describe_histogram!(metric.name, metric.help),
         }
-        for values in (metric.series)() {
+        for values in metric.series_in(scope) {
             match metric.kind {
                 Kind::Counter => metric.counter(&values).increment(0),
                 Kind::Gauge => metric.gauge(&values).set(0.0),
@@ -124,10 +124,14 @@ mod tests {
 
     /// A recorder of this test's own, so that tests of one process do not see each other's events.
     fn recording(events: impl FnOnce()) -> String {
+        recording_in(Scope::WithApi, events)
+    }
+
+    fn recording_in(scope: Scope, events: impl FnOnce()) -> String {
         let recorder = build().unwrap();
         let metrics = Metrics(recorder.handle());
         ::metrics::with_local_recorder(&recorder, || {
-            describe_and_zero();
+            describe_and_zero(scope);
             events();
         });
         metrics.render()
@@ -158,6 +162,9 @@ mod tests {
         metrics::port_error(&PortError::new(ErrorKind::Throttled, Operation::CatalogApply));
         metrics::source(12_000_000, 4_000_000);
         metrics::drained(D::from_secs(1));
+        for request in metrics::Request::ALL {
+            metrics::answered(request, metrics::StatusClass::Success, D::from_millis(60));
+        }
     }
 
     #[test]
@@ -170,6 +177,19 @@ mod tests {
         assert!(scrape.contains("darkroom_messages_settled_total{outcome=\"published\"} 0\n"));
         assert!(scrape.contains("darkroom_queue_lag_seconds_count 0\n"));
         assert!(scrape.contains("darkroom_queue_oldest_age_seconds{queue=\"work\"} NaN\n"));
+    }
+
+    #[test]
+    fn a_process_without_the_api_has_no_series_of_requests() {
+        let (with, without) = (recording(|| {}), recording_in(Scope::WithoutApi, || {}));
+        let missing: BTreeSet<_> = series(&with).difference(&series(&without)).copied().collect();
+        assert!(missing.iter().any(|name| name.starts_with("darkroom_http_request_duration_seconds_bucket")));
+        for name in missing {
+            assert!(name.starts_with("darkroom_http_") || name.contains("listener=\"api\""), "{name}");
+        }
+        assert!(!without.contains("darkroom_http_"), "{without}");
+        assert!(without.contains("darkroom_connections_open{listener=\"admin\"} 0\n"));
+        assert!(!without.contains("listener=\"api\""));
     }
 
     #[test]
@@ -197,6 +217,9 @@ mod tests {
             "darkroom_queue_oldest_age_seconds{queue=\"work\"} 30\n",
             "darkroom_queue_oldest_age_seconds{queue=\"dead_letters\"} NaN\n",
             "darkroom_received_oldest_age_seconds 90\n",
+            "darkroom_http_requests_total{request=\"get_image\",status=\"2xx\"} 1\n",
+            "darkroom_http_request_duration_seconds_bucket{request=\"get_image\",le=\"0.05\"} 0\n",
+            "darkroom_http_request_duration_seconds_bucket{request=\"get_image\",le=\"0.075\"} 1\n",
         ] {
             assert!(scrape.contains(line), "{line:?} is not in\n{scrape}");
         }

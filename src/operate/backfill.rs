@@ -5,15 +5,16 @@
 
 mod choice;
 mod fates;
+mod report;
 mod room;
 
-use std::fmt;
 use std::io::Write;
 
 use futures_util::future::try_join_all;
+use serde::Serialize;
 
 use super::progress::Progress;
-use super::{OperateError, Pace, Site, printable};
+use super::{OperateError, Pace, Site};
 use crate::ports::objects::Listed;
 use crate::record::{ImageId, ImageRecord};
 use choice::{Choice, Why};
@@ -40,10 +41,13 @@ pub struct BackfillTerms {
     pub waits: bool,
     /// Only tell what would be done.
     pub is_dry_run: bool,
+    /// Progress as JSON objects, one a line.
+    pub as_json: bool,
 }
 
 /// What a backfill found and did, or would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct BackfillReport {
     /// Objects looked at.
     pub objects: u64,
@@ -60,8 +64,10 @@ pub struct BackfillReport {
     /// Deleted images, folder markers, and records of a newer build: left alone.
     pub passed_over: u64,
     /// The last key that is done with: the next backfill may begin after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_key: Option<String>,
     /// What became of those in the queue, where it was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fates: Option<Fates>,
 }
 
@@ -79,22 +85,6 @@ impl BackfillReport {
     /// Whether every image that was waited for is published or refused.
     pub fn is_all_well(&self) -> bool {
         self.fates.as_ref().is_none_or(Fates::are_all_well)
-    }
-}
-
-impl fmt::Display for BackfillReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "objects looked at                        {}", self.objects)?;
-        writeln!(f, "enqueued                                 {}", self.enqueued)?;
-        writeln!(f, "published by this recipe, left alone     {}", self.published)?;
-        writeln!(f, "published by another recipe, left alone  {}", self.outdated)?;
-        writeln!(f, "refused, left alone                      {}", self.refused)?;
-        writeln!(f, "in a worker's hands, left alone          {}", self.in_hand)?;
-        writeln!(f, "deleted, or no image, left alone         {}", self.passed_over)?;
-        match &self.fates {
-            Some(fates) => write!(f, "{fates}"),
-            None => Ok(()),
-        }
     }
 }
 
@@ -169,9 +159,7 @@ impl Backfill<'_> {
                 }
             }
             progress.clear();
-            let so_far = &*self.report;
-            let up_to = printable(after.as_deref().unwrap_or_default());
-            writeln!(out, "enqueued {} of {} up to {up_to}", so_far.enqueued, so_far.objects)?;
+            self.report.write_progress(self.terms, out)?;
             out.flush()?;
         }
     }

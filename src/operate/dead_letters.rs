@@ -3,6 +3,7 @@
 mod drop;
 mod list;
 mod redrive;
+mod row;
 mod show;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::letter::{Cause, Letter};
 use super::walk::Walk;
 use super::{OperateError, Site, printable};
 use crate::clock::Timestamp;
-pub use drop::drop;
+pub use drop::{DropTerms, drop};
 pub use list::list;
 pub use redrive::{RedriveTerms, Redriven, redrive};
 pub use show::show;
@@ -81,6 +82,8 @@ pub enum Request {
     Show {
         /// Id of the message, or of its image.
         id: String,
+        /// One JSON object a line.
+        as_json: bool,
     },
     /// [`redrive`]
     Redrive {
@@ -93,8 +96,8 @@ pub enum Request {
     Drop {
         /// Which.
         filter: Filter,
-        /// Whether the question is answered already.
-        is_confirmed: bool,
+        /// How.
+        terms: DropTerms,
     },
 }
 

@@ -6,11 +6,14 @@
 mod leftovers;
 mod originals;
 mod records;
+mod report;
 mod verdicts;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::{OperateError, Site};
 use crate::clock::Timestamp;
@@ -43,7 +46,8 @@ impl Default for SweepTerms {
 }
 
 /// What a sweep found and did, or would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SweepReport {
     /// Records looked at.
     pub records: u64,
@@ -82,19 +86,7 @@ impl SweepReport {
 
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "records looked at                        {}", self.records)?;
-        writeln!(f, "uploads that never came, forgotten       {}", self.uploads_forgotten)?;
-        writeln!(f, "uploads whose event got lost, enqueued   {}", self.uploads_enqueued)?;
-        writeln!(f, "images left alone by workers, enqueued   {}", self.images_enqueued)?;
-        writeln!(f, "left for later, since the queue is long  {}", self.left_for_later)?;
-        writeln!(f, "dead letters without verdict, failed     {}", self.verdicts_written)?;
-        writeln!(f, "deleted images, forgotten                {}", self.deletions_forgotten)?;
-        writeln!(f, "superseded thumbnails, removed           {}", self.thumbnails_removed)?;
-        writeln!(f, "  their bytes                            {}", self.bytes_removed)?;
-        writeln!(f, "superseded or refused originals, removed {}", self.originals_removed)?;
-        writeln!(f, "  their bytes                            {}", self.original_bytes_removed)?;
-        writeln!(f, "thumbnails without a record, left alone  {}", self.thumbnails_unknown)?;
-        writeln!(f, "changed meanwhile, left alone            {}", self.changed_meanwhile)
+        f.write_str(&self.table(false))
     }
 }
 
@@ -160,5 +152,10 @@ impl Sweep<'_> {
             return Ok(());
         }
         Ok(self.site.enqueue(key, is_forced, Some(self.now)).await?)
+    }
+
+    /// What the log says is done, or would be done in a dry run.
+    const fn action(&self, done: &'static str, would: &'static str) -> &'static str {
+        if self.terms.is_dry_run { would } else { done }
     }
 }

@@ -50,24 +50,60 @@ pub struct PortError {
     pub kind: ErrorKind,
     /// The call.
     pub operation: Operation,
+    /// What of the settings does not exist, where that is known.
+    missing: Option<&'static str>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl PortError {
     /// An error that needs no further explanation.
     pub fn new(kind: ErrorKind, operation: Operation) -> Self {
-        Self { kind, operation, source: None }
+        Self { kind, operation, missing: None, source: None }
     }
 
     /// An error with the vendor's own as its source.
     pub fn with_source(kind: ErrorKind, operation: Operation, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, operation, source: Some(source.into()) }
+        Self { kind, operation, missing: None, source: Some(source.into()) }
+    }
+}
+
+impl PortError {
+    /// The same error about a resource of the settings that does not exist, such as a bucket: `no such bucket`.
+    #[must_use]
+    pub fn of_missing(self, resource: &'static str) -> Self {
+        Self { missing: Some(resource), ..self }
+    }
+
+    /// Names the resource, if it is what does not exist: whatever else the service says of that says the same.
+    #[must_use]
+    pub fn on(self, resource: &str) -> Self {
+        let source = if self.is_missing() { Some(resource.into()) } else { self.source };
+        Self { source, ..self }
+    }
+
+    /// Whether a resource of the settings does not exist.
+    pub const fn is_missing(&self) -> bool {
+        self.missing.is_some()
+    }
+
+    /// The error and its sources in one line, no part twice.
+    pub fn chain(&self) -> String {
+        let mut words = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let cause_words = cause.to_string();
+            if !words.contains(&cause_words) {
+                words = format!("{words}: {cause_words}");
+            }
+            source = cause.source();
+        }
+        words
     }
 }
 
 impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.operation, self.kind)
+        write!(f, "{}: {}", self.operation, self.missing.unwrap_or(self.kind.as_str()))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::names;
 
 names::named! {
-    /// A call of a port, or what a backend does between such calls; the name is `port.call`.
+    /// A call of a port, or what a backend does besides; the name is `port.call`.
     Operation {
         /// [`Queue::send`](super::Queue::send)
         QueueSend = "queue.send",
@@ -46,6 +46,8 @@ names::named! {
         CatalogScan = "catalog.scan",
         /// [`Catalog::delete`](super::Catalog::delete)
         CatalogDelete = "catalog.delete",
+        /// `darkroom check` reads what the upload bucket notifies.
+        ObjectsNotification = "objects.notification",
         /// The local backend deletes the files of objects that are gone.
         ObjectsClear = "objects.clear",
         /// The local backend takes the lock of the file of outcomes.
@@ -60,11 +62,16 @@ names::named! {
 }
 
 impl Operation {
-    /// The port and its call, as metrics label them; `None` for what a backend does between the calls of its ports.
+    /// The port and its call, as metrics label them; `None` for what a backend does besides.
     pub fn port_and_call(self) -> Option<(&'static str, &'static str)> {
         let is_call = !matches!(
             self,
-            Self::ObjectsClear | Self::OutcomesLock | Self::OutcomesNoted | Self::OutcomesAppend | Self::OutcomesForget
+            Self::ObjectsNotification
+                | Self::ObjectsClear
+                | Self::OutcomesLock
+                | Self::OutcomesNoted
+                | Self::OutcomesAppend
+                | Self::OutcomesForget
         );
         self.as_str().split_once('.').filter(|_| is_call)
     }

@@ -58,8 +58,8 @@ pub trait Queue: Send + Sync {
 
     /// Receives up to `max` messages (clamped to 1 to [`MAX_BATCH`]).
     ///
-    /// Returns as soon as there is one, and an empty list after `wait` (clamped to [`MAX_WAIT`]) without any. Each is hidden
-    /// from other receives for `visibility`, counted from this call's answer. A message that was received
+    /// Returns as soon as there is one, and an empty list after `wait` (clamped to [`MAX_WAIT`]) without any. Each is
+    /// hidden from other receives for `visibility`, counted from this call's answer. A message that was received
     /// `max_receives` times already is moved to the dead letters instead of being returned.
     ///
     /// Cancel-safe in this sense only: what a dropped call received stays hidden for `visibility`. Do not drop it.

@@ -107,7 +107,7 @@ run "out_of_the_box" {
     error_message = "without authentication there must be no authorizer"
   }
   assert {
-    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /", "GET /page/{file}"])
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /livez", "GET /", "GET /page/{file}"])
     error_message = "each route of the API must be there and none besides"
   }
   assert {
@@ -342,7 +342,7 @@ run "api_as_asked_for" {
     error_message = "every route must ask for a token"
   }
   assert {
-    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "DELETE /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json"])
+    condition     = toset(keys(aws_apigatewayv2_route.api)) == toset(["POST /images", "GET /images", "GET /images/{id}", "DELETE /images/{id}", "GET /images/{id}/{size}", "GET /openapi.json", "GET /livez"])
     error_message = "the page cannot send a token; who has one may delete where that is allowed"
   }
   assert {

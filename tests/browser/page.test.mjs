@@ -80,7 +80,7 @@ pageTest("chosen photographs get their thumbnails in the right sizes", {}, async
   assert.deepEqual(await thumbnailSizes(page, "drawing.png"), [[100, 63], [500, 313], [640, 400]]);
   const caption = itemOf(page, "portrait.jpg").locator(".caption").first();
   assert.match(await caption.textContent(), /^small 75 × 100, [\d.]+ (KiB|bytes)$/);
-  assert.equal(await page.locator("#summary").textContent(), "3 of 3 ready");
+  assert.equal(await page.locator("#summary").textContent(), "3 done");
   assert.match(await page.locator("#announcements").textContent(), /portrait\.jpg: Ready/);
   await expectAccessible(page, "ready");
   await keepScreenshot(page, "ready");
@@ -119,16 +119,102 @@ pageTest("what is refused says why", {}, async (page) => {
   await expectWords(page, "huge.jpg", "larger than 4 MiB");
   await expectWords(page, "portrait.jpg", "Ready");
   assert.equal(await page.getByRole("button", { name: /^Retry/ }).count(), 0, "trying again makes no sense");
-  assert.equal(await page.locator("#summary").textContent(), "1 of 5 ready");
+  assert.equal(await page.locator("#summary").textContent(), "5 done, 4 refused");
   await expectAccessible(page, "refused");
   await keepScreenshot(page, "refused");
+});
+
+pageTest("the summary counts what is done while the rest is on its way", {}, async (page) => {
+  let isHeld = true;
+  const held = [];
+  await page.route("**/images", (route) => {
+    // The first file passes.
+    if (isHeld && route.request().postDataJSON().contentLength !== photos[0].buffer.length) held.push(route);
+    else route.continue();
+  });
+  await choose(page, [photos[0], photos[1], { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("text") }]);
+  await page.locator("#summary", { hasText: /^2 of 3 done, 1 refused$/ }).waitFor();
+  assert.equal(await page.title(), "2/3 darkroom");
+  isHeld = false;
+  await Promise.all(held.map((route) => route.continue()));
+  await page.locator("#summary", { hasText: /^3 done, 1 refused$/ }).waitFor();
+});
+
+pageTest("a reload keeps the list, with a link to each image", { complaints: /ERR_|404/ }, async (page, context) => {
+  const text = { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("text") };
+  const cut = { ...photos[2], name: "cut short.png", buffer: photos[2].buffer.subarray(0, photos[2].buffer.length / 2) };
+  await choose(page, [photos[0], text, photos[1], cut]);
+  await page.locator("#summary", { hasText: "4 done, 2 refused" }).waitFor();
+  await page.route("**/images", (route) => route.abort("connectionreset"));
+  await choose(page, [photos[3]]);
+  await expectWords(page, photos[3].name, "The connection broke off");
+  const link = await page.getByRole("link", { name: `Link to ${photos[0].name}` }).getAttribute("href");
+
+  await page.reload();
+  const names = [photos[0].name, "notes.jpg", "portrait.jpg", "cut short.png", photos[3].name];
+  assert.deepEqual(await page.locator(".name").allTextContents(), names);
+  assert.deepEqual(await thumbnailSizes(page, photos[0].name), [[100, 75], [500, 375], [1000, 750]]);
+  assert.equal((await thumbnailSizes(page, "portrait.jpg")).length, 3);
+  await expectWords(page, "notes.jpg", "neither a JPEG nor a PNG");
+  await expectWords(page, "cut short.png", "damaged or cut short");
+  await expectWords(page, photos[3].name, "Choose the file again");
+  await page.locator("#summary", { hasText: "4 of 5 done, 2 refused, 1 stopped" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Retry/ }).count(), 0, "the file is gone");
+  assert.equal(await page.locator("#announcements p").count(), 1, "only what changed is announced");
+  await expectAccessible(page, "after a reload");
+  await keepScreenshot(page, "reloaded");
+  await page.getByRole("button", { name: `Cancel ${photos[3].name}` }).click();
+  await page.getByRole("button", { name: "Clear finished" }).click();
+  await page.reload();
+  assert.equal(await page.locator(".item").count(), 0, "what was cleared stays away");
+
+  const other = await context.newPage();
+  await other.goto(darkroom.url + link);
+  await other.locator("#summary", { hasText: "1 done" }).waitFor();
+  assert.equal((await thumbnailSizes(other, link.slice(2))).length, 3);
+  assert.match(await other.locator(".size").textContent(), /(KiB|bytes)$/);
+  await other.goto(`${darkroom.url}/#no-such-image`);
+  await expectWords(other, "no-such-image", "does not know this image");
+  await other.goto(`${darkroom.url}/#no+image`);
+  assert.equal(await other.locator(".item").count(), 2, "what is no id is no link");
+  await other.close();
+});
+
+pageTest("a reload while an image is worked on follows it", {}, async (page) => {
+  let isHeld = true;
+  await page.route("**/images/*", async (route) => {
+    if (!isHeld) return route.continue();
+    const { pathname } = new URL(route.request().url());
+    const json = { id: pathname.split("/").pop(), status: "waiting_for_thumbnails", createdAt: "", updatedAt: "" };
+    return route.fulfill({ json, headers: { etag: '"held"' } });
+  });
+  await choose(page, [photos[1]]);
+  await expectWords(page, "portrait.jpg", "Making thumbnails");
+  await page.reload();
+  await expectWords(page, "portrait.jpg", "Making thumbnails");
+  isHeld = false;
+  assert.equal((await thumbnailSizes(page, "portrait.jpg")).length, 3);
+  await page.locator("#announcements", { hasText: "portrait.jpg: Ready" }).waitFor({ state: "attached" });
+});
+
+pageTest("the page names the sizes that are set, and its commands have its address", {}, async (page) => {
+  const own = await startDarkroom({ DARKROOM_SIZES: "icon:64,poster:1200" });
+  await page.goto(own.url);
+  assert.equal(await page.locator("#sizes").textContent(), "icon (64 pixels) and poster (1200 pixels)");
+  await page.getByText("From the command line").click();
+  const commands = await page.locator("pre").innerText();
+  assert.equal(commands.split(`${own.url}/images`).length, 3, commands);
+  assert.match(commands, /^curl -sSf -X POST http.*\ncurl -sSf -T photo\.jpg/);
+  await expectAccessible(page, "commands");
+  await keepScreenshot(page, "commands");
+  await own.stop();
 });
 
 pageTest("ten files at once stay in order", {}, async (page) => {
   await choose(page, photos);
   assert.deepEqual(await page.locator(".name").allTextContents(), photos.map(({ name }) => name));
   for (const { name } of photos) assert.equal((await thumbnailSizes(page, name)).length, 3, name);
-  assert.equal(await page.locator("#summary").textContent(), "10 of 10 ready");
+  assert.equal(await page.locator("#summary").textContent(), "10 done");
   assert.equal(await page.title(), "10/10 darkroom");
   assert.deepEqual(await page.locator(".name").allTextContents(), photos.map(({ name }) => name));
   await keepScreenshot(page, "ten");
@@ -251,7 +337,7 @@ pageTest("a server with a token is asked for it, once for all files and until th
 pageTest("on a phone", { viewport: { width: 375, height: 720 }, isMobile: true, hasTouch: true }, async (page) => {
   const long = { ...photos[1], name: `${"a very long name without an end ".repeat(4)}.jpg` };
   await choose(page, [photos[0], { ...long, name: long.name.replaceAll(" ", "_") }]);
-  await page.locator("#summary", { hasText: "2 of 2 ready" }).waitFor();
+  await page.locator("#summary", { hasText: "2 done" }).waitFor();
   await thumbnailSizes(page, photos[0].name);
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 375, "nothing is wider than the phone");
   await expectAccessible(page, "phone");

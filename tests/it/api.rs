@@ -21,6 +21,7 @@ use darkroom::api::{AccessSettings, ApiSettings, ApiState, HostRules, MAX_WAIT, 
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
 use darkroom::config::ApiTokens;
 use darkroom::ports::Catalog;
+use darkroom::recipe::Recipe;
 use darkroom::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, PublishedThumbnail, Reason, Sequencer,
     SourceId, Transition,
@@ -46,6 +47,7 @@ fn settings() -> ApiSettings {
     ApiSettings {
         upload_prefix: "uploads/".to_owned(),
         public_url: None,
+        sizes: Recipe::default().sizes,
         max_bytes: 1_000_000,
         upload_url_expiry: Duration::from_mins(5),
         has_plain_uploads: true,

@@ -17,6 +17,7 @@ mod model;
 mod operate;
 mod outcomes;
 mod rules;
+mod silence;
 mod soak;
 mod stopping;
 mod walk_through;

@@ -34,7 +34,7 @@ fn bad_uploads(max_bytes: usize) -> Vec<(String, Vec<u8>, Reason)> {
 async fn every_bad_upload_is_refused_for_its_reason_after_one_attempt() {
     let options = Options::default();
     let uploads = bad_uploads(usize::try_from(options.max_bytes).unwrap());
-    let metrics = darkroom::metrics::install().unwrap();
+    let metrics = darkroom::metrics::install(darkroom::metrics::Scope::WithApi).unwrap();
     let mut world = World::idle(options);
     world.start_worker();
     for (name, bytes, reason) in &uploads {

@@ -86,11 +86,17 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("docs/INCIDENT.md", "*", "console", "after_a_bad_day_everything_is_published_or_explained"),
     ("docs/OPERATIONS.md", "Who may call", "sh", "a_token_is_made_and_used_as_operations_says"),
     ("docs/OPERATIONS.md", "Who may call", "nginx", "behind_a_reverse_proxy_urls_have_the_public_address"),
+    ("docs/OPERATIONS.md", "The data directory", "sh", "a_backup_is_made_and_restored_as_operations_says"),
+    ("docs/OPERATIONS.md", "Images", "sh", "images_are_listed_as_operations_says"),
     ("docs/OPERATIONS.md", "Dead letters", "sh", "dead_letters_are_looked_after_as_operations_says"),
     ("docs/OPERATIONS.md", "Backfilling", "sh", "objects_are_backfilled_as_operations_says"),
     ("docs/OUTCOMES.md", "On AWS", "python", "a_subscriber_reads_verdicts_as_outcomes_says"),
     ("docs/OUTCOMES.md", "On one machine", "json", "the_file_of_outcomes_is_as_outcomes_shows_it"),
     ("docs/SCALING.md", "Your own figures", "sh", "own_arrivals_are_simulated_as_scaling_says"),
+    ("examples/python/README.md", "*", "sh", "test_the_readmes_commands_work_as_written"),
+    ("examples/python/README.md", "*", "text", "test_the_readmes_commands_work_as_written"),
+    ("examples/typescript/README.md", "*", "sh", "test_the_readmes_commands_work_as_written"),
+    ("examples/typescript/README.md", "*", "text", "test_the_readmes_commands_work_as_written"),
 ];
 
 /// Every language that a reader types or copies; a block without one is a picture.

@@ -10,6 +10,7 @@ mod architecture;
 mod aws;
 mod bad_input;
 mod bucket_setting;
+mod command_line;
 mod contract;
 mod documents;
 mod examples;

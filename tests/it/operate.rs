@@ -3,6 +3,7 @@
 mod backfill;
 mod command;
 mod dead_letters;
+mod images;
 mod originals;
 mod sweep;
 
@@ -15,7 +16,7 @@ use darkroom::ports::ErrorKind;
 use darkroom::record::ImageId;
 use serde_json::Value;
 
-use crate::images;
+use crate::images as pictures;
 use crate::world::{Call, Faults, Options, When, World};
 
 /// What `darkroom dlq list --json` prints.
@@ -38,7 +39,7 @@ async fn after_a_bad_day(names: &[&str], nonsense: usize) -> (World, Vec<ImageId
     world.faults.fail_many(Call::UploadsGet, 1, 10_000, ErrorKind::Damaged, When::Before);
     let mut ids = Vec::new();
     for name in names {
-        ids.push(world.upload(name, &images::jpeg(32, 24)).await);
+        ids.push(world.upload(name, &pictures::jpeg(32, 24)).await);
     }
     for _ in 0..nonsense {
         world.send("no event at all").await;

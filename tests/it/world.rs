@@ -329,7 +329,7 @@ impl World {
 
     /// Redrives every dead letter except those that nobody can read. How many there were.
     pub async fn redrive(&self) -> u64 {
-        let terms = RedriveTerms { rate: 50, is_dry_run: false };
+        let terms = RedriveTerms { rate: 50, is_dry_run: false, as_json: false };
         let site = self.site(&Faults::default());
         let (mut progress, mut out) = (Progress::on(None), std::io::sink());
         let redriven = dead_letters::redrive(&site, &Filter::default(), terms, &mut progress, &mut out).await;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 
 use super::super::serve::Arrival;
 use super::super::{Problem, ProblemKind};
 use super::{Authorities, is_loopback};
-use crate::metrics::{self, StatusClass};
+use crate::metrics::{self, ListenerName, StatusClass};
 
 /// The hosts that a listener answers for.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,12 @@ impl HostRules {
     /// elsewhere every name is, unless some are named.
     pub fn new(listen: Option<IpAddr>, names: &[String]) -> Self {
         Self { is_checked: !names.is_empty() || listen.is_some_and(is_loopback), names: names.to_vec() }
+    }
+
+    /// The same rules, which also admit the host of the public URL.
+    pub(super) fn with_public_host(mut self, host: Option<String>) -> Self {
+        self.names.extend(host);
+        self
     }
 
     /// Whether any request may be refused for its host.
@@ -46,7 +53,12 @@ impl HostRules {
 
 /// Answers 421 to requests for hosts that this listener does not answer for. One without a host comes from no browser
 /// and passes.
-pub(in crate::api) async fn check_host(State(rules): State<Arc<HostRules>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn check_host(
+    State((rules, listener)): State<(Arc<HostRules>, ListenerName)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
     let local = request.extensions().get::<Arrival>().map(|arrival| arrival.local.ip());
     let refused = Authorities::of(request.uri(), request.headers()).map(|authorities| {
         let foreign = authorities.all().find(|authority| !rules.admit(authority.host(), local));
@@ -55,7 +67,9 @@ pub(in crate::api) async fn check_host(State(rules): State<Arc<HostRules>>, requ
     match refused {
         Ok(None) => next.run(request).await,
         Ok(Some(problem)) | Err(problem) => {
-            metrics::answered(metrics::Request::Other, StatusClass::ClientError);
+            if listener == ListenerName::Api {
+                metrics::answered(metrics::Request::Other, StatusClass::ClientError, started.elapsed());
+            }
             problem.into_response()
         }
     }
@@ -95,6 +109,15 @@ mod tests {
         assert_eq!(admitted(&rules, "::ffff:10.0.0.5", &["10.0.0.5"]), ["10.0.0.5"]);
         let foreign = ["other.example", "a.images.example", "10.0.0.6"];
         assert!(admitted(&rules, "10.0.0.5", &foreign).is_empty());
+    }
+
+    #[test]
+    fn the_host_of_the_public_url_is_admitted_and_turns_no_check_on() {
+        let public = || Some("images.example".to_owned());
+        let rules = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]).with_public_host(public());
+        assert_eq!(admitted(&rules, "127.0.0.1", &["images.example", "evil.example"]), ["images.example"]);
+        let anywhere = HostRules::new(Some("0.0.0.0".parse().unwrap()), &[]).with_public_host(public());
+        assert!(rules.is_checked && !anywhere.is_checked);
     }
 
     #[test]

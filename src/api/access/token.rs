@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::super::{Problem, ProblemKind};
 use crate::config::ApiTokens;
 
-/// Answers 401 to requests without a token, except for the page and its files, and the API's description.
+/// Answers 401 to requests without a token, except for the page and its files, the API's description and `/livez`.
 pub(in crate::api) async fn require_token(
     State(tokens): State<Arc<ApiTokens>>,
     path: Option<MatchedPath>,
@@ -28,7 +28,7 @@ pub(in crate::api) async fn require_token(
 
 /// Whether a route needs no token.
 fn is_open(route: &str) -> bool {
-    route == "/" || route == "/openapi.json" || route.starts_with("/page/")
+    ["/", "/openapi.json", "/livez"].contains(&route) || route.starts_with("/page/")
 }
 
 /// The token of the only `Authorization` header.

@@ -47,7 +47,7 @@ export async function follow(id, { onImage, onTrouble, signal }) {
         onTrouble();
         await pause(PAUSE_MS, signal);
       } else if (look.isUnknown) {
-        return { status: "failed", reason: "source_missing" };
+        return { status: "failed", reason: "unknown" };
       } else if (look.image) {
         tag = look.tag;
         onImage(look.image);

@@ -1,156 +1,77 @@
-// The page: files in, one list entry each, from the upload to its thumbnails.
+// The page: files in, one list entry each; the list outlives a reload.
 
-import { follow, lanes } from "./follow.js";
-import { Stopped, askForUpload, isUsable, put, typeOf } from "./upload.js";
-import { bytesInWords, reasonInWords, statusInWords, summaryInWords, uploadInWords } from "./words.js";
+import { Item } from "./item.js";
+import { linkedId, saveEntries, savedEntries } from "./saved.js";
+import { bytesInWords, summaryInWords } from "./words.js";
 
 const limits = { maxBytes: Number(document.body.dataset.maxBytes) };
-const inUploadLane = lanes(2);
 const items = new Set();
 const byId = (id) => document.getElementById(id);
 
-/** One file on its way. `state`: queued, uploading, waiting, ready, refused, stopped. */
-class Item {
-  constructor(file) {
-    this.file = file;
-    this.state = "queued";
-    this.upload = null;
-    this.isStored = false;
-    this.isWaitingForNetwork = false;
-    this.cancelled = new AbortController();
-    this.element = byId("item").content.firstElementChild.cloneNode(true);
-    this.part(".name").textContent = file.name;
-    this.part(".size").textContent = bytesInWords(file.size);
-    this.part("progress").setAttribute("aria-label", `Progress of ${file.name}`);
-    for (const [button, act] of [[".retry", () => this.retry()], [".cancel", () => this.cancel()]]) {
-      this.part(button).setAttribute("aria-label", `${this.part(button).textContent} ${file.name}`);
-      this.part(button).addEventListener("click", act);
-    }
-    byId("list").append(this.element);
-    this.show("queued", "Waiting to be uploaded");
-  }
+/** States in which nothing more happens to an item unless somebody acts. */
+const ENDS = ["ready", "refused", "stopped"];
 
-  part(selector) {
-    return this.element.querySelector(selector);
-  }
+const list = {
+  limits,
+  changed(item) {
+    if (ENDS.includes(item.state) && !item.isOldNews) announce(`${item.name}: ${item.words}`);
+    listChanged();
+  },
+  removed(item) {
+    items.delete(item);
+    item.element.remove();
+    listChanged();
+  },
+};
 
-  /** Shows a state; `progress` is 0 to 1, or null while there is no telling. */
-  show(state, words, { progress = null, canRetry = false } = {}) {
-    this.state = state;
-    this.element.dataset.state = state;
-    this.part(".words").textContent = words;
-    const bar = this.part("progress");
-    bar.hidden = !["uploading", "waiting"].includes(state);
-    if (progress === null) bar.removeAttribute("value");
-    else bar.value = progress;
-    this.part(".retry").hidden = !canRetry;
-    this.part(".cancel").hidden = !["queued", "uploading", "stopped"].includes(state);
-    if (["ready", "refused", "stopped"].includes(state)) announce(`${this.file.name}: ${words}`);
-    showSummary();
-    showConnection();
-  }
-
-  /** Takes the file all the way; every end is shown, none is thrown. */
-  async run() {
-    try {
-      if (!this.isStored) await inUploadLane(() => this.send());
-      await this.follow();
-    } catch (error) {
-      if (this.cancelled.signal.aborted) return;
-      const { message, canRetry, isNetwork } = error instanceof Stopped ? error : new Stopped(String(error));
-      this.isWaitingForNetwork = isNetwork;
-      this.show(canRetry ? "stopped" : "refused", message, { canRetry });
-    }
-  }
-
-  async send() {
-    this.cancelled.signal.throwIfAborted();
-    this.show("uploading", "Looking at the file");
-    if (this.file.size > limits.maxBytes) throw new Stopped(reasonInWords("too_many_bytes", limits));
-    const contentType = await typeOf(this.file);
-    if (this.file.size === 0) throw new Stopped(reasonInWords("empty", limits));
-    if (contentType === null) throw new Stopped(reasonInWords("unsupported_type", limits));
-    if (!isUsable(this.upload)) this.upload = await askForUpload(this.file, contentType, this.cancelled.signal);
-    this.show("uploading", "Uploading", { progress: 0 });
-    const onProgress = (part) => {
-      this.show("uploading", uploadInWords(part), { progress: part });
-    };
-    await put(this.file, this.upload, onProgress, this.cancelled.signal);
-    this.isStored = true;
-  }
-
-  async follow() {
-    this.show("waiting", statusInWords({ status: "waiting_for_upload" }, limits));
-    const image = await follow(this.upload.id, {
-      onImage: (image) => this.show("waiting", statusInWords(image, limits)),
-      onTrouble: () => this.show("waiting", "The server cannot be reached. Still trying."),
-      signal: this.cancelled.signal,
-    });
-    if (image.status === "published") {
-      this.showThumbnails(image);
-      this.show("ready", statusInWords(image, limits));
-    } else {
-      // What failed through no fault of the file may be uploaded again, as a new image.
-      if (image.status === "failed") [this.upload, this.isStored] = [null, false];
-      throw new Stopped(statusInWords(image, limits), { canRetry: image.status === "failed" });
-    }
-  }
-
-  showThumbnails(image) {
-    const list = this.part(".thumbnails");
-    list.replaceChildren(...Object.entries(image.thumbnails).map(([name, thumbnail]) => {
-      const entry = byId("thumbnail").content.firstElementChild.cloneNode(true);
-      const picture = entry.querySelector("img");
-      Object.assign(picture, { src: thumbnail.url, width: thumbnail.width, height: thumbnail.height });
-      picture.alt = `${this.file.name}, ${name} thumbnail`;
-      entry.querySelector("a").href = thumbnail.url;
-      const pixels = `${thumbnail.width} × ${thumbnail.height}`;
-      entry.querySelector("strong").textContent = name;
-      entry.querySelector("span").textContent = `${pixels}, ${bytesInWords(thumbnail.bytes)}`;
-      return entry;
-    }));
-    list.setAttribute("aria-label", `Thumbnails of ${this.file.name}`);
-    list.hidden = false;
-  }
-
-  retry() {
-    this.isWaitingForNetwork = false;
-    this.show("queued", "Waiting to be uploaded");
-    this.element.focus();
-    return this.run();
-  }
-
-  cancel() {
-    this.cancelled.abort();
-    this.remove();
-    byId("uploads-title").focus();
-  }
-
-  remove() {
-    items.delete(this);
-    this.element.remove();
-    showSummary();
-  }
+function add(description) {
+  const item = new Item(description, list);
+  items.add(item);
+  byId("list").append(item.element);
+  return item;
 }
 
-function add(files) {
+function addFiles(files) {
   for (const file of files) {
-    const item = new Item(file);
-    items.add(item);
+    const item = add({ name: file.name, size: file.size, file });
+    item.show("queued", "Waiting to be uploaded");
     item.run();
   }
-  showSummary();
+  listChanged();
 }
 
-function showSummary() {
+/** Shows an entry of the list as it was before a reload. The files themselves are gone. */
+function restore({ name, size, id, state, words }) {
+  const item = add({ name, size, id });
+  if (id !== null) item.run();
+  else if (state === "refused") item.show("refused", words);
+  else item.show("stopped", "The page was reloaded before the upload ended. Choose the file again.");
+}
+
+/** Shows the image that the address links to, whoever uploaded it. */
+function showLinked() {
+  const id = linkedId();
+  if (id === null) return;
+  let item = [...items].find((item) => item.id === id);
+  if (!item) {
+    item = add({ name: id, id });
+    item.run();
+  }
+  item.element.scrollIntoView({ block: "nearest" });
+}
+
+function listChanged() {
   const all = [...items];
   const count = (...states) => all.filter((item) => states.includes(item.state)).length;
-  const ready = count("ready");
+  const done = count("ready", "refused");
   byId("uploads").hidden = all.length === 0;
-  byId("summary").textContent = summaryInWords(ready, all.length);
+  const [refused, stopped] = [count("refused"), count("stopped")];
+  byId("summary").textContent = summaryInWords({ all: all.length, done, refused, stopped });
   byId("retry-all").hidden = retryable().length < 2;
-  byId("clear").hidden = count("ready", "refused") === 0;
-  document.title = all.length ? `${ready}/${all.length} darkroom` : "darkroom";
+  byId("clear").hidden = done === 0;
+  document.title = all.length ? `${done}/${all.length} darkroom` : "darkroom";
+  saveEntries(all.map((item) => item.entry));
+  showConnection();
 }
 
 function retryable() {
@@ -177,7 +98,7 @@ function waitingForNetwork() {
 
 const drop = byId("drop");
 byId("files").addEventListener("change", ({ target }) => {
-  add(target.files);
+  addFiles(target.files);
   target.value = "";
 });
 document.addEventListener("dragover", (event) => {
@@ -190,15 +111,15 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("is-over");
-  add(event.dataTransfer.files);
+  addFiles(event.dataTransfer.files);
 });
-document.addEventListener("paste", (event) => add(event.clipboardData.files));
+document.addEventListener("paste", (event) => addFiles(event.clipboardData.files));
 byId("retry-all").addEventListener("click", () => {
   retryable().forEach((item) => item.retry());
   byId("uploads-title").focus();
 });
 byId("clear").addEventListener("click", () => {
-  [...items].filter((item) => ["ready", "refused"].includes(item.state)).forEach((item) => item.remove());
+  [...items].filter((item) => ["ready", "refused"].includes(item.state)).forEach((item) => list.removed(item));
   byId(items.size ? "uploads-title" : "files").focus();
 });
 addEventListener("online", () => {
@@ -206,9 +127,12 @@ addEventListener("online", () => {
   showConnection();
 });
 addEventListener("offline", showConnection);
+addEventListener("hashchange", showLinked);
 addEventListener("beforeunload", (event) => {
   if ([...items].some((item) => ["queued", "uploading"].includes(item.state))) event.preventDefault();
 });
 
 byId("limit").textContent = bytesInWords(limits.maxBytes);
 for (const element of document.querySelectorAll(".origin")) element.textContent = location.origin;
+savedEntries().forEach(restore);
+showLinked();

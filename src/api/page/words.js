@@ -30,6 +30,7 @@ const REASONS = {
   render_timeout: () => "Failed: making the thumbnails took too long.",
   killed: () => "Failed: the work was interrupted again and again.",
   internal: () => "Failed: the server made a mistake.",
+  unknown: () => "Failed: the server does not know this image. It may have been deleted.",
   source_missing: () => "Failed: the upload vanished before it could be read.",
 };
 
@@ -49,7 +50,10 @@ export function uploadInWords(part) {
   return part < 1 ? `Uploading, ${Math.floor(part * 100)} %` : "Uploading, almost there";
 }
 
-/** How many are ready, of how many. */
-export function summaryInWords(ready, all) {
-  return `${ready} of ${all} ready`;
+/** How many files have come to their end, and how: "5 of 8 done", "8 done, 4 refused". */
+export function summaryInWords({ all, done, refused, stopped }) {
+  const parts = [done === all ? `${done} done` : `${done} of ${all} done`];
+  if (refused) parts.push(`${refused} refused`);
+  if (stopped) parts.push(`${stopped} stopped`);
+  return parts.join(", ");
 }

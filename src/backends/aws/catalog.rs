@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use self::expression::{Rendered, Terms};
-use super::clients::{CREATE, RECORD};
+use super::clients::{CREATE, RECORD, Urgency};
 use super::errors;
 use crate::ports::catalog::Page;
 use crate::ports::{Catalog, ErrorKind, Operation, PortError};
@@ -26,12 +26,18 @@ const CREATES: u32 = 3;
 pub struct DynamoCatalog {
     client: Client,
     table: String,
+    urgency: Urgency,
 }
 
 impl DynamoCatalog {
     /// The table of that name.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, urgency: Urgency::Background }
+    }
+
+    /// The same table for calls that a client of the API waits for: fewer and shorter tries.
+    pub fn interactive(self) -> Self {
+        Self { urgency: Urgency::Interactive, ..self }
     }
 
     /// Stores a new record once. `Err(Some(record))` when there is one already.
@@ -44,13 +50,13 @@ impl DynamoCatalog {
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", "id")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.customize().config_override(CREATE.dynamodb()).send().await {
+        match put.customize().config_override(CREATE.for_caller(self.urgency).dynamodb()).send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     Err(Refusal::Exists(failed.item.clone()))
                 }
-                _ => Err(Refusal::Failed(errors::port_error(Operation::CatalogCreate, error))),
+                _ => Err(Refusal::Failed(errors::port_error(Operation::CatalogCreate, &error).on(&self.table))),
             },
         }
     }
@@ -104,8 +110,8 @@ impl Catalog for DynamoCatalog {
             .table_name(&self.table)
             .key("id", AttributeValue::S(id.as_str().to_owned()))
             .consistent_read(true);
-        let found = get.customize().config_override(RECORD.dynamodb()).send().await;
-        let found = found.map_err(|error| errors::port_error(Operation::CatalogLook, error))?;
+        let found = get.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
+        let found = found.map_err(|error| errors::port_error(Operation::CatalogLook, &error).on(&self.table))?;
         found.item.map(item::read).transpose().map_err(|error| damaged(Operation::CatalogLook, error))
     }
 
@@ -122,7 +128,7 @@ impl Catalog for DynamoCatalog {
             .set_expression_attribute_values(Some(terms.values))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match write.customize().config_override(RECORD.dynamodb()).send().await {
+        match write.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await {
             Ok(written) => {
                 let before = written.attributes.filter(|item| !item.is_empty());
                 let before =
@@ -138,7 +144,7 @@ impl Catalog for DynamoCatalog {
                     };
                     Ok(Applied::Refused { current })
                 }
-                _ => Err(errors::port_error(Operation::CatalogApply, error)),
+                _ => Err(errors::port_error(Operation::CatalogApply, &error).on(&self.table)),
             },
         }
     }
@@ -152,8 +158,8 @@ impl Catalog for DynamoCatalog {
             .limit(PAGE_RECORDS)
             .consistent_read(true)
             .set_exclusive_start_key(start);
-        let page = scan.customize().config_override(RECORD.dynamodb()).send().await;
-        let page = page.map_err(|error| errors::port_error(Operation::CatalogScan, error))?;
+        let page = scan.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
+        let page = page.map_err(|error| errors::port_error(Operation::CatalogScan, &error).on(&self.table))?;
         let records = page.items.unwrap_or_default().into_iter().map(item::read).collect::<Result<_, _>>();
         let last = page.last_evaluated_key.and_then(|mut key| key.remove("id"));
         Ok(Page {
@@ -173,8 +179,8 @@ impl Catalog for DynamoCatalog {
                 .set_expression_attribute_names(Some(terms.names))
                 .set_expression_attribute_values(Some(terms.values));
         }
-        let deleted = delete.customize().config_override(RECORD.dynamodb()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error(Operation::CatalogDelete, error))
+        let deleted = delete.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
+        deleted.map(|_| ()).map_err(|error| errors::port_error(Operation::CatalogDelete, &error).on(&self.table))
     }
 }
 

@@ -17,13 +17,25 @@ use super::part_checksums::RemovePartChecksums;
 pub(super) struct Patience {
     attempts: u32,
     attempt_timeout: Duration,
+    first_backoff: Duration,
+    /// Longest time for all attempts together.
+    total: Option<Duration>,
+}
+
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A worker or a command: a call that succeeds late is better than one that fails.
+    Background,
+    /// A client of the API: an error within two seconds is better than an answer that comes later.
+    Interactive,
 }
 
 /// A poll lasts up to `wait`, and its answer must still arrive: messages of an answer that is given up stay hidden for their
 /// whole timeout. A stop waits for a poll in flight, so the margin is small. Never retried here: the receive loop has
 /// a backoff of its own and must see every failure, or an outage would be probed twice over.
 pub(super) fn receive(wait: Duration) -> Patience {
-    Patience { attempts: 1, attempt_timeout: wait + POLL_MARGIN }
+    Patience { attempt_timeout: wait + POLL_MARGIN, ..Patience::new(1, 0) }
 }
 
 /// How long after its wait a poll may be answered. With the wait of a worker's poll it is less than the ten seconds that
@@ -58,15 +70,39 @@ pub(super) const INSPECT: Patience = Patience::new(3, 5_000);
 
 impl Patience {
     const fn new(attempts: u32, attempt_timeout_millis: u64) -> Self {
-        Self { attempts, attempt_timeout: Duration::from_millis(attempt_timeout_millis) }
+        Self {
+            attempts,
+            attempt_timeout: Duration::from_millis(attempt_timeout_millis),
+            first_backoff: Duration::from_secs(1),
+            total: None,
+        }
+    }
+
+    /// The same for a caller of that urgency. An interactive call has time for a second attempt after a first one that
+    /// has no answer within a second, which is enough for a connection that is still to be opened.
+    pub(super) fn for_caller(self, urgency: Urgency) -> Self {
+        match urgency {
+            Urgency::Background => self,
+            Urgency::Interactive => Self {
+                attempts: self.attempts.min(2),
+                attempt_timeout: self.attempt_timeout.min(Duration::from_secs(1)),
+                first_backoff: Duration::from_millis(100),
+                total: Some(Duration::from_millis(1700)),
+            },
+        }
     }
 
     fn retries(self) -> RetryConfig {
-        RetryConfig::standard().with_max_attempts(self.attempts).with_max_backoff(Duration::from_secs(2))
+        RetryConfig::standard()
+            .with_max_attempts(self.attempts)
+            .with_initial_backoff(self.first_backoff)
+            .with_max_backoff(Duration::from_secs(2))
     }
 
     fn timeouts(self) -> TimeoutConfig {
-        TimeoutConfig::builder().operation_attempt_timeout(self.attempt_timeout).build()
+        let mut timeouts = TimeoutConfig::builder();
+        timeouts.set_operation_attempt_timeout(Some(self.attempt_timeout)).set_operation_timeout(self.total);
+        timeouts.build()
     }
 
     /// As an override of one SQS call.

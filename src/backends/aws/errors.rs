@@ -1,8 +1,10 @@
 //! Classifies every error of SQS, S3 and DynamoDB by what the caller can do about it.
 
+mod text;
+
 use std::error::Error;
 
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use crate::ports::{ErrorKind, Operation, PortError};
 
@@ -73,27 +75,41 @@ const DENIED: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// An SDK call that failed, as the port tells it; the SDK's own error stays in the source chain.
-pub(super) fn port_error<E>(operation: Operation, error: SdkError<E>) -> PortError
+/// An SDK call that failed, as the port reports it, with what the service said.
+pub(super) fn port_error<E>(operation: Operation, error: &SdkError<E>) -> PortError
 where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
-    PortError::with_source(kind(&error), operation, error)
+    port_error_of_kind(kind(error), operation, error)
 }
 
-/// The same failure for every entry of a batch: an error cannot be copied, so each gets the chain as text.
-pub(super) fn batch_error<E>(operation: Operation, error: &SdkError<E>) -> impl Fn() -> PortError
+/// The same, where the caller knows better what the failure means.
+pub(super) fn port_error_of_kind<E>(kind: ErrorKind, operation: Operation, error: &SdkError<E>) -> PortError
 where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
-    let (kind, text) = (kind(error), DisplayErrorContext(error).to_string());
-    move || PortError::with_source(kind, operation, text.clone())
+    let missing = error.as_service_error().and_then(|error| missing_resource(error.code()?));
+    let port_error = PortError::with_source(kind, operation, text::of(error));
+    match missing {
+        Some(missing) => port_error.of_missing(missing),
+        None => port_error,
+    }
+}
+
+/// What does not exist, by the code of an answer that says so.
+fn missing_resource(code: &str) -> Option<&'static str> {
+    match code.rsplit(['.', '#']).next().unwrap_or(code) {
+        "NoSuchBucket" => Some("no such bucket"),
+        "QueueDoesNotExist" | "NonExistentQueue" => Some("no such queue"),
+        "ResourceNotFoundException" => Some("no such table"),
+        _ => None,
+    }
 }
 
 /// One failed entry of an SQS batch whose call succeeded.
 pub(super) fn entry_error(operation: Operation, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
     let status = if is_ours { 400 } else { 500 };
-    let text = format!("{code}: {}", message.unwrap_or("no message"));
+    let text = text::of_answer(status, Some(code), message);
     PortError::with_source(kind_of(status, Some(code), message), operation, text)
 }
 
@@ -104,18 +120,13 @@ pub(super) fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E
             kind_of(service.raw().status().as_u16(), service.err().code(), service.err().message())
         }
         // No credentials to sign with: an operator's matter, and a later try may find them.
-        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if is_about_credentials(error) => {
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if text::is_about_credentials(error) => {
             ErrorKind::Denied
         }
         SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
         // No answer, or one that cannot be read: what happened on the other side is unknown.
         _ => ErrorKind::Unavailable,
     }
-}
-
-fn is_about_credentials<E: Error + 'static>(error: &SdkError<E>) -> bool {
-    let text = DisplayErrorContext(error).to_string();
-    text.contains("CredentialsNotLoaded") || text.contains("credentials provider") || text.contains("ProviderError")
 }
 
 /// The rule behind all of the above, from an answer's status, error code and message.

@@ -13,7 +13,7 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 use bytes::Bytes;
 
-use super::clients::{READ_OBJECT, WRITE_OBJECT};
+use super::clients::{READ_OBJECT, Urgency, WRITE_OBJECT};
 use super::errors;
 use crate::clock::Timestamp;
 use crate::ports::objects::{
@@ -32,12 +32,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub struct S3Store {
     client: Client,
     bucket: String,
+    urgency: Urgency,
 }
 
 impl S3Store {
     /// The bucket of that name.
     pub fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+        Self { client, bucket, urgency: Urgency::Background }
+    }
+
+    /// The same bucket for calls that a client of the API waits for: fewer and shorter tries.
+    pub fn interactive(self) -> Self {
+        Self { urgency: Urgency::Interactive, ..self }
     }
 
     /// Asks for an object; the answer's body is still to be read.
@@ -49,7 +55,7 @@ impl S3Store {
             .key(key)
             .set_version_id(version.map(str::to_owned))
             .checksum_mode(ChecksumMode::Enabled);
-        call.customize().config_override(READ_OBJECT.s3()).send().await.map_err(|error| {
+        call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await.map_err(|error| {
             let service = error.as_service_error();
             let code = service.and_then(|error| error.meta().code());
             let is_no_version =
@@ -62,7 +68,7 @@ impl S3Store {
                 (Some("NotFound"), _) => ErrorKind::Denied,
                 _ => errors::kind(&error),
             };
-            PortError::with_source(kind, Operation::ObjectsGet, error)
+            errors::port_error_of_kind(kind, Operation::ObjectsGet, &error).on(&self.bucket)
         })
     }
 
@@ -81,8 +87,8 @@ impl S3Store {
             .encoding_type(EncodingType::Url)
             .set_key_marker(after.map(|after| after.key.clone()))
             .set_version_id_marker(after.and_then(|after| after.version.clone()));
-        let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        answer.map_err(|error| errors::port_error(operation, error))
+        let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
+        answer.map_err(|error| errors::port_error(operation, &error).on(&self.bucket))
     }
 }
 
@@ -95,7 +101,7 @@ impl ObjectStore for S3Store {
         answer.map(|_| ()).map_err(|error| {
             let code = error.as_service_error().and_then(|error| error.meta().code());
             let kind = if code == Some("NoSuchBucket") { ErrorKind::NotFound } else { errors::kind(&error) };
-            PortError::with_source(kind, Operation::ObjectsList, error)
+            errors::port_error_of_kind(kind, Operation::ObjectsList, &error).on(&self.bucket)
         })
     }
 
@@ -127,8 +133,8 @@ impl ObjectStore for S3Store {
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
         let call = self.client.head_object().bucket(&self.bucket).key(key);
-        let head = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        let head = head.map_err(|error| errors::port_error(Operation::ObjectsHead, error))?;
+        let head = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
+        let head = head.map_err(|error| errors::port_error(Operation::ObjectsHead, &error).on(&self.bucket))?;
         let etag = head.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, Operation::ObjectsHead))?;
         Ok(ObjectInfo {
             src: SourceId::new(head.version_id.as_deref(), etag),
@@ -148,8 +154,8 @@ impl ObjectStore for S3Store {
             .content_type(content_type)
             .cache_control(cache_control)
             .body(ByteStream::from(bytes));
-        let put = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
-        put.map(|_| ()).map_err(|error| errors::port_error(Operation::ObjectsPut, error))
+        let put = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
+        put.map(|_| ()).map_err(|error| errors::port_error(Operation::ObjectsPut, &error).on(&self.bucket))
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
@@ -169,8 +175,8 @@ impl ObjectStore for S3Store {
             // XML cannot carry every character that a key may have.
             .encoding_type(EncodingType::Url)
             .set_start_after(after.map(str::to_owned));
-        let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
-        let answer = answer.map_err(|error| errors::port_error(Operation::ObjectsList, error))?;
+        let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
+        let answer = answer.map_err(|error| errors::port_error(Operation::ObjectsList, &error).on(&self.bucket))?;
         let encoding = answer.encoding_type;
         let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             Some(Listed {
@@ -200,8 +206,10 @@ impl ObjectStore for S3Store {
 
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(key).version_id(id);
-        let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error(Operation::ObjectsDeleteVersion, error))
+        let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
+        deleted
+            .map(|_| ())
+            .map_err(|error| errors::port_error(Operation::ObjectsDeleteVersion, &error).on(&self.bucket))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
@@ -219,8 +227,8 @@ impl ObjectStore for S3Store {
                 }
                 let call = self.client.delete_object().bucket(&self.bucket).key(key);
                 let call = call.set_version_id(version.map(str::to_owned));
-                let deleted = call.customize().config_override(WRITE_OBJECT.s3()).send().await;
-                deleted.map_err(|error| errors::port_error(Operation::ObjectsDelete, error))?;
+                let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
+                deleted.map_err(|error| errors::port_error(Operation::ObjectsDelete, &error).on(&self.bucket))?;
             }
             next = next_of(&page).filter(|_| !is_past_the_key);
             if next.is_none() {

@@ -69,7 +69,7 @@ impl Queue for SqsQueue {
         let Calls { client, url } = &self.calls;
         let sent = client.send_message().queue_url(url).message_body(body);
         let sent = sent.customize().config_override(SEND.sqs()).send().await;
-        let sent = sent.map_err(|error| errors::port_error(Operation::QueueSend, error))?;
+        let sent = sent.map_err(|error| errors::port_error(Operation::QueueSend, &error).on(&self.calls.url))?;
         sent.message_id.ok_or_else(|| PortError::new(ErrorKind::Damaged, Operation::QueueSend))
     }
 
@@ -86,7 +86,7 @@ impl Queue for SqsQueue {
             .message_system_attribute_names(MessageAttribute::SentTimestamp)
             .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp);
         let answer = call.customize().config_override(clients::receive(wait).sqs()).send().await;
-        let answer = answer.map_err(|error| errors::port_error(Operation::QueueReceive, error))?;
+        let answer = answer.map_err(|error| errors::port_error(Operation::QueueReceive, &error).on(&self.calls.url))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(message).collect())
     }
 
@@ -113,7 +113,7 @@ impl Queue for SqsQueue {
         ]));
         let answer = call.customize().config_override(INSPECT.sqs()).send().await;
         let attributes = answer
-            .map_err(|error| errors::port_error(Operation::QueueAttributes, error))?
+            .map_err(|error| errors::port_error(Operation::QueueAttributes, &error).on(&self.calls.url))?
             .attributes
             .unwrap_or_default();
         let depth = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -151,7 +151,7 @@ impl Calls {
         };
         match answer {
             Ok(answer) => entry_answers(Operation::QueueDelete, batch.len(), &answer.failed),
-            Err(error) => all_failed(batch.len(), errors::batch_error(Operation::QueueDelete, &error)),
+            Err(error) => all_failed(batch.len(), || errors::port_error(Operation::QueueDelete, &error).on(&self.url)),
         }
     }
 
@@ -185,7 +185,7 @@ impl Calls {
         };
         match answer {
             Ok(answer) => entry_answers(operation, batch.len(), &answer.failed),
-            Err(error) => all_failed(batch.len(), errors::batch_error(operation, &error)),
+            Err(error) => all_failed(batch.len(), || errors::port_error(operation, &error).on(&self.url)),
         }
     }
 }

@@ -92,9 +92,9 @@ impl Access {
     /// # Errors
     /// When another user owns it, or others can enter it and it may serve others: it is sticky, or has other files.
     pub(super) fn secure_root(self, root: &Path) -> Result<bool, OpenError> {
-        let found = fs::metadata(root).map_err(|error| OpenError::of_file(root, error))?;
+        let found = fs::metadata(root).map_err(|error| OpenError::of_directory(root, error))?;
         if !found.is_dir() {
-            return Err(OpenError::of_file(root, io::ErrorKind::NotADirectory.into()));
+            return Err(OpenError::of_directory(root, io::ErrorKind::NotADirectory.into()));
         }
         let is_for_darkroom =
             found.mode() & STICKY == 0 && is_for_darkroom(root).map_err(|error| OpenError::of_file(root, error))?;
@@ -238,7 +238,7 @@ fn quoted(path: &Path) -> String {
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// A directory as it was found, to notice when another one takes its place.
+/// A file or directory as it was found, to notice when another one takes its place.
 pub(super) struct Identity {
     path: PathBuf,
     device: u64,
@@ -252,13 +252,14 @@ impl Identity {
     }
 
     /// # Errors
-    /// When another directory has taken its place.
+    /// When it is gone, or another one has taken its place.
     pub(super) fn check(&self) -> io::Result<()> {
-        let now = fs::metadata(&self.path)?;
+        let now = fs::metadata(&self.path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))?;
         if (now.dev(), now.ino()) == (self.device, self.inode) {
             return Ok(());
         }
-        Err(io::Error::other("another directory took its place while darkroom started"))
+        Err(io::Error::other(format!("another one took the place of {} while darkroom ran", self.path.display())))
     }
 }
 
@@ -299,7 +300,8 @@ mod tests {
         let identity = Identity::of(&root).unwrap();
         identity.check().unwrap();
         fs::rename(&root, dir.path().join("moved")).unwrap();
+        assert_eq!(identity.check().unwrap_err().kind(), io::ErrorKind::NotFound);
         fs::create_dir(&root).unwrap();
-        assert!(identity.check().unwrap_err().to_string().contains("another directory"));
+        assert!(identity.check().unwrap_err().to_string().contains("another one took the place"));
     }
 }

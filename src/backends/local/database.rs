@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::OpenError;
+use super::access::Identity;
 use super::commits::{Commits, Outlives};
 use super::failure::Failure;
 use super::schema;
@@ -29,6 +30,7 @@ pub(super) struct Database {
     commits: Arc<Commits>,
     reader: Arc<Mutex<Connection>>,
     watcher: Arc<Mutex<Connection>>,
+    file: Arc<Identity>,
 }
 
 /// What was last seen of everyone's writes.
@@ -50,7 +52,13 @@ impl Database {
             commits: Commits::new(writer),
             reader: Arc::new(Mutex::new(reader)),
             watcher: Arc::new(Mutex::new(watcher)),
+            file: Arc::new(Identity::of(path).map_err(|error| OpenError::of_file(path, error))?),
         })
+    }
+
+    /// SQLite reads and writes a file that was deleted as if nothing had happened, and all of it would be lost.
+    fn check_file(&self) -> Result<(), Failure> {
+        Ok(self.file.check()?)
     }
 
     /// Runs `job` in a transaction and answers when it is on the disk. See [`Commits::write`].
@@ -73,7 +81,11 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.commits.write(outlives, job).await.map_err(|failure| failure.into_port_error(operation))
+        let written = match self.check_file() {
+            Ok(()) => self.commits.write(outlives, job).await,
+            Err(failure) => Err(failure),
+        };
+        written.map_err(|failure| failure.into_port_error(operation))
     }
 
     /// [`Self::write`] on a thread that may wait.
@@ -97,7 +109,8 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.commits.write_here(outlives, job, sequel).map_err(|failure| failure.into_port_error(operation))
+        let written = self.check_file().and_then(|()| self.commits.write_here(outlives, job, sequel));
+        written.map_err(|failure| failure.into_port_error(operation))
     }
 
     /// Whether the last transaction was synced.
@@ -113,7 +126,7 @@ impl Database {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let database = self.clone();
-        tokio::task::spawn_blocking(move || database.read_here(job))
+        tokio::task::spawn_blocking(move || database.check_file().and_then(|()| database.read_here(job)))
             .await
             .unwrap_or(Err(Failure::ShuttingDown))
             .map_err(|failure| failure.into_port_error(operation))

@@ -53,7 +53,7 @@ impl Start {
     /// # Errors
     /// When others own what is in it, or could use it all the same. Nothing was written into it then.
     pub(super) fn begin(root: &Path, access: Access) -> Result<Self, OpenError> {
-        let in_root = |error| OpenError::of_file(root, error);
+        let in_root = |error| OpenError::of_directory(root, error);
         access.make_directory(root).map_err(in_root)?;
         // From here on by its own name: who changes a link later changes nothing for this process.
         let root = &*fs::canonicalize(root).map_err(in_root)?;

@@ -97,6 +97,10 @@ impl Failure {
             Self::Refused(kind) => PortError::new(kind, operation),
             full if full.is_disk_full() => Self::NoSpace(NoSpace::DiskFull).into_port_error(operation),
             Self::NoSpace(no_space) => PortError::with_source(ErrorKind::NoSpace, operation, no_space),
+            // SQLite's errors have their own code as a source, which says the same again.
+            sqlite @ (Self::Database(_) | Self::NotCommitted(_)) => {
+                PortError::with_source(sqlite.kind(), operation, sqlite.to_string())
+            }
             other => PortError::with_source(other.kind(), operation, other),
         }
     }

@@ -3,8 +3,8 @@
 /// The database.
 pub(super) const DATABASE: &str = "darkroom.db";
 
-/// What SQLite appends to the database's name: nothing for itself, its log, the index of its log, and a journal of a build
-/// that kept one.
+/// What SQLite appends to the database's name: nothing for itself, its log, the index of its log, and a journal of a
+/// build that kept one.
 pub(super) const DATABASE_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// The key that signs addresses, and the file that it is written to first.

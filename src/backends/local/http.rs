@@ -201,8 +201,20 @@ async fn discard(body: Body, limits: UploadLimits) {
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
     let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| Problem::of_port(&error))?;
-    let headers = describe(&row, grant.expires - bucket.clock.now().as_secs());
-    let is_known = text(&request.headers, IF_NONE_MATCH).is_some_and(|known| {
+    // Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
+    let works_for_secs = (grant.expires - bucket.clock.now().as_secs()).max(0);
+    send(&bucket, &row, &request.headers, &format!("private, max-age={works_for_secs}")).await
+}
+
+/// Answers with an object, or with 304 when the client has it already.
+pub(super) async fn send(
+    bucket: &LocalBucket,
+    row: &ObjectRow,
+    request: &HeaderMap,
+    cache_control: &str,
+) -> Result<Response, Problem> {
+    let headers = describe(row, cache_control);
+    let is_known = text(request, IF_NONE_MATCH).is_some_and(|known| {
         known
             .split(',')
             .any(|tag| tag.trim().trim_start_matches("W/").trim_matches('"') == row.etag || tag.trim() == "*")
@@ -223,16 +235,13 @@ async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Resp
     Ok((StatusCode::OK, headers, length, body).into_response())
 }
 
-/// The headers of an object whose address works for another `works_for_secs`. Nothing that is served can run as a script on this
-/// origin. Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
-fn describe(row: &ObjectRow, works_for_secs: i64) -> HeaderMap {
+/// The headers of an object. Nothing that is served can run as a script on this origin.
+fn describe(row: &ObjectRow, cache_control: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     headers.insert(ETAG, quoted(&row.etag));
-    let cache_control = format!("private, max-age={}", works_for_secs.max(0));
-    headers
-        .insert(CACHE_CONTROL, HeaderValue::from_str(&cache_control).unwrap_or(HeaderValue::from_static("no-store")));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_str(cache_control).unwrap_or(HeaderValue::from_static("no-store")));
     match row.content_type.as_deref().and_then(Format::from_content_type) {
         Some(format) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));

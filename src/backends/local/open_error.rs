@@ -108,12 +108,20 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The database does not answer.
-    #[error("the database {} cannot be used", path.display())]
+    #[error("the database {} cannot be used: {what}", path.display())]
     Database {
         /// The database.
         path: PathBuf,
         /// What SQLite says.
-        source: rusqlite::Error,
+        what: String,
+    },
+    /// The path leads to no directory, and none can be made there.
+    #[error("{} cannot be a data directory, choose another one with DARKROOM_DIR", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
     },
     /// A file or directory cannot be used for another reason.
     #[error("{} cannot be used", path.display())]
@@ -158,6 +166,22 @@ impl MissingDirectory {
 }
 
 impl OpenError {
+    /// Whether `DARKROOM_DIR` is at fault, or what the operator made of the directory, and not the directory's state.
+    pub const fn is_misuse(&self) -> bool {
+        match self {
+            Self::Denied { .. }
+            | Self::Foreign { .. }
+            | Self::Exposed { .. }
+            | Self::NewerDatabase { .. }
+            | Self::ForeignDatabase { .. }
+            | Self::NoDirectory { .. }
+            | Self::OtherBucket { .. } => true,
+            Self::Full { .. } | Self::Damaged { .. } | Self::Key { .. } | Self::Database { .. } | Self::File { .. } => {
+                false
+            }
+        }
+    }
+
     /// What the failure of a file at start means.
     pub(super) fn of_file(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
@@ -165,6 +189,19 @@ impl OpenError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Denied { path, source },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
             _ => Self::File { path, source },
+        }
+    }
+
+    /// What the failure to make or open the data directory itself means.
+    pub(super) fn of_directory(path: &Path, source: io::Error) -> Self {
+        let is_loop = source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+        match source.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::InvalidFilename => Self::NoDirectory { path: path.to_owned(), source },
+            _ if is_loop => Self::NoDirectory { path: path.to_owned(), source },
+            _ => Self::of_file(path, source),
         }
     }
 
@@ -177,9 +214,9 @@ impl OpenError {
             }
             _ if has_no_space(&source) => Self::Full { path },
             Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
-                Self::Denied { path, source: io::Error::other(source) }
+                Self::Denied { path, source: io::Error::other(source.to_string()) }
             }
-            _ => Self::Database { path, source },
+            _ => Self::Database { path, what: source.to_string() },
         }
     }
 }

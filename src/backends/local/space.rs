@@ -13,7 +13,7 @@ use rustix::fs::FallocateFlags;
 
 use super::database::Database;
 use super::directory::{Directory, random_name};
-use super::failure::{Failure, NoSpace, file_error};
+use super::failure::{Failure, NoSpace};
 use super::stored;
 use crate::config::LocalConfig;
 use crate::metrics;
@@ -106,7 +106,7 @@ impl Space {
     /// [`ErrorKind::NoSpace`] when there is not.
     pub(super) fn check(&self, operation: Operation, so_far_bytes: u64, more_bytes: u64) -> Result<(), PortError> {
         let refused = |why| Err(Failure::NoSpace(why).into_port_error(operation));
-        let disk = self.disk().map_err(|error| file_error(operation, error))?;
+        let disk = self.disk().map_err(|error| Failure::File(error).into_port_error(operation))?;
         metrics::free_space(Some(disk.free_bytes));
         if !disk.holds(more_bytes, self.min_free_bytes.unwrap_or_else(|| disk.default_floor())) {
             return refused(NoSpace::Floor);

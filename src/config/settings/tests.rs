@@ -36,7 +36,7 @@ fn one_machine_needs_no_setting_at_all() {
         ("uploads/", "darkroom", "darkroom")
     );
     assert_eq!(config.recipe, Recipe::default());
-    assert_eq!((config.listen, config.admin_listen), (loopback(8080), loopback(9464)));
+    assert_eq!((config.listen, config.admin_listen), (values::loopback(8080), values::loopback(9464)));
     assert_eq!((config.render_slots, config.max_bytes), (4, 64 * MIB));
     assert_eq!(config.max_pixels, 100_000_000);
     let seconds = [config.render_timeout, config.visibility_timeout, config.drain_timeout, config.upload_url_expiry];
@@ -97,7 +97,7 @@ fn lambda_is_known_by_its_variable() {
 fn every_mistake_is_reported_at_once() {
     let mistakes = local(&[
         ("DARKROOM_BACKEND", "gcp"),
-        ("DARKROOM_LISTEN", "8080"),
+        ("DARKROOM_LISTEN", "host:8080"),
         ("DARKROOM_LOG", "xml"),
         ("DARKROOM_SIZES", "huge:0"),
         ("DARKROOM_VISIBILITY_TIMEOUT", "60"),
@@ -199,7 +199,23 @@ fn slips_of_the_pen_are_warned_about() {
 #[test]
 fn an_empty_variable_counts_as_unset() {
     let config = local(&[("DARKROOM_PUBLIC_URL", ""), ("DARKROOM_LISTEN", " ")]).unwrap().config;
-    assert_eq!((config.public_url, config.listen), (None, loopback(8080)));
+    assert_eq!((config.public_url, config.listen), (None, values::loopback(8080)));
+}
+
+#[test]
+fn the_local_backend_serves_a_public_url_with_a_plain_path() {
+    for (url, is_refused) in [
+        ("https://images.example", false),
+        ("https://images.example:8443/", false),
+        ("https://images.example/a-b._~/%7Ec", false),
+        ("https://images.example/{id}", true),
+        ("https://images.example/:a", true),
+        ("https://images.example/a*", true),
+        ("images.example", true),
+    ] {
+        let expected: &[&str] = if is_refused { &["DARKROOM_PUBLIC_URL"] } else { &[] };
+        assert_eq!(complaints(local(&[("DARKROOM_PUBLIC_URL", url)])), expected, "{url}");
+    }
 }
 
 #[test]

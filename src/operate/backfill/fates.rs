@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{LOOKS, Sent};
@@ -22,7 +23,8 @@ const EMPTY_FOR: Duration = Duration::from_secs(60);
 const SILENT_FOR: Duration = Duration::from_hours(1);
 
 /// Images by what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fates {
     /// By status, and reason where there is one, as text.
     pub settled: BTreeMap<String, u64>,

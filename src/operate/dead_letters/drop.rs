@@ -3,12 +3,35 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::Filter;
+use super::row::write_done;
 use crate::operate::letter::Letter;
 use crate::operate::walk::Walk;
-use crate::operate::{OperateError, Site};
+use crate::operate::{OperateError, Site, write_json};
 
-/// Deletes dead letters for good, once `confirm` agrees to the question; tells each that is gone. How many there were.
+/// How a drop goes about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DropTerms {
+    /// Whether the question is answered already.
+    pub is_confirmed: bool,
+    /// Only tell what would be done.
+    pub is_dry_run: bool,
+    /// The report as JSON objects, one a line.
+    pub as_json: bool,
+}
+
+/// The last line of a report in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    dry_run: bool,
+    dropped: u64,
+}
+
+/// Deletes dead letters for good, once `confirm` agrees to the question, unless the terms answer it; tells each that is gone.
+/// How many there were, or would be.
 ///
 /// Only those are deleted that were there when the question was asked.
 ///
@@ -17,27 +40,57 @@ use crate::operate::{OperateError, Site};
 pub async fn drop(
     site: &Site,
     filter: &Filter,
+    terms: DropTerms,
     confirm: &mut dyn FnMut(&str) -> io::Result<bool>,
     out: &mut dyn Write,
 ) -> Result<u64, OperateError> {
     let chosen = site.dead_letters(filter).await?;
-    if chosen.is_empty() {
+    if chosen.is_empty() && !terms.as_json {
+        writeln!(out, "nothing to drop")?;
         return Ok(0);
     }
-    for letter in &chosen {
+    let dropped = if terms.is_dry_run {
+        let action = if terms.as_json { "would_drop" } else { "would drop" };
+        for letter in &chosen {
+            write_done(action, letter, site.clock.now(), terms.as_json, out)?;
+        }
+        chosen.len() as u64
+    } else if chosen.is_empty() || !(terms.is_confirmed || is_agreed(&chosen, confirm, out)?) {
+        0
+    } else {
+        let mut walk = Walk::through(&*site.ports.dead_letters);
+        let ended = drop_each(site, &mut walk, &chosen, terms.as_json, out).await;
+        walk.end().await;
+        ended?
+    };
+    if terms.as_json {
+        write_json(out, &Summary { dry_run: terms.is_dry_run, dropped })?;
+    } else {
+        writeln!(out, "{} {dropped}", if terms.is_dry_run { "would drop" } else { "dropped" })?;
+    }
+    Ok(dropped)
+}
+
+/// Shows what would be dropped, and asks.
+fn is_agreed(
+    chosen: &[Letter],
+    confirm: &mut dyn FnMut(&str) -> io::Result<bool>,
+    out: &mut dyn Write,
+) -> io::Result<bool> {
+    for letter in chosen {
         writeln!(out, "to drop  {}", letter.line())?;
     }
     out.flush()?;
-    if !confirm(&format!("drop {} dead letters for good?", chosen.len()))? {
-        return Ok(0);
-    }
-    let mut walk = Walk::through(&*site.ports.dead_letters);
-    let ended = drop_each(&mut walk, &chosen, out).await;
-    walk.end().await;
-    ended
+    confirm(&format!("drop {} dead letters for good?", chosen.len()))
 }
 
-async fn drop_each(walk: &mut Walk<'_>, chosen: &[Letter], out: &mut dyn Write) -> Result<u64, OperateError> {
+async fn drop_each(
+    site: &Site,
+    walk: &mut Walk<'_>,
+    chosen: &[Letter],
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<u64, OperateError> {
     let mut left: HashMap<&str, &Letter> = chosen.iter().map(|letter| (&*letter.message.id, letter)).collect();
     while !left.is_empty() {
         let messages = walk.next().await?;
@@ -48,7 +101,7 @@ async fn drop_each(walk: &mut Walk<'_>, chosen: &[Letter], out: &mut dyn Write) 
         let ids: Vec<String> = here.iter().map(|letter| letter.message.id.clone()).collect();
         walk.delete(&ids).await?;
         for letter in here {
-            writeln!(out, "dropped  {}", letter.line())?;
+            write_done("dropped", letter, site.clock.now(), as_json, out)?;
         }
     }
     Ok((chosen.len() - left.len()) as u64)

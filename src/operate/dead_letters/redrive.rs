@@ -1,14 +1,17 @@
 //! `darkroom dlq redrive`: back into the queue, to be tried again.
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{self, Write};
+
+use serde::Serialize;
 
 use super::Filter;
+use super::row::write_done;
 use crate::clock::Timestamp;
 use crate::operate::letter::Letter;
 use crate::operate::progress::Progress;
 use crate::operate::walk::Walk;
-use crate::operate::{OperateError, Pace, Site};
+use crate::operate::{OperateError, Pace, Site, write_json};
 
 /// How a redrive goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +20,12 @@ pub struct RedriveTerms {
     pub rate: u32,
     /// Only tell what would be done.
     pub is_dry_run: bool,
+    /// The report as JSON objects, one a line.
+    pub as_json: bool,
 }
 
 /// What a redrive came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Redriven {
     /// Messages that are back in the queue, or would be.
     pub redriven: u64,
@@ -50,9 +55,25 @@ pub async fn redrive(
     let ended = run.through(&mut walk, progress, out).await;
     walk.end().await;
     // Told in any case: what was redriven before a failure stays redriven.
-    let Redriven { redriven, left } = run.so_far;
-    writeln!(out, "{} {redriven}, left {left}", if terms.is_dry_run { "would redrive" } else { "redriven" })?;
+    run.so_far.write(terms, out)?;
     ended.map(|()| run.so_far)
+}
+
+impl Redriven {
+    fn write(&self, terms: RedriveTerms, out: &mut dyn Write) -> io::Result<()> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Json<'a> {
+            dry_run: bool,
+            #[serde(flatten)]
+            redriven: &'a Redriven,
+        }
+        if terms.as_json {
+            return write_json(out, &Json { dry_run: terms.is_dry_run, redriven: self });
+        }
+        let verb = if terms.is_dry_run { "would redrive" } else { "redriven" };
+        writeln!(out, "{verb} {}, left {}", self.redriven, self.left)
+    }
 }
 
 /// A redrive in progress.
@@ -84,7 +105,8 @@ impl Redrive<'_> {
             self.so_far.left += left.len() as u64;
             if self.terms.is_dry_run {
                 for letter in &chosen {
-                    writeln!(out, "would redrive  {}", letter.line())?;
+                    let action = if self.terms.as_json { "would_redrive" } else { "would redrive" };
+                    write_done(action, letter, self.site.clock.now(), self.terms.as_json, out)?;
                 }
                 self.so_far.redriven += chosen.len() as u64;
                 continue;

@@ -1,26 +1,69 @@
 //! `darkroom dlq show`: everything about one.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::row::{Row, age};
 use super::{Filter, in_short};
-use crate::operate::{OperateError, Site, printable};
+use crate::clock::Timestamp;
+use crate::operate::letter::{Letter, Subject};
+use crate::operate::{OperateError, Site, images, printable, write_json};
+
+/// One line of `darkroom dlq show --json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Everything<'a> {
+    #[serde(flatten)]
+    row: Row<'a>,
+    meaning: &'static str,
+    what_to_do: &'static str,
+    objects: Vec<Object<'a>>,
+    /// The event as JSON; the text where it is not JSON.
+    body: Value,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    key: &'a str,
+    record: Option<images::View<'a>>,
+}
+
+impl<'a> Everything<'a> {
+    fn of(letter: &'a Letter, now: Timestamp) -> Self {
+        let object = |subject: &'a Subject| Object {
+            key: &subject.event.key,
+            record: subject.record.as_ref().map(images::View::of),
+        };
+        let body = &letter.message.body;
+        Self {
+            row: Row::of(letter, now),
+            meaning: letter.cause.meaning(),
+            what_to_do: letter.cause.advice(),
+            objects: letter.subjects.iter().map(object).collect(),
+            body: serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.clone())),
+        }
+    }
+}
 
 /// Tells everything about one dead letter, by its id or its image's: what it means, what to do, record and event.
 ///
 /// # Errors
 /// When there is none of that id; and as [`list`](super::list).
-pub async fn show(site: &Site, id: &str, out: &mut dyn Write) -> Result<(), OperateError> {
+pub async fn show(site: &Site, id: &str, as_json: bool, out: &mut dyn Write) -> Result<(), OperateError> {
     let filter = Filter { ids: vec![id.to_owned()], ..Filter::default() };
     let letters = site.dead_letters(&filter).await?;
     if letters.is_empty() {
         return Err(OperateError::NoSuchLetter(id.to_owned()));
     }
     for letter in &letters {
+        if as_json {
+            write_json(out, &Everything::of(letter, site.clock.now()))?;
+            continue;
+        }
         let message = &letter.message;
-        let age = in_short(Duration::from_secs(site.clock.now().since(message.sent_at).as_secs()));
+        let age = in_short(age(letter, site.clock.now()));
         writeln!(out, "message     {}", message.id)?;
         writeln!(out, "sent        {}, {age} ago", message.sent_at)?;
         writeln!(out, "receives    {}", message.receive_count)?;
@@ -38,7 +81,7 @@ pub async fn show(site: &Site, id: &str, out: &mut dyn Write) -> Result<(), Oper
                 None => writeln!(out, "record      none")?,
             }
         }
-        let body = serde_json::from_str::<serde_json::Value>(&message.body);
+        let body = serde_json::from_str::<Value>(&message.body);
         writeln!(out, "\nbody        {}", body.map_or_else(|_| Ok(printable(&message.body)), |json| pretty(&json))?)?;
     }
     Ok(())

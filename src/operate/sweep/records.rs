@@ -38,7 +38,8 @@ impl Sweep<'_> {
                 Ok(())
             }
             Status::WaitingForThumbnails if self.is_stuck(record) => {
-                tracing::info!(image.id = %record.id, since = %record.updated_at, "nobody is at work on it: enqueued");
+                let action = self.action("enqueued", "would enqueue");
+                tracing::info!(image.id = %record.id, since = %record.updated_at, "nobody is at work on it: {action}");
                 self.report.images_enqueued += 1;
                 self.enqueue(&record.key, false).await
             }
@@ -65,7 +66,8 @@ impl Sweep<'_> {
                 Ok(())
             }
             Ok(_) => {
-                tracing::info!(image.id = %record.id, "its event got lost: enqueued");
+                let action = self.action("enqueued", "would enqueue");
+                tracing::info!(image.id = %record.id, "its event got lost: {action}");
                 self.report.uploads_enqueued += 1;
                 self.enqueue(&record.key, false).await
             }

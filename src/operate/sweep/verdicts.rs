@@ -64,7 +64,8 @@ impl Sweep<'_> {
             self.report.changed_meanwhile += 1;
             return Ok(());
         }
-        tracing::info!(image.id = %transition.id, message.id = message, "a dead letter without a verdict: failed");
+        let action = self.action("failed", "would fail");
+        tracing::info!(image.id = %transition.id, message.id = message, "a dead letter without a verdict: {action}");
         self.report.verdicts_written += 1;
         Ok(())
     }

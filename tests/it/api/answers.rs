@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use darkroom::config::ApiTokens;
 use darkroom::ports::ErrorKind;
 use darkroom::record::{ImageId, Reason, Status};
 use serde_json::json;
@@ -50,7 +51,8 @@ async fn a_plain_upload_url_pins_nothing() {
 #[tokio::test(start_paused = true)]
 async fn plain_uploads_can_be_switched_off() {
     let bench = Bench::with(|settings| settings.has_plain_uploads = false);
-    bench.get("/upload-url").await.expect_problem(404, "no-such-path");
+    let detail = bench.get("/upload-url").await.expect_problem(404, "no-such-path");
+    assert!(detail.contains("DARKROOM_PLAIN_UPLOADS=on"), "{detail}");
     assert_eq!(bench.call(request("POST", "/images", "")).await.status, 201);
 }
 
@@ -86,7 +88,7 @@ async fn a_wrong_request_for_an_upload_says_what_is_wrong() {
     for (body, status, slug, detail) in [
         ("hello", 400, "bad-request", "expected value"),
         ("{\"contentType\":", 400, "bad-request", "EOF"),
-        ("{\"contentLenght\":1}", 400, "bad-request", "unknown field `contentLenght`"),
+        ("{\"contentLenght\":1}", 400, "bad-request", "there is no field \"contentLenght\""),
         ("{\"contentLength\":0}", 400, "bad-request", "at least one byte"),
         ("{\"contentLength\":1000001}", 413, "upload-too-large", "1000001 bytes, the limit is 1000000"),
         ("{\"contentType\":\"image/gif\"}", 415, "unsupported-type", "not \"image/gif\""),
@@ -235,6 +237,34 @@ async fn another_method_is_answered_with_those_that_there_are() {
         answer.expect_problem(405, "method-not-allowed");
         assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_is_off_names_its_setting() {
+    let bench = Bench::new();
+    bench.published("cat").await;
+    for id in ["cat", "dog"] {
+        let answer = bench.call(request("DELETE", &format!("/images/{id}"), "")).await;
+        let detail = answer.expect_problem(405, "method-not-allowed");
+        assert_eq!(detail, "deleting is off: this server's operator turns it on with DARKROOM_ALLOW_DELETE=on");
+        assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+    }
+    for (method, path) in [("PUT", "/images/cat"), ("DELETE", "/images"), ("DELETE", "/images/cat/small")] {
+        let detail = bench.call(request(method, path, "")).await.expect_problem(405, "method-not-allowed");
+        assert!(!detail.contains("DARKROOM"), "{method} {path}: {detail}");
+    }
+    assert_eq!(bench.get("/images/cat").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_api_says_that_it_is_alive_without_a_token_and_during_an_outage() {
+    let bench = Bench::with(|settings| settings.access.tokens = ApiTokens::parse("0123456789abcdef").unwrap());
+    bench.records.fail_with(Some(ErrorKind::Unavailable));
+    bench.shutdown.cancel();
+    let answer = bench.get("/livez").await;
+    assert_eq!((answer.status, &*answer.body), (200, "alive\n"));
+    assert_eq!(bench.call(request("HEAD", "/livez", "")).await.status, 200);
+    bench.get("/readyz").await.expect_problem(404, "no-such-path");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The upload page as a browser gets it.
 
+use darkroom::recipe::Size;
+
 use super::{Bench, get, with};
 
 #[tokio::test(start_paused = true)]
@@ -17,6 +19,10 @@ async fn the_page_comes_with_a_policy_that_lets_only_its_own_files_run() {
         )
     );
     assert!(page.body.contains("data-max-bytes=\"1000000\""), "the page knows the limit");
+    assert!(page.body.contains("small (100 pixels), medium (500 pixels) and large (1000 pixels)"), "{}", page.body);
+    let others = Bench::with(|settings| settings.sizes = vec![Size { name: "icon".to_owned(), side: 64 }]);
+    let body = others.get("/").await.body;
+    assert!(body.contains(">icon (64 pixels)<") && !body.contains("{{"), "{body}");
 
     let public = Bench::with(|settings| settings.public_url = Some("https://cdn.example/t".to_owned()));
     let policy = public.get("/").await;
@@ -30,13 +36,13 @@ async fn every_file_that_the_page_names_is_served_with_its_type() {
     let page = bench.get("/").await.body;
     let mut paths: Vec<String> =
         page.split(['"', '\'']).filter(|text| text.starts_with("/page/")).map(str::to_owned).collect();
-    for module in ["page", "follow", "upload"] {
+    for module in ["page", "item", "follow", "upload"] {
         let script = bench.get(&format!("/page/{module}.js")).await.body;
         let imports =
             script.split("from \"./").skip(1).map(|rest| format!("/page/{}", rest.split('"').next().unwrap()));
         paths.extend(imports);
     }
-    assert!(paths.len() >= 6, "{paths:?}");
+    assert!(paths.len() >= 8, "{paths:?}");
     for path in paths {
         let file = bench.get(&path).await;
         let expected = match path.rsplit('.').next() {

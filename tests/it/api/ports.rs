@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,12 +18,18 @@ use darkroom::record::{Applied, ImageId, ImageRecord, Transition};
 pub(super) struct Records {
     records: Mutex<HashMap<ImageId, ImageRecord>>,
     failure: Mutex<Option<ErrorKind>>,
+    is_silent: AtomicBool,
     looks: AtomicUsize,
 }
 
 impl Records {
     pub(super) fn fail_with(&self, kind: Option<ErrorKind>) {
         *self.failure.lock().unwrap() = kind;
+    }
+
+    /// From now on no call is answered.
+    pub(super) fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn put(&self, record: ImageRecord) {
@@ -38,7 +44,10 @@ impl Records {
         self.looks.load(Ordering::Relaxed)
     }
 
-    fn call(&self, operation: Operation) -> Result<(), PortError> {
+    async fn call(&self, operation: Operation) -> Result<(), PortError> {
+        if self.is_silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         match *self.failure.lock().unwrap() {
             Some(kind) => Err(PortError::new(kind, operation)),
             None => Ok(()),
@@ -49,19 +58,19 @@ impl Records {
 #[async_trait]
 impl Catalog for Records {
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
-        self.call(Operation::CatalogCreate)?;
+        self.call(Operation::CatalogCreate).await?;
         self.put(record.clone());
         Ok(())
     }
 
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
         self.looks.fetch_add(1, Ordering::Relaxed);
-        self.call(Operation::CatalogLook)?;
+        self.call(Operation::CatalogLook).await?;
         Ok(self.records.lock().unwrap().get(id).cloned())
     }
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
-        self.call(Operation::CatalogApply)?;
+        self.call(Operation::CatalogApply).await?;
         let mut records = self.records.lock().unwrap();
         let current = records.get(&transition.id).cloned();
         if !transition.is_admitted_by(current.as_ref()) {
@@ -76,7 +85,7 @@ impl Catalog for Records {
     }
 
     async fn delete(&self, id: &ImageId, _rev: Option<u64>) -> Result<(), PortError> {
-        self.call(Operation::CatalogDelete)?;
+        self.call(Operation::CatalogDelete).await?;
         self.records.lock().unwrap().remove(id);
         Ok(())
     }

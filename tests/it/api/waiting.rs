@@ -1,9 +1,10 @@
-//! `?wait=` and entity tags: on a paused clock, so that every duration is exact.
+//! `?wait=`, `?until=` and entity tags: on a paused clock, so that every duration is exact.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use darkroom::ports::ErrorKind;
+use darkroom::record::Reason;
 use tokio::time::Instant;
 
 use super::{Answer, Bench, get, request, with};
@@ -88,6 +89,92 @@ async fn a_wait_is_cut_to_20_seconds_and_needs_its_unit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn until_final_passes_over_changes_and_ends_at_every_final_status() {
+    for path in ["/images/cat?until=final", "/images/cat?wait=20s&until=final", "/images?key=uploads%2Fcat&until=final"]
+    {
+        for is_refused in [false, true] {
+            let bench = Bench::new();
+            bench.waiting_for_upload("cat");
+            let changes = async {
+                tokio::time::sleep(5 * SECOND).await;
+                if is_refused {
+                    return bench.reject("cat", "01", Reason::Corrupt).await;
+                }
+                bench.claim("cat", "01").await;
+                tokio::time::sleep(5 * SECOND).await;
+                bench.publish("cat").await;
+            };
+            let ((took, answer), ()) = tokio::join!(timed(&bench, get(path)), changes);
+            let (expected, least) =
+                if is_refused { ("invalid_content_type", 5 * SECOND) } else { ("published", 10 * SECOND) };
+            assert_eq!(answer.json()["status"], expected, "{path}");
+            assert!((least..=least + SECOND).contains(&took), "{path}: {took:?}");
+            let (took, answer) = timed(&bench, get(path)).await;
+            assert_eq!((took, answer.status), (Duration::ZERO, 200), "{path}: it is final");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_final_ends_after_the_wait_and_knows_tags() {
+    let bench = Bench::new();
+    bench.waiting_for_upload("cat");
+    let (took, answer) = timed(&bench, get("/images/cat?until=final")).await;
+    assert_eq!((took, answer.status, answer.header("retry-after")), (20 * SECOND, 200, None));
+    let first = answer.header("etag").unwrap().to_owned();
+    let (took, answer) = timed(&bench, with(get("/images/cat?wait=3s&until=final"), "if-none-match", &first)).await;
+    assert_eq!((took, answer.status), (3 * SECOND, 304));
+
+    let change = async {
+        tokio::time::sleep(SECOND).await;
+        bench.claim("cat", "01").await;
+    };
+    let request = with(get("/images/cat?wait=3s&until=final"), "if-none-match", &first);
+    let ((took, answer), ()) = tokio::join!(timed(&bench, request), change);
+    assert_eq!((took, answer.status), (3 * SECOND, 200), "changed, and not final");
+    bench.publish("cat").await;
+    let last = tag(&bench, "/images/cat").await;
+    let (took, answer) = timed(&bench, with(get("/images/cat?until=final"), "if-none-match", &last)).await;
+    assert_eq!((took, answer.status), (Duration::ZERO, 304), "nothing more happens to it");
+    bench.get("/images/dog?until=final").await.expect_problem(404, "unknown-image");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_end_of_the_wait_is_refused() {
+    let bench = Bench::new();
+    bench.published("cat").await;
+    for path in ["/images/cat?until=", "/images?key=uploads%2Fcat&until="] {
+        for until in ["Final", "published", "20s", "final%20"] {
+            let detail = bench.get(&format!("{path}{until}")).await.expect_problem(400, "bad-request");
+            assert_eq!(detail, format!("until is change or final, not {:?}", until.replace("%20", " ")));
+        }
+    }
+    bench.get("/images/cat?until=final&until=change").await.expect_problem(400, "bad-request");
+    assert_eq!(bench.get("/images/cat?until=change").await.status, 200);
+}
+
+/// A wait says nothing of how fast the server is.
+#[test]
+fn the_measured_time_of_a_request_leaves_out_its_wait() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let scrape = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(async {
+            let bench = Bench::new();
+            bench.waiting_for_upload("cat");
+            let (took, _) = timed(&bench, get("/images/cat?wait=3s")).await;
+            assert_eq!(took, 3 * SECOND);
+        });
+    });
+    let scrape = scrape.render();
+    let sum = "darkroom_http_request_duration_seconds_sum{request=\"get_image\"}";
+    let line = scrape.lines().find_map(|line| line.strip_prefix(sum)).unwrap_or_else(|| panic!("{scrape}"));
+    assert!(line.trim().parse::<f64>().unwrap() < 0.001, "{line}");
+    assert!(scrape.contains("darkroom_http_request_duration_seconds_count{request=\"get_image\"} 1"), "{scrape}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_requests_cannot_wait_the_client_is_told_to_ask_again() {
     let bench = Bench::with(|settings| settings.max_wait = Duration::ZERO);
     bench.waiting_for_upload("cat");
@@ -96,9 +183,13 @@ async fn where_requests_cannot_wait_the_client_is_told_to_ask_again() {
     let known = with(get("/images/cat?wait=20s"), "if-none-match", answer.header("etag").unwrap());
     let (took, answer) = timed(&bench, known).await;
     assert_eq!((took, answer.status, answer.header("retry-after")), (Duration::ZERO, 304, Some("1")));
+    let (took, answer) = timed(&bench, get("/images/cat?until=final")).await;
+    assert_eq!((took, answer.status, answer.header("retry-after")), (Duration::ZERO, 200, Some("1")));
     bench.claim("cat", "01").await;
     bench.publish("cat").await;
-    assert_eq!(bench.get("/images/cat?wait=20s").await.header("retry-after"), None);
+    for path in ["/images/cat?wait=20s", "/images/cat?until=final"] {
+        assert_eq!(bench.get(path).await.header("retry-after"), None, "{path}");
+    }
 }
 
 /// A regression of old: a client that was told "not modified" kept URLs that had expired.
@@ -141,6 +232,42 @@ async fn a_wait_ends_when_the_server_shuts_down_or_its_catalog_fails() {
     };
     let ((took, answer), ()) = tokio::join!(timed(&bench, get("/images/cat?wait=20s")), shutdown);
     assert_eq!((took, answer.status), (2 * SECOND, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catalog_that_does_not_answer_is_503_within_two_seconds() {
+    let bench = Bench::with(|settings| settings.may_delete = true);
+    bench.waiting_for_upload("cat");
+    bench.records.fall_silent();
+    for (method, path) in [
+        ("GET", "/images/cat"),
+        ("GET", "/images/cat?until=final"),
+        ("GET", "/images?key=uploads%2Fcat"),
+        ("GET", "/images/cat/small"),
+        ("GET", "/upload-url"),
+        ("POST", "/images"),
+        ("DELETE", "/images/cat"),
+    ] {
+        let (took, answer) = timed(&bench, request(method, path, "")).await;
+        answer.expect_problem(503, "unavailable");
+        assert!(took <= 2 * SECOND, "{method} {path}: {took:?}");
+    }
+    let (took, answer) = timed(&bench, get("/livez")).await;
+    assert_eq!((took, answer.status), (Duration::ZERO, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catalog_that_falls_silent_ends_a_wait_within_two_seconds() {
+    let bench = Bench::new();
+    bench.waiting_for_upload("cat");
+    let silence = async {
+        tokio::time::sleep(5 * SECOND).await;
+        bench.records.fall_silent();
+    };
+    let ((took, answer), ()) = tokio::join!(timed(&bench, get("/images/cat?until=final")), silence);
+    answer.expect_problem(503, "unavailable");
+    // Up to a second passes between two calls.
+    assert!((5 * SECOND..=8 * SECOND).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,8 +70,35 @@ async fn dead_letters_are_listed_shown_redriven_and_dropped() {
     assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
     let dropped = printed(&deployment, &["dlq", "drop", "--yes", "--reason", "unreadable"]).await;
     assert!(dropped.ends_with("dropped 25\n"), "{dropped}");
-    assert_eq!(printed(&deployment, &["dlq", "list"]).await, "");
+    assert_eq!(printed(&deployment, &["dlq", "list"]).await, "no dead letters\n");
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn images_are_listed_and_shown() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
+    assert_eq!(printed(&deployment, &["images", "list"]).await, "no images\n");
+    let now = SystemClock.now();
+    for name in ["cat", "dog"] {
+        let id = ImageId::parse(name).unwrap();
+        let record = ImageRecord::waiting_for_upload(id, format!("{PREFIX}{name}"), now, now);
+        deployment.catalog.create(&record).await.unwrap();
+    }
+    let waiting = ["images", "list", "--json", "--status", "waiting_for_upload", "--since", "1h"];
+    let list = printed(&deployment, &waiting).await;
+    let mut keys: Vec<String> = list
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["key"].as_str().unwrap().to_owned())
+        .collect();
+    keys.sort();
+    assert_eq!(keys, ["uploads/cat", "uploads/dog"]);
+    assert_eq!(printed(&deployment, &["images", "list", "--status", "published"]).await, "no images\n");
+    // Neither the queue nor the dead letters are needed.
+    let settings = [("DARKROOM_QUEUE_URL", ""), ("DARKROOM_DLQ_URL", "")];
+    let shown = deployment.command(&["images", "show", "cat"], &settings).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("status      waiting_for_upload\n"), "{shown:?}");
+    assert_eq!(run(&deployment, &["images", "show", "cow"]).await.status.code(), Some(1));
 }
 
 #[tokio::test]
@@ -90,9 +117,11 @@ async fn a_sweep_repairs_what_got_lost() {
 
     let would = printed(&deployment, &["sweep", "--dry-run"]).await;
     let done = printed(&deployment, &["sweep"]).await;
-    assert_eq!(would, format!("dry run: nothing is changed\n{done}"));
-    let counts: Vec<&str> = done.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(counts, ["2", "1", "1", "0", "0", "1", "0", "0", "0", "0", "0", "0", "0"], "{done}");
+    let counts = |report: &str| -> Vec<String> {
+        report.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(counts(would.strip_prefix("dry run: nothing is changed\n").unwrap()), counts(&done), "{would}");
+    assert_eq!(counts(&done), ["2", "1", "1", "0", "0", "1", "0", "0", "0", "0", "0", "0", "0"], "{done}");
     assert_eq!(deployment.record(&ImageId::parse("never").unwrap()).await, None);
     deployment.expect(&dead, Status::Failed).await;
 
@@ -188,7 +217,7 @@ async fn a_backfill_publishes_what_was_there_before() {
     }
     deployment.put("old/readme.txt", b"a text").await;
     let would = printed(&deployment, &["backfill", "--dry-run", "--prefix", "uploads/old/"]).await;
-    assert!(would.contains("enqueued                                 31\n"), "{would}");
+    assert!(would.contains("\nwould enqueue 31 of 31 up to "), "{would}");
     let misused = run(&deployment, &["backfill", "--prefix", "elsewhere/"]).await;
     assert_eq!(misused.status.code(), Some(2), "{misused:?}");
 

@@ -53,6 +53,7 @@ macro_rules! for_each_catalog_case {
             a_record_of_a_newer_schema_admits_nothing,
             a_reason_that_older_builds_do_not_know_is_left_to_newer_ones,
             a_scan_gives_every_record,
+            a_scan_goes_on_after_a_page_of_a_thousand,
             delete_may_be_repeated,
         }
     };

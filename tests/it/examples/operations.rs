@@ -74,3 +74,40 @@ async fn objects_are_backfilled_as_operations_says() {
     crate::process::until("all are published", async || site.count(is_published) == 2).await;
     darkroom.stop().await;
 }
+
+#[tokio::test]
+async fn a_backup_is_made_and_restored_as_operations_says() {
+    let site = Site::new();
+    let darkroom = site.start("local").await;
+    let published = site.upload(&images::jpeg(64, 48)).await;
+    site.expect_published(&published).await;
+    darkroom.stop().await;
+    let data = site.data().display().to_string();
+    let script = text_of(DOCUMENT, "The data directory", "sh");
+    let environment = [("DARKROOM_BACKEND", "local"), ("DARKROOM_DIR", &*data)];
+    let printed = run(&script, site.dir.path(), &environment).await;
+    assert!(printed.contains("directory  ok"), "{printed}");
+    assert!(!printed.contains("changed its mode"), "the backup kept the modes: {printed}");
+    let restored = site.dir.path().join("restored");
+    let key = |dir: &Path| std::fs::read(dir.join("signing.key")).unwrap();
+    assert_eq!(key(&restored), key(&site.data()));
+    let id = darkroom::record::ImageId::parse(&published).unwrap();
+    let record = ports(&restored).catalog.look(&id).await.unwrap().unwrap();
+    assert_eq!(record.status, darkroom::record::Status::Published);
+    assert!(ports(&restored).uploads.get(&record.key, None, 1 << 20).await.is_ok());
+}
+
+#[tokio::test]
+async fn images_are_listed_as_operations_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = darkroom::clock::Clock::now(&SystemClock);
+    let id = darkroom::record::ImageId::parse("cat").unwrap();
+    let record = darkroom::record::ImageRecord::waiting_for_upload(id, "uploads/cat".to_owned(), now, now);
+    ports(dir.path()).catalog.create(&record).await.unwrap();
+    let script = text_of(DOCUMENT, "Images", "sh").replace("show ID", "show cat");
+    let data = dir.path().display().to_string();
+    let printed = run(&script, dir.path(), &[("DARKROOM_BACKEND", "local"), ("DARKROOM_DIR", &data)]).await;
+    for line in ["cat  ", "no images\n", "{\"id\":\"cat\"", "key         uploads/cat\n"] {
+        assert!(printed.contains(line), "{line:?} is missing:\n{printed}");
+    }
+}

@@ -26,9 +26,17 @@ async fn nginx(dir: &Path, api: &str, port: u16) -> Option<Child> {
          -addext subjectAltName=DNS:{NAME} -keyout key.pem -out certificate.pem"
     );
     run(&certificate, dir, &[]).await;
-    let location = text_of("docs/OPERATIONS.md", "Who may call", "nginx").replace("127.0.0.1:8080", api);
-    assert!(location.contains(&format!("proxy_pass http://{api};")), "{location}");
     let here = dir.display();
+    let server = text_of("docs/OPERATIONS.md", "Who may call", "nginx")
+        .replace("127.0.0.1:8080", api)
+        .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
+        .replace("/etc/ssl/photos.example", &here.to_string())
+        .replace("photos.example", NAME);
+    for part in
+        [format!("proxy_pass http://{api};"), format!("listen 127.0.0.1:{port} ssl;"), format!("{here}/key.pem;")]
+    {
+        assert!(server.contains(&part), "{part:?}: {server}");
+    }
     let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|kind| format!("{kind}_temp_path {here}/nginx_{kind};\n"))
@@ -36,8 +44,7 @@ async fn nginx(dir: &Path, api: &str, port: u16) -> Option<Child> {
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let config = format!(
         "{user}daemon off;\nmaster_process off;\npid {here}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\
-         server {{\nlisten 127.0.0.1:{port} ssl;\nserver_name {NAME};\nssl_certificate {here}/certificate.pem;\n\
-         ssl_certificate_key {here}/key.pem;\n{location}}}\n}}\n"
+         {server}}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), config).unwrap();
     let mut command = Command::new("nginx");

@@ -12,10 +12,10 @@ use super::Site;
 use crate::images;
 
 /// Runs `darkroom local`, which cannot begin.
-async fn refusal(site: &Site, data: &Path) -> Output {
+async fn refusal(site: &Site, data: &Path, code: i32) -> Output {
     let mut command = site.command("local");
     let output = command.env("DARKROOM_DIR", data).env("DARKROOM_ADMIN_LISTEN", "127.0.0.1:0").output().await.unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     output
 }
 
@@ -28,7 +28,7 @@ async fn a_port_in_use_is_named() {
     let site = Site::new();
     let address = site.api.strip_prefix("http://").unwrap();
     let _taken = TcpListener::bind(address).unwrap();
-    let told = printed(&refusal(&site, &site.data()).await);
+    let told = printed(&refusal(&site, &site.data(), 1).await);
     assert!(told.contains(address) && told.contains("DARKROOM_LISTEN") && told.contains("in use"), "{told}");
 }
 
@@ -36,7 +36,7 @@ async fn a_port_in_use_is_named() {
 async fn a_directory_without_rights_is_named() {
     let site = Site::new();
     // Nobody may make a directory there, root included.
-    let told = printed(&refusal(&site, Path::new("/sys/darkroom")).await);
+    let told = printed(&refusal(&site, Path::new("/sys/darkroom"), 2).await);
     assert!(told.contains("/sys/darkroom") && told.contains("DARKROOM_DIR"), "{told}");
 }
 
@@ -46,14 +46,14 @@ async fn a_damaged_database_and_a_newer_one_are_named_and_left_alone() {
     let database = site.data().join("darkroom.db");
     std::fs::create_dir(site.data()).unwrap();
     std::fs::write(&database, "this is no database, by any means").unwrap();
-    let told = printed(&refusal(&site, &site.data()).await);
+    let told = printed(&refusal(&site, &site.data(), 1).await);
     assert!(told.contains(database.to_str().unwrap()), "{told}");
     assert_eq!(std::fs::read(&database).unwrap(), b"this is no database, by any means");
 
     std::fs::remove_file(&database).unwrap();
     site.start("local").await.stop().await;
     rusqlite::Connection::open(&database).unwrap().pragma_update(None, "user_version", 7).unwrap();
-    let told = printed(&refusal(&site, &site.data()).await);
+    let told = printed(&refusal(&site, &site.data(), 2).await);
     assert!(told.contains(database.to_str().unwrap()) && told.contains("newer darkroom"), "{told}");
 }
 

@@ -24,6 +24,7 @@ fn all() -> BackfillTerms {
         rate: 1000,
         waits: false,
         is_dry_run: false,
+        as_json: false,
     }
 }
 
@@ -283,7 +284,7 @@ async fn waiting_tells_what_became_of_each() {
     let (ended, ()) = tokio::join!(backfill::backfill(&site, &terms, &mut progress, &mut out, &mut report), work);
     ended.unwrap();
     assert!(!report.is_all_well());
-    let text = report.to_string();
+    let text = report.table(&terms);
     let told = text.split("what became of those enqueued:\n").nth(1).unwrap();
     let expected = [
         ("failed: source_missing", "1"),

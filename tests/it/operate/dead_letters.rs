@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use darkroom::event::ObjectCreated;
-use darkroom::operate::dead_letters::{self, Filter, RedriveTerms, Redriven, show};
+use darkroom::operate::dead_letters::{self, DropTerms, Filter, RedriveTerms, Redriven, show};
 use darkroom::operate::progress::Progress;
 use darkroom::operate::{OperateError, Site};
 use darkroom::ports::ErrorKind;
@@ -15,7 +15,7 @@ use super::{HIDDEN, after_a_bad_day, listed, of_cause, seen};
 use crate::images;
 use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
-const ALL: RedriveTerms = RedriveTerms { rate: 1000, is_dry_run: false };
+const ALL: RedriveTerms = RedriveTerms { rate: 1000, is_dry_run: false, as_json: false };
 
 async fn redrive(world: &World, filter: &Filter, terms: RedriveTerms) -> (Redriven, String) {
     let mut out = Vec::new();
@@ -26,7 +26,7 @@ async fn redrive(world: &World, filter: &Filter, terms: RedriveTerms) -> (Redriv
 /// Drops what the filter admits, when asked with that answer.
 async fn drop(world: &World, filter: &Filter, answer: bool) -> (u64, String) {
     let mut out = Vec::new();
-    let dropped = dead_letters::drop(&seen(world), filter, &mut |_| Ok(answer), &mut out).await;
+    let dropped = dead_letters::drop(&seen(world), filter, DropTerms::default(), &mut |_| Ok(answer), &mut out).await;
     (dropped.unwrap(), String::from_utf8(out).unwrap())
 }
 
@@ -93,7 +93,7 @@ async fn show_tells_the_record_the_error_and_what_to_do() {
         .to_owned();
     for id in [&*message, ids[0].as_str()] {
         let mut out = Vec::new();
-        show(&seen(&world), id, &mut out).await.unwrap();
+        show(&seen(&world), id, false, &mut out).await.unwrap();
         let out = String::from_utf8(out).unwrap();
         for part in
             [&*message, "unavailable: a service", "redrive it", "objects.get: damaged", "\"status\": \"failed\"", "Put"]
@@ -102,7 +102,7 @@ async fn show_tells_the_record_the_error_and_what_to_do() {
         }
         assert!(!out.contains("uploads/dog"), "{out}");
     }
-    let missing = show(&seen(&world), "nobody", &mut io::sink()).await.unwrap_err();
+    let missing = show(&seen(&world), "nobody", false, &mut io::sink()).await.unwrap_err();
     assert!(matches!(missing, OperateError::NoSuchLetter(id) if id == "nobody"));
     world.finish_with_dead_letters(2).await;
 }
@@ -152,7 +152,7 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
     assert_eq!(rows[0]["error"], "an event of bucket \"elsewhere\"");
     assert_eq!(listed(&site, &of_cause("other_bucket")).await.len(), 2);
     let mut out = Vec::new();
-    show(&site, rows[0]["id"].as_str().unwrap(), &mut out).await.unwrap();
+    show(&site, rows[0]["id"].as_str().unwrap(), false, &mut out).await.unwrap();
     let out = String::from_utf8(out).unwrap();
     for part in ["elsewhere; DARKROOM_UPLOAD_BUCKET is photos", "set DARKROOM_UPLOAD_BUCKET to the event's bucket"] {
         assert!(out.contains(part), "{part} is missing: {out}");
@@ -193,7 +193,7 @@ async fn an_empty_queue_of_dead_letters_is_no_error() {
     let world = World::new().await;
     assert!(listed(&seen(&world), &Filter::default()).await.is_empty());
     assert_eq!(redrive(&world, &Filter::default(), ALL).await.0, Redriven::default());
-    assert_eq!(drop(&world, &Filter::default(), true).await, (0, String::new()));
+    assert_eq!(drop(&world, &Filter::default(), true).await, (0, "nothing to drop\n".to_owned()));
     world.finish().await;
 }
 
@@ -249,7 +249,7 @@ async fn a_redrive_that_fails_half_way_is_simply_repeated() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_back_does_not_keep_a_redrive_running() {
     let (world, _) = after_a_bad_day(&[], 30).await;
-    let slowly = RedriveTerms { rate: 1, is_dry_run: false };
+    let slowly = RedriveTerms { rate: 1, is_dry_run: false, as_json: false };
     let (done, _) = redrive(&world, &of_cause("unreadable"), slowly).await;
     assert_eq!(done.redriven, 30);
     world.run_until_idle().await;
@@ -265,7 +265,7 @@ async fn a_redrive_keeps_to_its_rate_and_shows_its_progress_on_a_terminal_alone(
     let started = Instant::now();
     let (mut terminal, mut out) = (Vec::new(), Vec::new());
     let mut progress = Progress::on(Some(&mut terminal));
-    let terms = RedriveTerms { rate: 10, is_dry_run: false };
+    let terms = RedriveTerms { rate: 10, is_dry_run: false, as_json: false };
     dead_letters::redrive(&seen(&world), &of_cause("unreadable"), terms, &mut progress, &mut out).await.unwrap();
     std::mem::drop(progress);
     let took = started.elapsed().as_secs_f64();
@@ -300,7 +300,10 @@ async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
         std::mem::drop(sending);
         Ok(true)
     };
-    let dropped = dead_letters::drop(&seen(&world), &of_cause("unreadable"), &mut confirm, &mut out).await.unwrap();
+    let dropped =
+        dead_letters::drop(&seen(&world), &of_cause("unreadable"), DropTerms::default(), &mut confirm, &mut out)
+            .await
+            .unwrap();
     let told = String::from_utf8(out).unwrap();
     assert_eq!((dropped, told.matches("dropped  ").count()), (3, 3), "{told}");
     assert_eq!(asked, "drop 3 dead letters for good?");
@@ -329,7 +332,7 @@ async fn a_dead_letter_without_a_record_is_found_by_its_images_id() {
     world.ports.dead_letters.send(&darkroom::event::notification(&event, "")).await.unwrap();
     let id = ImageId::of_key(PREFIX, &event.key).unwrap();
     let mut out = Vec::new();
-    show(&seen(&world), id.as_str(), &mut out).await.unwrap();
+    show(&seen(&world), id.as_str(), false, &mut out).await.unwrap();
     let out = String::from_utf8(out).unwrap();
     assert!(out.contains("record      none") && out.contains("unfinished"), "{out}");
     drop(&world, &Filter::default(), true).await;

@@ -48,4 +48,5 @@ calls! {
     CatalogCreate => CatalogCreate,
     CatalogLook => CatalogLook,
     CatalogApply => CatalogApply,
+    CatalogScan => CatalogScan,
 }

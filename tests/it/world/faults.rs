@@ -385,7 +385,7 @@ impl Catalog for FaultyCatalog {
     }
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
-        self.inner.scan(next).await
+        self.faults.call(Call::CatalogScan, self.inner.scan(next)).await
     }
 
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {

@@ -27,7 +27,7 @@ pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> 
         .set_if_none_match(terms.is_single_use.then(|| "*".to_owned()))
         .presigned(valid(signed_at, terms.expires_in).map_err(|error| invalid(error.into()))?)
         .await
-        .map_err(|error| errors::port_error(OPERATION, error))?;
+        .map_err(|error| errors::port_error(OPERATION, &error))?;
     let headers = signed
         .headers()
         .filter(|(name, _)| !SET_BY_CLIENTS.contains(&name.to_ascii_lowercase().as_str()))
@@ -48,7 +48,7 @@ pub(super) async fn download(
         valid(signed_at, valid_for).map_err(|error| PortError::with_source(ErrorKind::Invalid, OPERATION, error))?;
     let expires_at = aws_sdk_s3::primitives::DateTime::from_secs(signed_at.plus(valid_for).as_secs());
     let get = get.response_cache_control("private").response_expires(expires_at);
-    let signed = get.presigned(valid).await.map_err(|error| errors::port_error(OPERATION, error))?;
+    let signed = get.presigned(valid).await.map_err(|error| errors::port_error(OPERATION, &error))?;
     Ok(signed.uri().to_owned())
 }
 

@@ -107,18 +107,42 @@ pub(crate) async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
         image.catalog.create(&record).await.unwrap();
         expected.push(record);
     }
-    let mut scanned = Vec::new();
-    let mut next = None;
-    loop {
-        let page = image.catalog.scan(next.as_deref()).await.unwrap();
-        scanned.extend(page.records);
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
-    }
+    let mut scanned: Vec<_> = pages(&image).await.concat();
     scanned.sort_by(|one, two| one.id.cmp(&two.id));
     assert_eq!(scanned, expected);
+}
+
+/// Every page of a scan.
+async fn pages(image: &Image) -> Vec<Vec<ImageRecord>> {
+    let (mut pages, mut next) = (Vec::new(), None);
+    loop {
+        let page = image.catalog.scan(next.as_deref()).await.unwrap();
+        pages.push(page.records);
+        next = page.next;
+        if next.is_none() {
+            return pages;
+        }
+    }
+}
+
+pub(crate) async fn a_scan_goes_on_after_a_page_of_a_thousand(fixture: &dyn Fixture) {
+    let image = Image::new(fixture).await;
+    let record = |number| ImageRecord { id: ImageId::parse(&format!("image-{number:04}")).unwrap(), ..image.blank() };
+    let records: Vec<_> = (0..1001).map(record).collect();
+    for some in records[..999].chunks(50) {
+        let created = join_all(some.iter().map(|record| image.catalog.create(record))).await;
+        assert!(created.iter().all(Result::is_ok), "{created:?}");
+    }
+    for count in [999, 1000, 1001] {
+        if count > 999 {
+            image.catalog.create(&records[count - 1]).await.unwrap();
+        }
+        let pages = pages(&image).await;
+        assert!(pages.iter().all(|page| page.len() <= 1000), "{:?}", pages.iter().map(Vec::len).collect::<Vec<_>>());
+        let mut scanned = pages.concat();
+        scanned.sort_by(|one, two| one.id.cmp(&two.id));
+        assert!(scanned == records[..count], "{count} records, {} scanned", scanned.len());
+    }
 }
 
 pub(crate) async fn delete_may_be_repeated(fixture: &dyn Fixture) {

@@ -1,0 +1,153 @@
+// One file or image of the list, from the upload to its thumbnails.
+
+import { follow, isFinal, lanes } from "./follow.js";
+import { linkTo } from "./saved.js";
+import { Stopped, askForUpload, isUsable, put, typeOf } from "./upload.js";
+import { bytesInWords, reasonInWords, statusInWords, uploadInWords } from "./words.js";
+
+const inUploadLane = lanes(2);
+const template = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
+
+/**
+ * `state`: queued, uploading, waiting, ready, refused, stopped. `file` is null where only the image is known: after a
+ * reload, or when the page was opened by a link. `id` is that of the stored image.
+ *
+ * `list` has the `limits` of the server, and hears of each `changed(item)` and `removed(item)`.
+ */
+export class Item {
+  constructor({ name, size = null, file = null, id = null }, list) {
+    Object.assign(this, { name, size, file, id, list });
+    this.state = "queued";
+    this.words = "";
+    this.upload = null;
+    this.isStored = id !== null;
+    this.isWaitingForNetwork = false;
+    /** Whether it was shown before a reload as it is now. */
+    this.isOldNews = file === null;
+    this.cancelled = new AbortController();
+    this.element = template("item");
+    this.part(".name").textContent = name;
+    this.part(".size").textContent = size === null ? "" : bytesInWords(size);
+    this.part("progress").setAttribute("aria-label", `Progress of ${name}`);
+    this.part(".link").setAttribute("aria-label", `Link to ${name}`);
+    for (const [button, act] of [[".retry", () => this.retry()], [".cancel", () => this.cancel()]]) {
+      this.part(button).setAttribute("aria-label", `${this.part(button).textContent} ${name}`);
+      this.part(button).addEventListener("click", act);
+    }
+  }
+
+  /** What a reload needs to show the item again. */
+  get entry() {
+    const { name, size, id, state, words } = this;
+    return { name, size, id, state, words };
+  }
+
+  part(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  /** Shows a state; `progress` is 0 to 1, or null while there is no telling. */
+  show(state, words, { progress = null, canRetry = false } = {}) {
+    const isNews = state !== this.state || state === "stopped";
+    [this.state, this.words] = [state, words];
+    this.element.dataset.state = state;
+    this.part(".words").textContent = words;
+    const bar = this.part("progress");
+    bar.hidden = !["uploading", "waiting"].includes(state);
+    if (progress === null) bar.removeAttribute("value");
+    else bar.value = progress;
+    this.part(".retry").hidden = !canRetry;
+    const canCancel = ["queued", "uploading", "stopped"].includes(state) || (state === "waiting" && this.file === null);
+    this.part(".cancel").hidden = !canCancel;
+    this.part(".link").hidden = this.id === null;
+    if (this.id !== null) this.part(".link").href = linkTo(this.id);
+    if (isNews) this.list.changed(this);
+  }
+
+  /** Takes the file all the way; every end is shown, none is thrown. */
+  async run() {
+    try {
+      if (!this.isStored) await inUploadLane(() => this.send());
+      await this.follow();
+    } catch (error) {
+      if (this.cancelled.signal.aborted) return;
+      const { message, canRetry, isNetwork } = error instanceof Stopped ? error : new Stopped(String(error));
+      this.isWaitingForNetwork = isNetwork;
+      this.show(canRetry ? "stopped" : "refused", message, { canRetry });
+    }
+  }
+
+  async send() {
+    const { limits } = this.list;
+    this.cancelled.signal.throwIfAborted();
+    this.show("uploading", "Looking at the file");
+    if (this.file.size > limits.maxBytes) throw new Stopped(reasonInWords("too_many_bytes", limits));
+    const contentType = await typeOf(this.file);
+    if (this.file.size === 0) throw new Stopped(reasonInWords("empty", limits));
+    if (contentType === null) throw new Stopped(reasonInWords("unsupported_type", limits));
+    if (!isUsable(this.upload)) this.upload = await askForUpload(this.file, contentType, this.cancelled.signal);
+    this.show("uploading", "Uploading", { progress: 0 });
+    const onProgress = (part) => {
+      this.show("uploading", uploadInWords(part), { progress: part });
+    };
+    await put(this.file, this.upload, onProgress, this.cancelled.signal);
+    [this.id, this.isStored] = [this.upload.id, true];
+  }
+
+  async follow() {
+    const { limits } = this.list;
+    this.show("waiting", statusInWords({ status: "waiting_for_upload" }, limits));
+    const image = await follow(this.id, {
+      onImage: (image) => {
+        if (!isFinal(image)) this.isOldNews = false;
+        this.show("waiting", statusInWords(image, limits));
+      },
+      onTrouble: () => this.show("waiting", "The server cannot be reached. Still trying."),
+      signal: this.cancelled.signal,
+    });
+    if (this.size === null && image.original) {
+      this.size = image.original.bytes;
+      this.part(".size").textContent = bytesInWords(this.size);
+    }
+    if (image.status === "published") {
+      this.showThumbnails(image);
+      this.show("ready", statusInWords(image, limits));
+    } else {
+      // What failed through no fault of the file may be uploaded again, as a new image.
+      const canRetry = image.status === "failed" && this.file !== null;
+      if (canRetry) [this.upload, this.isStored] = [null, false];
+      throw new Stopped(statusInWords(image, limits), { canRetry });
+    }
+  }
+
+  showThumbnails(image) {
+    const list = this.part(".thumbnails");
+    list.replaceChildren(...Object.entries(image.thumbnails).map(([name, thumbnail]) => {
+      const entry = template("thumbnail");
+      const picture = entry.querySelector("img");
+      Object.assign(picture, { src: thumbnail.url, width: thumbnail.width, height: thumbnail.height });
+      picture.alt = `${this.name}, ${name} thumbnail`;
+      entry.querySelector("a").href = thumbnail.url;
+      const pixels = `${thumbnail.width} × ${thumbnail.height}`;
+      entry.querySelector("strong").textContent = name;
+      entry.querySelector("span").textContent = `${pixels}, ${bytesInWords(thumbnail.bytes)}`;
+      return entry;
+    }));
+    list.setAttribute("aria-label", `Thumbnails of ${this.name}`);
+    list.hidden = false;
+  }
+
+  retry() {
+    this.isWaitingForNetwork = false;
+    if (!this.isStored) this.id = null;
+    this.show("queued", "Waiting to be uploaded");
+    this.element.focus();
+    return this.run();
+  }
+
+  cancel() {
+    this.cancelled.abort();
+    this.list.removed(this);
+    document.getElementById("uploads-title").focus();
+  }
+}

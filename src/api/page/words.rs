@@ -1,0 +1,52 @@
+//! What the page says of the settings: the sizes of the thumbnails, and commands that can be pasted into a shell.
+
+use super::super::ApiSettings;
+use crate::recipe::Size;
+
+/// Where the page's script puts the address under which the page was opened.
+const ORIGIN: &str = "<span class=\"origin\"></span>";
+
+/// The sizes in words: `small (100 pixels), medium (500 pixels) and large (1000 pixels)`.
+pub(super) fn sizes(sizes: &[Size]) -> String {
+    let mut words = sizes.iter().map(|Size { name, side }| format!("{name} ({side} pixels)")).collect::<Vec<_>>();
+    let last = words.pop().unwrap_or_default();
+    if words.is_empty() { last } else { format!("{} and {last}", words.join(", ")) }
+}
+
+/// Commands that upload `photo.jpg` and wait for its thumbnails, as HTML. They ask for no more than this server does.
+pub(super) fn commands(settings: &ApiSettings) -> String {
+    let (token, header) = if settings.access.tokens.is_empty() {
+        ("", "")
+    } else {
+        ("TOKEN='a token of this server'\n", " -H \"Authorization: Bearer $TOKEN\"")
+    };
+    let body =
+        if settings.requires_content_length { " -d \"{\\\"contentLength\\\": $(wc -c <photo.jpg)}\"" } else { "" };
+    let commands = format!(
+        r#"{token}curl -sSf -X POST{header}{body} ORIGIN/images -o upload.json
+curl -sSf -T photo.jpg -H 'If-None-Match: *' "$(jq -r .uploadUrl upload.json)"
+image="ORIGIN/images/$(jq -r .id upload.json)"
+while curl -sSf{header} "$image?until=final" -o image.json &&
+  jq -e '.status | startswith("waiting")' image.json >/dev/null
+do sleep 1; done
+jq . image.json"#
+    );
+    let escaped = commands.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    escaped.replace("ORIGIN", ORIGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_listed_as_people_list_them() {
+        let of = |names: &[&str]| {
+            let size = |name: &&str| Size { name: (*name).to_owned(), side: 100 };
+            sizes(&names.iter().map(size).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&["a"]), "a (100 pixels)");
+        assert_eq!(of(&["a", "b"]), "a (100 pixels) and b (100 pixels)");
+        assert_eq!(of(&["a", "b", "c"]), "a (100 pixels), b (100 pixels) and c (100 pixels)");
+    }
+}

@@ -1,0 +1,50 @@
+//! Reads values of arguments; each error says what the value must be.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// An age with a unit.
+pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|_| text.ends_with(|c: char| c.is_ascii_alphabetic()))
+        .ok_or("must be an age with a unit, such as 30m or 2h")
+}
+
+/// A whole number within a range.
+pub(super) fn number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: std::str::FromStr + PartialOrd + std::fmt::Display + Clone + Send + Sync,
+{
+    move |text| {
+        let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let value = text.parse().ok().filter(|value| is_plain && range.contains(value));
+        value.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_whole_and_within_their_range() {
+        let numbers = number(1..=1000_u32);
+        for (text, value) in
+            [("0", None), ("1", Some(1)), ("2", Some(2)), ("999", Some(999)), ("1000", Some(1000)), ("1001", None)]
+        {
+            assert_eq!(numbers(text).ok(), value, "{text}");
+        }
+        for text in ["", "x", "+1", "-1", "1.0", " 1", "99999999999"] {
+            assert_eq!(numbers(text).unwrap_err(), "must be a whole number from 1 to 1000", "{text}");
+        }
+    }
+
+    #[test]
+    fn an_age_has_a_unit() {
+        assert_eq!(age("2h"), Ok(Duration::from_hours(2)));
+        for text in ["", "2", "0", "x", "-2h", "2 parsecs"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// The page of examples/browser in a real browser, on an origin of its own beside the API.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { keepScreenshot, photographs, startBrowser } from "./browser.mjs";
+import { root, startDarkroom } from "./darkroom.mjs";
+
+/** How long an upload may take to its thumbnails on a busy machine: darkroom is a debug build here. */
+const PATIENCE_MS = 120_000;
+const MAX_BYTES = 256 * 1024;
+
+const folder = join(root, ".scratch/examples/browser");
+
+let darkroom;
+let browser;
+let site;
+let photo;
+
+before(async () => {
+  await build();
+  [site, browser] = await Promise.all([serve(folder), startBrowser()]);
+  darkroom = await startDarkroom({ DARKROOM_MAX_BYTES: `${MAX_BYTES / 1024}KiB`, DARKROOM_CORS_ORIGINS: site.origin });
+  [photo] = await photographs(browser, [{ name: "evening.jpg", width: 800, height: 600 }]);
+  assert.ok(photo.buffer.length < MAX_BYTES);
+});
+
+after(async () => {
+  await browser?.close();
+  await darkroom?.stop();
+  site?.server.close();
+});
+
+/** As the README says, in a copy without what an earlier build left. */
+async function build() {
+  const isSource = (path) => !/\/(node_modules|dist)$/.test(path);
+  await rm(folder, { recursive: true, force: true });
+  await cp(join(root, "examples/browser"), folder, { recursive: true, filter: isSource });
+  for (const args of [["ci"], ["run", "build"]]) await promisify(execFile)("npm", args, { cwd: folder });
+}
+
+/** Serves the page's files on a free port. */
+async function serve(dir) {
+  const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+  const server = createServer(async ({ url }, response) => {
+    const path = new URL(url, "http://localhost").pathname.replace(/\/$/, "/index.html");
+    try {
+      const content = await readFile(join(dir, path));
+      response.writeHead(200, { "content-type": types[extname(path)] ?? "application/octet-stream" }).end(content);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, origin: `http://127.0.0.1:${server.address().port}` };
+}
+
+/** A test with a page of its own; a script error on the page fails it. */
+function pageTest(name, body) {
+  test(name, { timeout: 4 * PATIENCE_MS }, async () => {
+    const context = await browser.newContext({ viewport: { width: 1000, height: 900 } });
+    context.setDefaultTimeout(PATIENCE_MS);
+    const page = await context.newPage();
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    await page.goto(`${site.origin}/?api=${darkroom.url}`);
+    await body(page);
+    await context.close();
+    assert.deepEqual(errors, []);
+  });
+}
+
+async function upload(page, ...files) {
+  await page.locator("input.uppy-Dashboard-input[type=file]").first().setInputFiles(files);
+  await page.locator(".uppy-StatusBar-actionBtn--upload").click();
+}
+
+const resultOf = (page, name) => page.locator("#results li").filter({ hasText: name });
+
+async function expectResult(page, name, status, text) {
+  const result = resultOf(page, name).and(page.locator(`[data-status=${status}]`));
+  await result.waitFor();
+  assert.equal(await result.locator("p").textContent(), text);
+}
+
+const named = (name, buffer) => ({ name, mimeType: "image/jpeg", buffer });
+const ofLength = (bytes) => Buffer.concat([photo.buffer, Buffer.alloc(bytes - photo.buffer.length)]);
+
+/** Answers the next request that matches in place of the API. Returns the arrival times of all that match. */
+async function answerFirst(page, method, path, status, body) {
+  const times = [];
+  const headers = {
+    "access-control-allow-origin": site.origin,
+    "access-control-expose-headers": "retry-after",
+    "retry-after": "1",
+  };
+  await page.route((url) => path.test(url.pathname), (route) => {
+    if (route.request().method() !== method) return route.fallback();
+    times.push(performance.now());
+    return times.length === 1 ? route.fulfill({ status, headers, json: body }) : route.fallback();
+  });
+  return times;
+}
+
+pageTest("a photograph that Uppy uploads gets its thumbnails", async (page) => {
+  await upload(page, photo);
+  await expectResult(page, photo.name, "published", photo.name);
+  const sizes = await resultOf(page, photo.name).locator("img").evaluateAll((images) => Promise.all(
+    images.map((image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight])),
+  ));
+  assert.deepEqual(sizes, [[100, 75], [500, 375], [800, 600]]);
+  await keepScreenshot(page, "uppy");
+});
+
+pageTest("a file that is refused shows its reason, and the others go on", async (page) => {
+  await upload(page, named("notes.jpg", Buffer.from("This is a text, whatever its name says.")), photo);
+  await expectResult(page, "notes.jpg", "invalid_content_type", "notes.jpg: invalid_content_type, unsupported_type");
+  await expectResult(page, photo.name, "published", photo.name);
+});
+
+pageTest("a file is as large as the limit at most", async (page) => {
+  await upload(page, named("smaller.jpg", ofLength(MAX_BYTES - 1)), named("largest.jpg", ofLength(MAX_BYTES)));
+  await expectResult(page, "smaller.jpg", "published", "smaller.jpg");
+  await expectResult(page, "largest.jpg", "published", "largest.jpg");
+  await page.reload();
+  await upload(page, named("huge.jpg", ofLength(MAX_BYTES + 1)));
+  const detail = `contentLength is ${MAX_BYTES + 1} bytes, the limit is ${MAX_BYTES}`;
+  await expectResult(page, "huge.jpg", "error", `huge.jpg: ${detail}`);
+});
+
+pageTest("503 is tried again when the answer says", async (page) => {
+  const problem = { detail: "try again in a few seconds" };
+  const created = await answerFirst(page, "POST", /^\/images$/, 503, problem);
+  const asked = await answerFirst(page, "GET", /^\/images\//, 503, problem);
+  await upload(page, photo);
+  await expectResult(page, photo.name, "published", photo.name);
+  for (const [first, second] of [created, asked]) assert.ok(second - first >= 950, `${second - first} ms`);
+});
+
+pageTest("failed is an end", async (page) => {
+  const asked = await answerFirst(page, "GET", /^\/images\//, 200, { status: "failed", reason: "killed" });
+  await upload(page, photo);
+  await expectResult(page, photo.name, "failed", `${photo.name}: failed, killed`);
+  assert.equal(asked.length, 1);
+});

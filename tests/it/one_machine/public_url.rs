@@ -1,0 +1,98 @@
+//! Thumbnails at `DARKROOM_PUBLIC_URL`, which the local backend serves itself.
+
+use reqwest::{Client, Response};
+
+use super::Site;
+use crate::images;
+use crate::process::Process;
+
+const TOKEN: &str = "0123456789abcdef";
+const SETTING: &str = "DARKROOM_PUBLIC_URL";
+
+async fn start(site: &Site, public_url: &str, token: Option<&str>) -> Process {
+    let mut command = site.command("local");
+    command.env(SETTING, public_url).envs(token.map(|token| ("DARKROOM_API_TOKEN", token)));
+    site.run(command).await
+}
+
+/// The URLs of a new image's thumbnails, from small to large.
+async fn thumbnails(site: &Site) -> Vec<String> {
+    let id = site.upload(&images::jpeg(1600, 1200)).await;
+    let image = site.expect_published(&id).await;
+    ["small", "medium", "large"].map(|size| image["thumbnails"][size]["url"].as_str().unwrap().to_owned()).to_vec()
+}
+
+async fn get(url: &str) -> Response {
+    reqwest::get(url).await.unwrap()
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers()[name].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn every_thumbnail_is_served_where_the_public_url_says() {
+    for path in ["", "/images", "/thumbnails", "/a-b._~/%7Ec"] {
+        let site = Site::new();
+        let public_url = format!("{}{path}", site.api);
+        let darkroom = start(&site, &public_url, None).await;
+        for (url, side) in thumbnails(&site).await.into_iter().zip([100, 500, 1000]) {
+            assert!(url.starts_with(&format!("{public_url}/thumbnails/")), "{url}");
+            let answer = get(&url).await;
+            assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, "image/jpeg"), "{url}");
+            let decoded = image::load_from_memory(&answer.bytes().await.unwrap()).unwrap();
+            assert_eq!(decoded.width(), side);
+        }
+        darkroom.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn public_thumbnails_may_be_cached_by_anyone_and_nothing_else_is_public() {
+    let site = Site::new();
+    let darkroom = start(&site, &site.api, None).await;
+    let [small, ..] = &thumbnails(&site).await[..] else { panic!("no thumbnails") };
+    let id = small.split('/').nth(4).unwrap();
+    darkroom.stop().await;
+
+    let darkroom = start(&site, &site.api, Some(TOKEN)).await;
+    let answer = get(small).await;
+    assert_eq!(answer.status(), 200, "no token is asked for");
+    assert_eq!(header(&answer, "cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
+    let again = site.http.get(small).header("if-none-match", header(&answer, "etag")).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), header(&again, "cache-control")), (304, header(&answer, "cache-control")));
+    assert_eq!(site.http.head(small).send().await.unwrap().status(), 200);
+    assert_eq!(site.http.put(small).body("x").send().await.unwrap().status(), 405);
+    for (path, status) in [
+        (format!("/thumbnails/%2e%2e/uploads/{id}"), 404),
+        (format!("/thumbnails/../uploads/{id}"), 404),
+        (format!("/uploads/{id}"), 404),
+        (format!("/thumbnails/{id}"), 404),
+        ("/thumbnails/%ff".to_owned(), 404),
+        ("/thumbnails/".to_owned(), 404),
+        (format!("/images/{id}"), 401),
+    ] {
+        assert_eq!(get(&format!("{}{path}", site.api)).await.status(), status, "{path}");
+    }
+    darkroom.stop().await;
+
+    let _signed = site.start("local").await;
+    assert_eq!(get(small).await.status(), 404, "without the setting addresses are signed");
+}
+
+/// A reverse proxy on this machine passes the client's `Host` on.
+#[tokio::test]
+async fn the_host_of_the_public_url_is_answered() {
+    let site = Site::new();
+    let _darkroom = start(&site, "https://images.example/t", None).await;
+    let [small, ..] = &thumbnails(&site).await[..] else { panic!("no thumbnails") };
+    let path = small.strip_prefix("https://images.example").unwrap();
+    let client = Client::new();
+    for (host, status) in [("images.example", 200), ("evil.example", 421)] {
+        for path in [path, path.strip_prefix("/t").unwrap()] {
+            let request = client.get(format!("{}{path}", site.api)).header("host", host);
+            assert_eq!(request.send().await.unwrap().status(), status, "{host}{path}");
+        }
+    }
+}
