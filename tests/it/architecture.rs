@@ -147,7 +147,7 @@ fn verdicts_are_counted_where_they_are_written() {
 
 #[test]
 fn every_file_says_its_job_and_stays_small() {
-    const MOST_LINES: usize = 450;
+    const MOST_LINES: usize = 400;
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in sources_under(&src) {
         let text = fs::read_to_string(&path).unwrap();
