@@ -7,6 +7,7 @@ mod lambda;
 mod listen;
 mod operate;
 mod signals;
+mod times;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,6 +17,7 @@ use crate::recipe::Recipe;
 
 pub use machine::Machine;
 pub use reader::{Environment, Mistake, Mistakes};
+pub(crate) use settings::{LONGEST_RENDER, LONGEST_UPLOAD_EXPIRY};
 pub use tokens::ApiTokens;
 
 /// What a process is started for: which settings it needs depends on it.

@@ -8,6 +8,8 @@ mod tests;
 
 use serde_json::Value;
 
+use crate::record::SourceId;
+
 pub use s3::notification;
 
 /// One object that was created, as its event tells it.
@@ -113,5 +115,5 @@ fn read_time(text: &str) -> Option<crate::clock::Timestamp> {
 
 /// The version of an object; S3 says `null` where it keeps none.
 fn read_version(version: Option<String>) -> Option<String> {
-    version.filter(|version| !version.is_empty() && version != "null")
+    version.filter(|version| SourceId::is_version(version))
 }

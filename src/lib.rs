@@ -18,6 +18,7 @@ pub mod config;
 pub mod app;
 pub mod clock;
 pub mod metrics;
+mod names;
 pub mod telemetry;
 
 pub mod worker;

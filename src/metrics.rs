@@ -7,6 +7,7 @@ mod recorder;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::names;
 use crate::ports::PortError;
 use crate::ports::queue::QueueAttributes;
 use crate::record::Reason;
@@ -23,32 +24,9 @@ const RENDER_REVISION: &str = "6";
 /// The highest age of [`received_age`] since it was last sampled.
 static OLDEST_RECEIVED_MILLIS: AtomicU64 = AtomicU64::new(0);
 
-/// Declares an enum whose variants are the values of a label.
-macro_rules! label_values {
-    ($(#[$doc:meta])* $name:ident, $count:literal { $($(#[$variant_doc:meta])* $variant:ident = $value:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// Every value, so that all series exist from the start.
-            pub const ALL: [Self; $count] = [$(Self::$variant),*];
-
-            /// The label's value.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $value,)*
-                }
-            }
-        }
-    };
-}
-
-label_values! {
+names::named! {
     /// What became of a message.
-    Outcome, 10 {
+    Outcome {
         /// The thumbnails are out.
         Published = "published",
         /// Not an image that darkroom takes.
@@ -72,9 +50,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// A step of the work on one image.
-    Stage, 11 {
+    Stage {
         /// Reading the object.
         Fetch = "fetch",
         /// Reading its header.
@@ -100,9 +78,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Which queue a depth is of.
-    QueueName, 2 {
+    QueueName {
         /// The queue that workers drain.
         Work = "work",
         /// What outlived every receive.
@@ -110,9 +88,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Where a message of a queue stands.
-    QueueState, 3 {
+    QueueState {
         /// A receive could return it now.
         Visible = "visible",
         /// Somebody holds it.
@@ -122,9 +100,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// What a client asked of the API.
-    Request, 10 {
+    Request {
         /// An upload URL.
         CreateImage = "create_image",
         /// An upload URL that takes anything.
@@ -148,9 +126,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// What left no room for an upload.
-    SpaceLimit, 3 {
+    SpaceLimit {
         /// The free space that uploads must leave.
         FreeSpace = "free_space",
         /// The bytes that may be kept.
@@ -160,9 +138,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// The hundred that an answer's status belongs to.
-    StatusClass, 4 {
+    StatusClass {
         /// It was done.
         Success = "2xx",
         /// It is elsewhere, or has not changed.
@@ -174,9 +152,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Which listener a connection belongs to.
-    ListenerName, 2 {
+    ListenerName {
         /// The API's.
         Api = "api",
         /// That of health and metrics.
@@ -184,9 +162,9 @@ label_values! {
     }
 }
 
-label_values! {
+names::named! {
     /// Why a connection was closed.
-    Closed, 4 {
+    Closed {
         /// The client or a finished exchange ended it.
         Ended = "ended",
         /// No request came in time.
@@ -229,19 +207,15 @@ pub fn settled(outcome: Outcome) {
     definitions::MESSAGES_SETTLED.counter(&[outcome.as_str()]).increment(1);
 }
 
-/// An upload was refused. A reason that is none of a rejection counts as a failure.
-pub fn rejected(reason: Reason) {
-    count_reason(reason);
+/// The verdict on an upload was written: it was rejected, or the image was given up for good, as the reason says.
+pub fn verdict(reason: Reason) {
+    let metric = if reason.is_rejection() { &definitions::IMAGES_REJECTED } else { &definitions::IMAGES_FAILED };
+    metric.counter(&[reason.as_str()]).increment(1);
 }
 
 /// An image was rendered although its file lacks its end marker.
 pub fn without_end() {
     definitions::IMAGES_WITHOUT_END.counter(&[]).increment(1);
-}
-
-/// An image was given up for good. A reason of a rejection counts as one.
-pub fn failed(reason: Reason) {
-    count_reason(reason);
 }
 
 /// Thumbnails were published `elapsed` after their object was created.
@@ -375,12 +349,6 @@ pub fn queue_depth(work: &QueueAttributes, dead_letters: &QueueAttributes) {
         let age = depth.oldest_age.map_or(f64::NAN, |age| age.as_secs_f64());
         definitions::QUEUE_OLDEST_AGE.gauge(&[queue.as_str()]).set(age);
     }
-}
-
-fn count_reason(reason: Reason) {
-    let metric =
-        if definitions::is_rejection(reason) { &definitions::IMAGES_REJECTED } else { &definitions::IMAGES_FAILED };
-    metric.counter(&[reason.as_str()]).increment(1);
 }
 
 #[cfg(test)]

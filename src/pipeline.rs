@@ -124,11 +124,10 @@ impl Fate {
 impl Pipeline {
     /// The image that an event is about. `None` for another bucket, a key outside the prefix, or a folder marker.
     pub fn image_of(&self, event: &ObjectCreated) -> Option<ImageId> {
-        let is_folder_marker = event.key.ends_with('/') && event.size.unwrap_or(0) == 0;
-        if event.bucket != self.source.bucket || is_folder_marker {
+        if event.bucket != self.source.bucket {
             return None;
         }
-        ImageId::of_key(&self.source.prefix, &event.key)
+        ImageId::of_upload(&self.source.prefix, &event.key, event.size.unwrap_or(0))
     }
 
     /// Takes one created object all the way. Never fails: what goes wrong becomes a [`Fate`].

@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod error;
 pub mod objects;
+mod operation;
 pub mod queue;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub use catalog::Catalog;
 pub use error::{ErrorKind, PortError};
 pub use objects::ObjectStore;
+pub use operation::Operation;
 pub use queue::Queue;
 
 /// Everything that the domain needs, chosen once at start.

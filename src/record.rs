@@ -6,12 +6,11 @@ mod transition;
 pub use id::{ImageId, InvalidImageId};
 pub use transition::{Applied, Attempt, Change, Guard, Transition};
 
-use std::fmt;
-
 use darkroom_thumbnail::RefusalReason;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::names;
 
 /// The newest schema that this build knows; a record with a larger `v` is left to a newer build.
 ///
@@ -24,90 +23,62 @@ pub const SCHEMA: u32 = 2;
 /// The schema of a record that holds nothing new: builds of that schema go on with it.
 pub const FIRST_SCHEMA: u32 = 1;
 
-/// What is known of an image, as anyone may ask for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// An upload URL was handed out; no worker has seen an object yet.
-    WaitingForUpload,
-    /// The header is that of a valid image and rendering has begun.
-    WaitingForThumbnails,
-    /// All thumbnails exist and can be fetched.
-    Published,
-    /// The object is not an image that darkroom takes; the reason says why.
-    InvalidContentType,
-    /// Every attempt failed, or the source vanished; the reason says why.
-    Failed,
-    /// The image was deleted. Nobody is shown such a record: it keeps out the events that come too late.
-    Deleted,
+names::named_in_data! {
+    /// What is known of an image, as anyone may ask for it.
+    Status {
+        /// An upload URL was handed out; no worker has seen an object yet.
+        WaitingForUpload = "waiting_for_upload",
+        /// The header is that of a valid image and rendering has begun.
+        WaitingForThumbnails = "waiting_for_thumbnails",
+        /// All thumbnails exist and can be fetched.
+        Published = "published",
+        /// The object is not an image that darkroom takes; the reason says why.
+        InvalidContentType = "invalid_content_type",
+        /// Every attempt failed, or the source vanished; the reason says why.
+        Failed = "failed",
+        /// The image was deleted. Nobody is shown such a record: it keeps out the events that come too late.
+        Deleted = "deleted",
+    }
 }
 
 impl Status {
-    /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::WaitingForUpload,
-        Self::WaitingForThumbnails,
-        Self::Published,
-        Self::InvalidContentType,
-        Self::Failed,
-        Self::Deleted,
-    ];
-
-    /// The name that the API and the catalog use.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::WaitingForUpload => "waiting_for_upload",
-            Self::WaitingForThumbnails => "waiting_for_thumbnails",
-            Self::Published => "published",
-            Self::InvalidContentType => "invalid_content_type",
-            Self::Failed => "failed",
-            Self::Deleted => "deleted",
-        }
-    }
-
-    /// The status of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    /// Whether it says for good what became of an upload.
+    pub const fn is_verdict(self) -> bool {
+        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed)
     }
 
     /// Whether nothing more happens to this version by itself.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Published | Self::InvalidContentType | Self::Failed | Self::Deleted)
+        self.is_verdict() || matches!(self, Self::Deleted)
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+names::named_in_data! {
+    /// Why an image is `invalid_content_type` or `failed`.
+    Reason {
+        /// Neither JPEG nor PNG, by its bytes.
+        UnsupportedType = "unsupported_type",
+        /// A JPEG or PNG that is damaged or cut short.
+        Corrupt = "corrupt",
+        /// Not one byte.
+        Empty = "empty",
+        /// More bytes than the limit.
+        TooManyBytes = "too_many_bytes",
+        /// More pixels than the limit.
+        TooManyPixels = "too_many_pixels",
+        /// Its scans take more work than the limit.
+        TooMuchWork = "too_much_work",
+        /// A service that the work needs did not answer, until the last receive.
+        Unavailable = "unavailable",
+        /// Rendering took longer than its deadline.
+        RenderTimeout = "render_timeout",
+        /// The process died while it held the image, again and again.
+        Killed = "killed",
+        /// A fault of darkroom's own.
+        Internal = "internal",
+        /// The object was gone before it could be read.
+        SourceMissing = "source_missing",
     }
-}
-
-/// Why an image is `invalid_content_type` or `failed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Neither JPEG nor PNG, by its bytes.
-    UnsupportedType,
-    /// A JPEG or PNG that is damaged or cut short.
-    Corrupt,
-    /// Not one byte.
-    Empty,
-    /// More bytes than the limit.
-    TooManyBytes,
-    /// More pixels than the limit.
-    TooManyPixels,
-    /// Its scans take more work than the limit.
-    TooMuchWork,
-    /// A service that the work needs did not answer, until the last receive.
-    Unavailable,
-    /// Rendering took longer than its deadline.
-    RenderTimeout,
-    /// The process died while it held the image, again and again.
-    Killed,
-    /// A fault of darkroom's own.
-    Internal,
-    /// The object was gone before it could be read.
-    SourceMissing,
 }
 
 impl From<RefusalReason> for Reason {
@@ -124,36 +95,10 @@ impl From<RefusalReason> for Reason {
 }
 
 impl Reason {
-    /// Every reason, rejections first.
-    pub const ALL: [Self; 11] = [
-        Self::UnsupportedType,
-        Self::Corrupt,
-        Self::Empty,
-        Self::TooManyBytes,
-        Self::TooManyPixels,
-        Self::TooMuchWork,
-        Self::Unavailable,
-        Self::RenderTimeout,
-        Self::Killed,
-        Self::Internal,
-        Self::SourceMissing,
-    ];
-
-    /// The name that the API, the catalog and the metrics use.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnsupportedType => "unsupported_type",
-            Self::Corrupt => "corrupt",
-            Self::Empty => "empty",
-            Self::TooManyBytes => "too_many_bytes",
-            Self::TooManyPixels => "too_many_pixels",
-            Self::TooMuchWork => "too_much_work",
-            Self::Unavailable => "unavailable",
-            Self::RenderTimeout => "render_timeout",
-            Self::Killed => "killed",
-            Self::Internal => "internal",
-            Self::SourceMissing => "source_missing",
-        }
+    /// Whether the bytes of the upload are at fault: the image is `invalid_content_type`, else `failed`.
+    pub const fn is_rejection(self) -> bool {
+        use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedType};
+        matches!(self, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels | TooMuchWork)
     }
 
     /// The first schema that knows it.
@@ -162,17 +107,6 @@ impl Reason {
             Self::TooMuchWork => 2,
             _ => FIRST_SCHEMA,
         }
-    }
-
-    /// The reason of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -212,9 +146,19 @@ impl SourceId {
     /// The identity of what a read returned: the version id unless it is S3's literal `null`, else the ETag without its quotes.
     pub fn new(version_id: Option<&str>, etag: &str) -> Self {
         match version_id {
-            Some(version) if version != "null" && !version.is_empty() => Self(version.to_owned()),
+            Some(version) if Self::is_version(version) => Self(version.to_owned()),
             _ => Self(etag.trim_matches('"').to_owned()),
         }
+    }
+
+    /// The identity of a version that an event names.
+    pub fn of_version(version: &str) -> Self {
+        Self::new(Some(version), "")
+    }
+
+    /// Whether a bucket that keeps versions gave this id; S3 says `null` where it keeps none.
+    pub fn is_version(version: &str) -> bool {
+        !version.is_empty() && version != "null"
     }
 
     /// The identity as text.

@@ -20,15 +20,14 @@ use tokio_util::task::TaskTracker;
 use crate::clock::SharedClock;
 use crate::metrics;
 use crate::pipeline::Pipeline;
-use crate::ports::queue::{Message, QueueAttributes};
+use crate::ports::queue::{MAX_BATCH, Message, QueueAttributes};
 use crate::ports::{PortError, Queue};
 use breaker::Breaker;
+pub(crate) use breaker::LONGEST_PAUSE;
+pub(crate) use delay::LONGEST_DELAY;
 use foreign::BucketEvidence;
 use keeper::Keeper;
 pub use start::StartError;
-
-/// Messages that one receive asks for, and permits it waits for: SQS gives no more at once.
-const BATCH: usize = 10;
 
 /// How the worker behaves.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +106,7 @@ impl Run {
     /// The receive loop: a permit before a receive, moved into the message's task.
     async fn receive_until_shutdown(self: &Arc<Self>, tasks: &TaskTracker) {
         // A batch, and while it is waited for, as many as are rendered and as many that come next or are delivered.
-        let permits = Arc::new(Semaphore::new(2 * self.worker.settings.render_slots + BATCH));
+        let permits = Arc::new(Semaphore::new(2 * self.worker.settings.render_slots + MAX_BATCH));
         while let Some((free, max)) = self.ready_to_receive(&permits).await {
             // A receive in flight is never dropped: its messages would stay hidden for the whole timeout. It ends by
             // itself within the poll's wait, and what it brings is given back.
@@ -127,8 +126,8 @@ impl Run {
     /// Waits until there is room for a whole batch and the breaker lets a receive through; `None` on shutdown.
     async fn ready_to_receive(&self, permits: &Arc<Semaphore>) -> Option<(OwnedSemaphorePermit, usize)> {
         let ready = async {
-            let max = self.breaker.allowed(BATCH).await;
-            let free = Arc::clone(permits).acquire_many_owned(BATCH as u32).await.ok()?;
+            let max = self.breaker.allowed(MAX_BATCH).await;
+            let free = Arc::clone(permits).acquire_many_owned(MAX_BATCH as u32).await.ok()?;
             // While it waited for room, the work in hand may have met an outage.
             Some((free, self.breaker.allowed(max).await))
         };

@@ -10,7 +10,7 @@ use super::ApiState;
 use crate::clock::Timestamp;
 use crate::ports::catalog::Page;
 use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
-use crate::ports::{Catalog, ErrorKind, ObjectStore, PortError};
+use crate::ports::{Catalog, ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::{Applied, ImageId, ImageRecord, Transition};
 
 /// Longest wait for one call: what remains of two seconds is for the rest of the request.
@@ -32,7 +32,7 @@ struct LimitedCatalog(Arc<dyn Catalog>);
 /// A bucket whose calls end after [`CALL_LIMIT`].
 struct LimitedStore(Arc<dyn ObjectStore>);
 
-async fn limit<T>(operation: &'static str, call: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+async fn limit<T>(operation: Operation, call: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
     tokio::time::timeout(CALL_LIMIT, call).await.unwrap_or_else(|_| {
         let limit = humantime::format_duration(CALL_LIMIT);
         Err(PortError::with_source(ErrorKind::Unavailable, operation, format!("no answer within {limit}")))
@@ -42,62 +42,62 @@ async fn limit<T>(operation: &'static str, call: impl Future<Output = Result<T, 
 #[async_trait]
 impl Catalog for LimitedCatalog {
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
-        limit("catalog.create", self.0.create(record)).await
+        limit(Operation::CatalogCreate, self.0.create(record)).await
     }
 
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
-        limit("catalog.look", self.0.look(id)).await
+        limit(Operation::CatalogLook, self.0.look(id)).await
     }
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
-        limit("catalog.apply", self.0.apply(transition)).await
+        limit(Operation::CatalogApply, self.0.apply(transition)).await
     }
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
-        limit("catalog.scan", self.0.scan(next)).await
+        limit(Operation::CatalogScan, self.0.scan(next)).await
     }
 
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {
-        limit("catalog.delete", self.0.delete(id, rev)).await
+        limit(Operation::CatalogDelete, self.0.delete(id, rev)).await
     }
 }
 
 #[async_trait]
 impl ObjectStore for LimitedStore {
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
-        limit("objects.get", self.0.get(key, version, limit_bytes)).await
+        limit(Operation::ObjectsGet, self.0.get(key, version, limit_bytes)).await
     }
 
     async fn check_bucket(&self, prefix: &str) -> Result<(), PortError> {
-        limit("objects.list", self.0.check_bucket(prefix)).await
+        limit(Operation::ObjectsList, self.0.check_bucket(prefix)).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
-        limit("objects.head", self.0.head(key)).await
+        limit(Operation::ObjectsHead, self.0.head(key)).await
     }
 
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError> {
-        limit("objects.put", self.0.put(key, bytes, content_type, cache_control)).await
+        limit(Operation::ObjectsPut, self.0.put(key, bytes, content_type, cache_control)).await
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
-        limit("objects.sign_upload", self.0.sign_upload(key, terms)).await
+        limit(Operation::ObjectsSignUpload, self.0.sign_upload(key, terms)).await
     }
 
     async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError> {
-        limit("objects.sign_download", self.0.sign_download(key, signed_at, valid_for)).await
+        limit(Operation::ObjectsSignDownload, self.0.sign_download(key, signed_at, valid_for)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
-        limit("objects.list", self.0.list(prefix, after)).await
+        limit(Operation::ObjectsList, self.0.list(prefix, after)).await
     }
 
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
-        limit("objects.list_versions", self.0.list_versions(prefix, after)).await
+        limit(Operation::ObjectsListVersions, self.0.list_versions(prefix, after)).await
     }
 
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
-        limit("objects.delete_version", self.0.delete_version(key, id)).await
+        limit(Operation::ObjectsDeleteVersion, self.0.delete_version(key, id)).await
     }
 
     /// Not limited here: it makes one call for each version of the object, which the backend limits one by one.

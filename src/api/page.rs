@@ -99,7 +99,7 @@ fn origin(url: Result<String, PortError>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::ErrorKind;
+    use crate::ports::{ErrorKind, Operation};
 
     #[test]
     fn the_policy_names_the_origins_that_urls_point_to() {
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(of("/objects/a?b"), "");
         assert_eq!(of("https://bucket.s3.eu-west-1.amazonaws.com/a?b"), " https://bucket.s3.eu-west-1.amazonaws.com");
         assert_eq!(of("http://127.0.0.1:4566/bucket/a"), " http://127.0.0.1:4566");
-        assert_eq!(origin(Err(PortError::new(ErrorKind::Denied, "objects.sign_upload"))), " https:");
+        assert_eq!(origin(Err(PortError::new(ErrorKind::Denied, Operation::ObjectsSignUpload))), " https:");
     }
 
     #[test]

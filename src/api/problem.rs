@@ -195,6 +195,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::ports::Operation;
 
     #[test]
     fn each_kind_has_a_type_of_its_own_and_an_error_status() {
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn outages_can_be_tried_again_and_faults_cannot() {
         for kind in ErrorKind::ALL {
-            let response = Problem::from(PortError::new(kind, "catalog.look")).into_response();
+            let response = Problem::from(PortError::new(kind, Operation::CatalogLook)).into_response();
             let expected = match kind {
                 ErrorKind::Throttled
                 | ErrorKind::Denied

@@ -12,6 +12,7 @@ mod commits;
 mod database;
 mod directory;
 mod failure;
+mod file_names;
 mod http;
 mod incoming;
 mod objects;
@@ -28,6 +29,7 @@ mod space;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod used_keys;
 mod versions;
 

@@ -31,11 +31,11 @@ const MAX_PIXELS: u64 = 100_000_000;
 /// Largest image that a limit may be set to: beyond it the codecs' own counters are at risk.
 const MOST_PIXELS: u64 = 1_000_000_000;
 
-/// Fewest pixels that a limit makes sense with.
-pub(super) const LEAST_PIXELS: u64 = 1_000_000;
+/// Longest render: the claim's lease must cover it and the delivery after it, which `app` checks.
+pub(crate) const LONGEST_RENDER: Duration = Duration::from_secs(90);
 
-/// Longest render: the claim's lease of two minutes must cover it and the delivery after it.
-const LONGEST_RENDER: Duration = Duration::from_secs(90);
+/// The longest that an upload address works.
+pub(crate) const LONGEST_UPLOAD_EXPIRY: Duration = HOUR;
 
 /// Part of the machine's memory that is budgeted; the rest is for the process itself.
 const BUDGET_PERCENT: u64 = 70;
@@ -53,10 +53,6 @@ const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
 /// The addresses of the two listeners; some commands have arguments that replace them.
 const LISTEN: &str = "DARKROOM_LISTEN";
 const ADMIN_LISTEN: &str = "DARKROOM_ADMIN_LISTEN";
-
-/// The tokens themselves, and the file that holds them.
-pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
-pub(super) const TOKEN_FILE: &str = "DARKROOM_API_TOKEN_FILE";
 
 /// Settings of the AWS backend alone.
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
@@ -79,7 +75,8 @@ pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> R
     validate::validate(&mut reader, &config, role);
     reader.check()?;
     let unknown = reader.unknown().into_iter().map(|name| format!("{name} is set, but there is no such setting"));
-    let token_file = reader.text(TOKEN_FILE).filter(|_| !config.api_tokens.is_empty()).and_then(tokens::exposed_file);
+    let token_file =
+        reader.text(tokens::TOKEN_FILE).filter(|_| !config.api_tokens.is_empty()).and_then(tokens::exposed_file);
     let warnings = unknown.chain(validate::warnings(&config)).chain(token_file).collect();
     Ok(Loaded { config, warnings })
 }
@@ -135,7 +132,7 @@ fn api_tokens(reader: &mut Reader<'_>, role: Role) -> ApiTokens {
     match role {
         Role::Api | Role::Local => tokens::read(reader),
         _ => {
-            reader.ignore(&[TOKEN, TOKEN_FILE]);
+            reader.ignore(&[tokens::TOKEN, tokens::TOKEN_FILE]);
             ApiTokens::default()
         }
     }
@@ -156,7 +153,8 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
     let recipe = reader.or("DARKROOM_SIZES", Recipe::default(), values::recipe);
     let fitting = pixels_that_fit(memory_budget.saturating_sub(source_budget(memory_budget, max_bytes)), &recipe);
     let render_slots = render_slots(reader, machine);
-    let max_pixels = reader.or("DARKROOM_MAX_PIXELS", fitting, |text| values::pixels(text, LEAST_PIXELS..=MOST_PIXELS));
+    let max_pixels =
+        reader.or("DARKROOM_MAX_PIXELS", fitting, |text| values::pixels(text, validate::LEAST_PIXELS..=MOST_PIXELS));
     Config {
         backend,
         upload_bucket,
@@ -180,7 +178,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         render_timeout: duration(reader, "DARKROOM_RENDER_TIMEOUT", 60, SECOND, LONGEST_RENDER),
         visibility_timeout: duration(reader, "DARKROOM_VISIBILITY_TIMEOUT", 60, 2 * SECOND, HOUR),
         drain_timeout: duration(reader, "DARKROOM_DRAIN_TIMEOUT", 90, SECOND, HOUR),
-        upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, HOUR),
+        upload_url_expiry: duration(reader, "DARKROOM_UPLOAD_URL_EXPIRY", 300, SECOND, LONGEST_UPLOAD_EXPIRY),
         min_upload_rate: reader.or("DARKROOM_MIN_UPLOAD_RATE", 10 << 10, |text| values::size(text, 1..=16 * MIB)),
         plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
         require_content_length: reader.or("DARKROOM_REQUIRE_CONTENT_LENGTH", false, values::switch),

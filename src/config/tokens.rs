@@ -9,8 +9,13 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::reader::Reader;
-use super::settings::{TOKEN, TOKEN_FILE};
 use super::values::Parsed;
+
+/// The setting that holds the tokens themselves.
+pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
+
+/// The setting that names the file that holds them.
+pub(super) const TOKEN_FILE: &str = "DARKROOM_API_TOKEN_FILE";
 
 /// Shortest token: 16 random characters cannot be guessed over a network.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -75,7 +80,7 @@ pub(super) fn exposed_file(path: &str) -> Option<String> {
     })
 }
 
-/// The tokens of `DARKROOM_API_TOKEN` or of the file that `DARKROOM_API_TOKEN_FILE` names. A variable that is set to
+/// The tokens of [`TOKEN`] or of the file that [`TOKEN_FILE`] names. A variable that is set to
 /// nothing is a mistake, since it would open the API without a word.
 pub(super) fn read(reader: &mut Reader<'_>) -> ApiTokens {
     let (token, file) = (reader.untrimmed(TOKEN), reader.text_or_empty(TOKEN_FILE));

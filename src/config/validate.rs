@@ -7,6 +7,9 @@ use super::reader::Reader;
 use super::{BackendConfig, Config, Role};
 use crate::recipe::THUMBNAIL_PREFIX;
 
+/// Fewest pixels that a limit makes sense with.
+pub(super) const LEAST_PIXELS: u64 = 1_000_000;
+
 /// Remembers every pair of settings that cannot work together.
 pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     keys_must_not_overlap(reader, config);
@@ -71,9 +74,9 @@ fn keys_must_not_overlap(reader: &mut Reader<'_>, config: &Config) {
 /// An image that is allowed and never fits would wait for memory for ever.
 fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) {
     let dearest = max_render_memory(&config.recipe, config.max_pixels);
-    let is_too_small = config.max_pixels < super::settings::LEAST_PIXELS || config.render_budget() < dearest;
+    let is_too_small = config.max_pixels < LEAST_PIXELS || config.render_budget() < dearest;
     if is_too_small {
-        let pixels = config.max_pixels.max(super::settings::LEAST_PIXELS);
+        let pixels = config.max_pixels.max(LEAST_PIXELS);
         reader.mistake(
             "DARKROOM_MEMORY_BUDGET",
             format!(

@@ -1,6 +1,6 @@
 //! Every metric as data: name, kind, unit, labels and help text, in one table.
 
-use crate::ports::ErrorKind;
+use crate::ports::{ErrorKind, Operation};
 use crate::record::Reason;
 
 use super::{Closed, ListenerName, Outcome, QueueName, QueueState, Request, SpaceLimit, Stage, StatusClass};
@@ -246,16 +246,11 @@ fn stages() -> Vec<Vec<&'static str>> {
 }
 
 fn rejections() -> Vec<Vec<&'static str>> {
-    one_label(Reason::ALL.into_iter().filter(|reason| is_rejection(*reason)).map(Reason::as_str))
+    one_label(Reason::ALL.into_iter().filter(|reason| reason.is_rejection()).map(Reason::as_str))
 }
 
 fn failures() -> Vec<Vec<&'static str>> {
-    one_label(Reason::ALL.into_iter().filter(|reason| !is_rejection(*reason)).map(Reason::as_str))
-}
-
-pub(super) const fn is_rejection(reason: Reason) -> bool {
-    use Reason::{Corrupt, Empty, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedType};
-    matches!(reason, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels | TooMuchWork)
+    one_label(Reason::ALL.into_iter().filter(|reason| !reason.is_rejection()).map(Reason::as_str))
 }
 
 fn requests() -> Vec<Vec<&'static str>> {
@@ -292,33 +287,17 @@ fn build() -> Vec<Vec<&'static str>> {
     vec![super::BUILD.to_vec()]
 }
 
-/// The ports and their calls, as [`PortError::operation`](crate::ports::PortError::operation) names them.
-const OPERATIONS: [(&str, &[&str]); 3] = [
-    ("queue", &["send", "receive", "extend", "release", "delete", "attributes"]),
-    (
-        "objects",
-        &["get", "head", "put", "sign_upload", "sign_download", "list", "list_versions", "delete", "delete_version"],
-    ),
-    ("catalog", &["create", "look", "apply", "scan", "delete"]),
-];
-
-/// What stands in both labels for a call that no port knows: a wrong name must not make a new series.
-const UNKNOWN: &str = "unknown";
+/// Both labels of what is no call of a port: a backend does it besides.
+const NO_CALL: (&str, &str) = ("unknown", "unknown");
 
 fn port_errors() -> Vec<Vec<&'static str>> {
-    let calls = OPERATIONS.iter().flat_map(|(port, calls)| calls.iter().map(move |call| (*port, *call)));
-    calls
-        .chain([(UNKNOWN, UNKNOWN)])
-        .flat_map(|(port, call)| ErrorKind::ALL.map(|kind| vec![port, call, kind.as_str()]))
-        .collect()
+    let calls = Operation::ALL.into_iter().filter_map(Operation::port_and_call);
+    calls.chain([NO_CALL]).flat_map(|(port, call)| ErrorKind::ALL.map(|kind| vec![port, call, kind.as_str()])).collect()
 }
 
-/// Splits `port.operation` into its two labels.
-pub(super) fn port_and_operation(operation: &'static str) -> (&'static str, &'static str) {
-    let known = operation
-        .split_once('.')
-        .filter(|(port, call)| OPERATIONS.iter().any(|(known, calls)| known == port && calls.contains(call)));
-    known.unwrap_or((UNKNOWN, UNKNOWN))
+/// The labels `port` and `operation`.
+pub(super) fn port_and_operation(operation: Operation) -> (&'static str, &'static str) {
+    operation.port_and_call().unwrap_or(NO_CALL)
 }
 
 #[cfg(test)]
@@ -361,10 +340,15 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_no_port_knows_makes_no_series_of_its_own() {
-        assert_eq!(port_and_operation("objects.get"), ("objects", "get"));
-        for odd in ["objects.fly", "get", "", "queue.look"] {
-            assert_eq!(port_and_operation(odd), (UNKNOWN, UNKNOWN), "{odd:?}");
+    fn every_operation_has_its_series() {
+        assert_eq!(port_and_operation(Operation::ObjectsGet), ("objects", "get"));
+        assert_eq!(port_and_operation(Operation::OutcomesAppend), ("unknown", "unknown"));
+        let series = port_errors();
+        for (port, call) in Operation::ALL.map(port_and_operation) {
+            for kind in ErrorKind::ALL {
+                let wanted = [port, call, kind.as_str()];
+                assert_eq!(series.iter().filter(|labels| **labels == wanted).count(), 1, "{wanted:?}");
+            }
         }
     }
 }

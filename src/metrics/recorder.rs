@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::metrics::{self, Outcome, Stage};
     use crate::ports::queue::QueueAttributes;
-    use crate::ports::{ErrorKind, PortError};
+    use crate::ports::{ErrorKind, Operation, PortError};
     use crate::record::Reason;
 
     /// A recorder of this test's own, so that tests of one process do not see each other's events.
@@ -157,10 +157,9 @@ mod tests {
         metrics::queue_depth(&depth(4, Some(D::from_secs(30))), &depth(2, None));
         Outcome::ALL.into_iter().for_each(metrics::settled);
         Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
-        metrics::rejected(Reason::Corrupt);
         metrics::without_end();
-        Reason::ALL.into_iter().filter(|reason| *reason != Reason::Corrupt).for_each(metrics::failed);
-        metrics::port_error(&PortError::new(ErrorKind::Throttled, "catalog.apply"));
+        Reason::ALL.into_iter().for_each(metrics::verdict);
+        metrics::port_error(&PortError::new(ErrorKind::Throttled, Operation::CatalogApply));
         metrics::source(12_000_000, 4_000_000);
         metrics::drained(D::from_secs(1));
         for request in metrics::Request::ALL {
@@ -207,6 +206,7 @@ mod tests {
             "darkroom_messages_received_total 3\n",
             "darkroom_messages_settled_total{outcome=\"dead_lettered\"} 1\n",
             "darkroom_images_rejected_total{reason=\"corrupt\"} 1\n",
+            "darkroom_images_rejected_total{reason=\"too_much_work\"} 1\n",
             "darkroom_images_without_end_total 1\n",
             "darkroom_images_failed_total{reason=\"killed\"} 1\n",
             "darkroom_port_errors_total{port=\"catalog\",operation=\"apply\",kind=\"throttled\"} 1\n",

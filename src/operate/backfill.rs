@@ -166,14 +166,9 @@ impl Backfill<'_> {
 
     /// The image of an object, with its record; `None` for a folder marker.
     async fn look(&self, object: &Listed) -> Result<Option<(ImageId, Option<ImageRecord>)>, OperateError> {
-        let is_folder_marker = object.key.ends_with('/') && object.bytes == 0;
-        match ImageId::of_key(&self.site.prefix, &object.key) {
-            Some(image) if !is_folder_marker => {
-                let record = self.site.ports.catalog.look(&image).await?;
-                Ok(Some((image, record)))
-            }
-            _ => Ok(None),
-        }
+        let Some(image) = ImageId::of_upload(&self.site.prefix, &object.key, object.bytes) else { return Ok(None) };
+        let record = self.site.ports.catalog.look(&image).await?;
+        Ok(Some((image, record)))
     }
 
     async fn decide(

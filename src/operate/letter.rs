@@ -26,8 +26,14 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The causes that the record does not tell, in the order in which they say the most about a message.
-    const OWN: [Self; 5] = [Self::Unreadable, Self::WrongBucket, Self::OtherBucket, Self::Unfinished, Self::Settled];
+    /// The causes that are no reason in an image's record.
+    const OWN: [Self; 5] = [Self::Unfinished, Self::Settled, Self::Unreadable, Self::OtherBucket, Self::WrongBucket];
+
+    /// Every cause, in the order of the table in docs/OPERATIONS.md, which has the same names, meanings and advice.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let failures = Reason::ALL.into_iter().filter(|reason| !reason.is_rejection());
+        failures.map(Self::Failed).chain(Self::OWN)
+    }
 
     /// Its name in lists and filters.
     pub const fn as_str(self) -> &'static str {
@@ -207,7 +213,7 @@ fn cause_of(event: &ObjectCreated, record: Option<&ImageRecord>, message: &Messa
         _ => {}
     }
     // Of another object than the record, and nothing says which of them is newer.
-    let told = event.version_id.as_deref().map(|version| SourceId::new(Some(version), ""));
+    let told = event.version_id.as_deref().map(SourceId::of_version);
     if told.is_some() && record.src.is_some() && told != record.src && !is_this_message {
         return Cause::Unfinished;
     }

@@ -3,11 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::ports::queue::{Message, Receipt};
+use crate::ports::queue::{MAX_BATCH, Message, Receipt};
 use crate::ports::{PortError, Queue};
-
-/// Messages of one receive.
-const BATCH: usize = 10;
 
 /// A long poll asks every server of SQS, so that an empty answer means that nothing is left; a short one only samples.
 const WAIT: Duration = Duration::from_secs(1);
@@ -36,7 +33,7 @@ impl<'a> Walk<'a> {
     /// The next messages, none of which this walk has returned before; empty at the end.
     pub(super) async fn next(&mut self) -> Result<Vec<Message>, PortError> {
         for _ in 0..REPEATS {
-            let received = self.queue.receive(BATCH, WAIT, HIDDEN).await?;
+            let received = self.queue.receive(MAX_BATCH, WAIT, HIDDEN).await?;
             if received.is_empty() {
                 break;
             }

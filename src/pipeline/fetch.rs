@@ -83,7 +83,6 @@ impl Pipeline {
         let change = Change::Fail { reason: Reason::SourceMissing, src: None, deaths: 0, error };
         self.write(job, progress, change).await?;
         tracing::info!("the object is gone");
-        metrics::failed(Reason::SourceMissing);
         Break(End::done(Outcome::SourceMissing))
     }
 

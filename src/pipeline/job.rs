@@ -1,7 +1,6 @@
 //! What an attempt works on, and what it has learned and done so far.
 
 use super::Delivery;
-use super::judge::PriorAttempts;
 use crate::event::ObjectCreated;
 use crate::record::{Attempt, Guard, ImageId, ImageRecord, Sequencer, SourceId};
 
@@ -24,8 +23,7 @@ pub(super) struct Job<'a> {
 
 impl<'a> Job<'a> {
     pub(super) fn new(id: ImageId, event: &'a ObjectCreated, delivery: &'a Delivery) -> Result<Self, getrandom::Error> {
-        let token = format!("{:016x}", getrandom::u64()?);
-        Ok(Self { id, event, delivery, attempt: Attempt { token, message: delivery.message.clone() } })
+        Ok(Self { id, event, delivery, attempt: Attempt::begin(&delivery.message)? })
     }
 }
 
@@ -38,6 +36,15 @@ pub(super) enum ClaimState {
     Asked,
     /// The claim was written.
     Held,
+}
+
+/// What an earlier attempt left behind that this one must know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PriorAttempts {
+    /// Claims of this version that died, the last one included.
+    pub(super) deaths: u32,
+    /// The last claim died without a word: render alone.
+    pub(super) is_dead_claim: bool,
 }
 
 /// What an attempt has learned and done so far: its writes are conditional on it.

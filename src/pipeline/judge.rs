@@ -4,22 +4,13 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::Fate;
 use super::end::{End, Step};
-use super::job::{EventOrder, Job};
+use super::job::{EventOrder, Job, PriorAttempts};
 use crate::clock::Timestamp;
 use crate::metrics::Outcome;
 use crate::record::{Guard, ImageRecord, Reason, SourceId, Status};
 
 /// Dead claims after which an image is given up.
 pub(super) const MAX_DEATHS: u32 = 5;
-
-/// What an earlier attempt left behind that this one must know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PriorAttempts {
-    /// Claims of this version that died, the last one included.
-    pub(super) deaths: u32,
-    /// The last claim died without a word: render alone.
-    pub(super) is_dead_claim: bool,
-}
 
 /// What a look says of an event with a sequencer, before the object is read.
 pub(super) fn of_sequenced(
@@ -39,7 +30,7 @@ pub(super) fn of_sequenced(
     }
     // Without a version id, what the sequencer stands for may have been overwritten: only reading tells.
     if let Some(version) = &job.event.version_id {
-        of_same_source(record, &SourceId::new(Some(version), ""), job, now)
+        of_same_source(record, &SourceId::of_version(version), job, now)
     } else {
         own_failure(record, job).map_or_else(|| Continue(prior_attempts(record, job)), Break)
     }

@@ -46,7 +46,6 @@ impl Pipeline {
         match self.write(job, progress, Change::Fail { reason, src: progress.src.clone(), deaths, error }).await {
             Continue(_before) => {
                 tracing::error!(reason = reason.as_str(), error = failure.error, "given up");
-                metrics::failed(reason);
                 dead(failure)
             }
             Break(End::Failed(unwritten)) => {

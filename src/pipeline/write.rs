@@ -13,11 +13,18 @@ use crate::record::{Applied, Change, Guard, ImageRecord, Reason, Transition};
 
 impl Pipeline {
     /// Writes under the condition that `progress` stands for; returns the record before the write. The end if the
-    /// condition does not hold any more: another attempt has overtaken this one.
+    /// condition does not hold any more: another attempt has overtaken this one. A verdict that was written is counted
+    /// here and nowhere else.
     pub(super) async fn write(&self, job: &Job<'_>, progress: &Progress, change: Change) -> Step<Option<ImageRecord>> {
         let Some(guard) = progress.guard() else { return Break(End::RecordChanged) };
+        let reason = change.reason();
         match step(self.apply(job, guard.clone(), change).await)? {
-            Applied::Written { before } => Continue(before),
+            Applied::Written { before } => {
+                if let Some(reason) = reason {
+                    metrics::verdict(reason);
+                }
+                Continue(before)
+            }
             Applied::Refused { current } => {
                 Break(judge::of_refusal(current.as_ref(), &guard, progress.src.as_ref(), job))
             }
@@ -43,10 +50,7 @@ impl Pipeline {
         tracing::info!(reason = reason.as_str(), detail, "rejected");
         let change = Change::Reject { reason, src: progress.src.clone(), detail };
         match self.write(job, progress, change).await {
-            Continue(_before) => {
-                metrics::rejected(reason);
-                End::done(Outcome::Rejected)
-            }
+            Continue(_before) => End::done(Outcome::Rejected),
             Break(end) => end,
         }
     }

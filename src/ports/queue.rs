@@ -44,16 +44,22 @@ pub struct QueueAttributes {
     pub max_receives: Option<u32>,
 }
 
+/// Messages that one receive gives at most, and entries that one call of SQS takes.
+pub const MAX_BATCH: usize = 10;
+
+/// How long a receive waits at most: no poll of SQS is longer.
+pub const MAX_WAIT: Duration = Duration::from_secs(20);
+
 /// A queue with leases, receive counts and dead letters.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Sends one message. `Ok` means that it is stored. Returns its id.
     async fn send(&self, body: &str) -> Result<String, PortError>;
 
-    /// Receives up to `max` messages (1 or more; the backend clamps to what one call can give, 10 on SQS).
+    /// Receives up to `max` messages (clamped to 1 to [`MAX_BATCH`]).
     ///
-    /// Returns as soon as there is one, and an empty list after `wait` (clamped to 20 s) without any. Each is hidden
-    /// from other receives for `visibility`, counted from this call's answer. A message that was received
+    /// Returns as soon as there is one, and an empty list after `wait` (clamped to [`MAX_WAIT`]) without any. Each is
+    /// hidden from other receives for `visibility`, counted from this call's answer. A message that was received
     /// `max_receives` times already is moved to the dead letters instead of being returned.
     ///
     /// Cancel-safe in this sense only: what a dropped call received stays hidden for `visibility`. Do not drop it.

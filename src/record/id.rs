@@ -49,6 +49,13 @@ impl ImageId {
         }))
     }
 
+    /// The id of an object that was uploaded. `None` when its key is outside the prefix, or when it is a folder marker:
+    /// consoles make an empty object whose key ends with a slash, and show it as a folder.
+    pub fn of_upload(prefix: &str, key: &str, bytes: u64) -> Option<Self> {
+        let is_folder_marker = key.ends_with('/') && bytes == 0;
+        if is_folder_marker { None } else { Self::of_key(prefix, key) }
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -112,5 +119,14 @@ mod tests {
         assert!(foreign.as_str().starts_with('k'));
         assert_eq!(ImageId::of_key("uploads/", "uploads/2024/a cat.jpg"), Some(foreign));
         assert_eq!(ImageId::of_key("uploads/", "elsewhere/cat"), None);
+    }
+
+    #[test]
+    fn a_folder_marker_is_empty_and_ends_with_a_slash() {
+        let is_upload = |key: &str, bytes| ImageId::of_upload("uploads/", key, bytes).is_some();
+        assert!(!is_upload("uploads/", 0) && !is_upload("uploads/2024/", 0));
+        assert!(is_upload("uploads/2024/", 1) && is_upload("uploads/cat", 0) && is_upload("uploads/cat", 1));
+        assert!(!is_upload("elsewhere/cat", 1));
+        assert_eq!(ImageId::of_upload("uploads/", "uploads/a/", 1), ImageId::of_key("uploads/", "uploads/a/"));
     }
 }

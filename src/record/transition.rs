@@ -16,6 +16,16 @@ pub struct Attempt {
     pub message: String,
 }
 
+impl Attempt {
+    /// An attempt at what a message brought, with a token of 64 random bits.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn begin(message: &str) -> Result<Self, getrandom::Error> {
+        Ok(Self { token: format!("{:016x}", getrandom::u64()?), message: message.to_owned() })
+    }
+}
+
 /// What must be true of the record for a write to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
@@ -116,12 +126,20 @@ impl Change {
         }
     }
 
+    /// Why the upload was rejected or the image given up; `None` for a change that does neither.
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Reject { reason, .. } | Self::Fail { reason, .. } => Some(*reason),
+            Self::Claim { .. } | Self::Publish(_) | Self::Delete { .. } | Self::Release { .. } => None,
+        }
+    }
+
     /// The schema of a record after this change; `None` where it stays.
     pub const fn schema(&self) -> Option<u32> {
-        match self {
-            Self::Release { .. } => None,
-            Self::Reject { reason, .. } | Self::Fail { reason, .. } => Some(reason.schema()),
-            Self::Claim { .. } | Self::Publish(_) | Self::Delete { .. } => Some(FIRST_SCHEMA),
+        match (self, self.reason()) {
+            (Self::Release { .. }, _) => None,
+            (_, Some(reason)) => Some(reason.schema()),
+            (_, None) => Some(FIRST_SCHEMA),
         }
     }
 }
@@ -129,7 +147,7 @@ impl Change {
 impl Change {
     /// Whether it says for good what became of the upload.
     pub const fn is_verdict(&self) -> bool {
-        matches!(self, Self::Reject { .. } | Self::Publish(_) | Self::Fail { .. })
+        self.outcome().is_verdict()
     }
 }
 
@@ -213,6 +231,7 @@ impl Transition {
         new.message = Some(self.attempt.message.clone());
         new.ttl = None;
         new.settled_at = self.change.is_verdict().then_some(self.at);
+        new.status = self.change.outcome();
         new.reason = None;
         new.last_error = None;
         if let Guard::Enter { seq, .. } = &self.guard {
@@ -223,14 +242,12 @@ impl Transition {
         }
         match &self.change {
             Change::Claim { src, original, lease_until, deaths } => {
-                new.status = Status::WaitingForThumbnails;
                 new.src = Some(src.clone());
                 new.original = Some(original.clone());
                 new.lease_until = Some(*lease_until);
                 new.deaths = *deaths;
             }
             Change::Reject { reason, src, detail } => {
-                new.status = Status::InvalidContentType;
                 new.reason = Some(*reason);
                 new.src.clone_from(src);
                 new.original = None;
@@ -238,19 +255,16 @@ impl Transition {
                 new.last_error = Some(detail.clone());
             }
             Change::Publish(published) => {
-                new.status = Status::Published;
                 new.deaths = 0;
                 new.published = Some(published.clone());
             }
             Change::Fail { reason, src, deaths, error } => {
-                new.status = Status::Failed;
                 new.reason = Some(*reason);
                 new.src.clone_from(src);
                 new.deaths = *deaths;
                 new.last_error = Some(error.clone());
             }
             Change::Delete { forget_at } => {
-                new.status = Status::Deleted;
                 new.seq.get_or_insert_with(Sequencer::last);
                 new.src = None;
                 new.deaths = 0;

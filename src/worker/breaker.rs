@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// Each pause over the one before.
 const FACTOR: f64 = 2.5;
 /// The longest pause: also the longest that an ended outage goes unnoticed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 60);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 60);
 /// Pauses differ by up to this share, so that workers do not probe in step.
 const JITTER: f64 = 0.1;
 

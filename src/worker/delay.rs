@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The longest delay after the first receive.
 const FIRST_DELAY: Duration = Duration::from_secs(5);
 /// The longest delay of a retry.
-const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 /// The longest delay of a message of another bucket that is kept. With ten receives it is kept for more than five hours.
 const LONGEST_KEPT_DELAY: Duration = Duration::from_secs(60 * 60);
 

@@ -3,7 +3,7 @@
 use darkroom::record::{Reason, Status};
 
 use crate::images;
-use crate::world::{Options, World};
+use crate::world::{Call, Options, World};
 
 /// Everything bad that can be uploaded, by name, and the reason that it is refused for.
 fn bad_uploads(max_bytes: usize) -> Vec<(String, Vec<u8>, Reason)> {
@@ -34,6 +34,7 @@ fn bad_uploads(max_bytes: usize) -> Vec<(String, Vec<u8>, Reason)> {
 async fn every_bad_upload_is_refused_for_its_reason_after_one_attempt() {
     let options = Options::default();
     let uploads = bad_uploads(usize::try_from(options.max_bytes).unwrap());
+    let metrics = darkroom::metrics::install(darkroom::metrics::Scope::WithApi).unwrap();
     let mut world = World::idle(options);
     world.start_worker();
     for (name, bytes, reason) in &uploads {
@@ -42,7 +43,15 @@ async fn every_bad_upload_is_refused_for_its_reason_after_one_attempt() {
         let record = world.record(&id).await;
         assert_eq!((record.status, record.reason), (Status::InvalidContentType, Some(*reason)), "{name}: {record:?}");
     }
-    assert_eq!(world.faults.calls("uploads.get"), uploads.len(), "one attempt each");
+    assert_eq!(world.faults.calls(Call::UploadsGet), uploads.len(), "one attempt each");
+    let scrape = metrics.render();
+    for (_, _, reason) in &uploads {
+        let count = uploads.iter().filter(|upload| upload.2 == *reason).count();
+        let series = format!("darkroom_images_rejected_total{{reason=\"{reason}\"}} ");
+        let counted = scrape.lines().find_map(|line| line.strip_prefix(&series)).unwrap();
+        // Tests that run in the same process count in the same place.
+        assert!(counted.parse::<usize>().unwrap() >= count, "{reason} was counted {counted} times of {count}");
+    }
     let id = world.upload("good", &images::jpeg(64, 48)).await;
     world.run_until_idle().await;
     world.expect_published(&id).await;

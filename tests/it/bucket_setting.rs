@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tokio_util::sync::CancellationToken;
 
 use crate::images;
-use crate::world::{BUCKET, Options, When, World};
+use crate::world::{BUCKET, Call, Options, When, World};
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
@@ -66,7 +66,7 @@ async fn only_events_of_another_bucket_open_the_breaker_and_become_no_dead_lette
         assert_eq!(world.dead_letters().await, 0);
     }
     // A probe or two for each pause of up to six minutes, not a receive for each message whose delay has passed.
-    assert!(world.faults.calls("queue.release") < 200, "{} releases", world.faults.calls("queue.release"));
+    assert!(world.faults.calls(Call::QueueRelease) < 200, "{} releases", world.faults.calls(Call::QueueRelease));
 
     world.upload("cat", &images::jpeg(32, 24)).await;
     world.run_until_idle().await;
@@ -90,7 +90,7 @@ async fn after_an_own_event_a_stranger_is_a_dead_letter_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_bucket_that_does_not_exist_is_a_wrong_setting() {
     let world = World::idle(Options::default());
-    world.faults.fail("uploads.check_bucket", 1, ErrorKind::NotFound, When::Before);
+    world.faults.fail(Call::UploadsCheckBucket, 1, ErrorKind::NotFound, When::Before);
     let refused = world.wait_for_bucket(&CancellationToken::new()).await.unwrap_err();
     assert!(matches!(&refused, StartError::NoSuchBucket(NoSuchBucket { bucket }) if bucket == BUCKET), "{refused:?}");
     let told = refused.to_string();
@@ -102,9 +102,9 @@ async fn a_bucket_that_does_not_exist_is_a_wrong_setting() {
 async fn a_bucket_that_cannot_be_seen_is_waited_for() {
     for kind in [ErrorKind::Denied, ErrorKind::Unavailable, ErrorKind::Throttled] {
         let world = World::idle(Options::default());
-        world.faults.fail_many("uploads.check_bucket", 1, 5, kind, When::Before);
+        world.faults.fail_many(Call::UploadsCheckBucket, 1, 5, kind, When::Before);
         world.wait_for_bucket(&CancellationToken::new()).await.unwrap();
-        assert_eq!(world.faults.calls("uploads.check_bucket"), 6);
+        assert_eq!(world.faults.calls(Call::UploadsCheckBucket), 6);
         world.finish().await;
     }
 }
@@ -113,8 +113,8 @@ async fn a_bucket_that_cannot_be_seen_is_waited_for() {
 async fn a_stop_ends_the_wait_for_a_bucket_at_once() {
     for when in [When::Before, When::Late(HALF_AN_HOUR)] {
         let world = World::idle(Options::default());
-        world.faults.fail_many("uploads.check_bucket", 1, usize::MAX, ErrorKind::Unavailable, when);
-        let (shutdown, asked) = (CancellationToken::new(), world.faults.reached("uploads.check_bucket", 1));
+        world.faults.fail_many(Call::UploadsCheckBucket, 1, usize::MAX, ErrorKind::Unavailable, when);
+        let (shutdown, asked) = (CancellationToken::new(), world.faults.reached(Call::UploadsCheckBucket, 1));
         let started = tokio::time::Instant::now();
         let stop = async {
             asked.cancelled().await;
@@ -170,7 +170,7 @@ async fn without_a_receive_limit_an_unusable_message_comes_ever_more_seldom() {
     }
     tokio::time::sleep(Duration::from_secs(3600)).await;
     // 5 s, 10 s, 20 s, and so on up to 15 minutes: some ten receives of each in an hour.
-    let releases = world.faults.calls("queue.release");
+    let releases = world.faults.calls(Call::QueueRelease);
     assert!((16..=24).contains(&releases), "{releases}");
     world.stop_worker(0).await;
     tokio::time::sleep(HALF_AN_HOUR).await;

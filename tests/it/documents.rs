@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use darkroom::cli::Cli;
 use darkroom::metrics::definitions::{Definition, Kind, TABLE};
 use darkroom::metrics::process;
+use darkroom::operate::letter::Cause;
+use darkroom::ports::{ErrorKind as PortErrorKind, Operation};
+use darkroom::record::{Reason, Status};
 
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -84,6 +87,109 @@ fn the_cost_of_an_image_is_reckoned_from_the_benchmarks() {
     }
 }
 
+/// The names of a list, as a document enumerates them.
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    names.map(|name| format!("`{name}`")).collect()
+}
+
+/// What stands between backticks in a text, backticks included.
+fn between_backticks(text: &str) -> BTreeSet<String> {
+    text.split('`').skip(1).step_by(2).map(|name| format!("`{name}`")).collect()
+}
+
+#[test]
+fn the_readme_explains_every_status_with_its_reasons() {
+    let readme = read("README.md");
+    let table = readme.split("| status | meaning |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let shown: Vec<&str> =
+        Status::ALL.into_iter().filter(|status| *status != Status::Deleted).map(Status::as_str).collect();
+    let listed: Vec<&str> = rows.iter().map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert_eq!(listed, shown);
+    for (status, is_rejection) in [(Status::InvalidContentType, true), (Status::Failed, false)] {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{status}`"))).unwrap();
+        let reasons = Reason::ALL.into_iter().filter(|reason| reason.is_rejection() == is_rejection);
+        let mut expected = quoted(reasons.map(Reason::as_str));
+        expected.extend(quoted([status.as_str()].into_iter()));
+        let mut named = between_backticks(row);
+        named.remove("`reason`");
+        assert_eq!(named, expected, "{row}");
+    }
+}
+
+/// The metrics' document says for each label in one sentence what its values are.
+#[test]
+fn the_metrics_document_lists_every_reason_of_both_kinds_and_every_error() {
+    let document = read("docs/METRICS.md");
+    let reasons = document.split("`reason` of a rejected image is one of").nth(1).unwrap().split('.').next().unwrap();
+    let (rejections, failures) = reasons.split_once("of a failed one").unwrap();
+    for (text, is_rejection) in [(rejections, true), (failures, false)] {
+        let expected = Reason::ALL.into_iter().filter(|reason| reason.is_rejection() == is_rejection);
+        assert_eq!(between_backticks(text), quoted(expected.map(Reason::as_str)));
+    }
+    let kinds = document.split("`kind` says what a caller can do about the error:").nth(1).unwrap();
+    let kinds = kinds.split(".\n").next().unwrap();
+    assert_eq!(between_backticks(kinds), quoted(PortErrorKind::ALL.into_iter().map(PortErrorKind::as_str)));
+}
+
+/// `darkroom dlq show` gives the same advice as the table; the table has code spans that a terminal has not.
+#[test]
+fn the_table_of_dead_letters_is_what_dlq_show_says() {
+    let document = read("docs/OPERATIONS.md");
+    let table = document.split("| reason | means | do |\n|---|---|---|\n").nth(1).unwrap();
+    let rows: Vec<String> =
+        table.lines().take_while(|line| line.starts_with("| ")).map(|row| row.replace('`', "")).collect();
+    let row = |cause: Cause| format!("| {} | {} | {} |", cause.as_str(), cause.meaning(), cause.advice());
+    assert_eq!(rows, Cause::all().map(row).collect::<Vec<_>>());
+    let hopeless: Vec<&str> = Cause::all().filter(|cause| cause.is_hopeless()).map(Cause::as_str).collect();
+    let sentence = format!("`{}`, `{}` and `{}` are", hopeless[0], hopeless[1], hopeless[2]);
+    let help = help_of("redrive");
+    assert!(hopeless.len() == 3 && document.contains(&sentence) && help.contains(&sentence), "{sentence}: {help}");
+}
+
+#[test]
+fn the_help_of_dlq_list_names_every_reason() {
+    let help = help_of("list");
+    let reasons = help.split("Reasons: ").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert_eq!(between_backticks(reasons), quoted(Cause::all().map(Cause::as_str)));
+    for cause in Cause::all() {
+        assert_eq!(Cause::from_name(cause.as_str()), Some(cause));
+    }
+}
+
+/// The long description of a subcommand of `darkroom dlq`, in one line for each paragraph.
+fn help_of(subcommand: &str) -> String {
+    let command = Cli::command();
+    let dlq = command.find_subcommand("dlq").unwrap();
+    dlq.find_subcommand(subcommand).unwrap().get_long_about().unwrap().to_string()
+}
+
+#[test]
+fn the_metrics_document_lists_the_calls_of_every_port() {
+    let document = read("docs/METRICS.md");
+    let table = document.split("| port | operations |\n|---|---|\n").nth(1).unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with("| ")).collect();
+    let mut expected: Vec<(&str, String)> = Vec::new();
+    for (port, call) in Operation::ALL.into_iter().filter_map(Operation::port_and_call) {
+        match expected.last_mut() {
+            Some((last, calls)) if *last == port => calls.push_str(&format!(", `{call}`")),
+            _ => expected.push((port, format!("`{call}`"))),
+        }
+    }
+    let expected: Vec<String> = expected.iter().map(|(port, calls)| format!("| `{port}` | {calls} |")).collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_upload_page_has_words_for_every_reason() {
+    let page = read("src/api/page/words.js");
+    let reasons = page.split("const REASONS = {").nth(1).unwrap().split("};").next().unwrap();
+    let worded = reasons.lines().filter_map(|line| Some(line.trim().split_once(": ")?.0));
+    // The page itself says `unknown` of an image that the server does not know.
+    let worded: Vec<&str> = worded.filter(|reason| *reason != "unknown").collect();
+    assert_eq!(worded, Reason::ALL.map(Reason::as_str));
+}
+
 /// The names of darkroom's variables in a text.
 fn variables(text: &str) -> BTreeSet<String> {
     let starts = text.match_indices("DARKROOM_").map(|(at, _)| at);
@@ -91,9 +197,27 @@ fn variables(text: &str) -> BTreeSet<String> {
     starts.map(name).filter(|name| name.len() > "DARKROOM_".len()).collect()
 }
 
+/// The settings that the code reads.
+fn settings() -> BTreeSet<String> {
+    ["src/config/settings.rs", "src/config/tokens.rs"].iter().flat_map(|file| variables(&read(file))).collect()
+}
+
+/// Errors, help texts and documents name settings; what no code reads is a spelling mistake, or a setting that is gone.
+#[test]
+fn every_setting_that_is_named_exists() {
+    let mut known = settings();
+    // Misspelt on purpose, in a test of the settings.
+    known.insert("DARKROOM_SIZE".to_owned());
+    let code = texts_under(&root().join("src"));
+    let readers = ["README.md", "docs/OPERATIONS.md", "docs/DEPLOY.md", "docs/METRICS.md", "docs/OUTCOMES.md"];
+    let texts = code.into_iter().chain(readers.map(read));
+    let unknown: BTreeSet<String> = texts.flat_map(|text| variables(&text)).filter(|it| !known.contains(it)).collect();
+    assert_eq!(unknown, BTreeSet::new());
+}
+
 #[test]
 fn the_readme_lists_every_setting_and_no_other() {
-    let code: String = variables(&read("src/config/settings.rs")).into_iter().collect::<Vec<_>>().join("\n");
+    let code: String = settings().into_iter().collect::<Vec<_>>().join("\n");
     let readme = read("README.md");
     let table: String = readme.lines().filter(|line| line.starts_with("| `DARKROOM_")).collect::<Vec<_>>().join("\n");
     let listed = variables(&table).into_iter().collect::<Vec<_>>().join("\n");

@@ -6,13 +6,13 @@ use darkroom::ports::ErrorKind;
 use darkroom::record::{Reason, Status};
 
 use crate::images;
-use crate::world::{Options, When, World};
+use crate::world::{Call, Options, When, World};
 
 /// A call of a worker, and what befalls it there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {
     history: Upload,
-    call: &'static str,
+    call: Call,
     n: usize,
     when: When,
 }
@@ -27,22 +27,22 @@ enum Upload {
 }
 
 /// Every call that a worker makes, for everything that an upload may come to.
-const CALLS: [(Upload, &str, usize); 15] = [
-    (Upload::Photograph, "queue.receive", 1),
-    (Upload::Photograph, "uploads.get", 1),
-    (Upload::Photograph, "catalog.apply", 1),
-    (Upload::Photograph, "thumbnails.put", 1),
-    (Upload::Photograph, "thumbnails.put", 2),
-    (Upload::Photograph, "thumbnails.put", 3),
-    (Upload::Photograph, "catalog.apply", 2),
-    (Upload::Photograph, "queue.delete", 1),
-    (Upload::Text, "queue.receive", 1),
-    (Upload::Text, "uploads.get", 1),
-    (Upload::Text, "catalog.apply", 1),
-    (Upload::Text, "queue.delete", 1),
-    (Upload::Retried, "queue.release", 1),
-    (Upload::Retried, "catalog.look", 1),
-    (Upload::Retried, "uploads.get", 1),
+const CALLS: [(Upload, Call, usize); 15] = [
+    (Upload::Photograph, Call::QueueReceive, 1),
+    (Upload::Photograph, Call::UploadsGet, 1),
+    (Upload::Photograph, Call::CatalogApply, 1),
+    (Upload::Photograph, Call::ThumbnailsPut, 1),
+    (Upload::Photograph, Call::ThumbnailsPut, 2),
+    (Upload::Photograph, Call::ThumbnailsPut, 3),
+    (Upload::Photograph, Call::CatalogApply, 2),
+    (Upload::Photograph, Call::QueueDelete, 1),
+    (Upload::Text, Call::QueueReceive, 1),
+    (Upload::Text, Call::UploadsGet, 1),
+    (Upload::Text, Call::CatalogApply, 1),
+    (Upload::Text, Call::QueueDelete, 1),
+    (Upload::Retried, Call::QueueRelease, 1),
+    (Upload::Retried, Call::CatalogLook, 1),
+    (Upload::Retried, Call::UploadsGet, 1),
 ];
 
 /// Every step of the pipeline and of settling, in each of these ways.
@@ -59,7 +59,7 @@ impl Crash {
         let bytes = if history == Upload::Text { b"a text".to_vec() } else { images::jpeg(64, 48) };
         let id = world.upload("cat", &bytes).await;
         if history == Upload::Retried {
-            world.faults.fail("uploads.get", 1, ErrorKind::Damaged, When::Before);
+            world.faults.fail(Call::UploadsGet, 1, ErrorKind::Damaged, When::Before);
         }
         world.faults.fail(call, n, ErrorKind::Unavailable, when);
         let first = world.start_worker();
@@ -97,13 +97,13 @@ async fn wherever_a_worker_is_killed_another_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_outlives_every_receive_is_a_dead_letter_that_says_why() {
     let mut world = World::idle(Options { max_receives: 3, ..Options::default() });
-    world.faults.fail_many("uploads.get", 1, 1000, ErrorKind::Damaged, When::Before);
+    world.faults.fail_many(Call::UploadsGet, 1, 1000, ErrorKind::Damaged, When::Before);
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
     world.start_worker();
     world.run_until_idle().await;
     let record = world.expect_failed(&id, Reason::Unavailable).await;
-    assert!(record.last_error.unwrap().contains("uploads.get"));
-    assert_eq!(world.faults.calls("uploads.get"), 3);
+    assert!(record.last_error.unwrap().contains("objects.get"));
+    assert_eq!(world.faults.calls(Call::UploadsGet), 3);
 
     // A redrive brings the event with a message of its own, and takes the image up again.
     world.faults.heal();
@@ -122,7 +122,7 @@ async fn a_decision_whose_answer_is_lost_stands() {
         {
             let mut world = World::idle(Options { max_receives, ..Options::default() });
             let id = world.upload("cat", &bytes).await;
-            world.faults.fail("catalog.apply", calls, ErrorKind::Unavailable, When::After);
+            world.faults.fail(Call::CatalogApply, calls, ErrorKind::Unavailable, When::After);
             world.start_worker();
             world.run_until_idle().await;
             assert_eq!(world.record(&id).await.status, status);
@@ -140,10 +140,10 @@ async fn a_twenty_minute_outage_dead_letters_nothing() {
         for number in 0..uploads {
             ids.push(world.upload(&format!("image-{number}"), &images::jpeg(32, 32)).await);
         }
-        world.faults.fail_many("catalog.apply", 1, usize::MAX, ErrorKind::Unavailable, When::Before);
+        world.faults.fail_many(Call::CatalogApply, 1, usize::MAX, ErrorKind::Unavailable, When::Before);
         world.start_worker();
         tokio::time::sleep(Duration::from_secs(20 * 60)).await;
-        assert!(world.faults.calls("uploads.get") < uploads + 25, "the outage was probed, not hammered");
+        assert!(world.faults.calls(Call::UploadsGet) < uploads + 25, "the outage was probed, not hammered");
         world.faults.heal();
         world.run_until_idle().await;
         for id in &ids {
@@ -158,7 +158,7 @@ async fn a_worker_that_begins_during_an_outage_waits_for_its_end() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied, ErrorKind::Damaged] {
         let mut world = World::idle(Options::default());
         let id = world.upload("cat", &images::jpeg(64, 48)).await;
-        world.faults.fail_many("queue.attributes", 1, 4, kind, When::Before);
+        world.faults.fail_many(Call::QueueAttributes, 1, 4, kind, When::Before);
         world.start_worker();
         world.run_until_idle().await;
         world.expect_published(&id).await;
@@ -171,7 +171,7 @@ async fn killed_five_times_an_image_is_given_up() {
     let mut world = World::idle(Options::default());
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
     for _ in 1..=5 {
-        world.faults.fail("catalog.apply", 1, ErrorKind::Unavailable, When::KilledAfter);
+        world.faults.fail(Call::CatalogApply, 1, ErrorKind::Unavailable, When::KilledAfter);
         let number = world.start_worker();
         world.wait_for_death(number).await;
     }
@@ -179,7 +179,7 @@ async fn killed_five_times_an_image_is_given_up() {
     world.run_until_idle().await;
     let record = world.expect_failed(&id, Reason::Killed).await;
     assert_eq!(record.deaths, 5);
-    assert_eq!(world.faults.calls("thumbnails.put"), 0);
+    assert_eq!(world.faults.calls(Call::ThumbnailsPut), 0);
     world.finish_with_dead_letters(1).await;
 }
 
@@ -190,7 +190,7 @@ async fn a_claim_whose_answer_is_lost_is_no_death() {
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
     // Every other write: between two claims stands the release of the first.
     for n in 1..=7 {
-        world.faults.fail("catalog.apply", n, ErrorKind::Unavailable, When::After);
+        world.faults.fail(Call::CatalogApply, n, ErrorKind::Unavailable, When::After);
     }
     world.start_worker();
     world.run_until_idle().await;
@@ -204,7 +204,7 @@ async fn a_claim_whose_answer_is_lost_is_no_death() {
 async fn killed_on_last_receive() {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
-    world.faults.fail("catalog.apply", 1, ErrorKind::Unavailable, When::KilledAfter);
+    world.faults.fail(Call::CatalogApply, 1, ErrorKind::Unavailable, When::KilledAfter);
     let number = world.start_worker();
     world.wait_for_death(number).await;
     world.start_worker();

@@ -6,7 +6,7 @@ use darkroom::record::{ImageId, Reason, Status};
 use darkroom::worker::Ended;
 
 use crate::images;
-use crate::world::{BUCKET, Options, PREFIX, When, World};
+use crate::world::{BUCKET, Call, Options, PREFIX, When, World};
 
 #[tokio::test(start_paused = true)]
 async fn an_upload_is_published() {
@@ -28,7 +28,8 @@ async fn an_upload_costs_one_get_three_puts_and_two_writes() {
     let world = World::new().await;
     world.upload("cat", &images::jpeg(640, 480)).await;
     world.run_until_idle().await;
-    let calls = ["uploads.get", "thumbnails.put", "catalog.apply", "catalog.look"].map(|call| world.faults.calls(call));
+    let calls = [Call::UploadsGet, Call::ThumbnailsPut, Call::CatalogApply, Call::CatalogLook]
+        .map(|call| world.faults.calls(call));
     assert_eq!(calls, [1, 3, 2, 0]);
     world.finish().await;
 }
@@ -150,7 +151,7 @@ async fn one_bad_record_does_not_hold_up_its_neighbours() {
     world.start_worker();
     world.run_until_idle().await;
     world.expect_published(&id).await;
-    assert_eq!(world.faults.calls("thumbnails.put"), 3, "the good record was rendered once");
+    assert_eq!(world.faults.calls(Call::ThumbnailsPut), 3, "the good record was rendered once");
     world.finish_with_dead_letters(1).await;
 }
 
@@ -170,7 +171,7 @@ async fn messages_that_are_no_uploads_end_where_they_belong() {
     world.send("this is no event").await;
     world.send(&marker.replace(BUCKET, "somebody-elses")).await;
     world.run_until_idle().await;
-    assert_eq!(world.faults.calls("catalog.apply"), 0);
+    assert_eq!(world.faults.calls(Call::CatalogApply), 0);
     world.finish_with_dead_letters(2).await;
 }
 
@@ -184,8 +185,8 @@ async fn a_refused_upload_costs_one_attempt() {
         let id = world.upload("cat", bytes).await;
         world.run_until_idle().await;
         world.expect_rejected(&id, reason).await;
-        let calls =
-            ["uploads.get", "queue.delete", "queue.release", "catalog.look"].map(|call| world.faults.calls(call));
+        let calls = [Call::UploadsGet, Call::QueueDelete, Call::QueueRelease, Call::CatalogLook]
+            .map(|call| world.faults.calls(call));
         assert_eq!(calls, [1, 1, 0, 0]);
         world.finish().await;
     }
@@ -216,7 +217,7 @@ async fn a_vanished_object_is_no_dead_letter_however_often_its_message_tells_of_
             message["Records"].as_array_mut().unwrap().push(record);
             world.send(&message.to_string()).await;
         } else {
-            world.faults.fail("queue.delete", 1, ErrorKind::Unavailable, When::Before);
+            world.faults.fail(Call::QueueDelete, 1, ErrorKind::Unavailable, When::Before);
         }
         world.start_worker();
         world.run_until_idle().await;
@@ -232,7 +233,7 @@ async fn a_drain_under_load_loses_nothing() {
     for number in 0..30 {
         ids.push(world.upload(&format!("image-{number}"), &images::jpeg(400, 300)).await);
     }
-    let begun = world.faults.reached("catalog.apply", 3);
+    let begun = world.faults.reached(Call::CatalogApply, 3);
     let first = world.start_worker();
     begun.cancelled().await;
     assert_eq!(world.stop_worker(first).await, Ended::Drained);

@@ -14,7 +14,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 
 use crate::images;
-use crate::world::{BUCKET, Options, When, World};
+use crate::world::{BUCKET, Call, Options, When, World};
 
 /// The log of this test's thread, in which all tasks of a paused world run.
 struct Log {
@@ -120,7 +120,7 @@ async fn the_settled_line_names_image_and_object_for_every_outcome() {
             world.send_event(&ObjectCreated { key: key.to_owned(), size: Some(0), ..cat.clone() }).await;
         }
         world.run_until_idle().await;
-        world.faults.fail_many("uploads.get", 1, 3, ErrorKind::Damaged, When::Before);
+        world.faults.fail_many(Call::UploadsGet, 1, 3, ErrorKind::Damaged, When::Before);
         world.upload("unlucky", &images::jpeg(64, 48)).await;
         world.run_until_idle().await;
         world.finish_with_dead_letters(1).await;
@@ -129,14 +129,14 @@ async fn the_settled_line_names_image_and_object_for_every_outcome() {
             outcome.expect_in(&log, format);
         }
         assert_eq!(log.grep("unlucky").len(), 3 + 3, "a failure and a settled line for each receive");
-        assert!(log.grep("unlucky").iter().any(|line| line.contains("given up") && line.contains("uploads.get")));
+        assert!(log.grep("unlucky").iter().any(|line| line.contains("given up") && line.contains("objects.get")));
     }
 }
 
 /// A worker that receives a message after it was asked to stop.
 async fn give_back(world: &mut World) {
-    world.faults.fail("queue.receive", 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(1)));
-    let receiving = world.faults.reached("queue.receive", 1);
+    world.faults.fail(Call::QueueReceive, 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(1)));
+    let receiving = world.faults.reached(Call::QueueReceive, 1);
     let worker = world.start_worker();
     receiving.cancelled().await;
     world.stop_worker(worker).await;
@@ -180,9 +180,9 @@ async fn a_lost_lease_and_a_failed_deletion_name_image_and_object() {
     let log = Log::begin(LogFormat::Json, "warn");
     let mut world = World::idle(Options { visibility: Duration::from_secs(5), ..Options::default() });
     world.upload("cat", &images::jpeg(64, 48)).await;
-    world.faults.fail_many("thumbnails.put", 1, 3, ErrorKind::Unavailable, When::Late(SLOW));
-    world.faults.fail_many("queue.extend", 1, 3, ErrorKind::Unavailable, When::Before);
-    world.faults.fail("queue.delete", 1, ErrorKind::Unavailable, When::Before);
+    world.faults.fail_many(Call::ThumbnailsPut, 1, 3, ErrorKind::Unavailable, When::Late(SLOW));
+    world.faults.fail_many(Call::QueueExtend, 1, 3, ErrorKind::Unavailable, When::Before);
+    world.faults.fail(Call::QueueDelete, 1, ErrorKind::Unavailable, When::Before);
     world.start_worker();
     world.start_worker();
     world.run_until_idle().await;
@@ -265,7 +265,7 @@ async fn an_image_given_up_early_is_one_error_and_one_dead_letter() {
     let mut world = World::idle(Options::default());
     world.upload("cat", &images::jpeg(64, 48)).await;
     for _ in 1..=5 {
-        world.faults.fail("catalog.apply", 1, ErrorKind::Unavailable, When::KilledAfter);
+        world.faults.fail(Call::CatalogApply, 1, ErrorKind::Unavailable, When::KilledAfter);
         let number = world.start_worker();
         world.wait_for_death(number).await;
     }

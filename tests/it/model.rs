@@ -13,20 +13,20 @@ use darkroom::record::{ImageId, Reason, Status};
 
 use crate::dice::Dice;
 use crate::images;
-use crate::world::{Options, PREFIX, When, World};
+use crate::world::{Call, Options, PREFIX, When, World};
 
 /// Names of the keys that a history is about: few, so that much happens to each.
 const NAMES: [&str; 3] = ["cat", "dog", "emu"];
 
 /// What may happen to a call, and to which.
-const CALLS: [&str; 7] = [
-    "queue.receive",
-    "queue.extend",
-    "queue.release",
-    "queue.delete",
-    "uploads.get",
-    "catalog.apply",
-    "thumbnails.put",
+const CALLS: [Call; 7] = [
+    Call::QueueReceive,
+    Call::QueueExtend,
+    Call::QueueRelease,
+    Call::QueueDelete,
+    Call::UploadsGet,
+    Call::CatalogApply,
+    Call::ThumbnailsPut,
 ];
 
 const STEPS: usize = 30;
@@ -195,9 +195,9 @@ impl History {
 
     /// Calls that take longer than a lease, while nobody can extend it.
     fn lose_leases(&mut self) {
-        let call = self.dice.pick(&["uploads.get", "catalog.apply", "thumbnails.put"]);
+        let call = self.dice.pick(&[Call::UploadsGet, Call::CatalogApply, Call::ThumbnailsPut]);
         self.world.faults.fail(call, 1, ErrorKind::Unavailable, When::Late(3 * self.pace.visibility));
-        self.world.faults.fail_many("queue.extend", 1, 8, ErrorKind::Unavailable, When::Before);
+        self.world.faults.fail_many(Call::QueueExtend, 1, 8, ErrorKind::Unavailable, When::Before);
     }
 
     async fn stop_a_worker(&mut self) {

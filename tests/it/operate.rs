@@ -17,7 +17,7 @@ use darkroom::record::ImageId;
 use serde_json::Value;
 
 use crate::images as pictures;
-use crate::world::{Faults, Options, When, World};
+use crate::world::{Call, Faults, Options, When, World};
 
 /// What `darkroom dlq list --json` prints.
 async fn listed(site: &Site, filter: &Filter) -> Vec<Value> {
@@ -36,7 +36,7 @@ fn of_cause(name: &str) -> Filter {
 /// A world whose one worker has failed some uploads for good: an outage, and then somebody's nonsense.
 async fn after_a_bad_day(names: &[&str], nonsense: usize) -> (World, Vec<ImageId>) {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
-    world.faults.fail_many("uploads.get", 1, 10_000, ErrorKind::Damaged, When::Before);
+    world.faults.fail_many(Call::UploadsGet, 1, 10_000, ErrorKind::Damaged, When::Before);
     let mut ids = Vec::new();
     for name in names {
         ids.push(world.upload(name, &pictures::jpeg(32, 24)).await);

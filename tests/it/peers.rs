@@ -11,14 +11,14 @@ use darkroom::record::Status;
 use tokio::time::Instant;
 
 use crate::images;
-use crate::world::{Options, When, World};
+use crate::world::{Call, Options, When, World};
 
 const SLOW: Duration = Duration::from_secs(40);
 
 /// A world with leases of this length, whose puts take far longer.
 fn slow_world(visibility: Duration, slots: usize) -> World {
     let world = World::idle(Options { visibility, slots, ..Options::default() });
-    world.faults.fail_many("thumbnails.put", 1, usize::MAX, ErrorKind::Unavailable, When::Late(SLOW));
+    world.faults.fail_many(Call::ThumbnailsPut, 1, usize::MAX, ErrorKind::Unavailable, When::Late(SLOW));
     world
 }
 
@@ -36,7 +36,7 @@ async fn expect_one_attempt_each(world: &World, ids: &[darkroom::record::ImageId
         world.expect_published(id).await;
         assert_eq!(world.faults.statuses(id), [Status::WaitingForThumbnails, Status::Published]);
     }
-    assert_eq!(world.faults.calls("uploads.get"), ids.len());
+    assert_eq!(world.faults.calls(Call::UploadsGet), ids.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn messages_that_wait_in_the_worker_are_kept_too() {
 async fn the_heartbeat_goes_on_while_a_worker_drains() {
     let mut world = slow_world(Duration::from_secs(5), 2);
     let ids = upload(&world, 2).await;
-    let claimed = world.faults.reached("thumbnails.put", 4);
+    let claimed = world.faults.reached(Call::ThumbnailsPut, 4);
     let draining = world.start_worker();
     claimed.cancelled().await;
     world.start_worker();
@@ -83,18 +83,18 @@ async fn the_heartbeat_goes_on_while_a_worker_drains() {
 async fn no_beat_follows_a_retry_delay_or_a_delete() {
     let mut world = World::idle(Options { visibility: Duration::from_secs(3), ..Options::default() });
     let id = upload(&world, 1).await.remove(0);
-    world.faults.fail_many("uploads.get", 1, 6, ErrorKind::Damaged, When::Before);
-    let releases = (1..=6).map(|n| world.faults.reached("queue.release", n));
-    let settled: Vec<_> = releases.chain([world.faults.reached("queue.delete", 1)]).collect();
+    world.faults.fail_many(Call::UploadsGet, 1, 6, ErrorKind::Damaged, When::Before);
+    let releases = (1..=6).map(|n| world.faults.reached(Call::QueueRelease, n));
+    let settled: Vec<_> = releases.chain([world.faults.reached(Call::QueueDelete, 1)]).collect();
     world.start_worker();
     let mut looks = 0;
     for (before, settled) in settled.iter().enumerate() {
         settled.cancelled().await;
-        let beats = world.faults.calls("queue.extend");
+        let beats = world.faults.calls(Call::QueueExtend);
         // Longer than a beat, and often shorter than the delay.
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        if world.faults.calls("uploads.get") == before + 1 {
-            assert_eq!(world.faults.calls("queue.extend"), beats, "a beat after it was settled {}", before + 1);
+        if world.faults.calls(Call::UploadsGet) == before + 1 {
+            assert_eq!(world.faults.calls(Call::QueueExtend), beats, "a beat after it was settled {}", before + 1);
             looks += 1;
         }
     }
@@ -109,14 +109,14 @@ async fn no_beat_follows_a_retry_delay_or_a_delete() {
 async fn a_receive_that_ends_after_the_signal_is_given_back_at_once() {
     let mut world = World::idle(Options { visibility: Duration::from_secs(3600), ..Options::default() });
     let ids = upload(&world, 3).await;
-    world.faults.fail("queue.receive", 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(5)));
-    let receiving = world.faults.reached("queue.receive", 1);
+    world.faults.fail(Call::QueueReceive, 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(5)));
+    let receiving = world.faults.reached(Call::QueueReceive, 1);
     let stopped = world.start_worker();
     receiving.cancelled().await;
     world.stop_worker(stopped).await;
     let queue = world.ports.queue.attributes().await.unwrap();
     assert_eq!((queue.visible, queue.in_flight, queue.delayed), (3, 0, 0));
-    assert_eq!(world.faults.calls("uploads.get"), 0);
+    assert_eq!(world.faults.calls(Call::UploadsGet), 0);
     world.start_worker();
     world.run_until_idle().await;
     for id in &ids {
@@ -128,7 +128,7 @@ async fn a_receive_that_ends_after_the_signal_is_given_back_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_sleep_out_a_backoff() {
     let mut world = World::idle(Options::default());
-    world.faults.fail_many("queue.receive", 1, usize::MAX, ErrorKind::Unavailable, When::Before);
+    world.faults.fail_many(Call::QueueReceive, 1, usize::MAX, ErrorKind::Unavailable, When::Before);
     let number = world.start_worker();
     tokio::time::sleep(Duration::from_secs(20 * 60)).await;
     let begun = Instant::now();
@@ -142,8 +142,8 @@ async fn a_stop_does_not_sleep_out_a_backoff() {
 async fn a_lost_lease_ends_the_work_and_the_next_worker_publishes() {
     let mut world = World::idle(Options { visibility: Duration::from_secs(5), ..Options::default() });
     let id = upload(&world, 1).await.remove(0);
-    world.faults.fail_many("thumbnails.put", 1, 3, ErrorKind::Unavailable, When::Late(SLOW));
-    world.faults.fail_many("queue.extend", 1, 3, ErrorKind::Unavailable, When::Before);
+    world.faults.fail_many(Call::ThumbnailsPut, 1, 3, ErrorKind::Unavailable, When::Late(SLOW));
+    world.faults.fail_many(Call::QueueExtend, 1, 3, ErrorKind::Unavailable, When::Before);
     world.start_worker();
     world.start_worker();
     world.run_until_idle().await;
@@ -152,6 +152,6 @@ async fn a_lost_lease_ends_the_work_and_the_next_worker_publishes() {
     assert_eq!(world.faults.statuses(&id), [working, working, Status::Published]);
     // The first one never came to ask whether it may publish.
     tokio::time::sleep(2 * SLOW).await;
-    assert_eq!(world.faults.calls("catalog.apply"), 3);
+    assert_eq!(world.faults.calls(Call::CatalogApply), 3);
     world.finish().await;
 }

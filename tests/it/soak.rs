@@ -10,7 +10,7 @@ use darkroom::record::{ImageId, Reason};
 
 use crate::dice::Dice;
 use crate::images;
-use crate::world::{Options, When, World};
+use crate::world::{Call, Options, When, World};
 
 const UPLOADS: usize = 2000;
 
@@ -25,7 +25,8 @@ const FAULT_EACH: usize = 10;
 const MAX_RECEIVES: u32 = 20;
 
 /// Calls at which a worker may be killed.
-const CALLS: [&str; 5] = ["queue.receive", "uploads.get", "catalog.apply", "thumbnails.put", "queue.delete"];
+const CALLS: [Call; 5] =
+    [Call::QueueReceive, Call::UploadsGet, Call::CatalogApply, Call::ThumbnailsPut, Call::QueueDelete];
 
 struct Soak {
     world: World,

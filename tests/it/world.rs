@@ -3,6 +3,7 @@
 //! A test reads as what happens: upload, let it run, expect. At its end [`World::finish`] looks for what must never be
 //! left behind; a world that is dropped without it fails its test.
 
+mod calls;
 mod faults;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use calls::Call;
 pub use faults::{Faults, When};
 
 /// The upload bucket of every world.

@@ -13,7 +13,7 @@ use self::expression::{Rendered, Terms};
 use super::clients::{CREATE, RECORD, Urgency};
 use super::errors;
 use crate::ports::catalog::Page;
-use crate::ports::{Catalog, ErrorKind, PortError};
+use crate::ports::{Catalog, ErrorKind, Operation, PortError};
 use crate::record::{Applied, ImageId, ImageRecord, Transition};
 
 /// Records in one page of a scan.
@@ -46,7 +46,7 @@ impl DynamoCatalog {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item::of(record).map_err(|error| invalid("catalog.create", error))?))
+            .set_item(Some(item::of(record).map_err(|error| invalid(Operation::CatalogCreate, error))?))
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", "id")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -56,7 +56,7 @@ impl DynamoCatalog {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     Err(Refusal::Exists(failed.item.clone()))
                 }
-                _ => Err(Refusal::Failed(errors::port_error("catalog.create", &error).on(&self.table))),
+                _ => Err(Refusal::Failed(errors::port_error(Operation::CatalogCreate, &error).on(&self.table))),
             },
         }
     }
@@ -84,21 +84,23 @@ impl Catalog for DynamoCatalog {
                 // After a try without an answer, the record that stands there may be what that try stored.
                 Err(Refusal::Exists(found)) => {
                     let found = match found {
-                        Some(found) => Some(item::read(found).map_err(|error| damaged("catalog.create", error))?),
+                        Some(found) => {
+                            Some(item::read(found).map_err(|error| damaged(Operation::CatalogCreate, error))?)
+                        }
                         None => self.look(&record.id).await?,
                     };
                     let is_own = attempt > 1 && found.as_ref() == Some(record);
                     return if is_own {
                         Ok(())
                     } else {
-                        Err(PortError::new(ErrorKind::AlreadyExists, "catalog.create"))
+                        Err(PortError::new(ErrorKind::AlreadyExists, Operation::CatalogCreate))
                     };
                 }
                 Err(Refusal::Failed(error)) if attempt < CREATES && error.kind == ErrorKind::Unavailable => {}
                 Err(Refusal::Failed(error)) => return Err(error),
             }
         }
-        Err(PortError::new(ErrorKind::Unavailable, "catalog.create"))
+        Err(PortError::new(ErrorKind::Unavailable, Operation::CatalogCreate))
     }
 
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
@@ -109,8 +111,8 @@ impl Catalog for DynamoCatalog {
             .key("id", AttributeValue::S(id.as_str().to_owned()))
             .consistent_read(true);
         let found = get.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
-        let found = found.map_err(|error| errors::port_error("catalog.look", &error).on(&self.table))?;
-        found.item.map(item::read).transpose().map_err(|error| damaged("catalog.look", error))
+        let found = found.map_err(|error| errors::port_error(Operation::CatalogLook, &error).on(&self.table))?;
+        found.item.map(item::read).transpose().map_err(|error| damaged(Operation::CatalogLook, error))
     }
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
@@ -129,19 +131,20 @@ impl Catalog for DynamoCatalog {
         match write.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await {
             Ok(written) => {
                 let before = written.attributes.filter(|item| !item.is_empty());
-                let before = before.map(item::read).transpose().map_err(|error| damaged("catalog.apply", error))?;
+                let before =
+                    before.map(item::read).transpose().map_err(|error| damaged(Operation::CatalogApply, error))?;
                 Ok(Applied::Written { before })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     // Not every store sends what is there; and where nothing is, there is nothing to send.
                     let current = match failed.item.clone().filter(|item| !item.is_empty()) {
-                        Some(item) => Some(item::read(item).map_err(|error| damaged("catalog.apply", error))?),
+                        Some(item) => Some(item::read(item).map_err(|error| damaged(Operation::CatalogApply, error))?),
                         None => self.look(&transition.id).await?,
                     };
                     Ok(Applied::Refused { current })
                 }
-                _ => Err(errors::port_error("catalog.apply", &error).on(&self.table)),
+                _ => Err(errors::port_error(Operation::CatalogApply, &error).on(&self.table)),
             },
         }
     }
@@ -156,11 +159,11 @@ impl Catalog for DynamoCatalog {
             .consistent_read(true)
             .set_exclusive_start_key(start);
         let page = scan.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
-        let page = page.map_err(|error| errors::port_error("catalog.scan", &error).on(&self.table))?;
+        let page = page.map_err(|error| errors::port_error(Operation::CatalogScan, &error).on(&self.table))?;
         let records = page.items.unwrap_or_default().into_iter().map(item::read).collect::<Result<_, _>>();
         let last = page.last_evaluated_key.and_then(|mut key| key.remove("id"));
         Ok(Page {
-            records: records.map_err(|error| damaged("catalog.scan", error))?,
+            records: records.map_err(|error| damaged(Operation::CatalogScan, error))?,
             next: last.and_then(|id| id.as_s().ok().cloned()),
         })
     }
@@ -177,16 +180,16 @@ impl Catalog for DynamoCatalog {
                 .set_expression_attribute_values(Some(terms.values));
         }
         let deleted = delete.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error("catalog.delete", &error).on(&self.table))
+        deleted.map(|_| ()).map_err(|error| errors::port_error(Operation::CatalogDelete, &error).on(&self.table))
     }
 }
 
 /// A record that cannot be written down as an item.
-fn invalid(operation: &'static str, error: item::UnreadableItem) -> PortError {
+fn invalid(operation: Operation, error: item::UnreadableItem) -> PortError {
     PortError::with_source(ErrorKind::Invalid, operation, error)
 }
 
 /// An item that is no record: what arrived may not be what is stored, so reading it again may help.
-fn damaged(operation: &'static str, error: item::UnreadableItem) -> PortError {
+fn damaged(operation: Operation, error: item::UnreadableItem) -> PortError {
     PortError::with_source(ErrorKind::Damaged, operation, error)
 }

@@ -6,7 +6,7 @@ use std::error::Error;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, Operation, PortError};
 
 /// Codes that ask us to slow down.
 const THROTTLED: &[&str] = &[
@@ -76,7 +76,7 @@ const DENIED: &[&str] = &[
 ];
 
 /// An SDK call that failed, as the port reports it, with what the service said.
-pub(super) fn port_error<E>(operation: &'static str, error: &SdkError<E>) -> PortError
+pub(super) fn port_error<E>(operation: Operation, error: &SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -84,7 +84,7 @@ where
 }
 
 /// The same, where the caller knows better what the failure means.
-pub(super) fn port_error_of_kind<E>(kind: ErrorKind, operation: &'static str, error: &SdkError<E>) -> PortError
+pub(super) fn port_error_of_kind<E>(kind: ErrorKind, operation: Operation, error: &SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -107,7 +107,7 @@ fn missing_resource(code: &str) -> Option<&'static str> {
 }
 
 /// One failed entry of an SQS batch whose call succeeded.
-pub(super) fn entry_error(operation: &'static str, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
+pub(super) fn entry_error(operation: Operation, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
     let status = if is_ours { 400 } else { 500 };
     let text = text::of_answer(status, Some(code), message);
     PortError::with_source(kind_of(status, Some(code), message), operation, text)
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_batch_entry_fails_for_its_own_reason() {
-        let failed = |code, message, is_ours| entry_error("queue.delete", code, message, is_ours).kind;
+        let failed = |code, message, is_ours| entry_error(Operation::QueueDelete, code, message, is_ours).kind;
         assert_eq!(failed("ReceiptHandleIsInvalid", None, true), ErrorKind::LeaseLost);
         assert_eq!(failed("InternalError", None, false), ErrorKind::Unavailable);
         assert_eq!(failed("SomethingNew", Some("later"), false), ErrorKind::Unavailable);

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::ports::objects::{
     Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, Version, VersionCursor, VersionPage,
 };
-use crate::ports::{ErrorKind, ObjectStore, PortError};
+use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::SourceId;
 
 /// Reads of one body before it counts as damaged.
@@ -68,14 +68,14 @@ impl S3Store {
                 (Some("NotFound"), _) => ErrorKind::Denied,
                 _ => errors::kind(&error),
             };
-            errors::port_error_of_kind(kind, "objects.get", &error).on(&self.bucket)
+            errors::port_error_of_kind(kind, Operation::ObjectsGet, &error).on(&self.bucket)
         })
     }
 
     /// One page of all versions and delete markers under a prefix, after `after`.
     async fn versions(
         &self,
-        operation: &'static str,
+        operation: Operation,
         prefix: &str,
         after: Option<&VersionCursor>,
     ) -> Result<ListObjectVersionsOutput, PortError> {
@@ -101,7 +101,7 @@ impl ObjectStore for S3Store {
         answer.map(|_| ()).map_err(|error| {
             let code = error.as_service_error().and_then(|error| error.meta().code());
             let kind = if code == Some("NoSuchBucket") { ErrorKind::NotFound } else { errors::kind(&error) };
-            errors::port_error_of_kind(kind, "objects.list", &error).on(&self.bucket)
+            errors::port_error_of_kind(kind, Operation::ObjectsList, &error).on(&self.bucket)
         })
     }
 
@@ -121,21 +121,21 @@ impl ObjectStore for S3Store {
                 // Where the length was not stated, all that is known is that it is more than the limit.
                 Ok(None) => return Ok(Fetched::TooLarge(ObjectInfo { bytes: limit_bytes + 1, ..info })),
                 Err(error) if read == READS => {
-                    return Err(PortError::with_source(ErrorKind::Damaged, "objects.get", error));
+                    return Err(PortError::with_source(ErrorKind::Damaged, Operation::ObjectsGet, error));
                 }
                 Err(error) => tracing::debug!(object.key = key, %error, read, "reading a body again"),
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        Err(PortError::new(ErrorKind::Damaged, "objects.get"))
+        Err(PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
         let call = self.client.head_object().bucket(&self.bucket).key(key);
         let head = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
-        let head = head.map_err(|error| errors::port_error("objects.head", &error).on(&self.bucket))?;
-        let etag = head.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.head"))?;
+        let head = head.map_err(|error| errors::port_error(Operation::ObjectsHead, &error).on(&self.bucket))?;
+        let etag = head.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, Operation::ObjectsHead))?;
         Ok(ObjectInfo {
             src: SourceId::new(head.version_id.as_deref(), etag),
             bytes: bytes(head.content_length),
@@ -155,7 +155,7 @@ impl ObjectStore for S3Store {
             .cache_control(cache_control)
             .body(ByteStream::from(bytes));
         let put = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        put.map(|_| ()).map_err(|error| errors::port_error("objects.put", &error).on(&self.bucket))
+        put.map(|_| ()).map_err(|error| errors::port_error(Operation::ObjectsPut, &error).on(&self.bucket))
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
@@ -176,7 +176,7 @@ impl ObjectStore for S3Store {
             .encoding_type(EncodingType::Url)
             .set_start_after(after.map(str::to_owned));
         let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
-        let answer = answer.map_err(|error| errors::port_error("objects.list", &error).on(&self.bucket))?;
+        let answer = answer.map_err(|error| errors::port_error(Operation::ObjectsList, &error).on(&self.bucket))?;
         let encoding = answer.encoding_type;
         let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             Some(Listed {
@@ -189,7 +189,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
-        let page = self.versions("objects.list_versions", prefix, after).await?;
+        let page = self.versions(Operation::ObjectsListVersions, prefix, after).await?;
         let listed = page.versions().iter().filter_map(|version| {
             let id = version.version_id()?;
             Some(Version {
@@ -207,13 +207,15 @@ impl ObjectStore for S3Store {
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(key).version_id(id);
         let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        deleted.map(|_| ()).map_err(|error| errors::port_error("objects.delete_version", &error).on(&self.bucket))
+        deleted
+            .map(|_| ())
+            .map_err(|error| errors::port_error(Operation::ObjectsDeleteVersion, &error).on(&self.bucket))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
         let mut next = None;
         loop {
-            let page = self.versions("objects.delete", key, next.as_ref()).await?;
+            let page = self.versions(Operation::ObjectsDelete, key, next.as_ref()).await?;
             let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
             let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
             let mut is_past_the_key = false;
@@ -226,7 +228,7 @@ impl ObjectStore for S3Store {
                 let call = self.client.delete_object().bucket(&self.bucket).key(key);
                 let call = call.set_version_id(version.map(str::to_owned));
                 let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-                deleted.map_err(|error| errors::port_error("objects.delete", &error).on(&self.bucket))?;
+                deleted.map_err(|error| errors::port_error(Operation::ObjectsDelete, &error).on(&self.bucket))?;
             }
             next = next_of(&page).filter(|_| !is_past_the_key);
             if next.is_none() {
@@ -247,7 +249,7 @@ fn next_of(page: &ListObjectVersionsOutput) -> Option<VersionCursor> {
 
 /// What a read's answer says of its object; 0 bytes if it does not say how many.
 fn info(answer: &GetObjectOutput) -> Result<ObjectInfo, PortError> {
-    let etag = answer.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, "objects.get"))?;
+    let etag = answer.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))?;
     Ok(ObjectInfo {
         src: SourceId::new(answer.version_id.as_deref(), etag),
         bytes: body::stated_length(answer).unwrap_or(0),

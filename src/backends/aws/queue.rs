@@ -17,14 +17,8 @@ use self::linger::Linger;
 use super::clients::{self, EXTEND, INSPECT, Patience, SEND, SETTLE};
 use super::errors;
 use crate::clock::Timestamp;
-use crate::ports::queue::{Message, QueueAttributes, Receipt};
-use crate::ports::{ErrorKind, PortError, Queue};
-
-/// Entries that SQS takes or gives in one call.
-const BATCH: usize = 10;
-
-/// The longest poll that SQS knows.
-const MAX_WAIT: Duration = Duration::from_secs(20);
+use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
+use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
 /// The longest visibility timeout that SQS knows: 12 hours.
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
@@ -63,7 +57,7 @@ impl SqsQueue {
             }),
             releases: Linger::new(move |releases| {
                 let calls = releasing.clone();
-                async move { calls.change_visibility("queue.release", SETTLE, &releases).await }
+                async move { calls.change_visibility(Operation::QueueRelease, SETTLE, &releases).await }
             }),
         }
     }
@@ -75,8 +69,8 @@ impl Queue for SqsQueue {
         let Calls { client, url } = &self.calls;
         let sent = client.send_message().queue_url(url).message_body(body);
         let sent = sent.customize().config_override(SEND.sqs()).send().await;
-        let sent = sent.map_err(|error| errors::port_error("queue.send", &error).on(&self.calls.url))?;
-        sent.message_id.ok_or_else(|| PortError::new(ErrorKind::Damaged, "queue.send"))
+        let sent = sent.map_err(|error| errors::port_error(Operation::QueueSend, &error).on(&self.calls.url))?;
+        sent.message_id.ok_or_else(|| PortError::new(ErrorKind::Damaged, Operation::QueueSend))
     }
 
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
@@ -85,28 +79,28 @@ impl Queue for SqsQueue {
         let call = client
             .receive_message()
             .queue_url(url)
-            .max_number_of_messages(i32::try_from(max.clamp(1, BATCH)).unwrap_or(1))
+            .max_number_of_messages(i32::try_from(max.clamp(1, MAX_BATCH)).unwrap_or(1))
             .wait_time_seconds(whole_seconds(wait))
             .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
             .message_system_attribute_names(MessageAttribute::ApproximateReceiveCount)
             .message_system_attribute_names(MessageAttribute::SentTimestamp)
             .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp);
         let answer = call.customize().config_override(clients::receive(wait).sqs()).send().await;
-        let answer = answer.map_err(|error| errors::port_error("queue.receive", &error).on(&self.calls.url))?;
+        let answer = answer.map_err(|error| errors::port_error(Operation::QueueReceive, &error).on(&self.calls.url))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(message).collect())
     }
 
     async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Answer> {
         let entries: Vec<_> = receipts.iter().map(|receipt| (receipt.clone(), visibility)).collect();
-        self.calls.change_visibility("queue.extend", EXTEND, &entries).await
+        self.calls.change_visibility(Operation::QueueExtend, EXTEND, &entries).await
     }
 
     async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Answer> {
-        self.releases.push("queue.release", releases.to_vec()).await
+        self.releases.push(Operation::QueueRelease, releases.to_vec()).await
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Answer> {
-        self.deletes.push("queue.delete", receipts.to_vec()).await
+        self.deletes.push(Operation::QueueDelete, receipts.to_vec()).await
     }
 
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
@@ -119,7 +113,7 @@ impl Queue for SqsQueue {
         ]));
         let answer = call.customize().config_override(INSPECT.sqs()).send().await;
         let attributes = answer
-            .map_err(|error| errors::port_error("queue.attributes", &error).on(&self.calls.url))?
+            .map_err(|error| errors::port_error(Operation::QueueAttributes, &error).on(&self.calls.url))?
             .attributes
             .unwrap_or_default();
         let depth = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -156,15 +150,15 @@ impl Calls {
             Err(error) => Err(SdkError::construction_failure(error)),
         };
         match answer {
-            Ok(answer) => entry_answers("queue.delete", batch.len(), &answer.failed),
-            Err(error) => all_failed(batch.len(), || errors::port_error("queue.delete", &error).on(&self.url)),
+            Ok(answer) => entry_answers(Operation::QueueDelete, batch.len(), &answer.failed),
+            Err(error) => all_failed(batch.len(), || errors::port_error(Operation::QueueDelete, &error).on(&self.url)),
         }
     }
 
     /// Sets when messages become visible, in batches of ten; one answer per receipt, in order.
     async fn change_visibility(
         &self,
-        operation: &'static str,
+        operation: Operation,
         patience: Patience,
         changes: &[(Receipt, Duration)],
     ) -> Vec<Answer> {
@@ -173,7 +167,7 @@ impl Calls {
 
     async fn change_visibility_batch(
         &self,
-        operation: &'static str,
+        operation: Operation,
         patience: Patience,
         batch: Vec<&(Receipt, Duration)>,
     ) -> Vec<Answer> {
@@ -204,7 +198,7 @@ where
     Fut: Future<Output = Vec<Answer>>,
 {
     let mut answers = Vec::with_capacity(entries.len());
-    for batch in entries.chunks(BATCH) {
+    for batch in entries.chunks(MAX_BATCH) {
         let mut first = call(batch.iter().collect()).await;
         let again: Vec<usize> = (0..first.len()).filter(|&i| is_worth_another_try(&first[i])).collect();
         if !again.is_empty() && again.len() < first.len() {
@@ -223,7 +217,7 @@ fn is_worth_another_try(answer: &Answer) -> bool {
 }
 
 /// The answers of a call that succeeded: `Ok` but for the entries that it lists as failed.
-fn entry_answers(operation: &'static str, entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<Answer> {
+fn entry_answers(operation: Operation, entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<Answer> {
     let mut answers: Vec<Answer> = (0..entries).map(|_| Ok(())).collect();
     for entry in failed {
         if let Some(answer) = entry.id.parse().ok().and_then(|index: usize| answers.get_mut(index)) {
@@ -277,7 +271,7 @@ pub(super) struct Unset {
 }
 
 impl Unset {
-    fn error(&self, operation: &'static str) -> PortError {
+    fn error(&self, operation: Operation) -> PortError {
         PortError::with_source(ErrorKind::Invalid, operation, format!("{} is not set", self.variable))
     }
 }
@@ -285,23 +279,23 @@ impl Unset {
 #[async_trait]
 impl Queue for Unset {
     async fn send(&self, _: &str) -> Result<String, PortError> {
-        Err(self.error("queue.send"))
+        Err(self.error(Operation::QueueSend))
     }
 
     async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Message>, PortError> {
-        Err(self.error("queue.receive"))
+        Err(self.error(Operation::QueueReceive))
     }
 
     async fn extend(&self, receipts: &[Receipt], _: Duration) -> Vec<Answer> {
-        all_failed(receipts.len(), || self.error("queue.extend"))
+        all_failed(receipts.len(), || self.error(Operation::QueueExtend))
     }
 
     async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Answer> {
-        all_failed(releases.len(), || self.error("queue.release"))
+        all_failed(releases.len(), || self.error(Operation::QueueRelease))
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Answer> {
-        all_failed(receipts.len(), || self.error("queue.delete"))
+        all_failed(receipts.len(), || self.error(Operation::QueueDelete))
     }
 
     /// Nobody can tell what is in there; whoever samples depths need not know why.

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use super::file_names::DATABASE;
 
 /// Read, write and execute for everyone who is neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
@@ -226,7 +227,7 @@ fn is_there(path: &Path) -> bool {
 
 /// Whether the directory has nothing in it, or is one of darkroom's. `lost+found` is the file system's own.
 fn is_for_darkroom(root: &Path) -> io::Result<bool> {
-    if root.join("darkroom.db").exists() {
+    if root.join(DATABASE).exists() {
         return Ok(true);
     }
     let names = fs::read_dir(root)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;

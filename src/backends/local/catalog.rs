@@ -10,7 +10,7 @@ use super::database::Database;
 use super::failure::Failure;
 use super::outcomes::Outcomes;
 use crate::ports::catalog::Page;
-use crate::ports::{Catalog, ErrorKind, PortError};
+use crate::ports::{Catalog, ErrorKind, Operation, PortError};
 use crate::record::{Applied, Change, ImageId, ImageRecord, SCHEMA, Transition};
 
 /// Records on one page of a scan.
@@ -28,7 +28,7 @@ impl Catalog for LocalCatalog {
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
         let record = record.clone();
         self.database
-            .write("catalog.create", move |connection| match stored(connection, &record.id)? {
+            .write(Operation::CatalogCreate, move |connection| match stored(connection, &record.id)? {
                 Some(_) => Err(Failure::Refused(ErrorKind::AlreadyExists)),
                 None => store(connection, &record),
             })
@@ -37,7 +37,7 @@ impl Catalog for LocalCatalog {
 
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
         let id = id.clone();
-        self.database.read("catalog.look", move |connection| find(connection, &id)).await
+        self.database.read(Operation::CatalogLook, move |connection| find(connection, &id)).await
     }
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
@@ -47,7 +47,7 @@ impl Catalog for LocalCatalog {
         let outlives = if matches!(transition.change, Change::Claim { .. }) { Kill } else { PowerLoss };
         let (applied, is_noted) = self
             .database
-            .write_to_outlive(outlives, "catalog.apply", move |connection| {
+            .write_to_outlive(outlives, Operation::CatalogApply, move |connection| {
                 let before = find(connection, &transition.id)?;
                 if !transition.is_admitted_by(before.as_ref()) {
                     return Ok((Applied::Refused { current: before }, false));
@@ -66,13 +66,13 @@ impl Catalog for LocalCatalog {
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
         let after = next.unwrap_or_default().to_owned();
-        self.database.read("catalog.scan", move |connection| page(connection, &after)).await
+        self.database.read(Operation::CatalogScan, move |connection| page(connection, &after)).await
     }
 
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {
         let id = id.clone();
         self.database
-            .write("catalog.delete", move |connection| {
+            .write(Operation::CatalogDelete, move |connection| {
                 if let (Some(rev), Some(record)) = (rev, find(connection, &id)?)
                     && record.rev != rev
                 {

@@ -12,7 +12,7 @@ use super::access::Identity;
 use super::commits::{Commits, Outlives};
 use super::failure::Failure;
 use super::schema;
-use crate::ports::PortError;
+use crate::ports::{Operation, PortError};
 
 /// How often somebody who waits looks whether another process wrote.
 const POLL_EVERY: Duration = Duration::from_millis(50);
@@ -62,7 +62,7 @@ impl Database {
     }
 
     /// Runs `job` in a transaction and answers when it is on the disk. See [`Commits::write`].
-    pub(super) async fn write<T, F>(&self, operation: &'static str, job: F) -> Result<T, PortError>
+    pub(super) async fn write<T, F>(&self, operation: Operation, job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
@@ -74,7 +74,7 @@ impl Database {
     pub(super) async fn write_to_outlive<T, F>(
         &self,
         outlives: Outlives,
-        operation: &'static str,
+        operation: Operation,
         job: F,
     ) -> Result<T, PortError>
     where
@@ -89,7 +89,7 @@ impl Database {
     }
 
     /// [`Self::write`] on a thread that may wait.
-    pub(super) fn write_here<T, F>(&self, operation: &'static str, job: F) -> Result<T, PortError>
+    pub(super) fn write_here<T, F>(&self, operation: Operation, job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
@@ -101,7 +101,7 @@ impl Database {
     pub(super) fn write_here_then<T, F>(
         &self,
         outlives: Outlives,
-        operation: &'static str,
+        operation: Operation,
         job: F,
         sequel: impl FnOnce() + Send + 'static,
     ) -> Result<T, PortError>
@@ -120,7 +120,7 @@ impl Database {
     }
 
     /// Runs `job` on the reading connection: it sees everything that was committed before.
-    pub(super) async fn read<T, F>(&self, operation: &'static str, job: F) -> Result<T, PortError>
+    pub(super) async fn read<T, F>(&self, operation: Operation, job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,

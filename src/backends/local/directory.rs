@@ -21,12 +21,10 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::access::{Access, Identity};
-
-/// Files of the data directory itself, besides the database's.
-const FILES: [&str; 4] = ["signing.key", "signing.draft", "outcomes.jsonl", "outcomes.lock"];
-
-/// The database's files: itself, its log, the index of its log, and a journal of a build that kept one.
-const DATABASE_FILES: [&str; 4] = ["darkroom.db", "darkroom.db-wal", "darkroom.db-shm", "darkroom.db-journal"];
+use super::file_names::{
+    DATABASE, DATABASE_SUFFIXES, INCOMING, OBJECTS, OUTCOMES, OUTCOMES_LOCK, PROCESS_LOCK, SIGNING_DRAFT, SIGNING_KEY,
+    START_LOCK,
+};
 
 /// Bytes of the signing key.
 pub(super) const KEY_BYTES: usize = 32;
@@ -65,7 +63,7 @@ impl Start {
             tracing::warn!("others can replace {}, since they may rename what is in {parent}", root.display());
         }
         access.secure_root(root)?;
-        let lock = root.join("start.lock");
+        let lock = root.join(START_LOCK);
         access.secure(&lock)?;
         let lock = access.open(OpenOptions::new().create(true).truncate(false).write(true), &lock).map_err(in_root)?;
         lock.lock().map_err(in_root)?;
@@ -81,12 +79,12 @@ impl Start {
 
     /// Where the database stands.
     pub(super) fn database(&self) -> PathBuf {
-        self.root.join("darkroom.db")
+        self.root.join(DATABASE)
     }
 
     /// The key that signs addresses; made at the first start.
     pub(super) fn signing_key(&self) -> Result<[u8; KEY_BYTES], OpenError> {
-        let path = self.root.join("signing.key");
+        let path = self.root.join(SIGNING_KEY);
         match fs::read(&path) {
             Ok(bytes) => bytes.try_into().map_err(|_| OpenError::Key { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -101,7 +99,7 @@ impl Start {
 
     /// Clears away what killed processes left behind. `has_row` tells whether an object's row names this file.
     pub(super) fn recover(&self, has_row: impl Fn(&str) -> Result<bool, OpenError>) -> Result<(), OpenError> {
-        let incoming = self.root.join("incoming");
+        let incoming = self.root.join(INCOMING);
         for entry in fs::read_dir(&incoming).map_err(|error| OpenError::of_file(&incoming, error))? {
             let process = entry.map_err(|error| OpenError::of_file(&incoming, error))?.path();
             if is_dead(&process).map_err(|error| OpenError::of_file(&process, error))? {
@@ -120,8 +118,8 @@ impl Start {
         for entry in entries {
             let name = entry.map_err(in_process)?.file_name();
             let name = name.to_string_lossy();
-            if name != "lock" && !has_row(&name)? {
-                remove(&self.root.join("objects").join(&*name)).map_err(in_process)?;
+            if name != PROCESS_LOCK && !has_row(&name)? {
+                remove(&self.root.join(OBJECTS).join(&*name)).map_err(in_process)?;
             }
         }
         // Its process may be just leaving and remove it, too.
@@ -133,7 +131,7 @@ impl Start {
 
     /// Removes files of `objects` whose rows are gone, for good.
     pub(super) fn remove_objects(&self, files: &[String]) -> Result<(), OpenError> {
-        remove_objects(&self.root, files).map_err(|error| OpenError::of_file(&self.root.join("objects"), error))
+        remove_objects(&self.root, files).map_err(|error| OpenError::of_file(&self.root.join(OBJECTS), error))
     }
 
     /// Begins this process's own corner and lets the next starter go on.
@@ -142,10 +140,10 @@ impl Start {
     /// Also when another directory took the place of the one that was checked.
     pub(super) fn finish(self) -> Result<Arc<Directory>, OpenError> {
         self.identity.check().map_err(|error| OpenError::of_file(&self.root, error))?;
-        let incoming = self.root.join("incoming").join(random_name());
+        let incoming = self.root.join(INCOMING).join(random_name());
         let in_incoming = |error| OpenError::of_file(&incoming, error);
         self.access.make_directory(&incoming).map_err(in_incoming)?;
-        let lock = self.access.open(OpenOptions::new().create_new(true).write(true), &incoming.join("lock"));
+        let lock = self.access.open(OpenOptions::new().create_new(true).write(true), &incoming.join(PROCESS_LOCK));
         let lock = lock.map_err(in_incoming)?;
         lock.lock().map_err(in_incoming)?;
         Ok(Arc::new(Directory { root: self.root, incoming, access: self.access, _lock: lock }))
@@ -165,7 +163,7 @@ impl Directory {
 
     /// Where an object's file stands.
     pub(super) fn object(&self, name: &str) -> PathBuf {
-        self.root.join("objects").join(name)
+        self.root.join(OBJECTS).join(name)
     }
 
     /// Removes files of `objects` whose rows are gone, for good.
@@ -175,7 +173,7 @@ impl Directory {
 
     /// Makes what was linked into `objects` survive a loss of power.
     pub(super) fn sync_objects(&self) -> io::Result<()> {
-        sync_directory(&self.root.join("objects"))
+        sync_directory(&self.root.join(OBJECTS))
     }
 }
 
@@ -191,7 +189,7 @@ impl Drop for Directory {
 
 /// Closes to others what earlier processes and builds left in the directory, and makes what is missing.
 fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
-    let [objects, incoming] = ["objects", "incoming"].map(|name| root.join(name));
+    let [objects, incoming] = [OBJECTS, INCOMING].map(|name| root.join(name));
     for directory in [&objects, &incoming] {
         access.make_directory(directory).map_err(|error| OpenError::of_file(directory, error))?;
     }
@@ -207,13 +205,16 @@ fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
         }
     }
     // SQLite makes its log, and the index of it, with the mode and the group of the database.
-    let database = root.join("darkroom.db");
+    let database = root.join(DATABASE);
     if !database.exists() {
         let made = access.open(OpenOptions::new().create(true).truncate(false).write(true), &database);
         made.map_err(|error| OpenError::of_file(&database, error))?;
     }
-    for file in FILES.iter().chain(&DATABASE_FILES) {
+    for file in [SIGNING_KEY, SIGNING_DRAFT, OUTCOMES, OUTCOMES_LOCK] {
         access.secure(&root.join(file))?;
+    }
+    for suffix in DATABASE_SUFFIXES {
+        access.secure(&root.join(format!("{DATABASE}{suffix}")))?;
     }
     Ok(())
 }
@@ -221,7 +222,7 @@ fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
 /// Whether the process of this corner is gone: corners are made under the lock of starters, so one without a lock
 /// file was left by a start or a clearing that did not end.
 fn is_dead(process: &Path) -> io::Result<bool> {
-    match File::open(process.join("lock")).map(|lock| lock.try_lock()) {
+    match File::open(process.join(PROCESS_LOCK)).map(|lock| lock.try_lock()) {
         Ok(Ok(())) => Ok(true),
         Ok(Err(TryLockError::WouldBlock)) => Ok(false),
         Ok(Err(TryLockError::Error(error))) => Err(error),
@@ -240,7 +241,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 
 /// A loss of power does not bring them back: what names them may be forgotten now.
 fn remove_objects(root: &Path, files: &[String]) -> io::Result<()> {
-    let objects = root.join("objects");
+    let objects = root.join(OBJECTS);
     files.iter().try_for_each(|file| remove(&objects.join(file)))?;
     sync_directory(&objects)
 }
@@ -257,7 +258,7 @@ pub(super) fn random_name() -> String {
 }
 
 fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    let draft = path.with_extension("draft");
+    let draft = path.with_file_name(SIGNING_DRAFT);
     remove(&draft)?;
     let mut file = access.open(OpenOptions::new().create_new(true).write(true), &draft)?;
     file.write_all(bytes)?;

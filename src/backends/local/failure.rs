@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::ErrorCode;
 
 use crate::metrics::SpaceLimit;
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, Operation, PortError};
 
 /// Why a read or a write of the database did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ impl Failure {
     }
 
     /// The error of the port's call `operation`.
-    pub(super) fn into_port_error(self, operation: &'static str) -> PortError {
+    pub(super) fn into_port_error(self, operation: Operation) -> PortError {
         match self {
             Self::Refused(kind) => PortError::new(kind, operation),
             full if full.is_disk_full() => Self::NoSpace(NoSpace::DiskFull).into_port_error(operation),
@@ -136,7 +136,7 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
 }
 
 /// What the failure of a file means to a caller.
-pub(super) fn file_error(operation: &'static str, error: io::Error) -> PortError {
+pub(super) fn file_error(operation: Operation, error: io::Error) -> PortError {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
         io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -156,10 +156,10 @@ mod tests {
     fn a_full_disk_says_what_to_do_wherever_it_was_met() {
         let full = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
         for error in [
-            Failure::Database(full(rusqlite::ffi::SQLITE_FULL)).into_port_error("queue.send"),
-            Failure::Database(full(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)).into_port_error("queue.send"),
-            Failure::NotCommitted(Arc::new(full(rusqlite::ffi::SQLITE_FULL))).into_port_error("queue.send"),
-            file_error("objects.put", io::ErrorKind::StorageFull.into()),
+            Failure::Database(full(rusqlite::ffi::SQLITE_FULL)).into_port_error(Operation::QueueSend),
+            Failure::Database(full(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)).into_port_error(Operation::QueueSend),
+            Failure::NotCommitted(Arc::new(full(rusqlite::ffi::SQLITE_FULL))).into_port_error(Operation::QueueSend),
+            file_error(Operation::ObjectsPut, io::ErrorKind::StorageFull.into()),
         ] {
             assert_eq!(error.kind, ErrorKind::NoSpace);
             assert_eq!(error.source().unwrap().downcast_ref(), Some(&NoSpace::DiskFull));

@@ -20,13 +20,14 @@ use tokio::time::Instant;
 
 use super::failure::file_error;
 use super::incoming::Incoming;
-use super::objects::{Description, LocalBucket, PUT, blocking, on_a_thread};
+use super::objects::{LocalBucket, PUT};
 use super::pace::PacedBody;
 use super::problem::Problem;
-use super::rows::ObjectRow;
+use super::rows::{Description, ObjectRow};
 use super::signature::{Grant, ROOT};
+use super::threads::{blocking, on_a_thread};
 use crate::clock::Timestamp;
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, Operation, PortError};
 use crate::recipe::Format;
 
 /// Bytes that are gathered before they are handed to a blocking thread, and read from a file at once.
@@ -114,7 +115,7 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     let only_if_absent = is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
     let is_taken = match is_single_use {
         true => bucket.was_used(&key).await.is_ok_and(|was_used| was_used),
-        false => only_if_absent && bucket.find("objects.head", &key).await.is_ok(),
+        false => only_if_absent && bucket.find(Operation::ObjectsHead, &key).await.is_ok(),
     };
     if is_taken {
         return Err(Problem::already_uploaded());
@@ -199,7 +200,7 @@ async fn discard(body: Body, limits: UploadLimits) {
 
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
-    let row = bucket.find("objects.get", &grant.key).await.map_err(|error| Problem::of_port(&error))?;
+    let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| Problem::of_port(&error))?;
     // Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
     let works_for_secs = (grant.expires - bucket.clock.now().as_secs()).max(0);
     send(&bucket, &row, &request.headers, &format!("private, max-age={works_for_secs}")).await
@@ -224,7 +225,7 @@ pub(super) async fn send(
     let length = [(CONTENT_LENGTH, HeaderValue::from(row.bytes))];
     let body = match &row.content {
         Some(bytes) if row.is_of(bytes) => Body::from(bytes.clone()),
-        Some(_) => return Err(Problem::of_port(&PortError::new(ErrorKind::Damaged, "objects.get"))),
+        Some(_) => return Err(Problem::of_port(&PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))),
         None => {
             let path = bucket.directory.object(&row.file);
             let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| Problem::of_file(&error))?;

@@ -14,18 +14,19 @@ use super::database::Database;
 use super::directory::{Directory, random_name};
 use super::failure::{Failure, NoSpace, file_error};
 use super::incoming::{Arrived, Incoming, etag_of};
-use super::rows::{self, NewObject, ObjectRow};
+use super::rows::{self, Description, NewObject, ObjectRow};
 use super::schema;
 use super::signature::{Grant, Signer};
 use super::space::Space;
+use super::threads::on_a_thread;
 use super::used_keys;
 use super::versions;
 use crate::clock::{SharedClock, Timestamp};
 use crate::metrics;
 use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
-use crate::ports::{ErrorKind, ObjectStore, PortError};
+use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 
-pub(super) const PUT: &str = "objects.put";
+pub(super) const PUT: Operation = Operation::ObjectsPut;
 
 /// How often a body that does not have its length and checksum is read again.
 const READS: u32 = 3;
@@ -48,18 +49,6 @@ pub(super) struct LocalBucket {
     pub(super) clock: SharedClock,
 }
 
-/// What an upload or a put says of its object.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Description {
-    pub(super) key: String,
-    pub(super) content_type: Option<String>,
-    pub(super) cache_control: Option<String>,
-    /// Refuse with `AlreadyExists` when there is such an object.
-    pub(super) only_if_absent: bool,
-    /// Refuse with `AlreadyExists` also when there was one that was deleted.
-    pub(super) is_single_use: bool,
-}
-
 #[async_trait]
 impl ObjectStore for LocalBucket {
     async fn check_bucket(&self, _: &str) -> Result<(), PortError> {
@@ -68,13 +57,13 @@ impl ObjectStore for LocalBucket {
     }
 
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
-        const OPERATION: &str = "objects.get";
+        const OPERATION: Operation = Operation::ObjectsGet;
         let (bucket, key, version) = (self.clone(), key.to_owned(), version.map(str::to_owned));
         on_a_thread(OPERATION, move || bucket.get_here(OPERATION, &key, version.as_deref(), limit_bytes)).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
-        Ok(self.find("objects.head", key).await?.info())
+        Ok(self.find(Operation::ObjectsHead, key).await?.info())
     }
 
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError> {
@@ -95,7 +84,7 @@ impl ObjectStore for LocalBucket {
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
         // Without room the address would be of no use, and each one costs a record.
-        self.check_space("objects.sign_upload", terms.content_length)
+        self.check_space(Operation::ObjectsSignUpload, terms.content_length)
             .await
             .inspect_err(|error| metrics::upload_without_space(NoSpace::of(error).limit()))?;
         let expires_at = self.clock.now().plus(terms.expires_in);
@@ -130,28 +119,28 @@ impl ObjectStore for LocalBucket {
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
         let (bucket, prefix, after) = (self.name.clone(), prefix.to_owned(), after.unwrap_or_default().to_owned());
         self.database
-            .read("objects.list", move |connection| Ok(rows::list(connection, &bucket, &prefix, &after)?))
+            .read(Operation::ObjectsList, move |connection| Ok(rows::list(connection, &bucket, &prefix, &after)?))
             .await
     }
 
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
         let (bucket, prefix, after) = (self.name.clone(), prefix.to_owned(), after.cloned());
         self.database
-            .read("objects.list_versions", move |connection| {
+            .read(Operation::ObjectsListVersions, move |connection| {
                 Ok(versions::list(connection, &bucket, &prefix, after.as_ref())?)
             })
             .await
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        self.remove("objects.delete", key, rows::delete_all).await
+        self.remove(Operation::ObjectsDelete, key, rows::delete_all).await
     }
 
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
         let id = id.to_owned();
         let delete =
             move |connection: &Connection, bucket: &str, key: &str| versions::delete(connection, bucket, key, &id);
-        self.remove("objects.delete_version", key, delete).await
+        self.remove(Operation::ObjectsDeleteVersion, key, delete).await
     }
 }
 
@@ -160,7 +149,7 @@ impl LocalBucket {
     /// does not work any more.
     async fn remove(
         &self,
-        operation: &'static str,
+        operation: Operation,
         key: &str,
         delete: impl FnOnce(&Connection, &str, &str) -> rusqlite::Result<Vec<String>> + Send + 'static,
     ) -> Result<(), PortError> {
@@ -197,7 +186,7 @@ impl LocalBucket {
     }
 
     /// Checks that there is room for an upload of `bytes`, if its length is known.
-    pub(super) async fn check_space(&self, operation: &'static str, bytes: Option<u64>) -> Result<(), PortError> {
+    pub(super) async fn check_space(&self, operation: Operation, bytes: Option<u64>) -> Result<(), PortError> {
         let space = self.space.clone();
         on_a_thread(operation, move || space.check(operation, 0, bytes.unwrap_or(0))).await
     }
@@ -206,7 +195,7 @@ impl LocalBucket {
     pub(super) async fn was_used(&self, key: &str) -> Result<bool, PortError> {
         let (bucket, key, now) = (self.name.clone(), key.to_owned(), self.clock.now());
         self.database
-            .read("objects.head", move |connection| {
+            .read(Operation::ObjectsHead, move |connection| {
                 Ok(rows::find(connection, &bucket, &key, None)?.is_some()
                     || used_keys::is_used(connection, &bucket, &key, now)?)
             })
@@ -214,12 +203,12 @@ impl LocalBucket {
     }
 
     /// The row of a version, or of the current one.
-    pub(super) async fn find(&self, operation: &'static str, key: &str) -> Result<ObjectRow, PortError> {
+    pub(super) async fn find(&self, operation: Operation, key: &str) -> Result<ObjectRow, PortError> {
         let (bucket, key) = (self.clone(), key.to_owned());
         on_a_thread(operation, move || bucket.find_here(operation, &key, None)).await
     }
 
-    fn find_here(&self, operation: &'static str, key: &str, version: Option<&str>) -> Result<ObjectRow, PortError> {
+    fn find_here(&self, operation: Operation, key: &str, version: Option<&str>) -> Result<ObjectRow, PortError> {
         self.database
             .read_here(|connection| rows::find(connection, &self.name, key, version))
             .map_err(|error| Failure::from(error).into_port_error(operation))?
@@ -228,7 +217,7 @@ impl LocalBucket {
 
     fn get_here(
         &self,
-        operation: &'static str,
+        operation: Operation,
         key: &str,
         version: Option<&str>,
         limit_bytes: u64,
@@ -341,7 +330,7 @@ impl LocalBucket {
     /// Removes files whose rows are gone, once those cannot come back. What cannot be removed now is removed by the next
     /// start.
     fn clear(&self, garbage: Vec<String>) {
-        const OPERATION: &str = "objects.clear";
+        const OPERATION: Operation = Operation::ObjectsClear;
         if garbage.is_empty() {
             return;
         }
@@ -357,22 +346,4 @@ impl LocalBucket {
             );
         }
     }
-}
-
-/// Runs `work` on a thread that may wait, to its end even when the caller is gone, so that files and their rows are never
-/// told apart.
-pub(super) async fn on_a_thread<T: Send + 'static>(
-    operation: &'static str,
-    work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
-) -> Result<T, PortError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(PortError::with_source(ErrorKind::Unavailable, operation, error)))
-}
-
-/// Runs file work on a blocking thread.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::failure::has_no_space;
+use super::file_names::DATABASE;
 
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +166,7 @@ impl MissingDirectory {
         let missing = |what| Err(Self { path: path.to_owned(), what });
         if is_missing(path) {
             missing("does not exist")
-        } else if is_missing(&path.join("darkroom.db")) {
+        } else if is_missing(&path.join(DATABASE)) {
             missing(if path.is_dir() { "has no darkroom.db" } else { "is not a directory" })
         } else if is_missing(&path.join("signing.key")) {
             missing("has no signing.key")

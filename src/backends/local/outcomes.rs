@@ -16,9 +16,10 @@ use tokio::sync::Mutex;
 use super::access::Access;
 use super::database::Database;
 use super::failure::Failure;
-use crate::ports::PortError;
+use super::file_names::{OUTCOMES, OUTCOMES_LOCK};
+use crate::ports::{Operation, PortError};
 use crate::recipe::{Format, ThumbnailKey};
-use crate::record::{ImageRecord, Published, Status};
+use crate::record::{ImageRecord, Published};
 
 /// Notes are kept in a table of its own, which a build that knows nothing of it leaves alone.
 const TABLE: &str =
@@ -67,13 +68,13 @@ impl Outcomes {
     /// [`tell`](Self::tell).
     pub(super) fn open(database: &Database, directory: &Path, access: Access) -> rusqlite::Result<Arc<Self>> {
         database.at_start(|connection| connection.execute_batch(TABLE))?;
-        let (file, lock) = (directory.join("outcomes.jsonl"), directory.join("outcomes.lock"));
+        let (file, lock) = (directory.join(OUTCOMES), directory.join(OUTCOMES_LOCK));
         Ok(Arc::new(Self { database: database.clone(), file, lock, access, turn: Mutex::new(()) }))
     }
 
     /// Notes what a write came to, in its own transaction; whether it was a verdict.
     pub(super) fn note(connection: &Connection, record: &ImageRecord) -> Result<bool, Failure> {
-        let is_verdict = matches!(record.status, Status::Published | Status::InvalidContentType | Status::Failed);
+        let is_verdict = record.status.is_verdict();
         if is_verdict {
             let line = serde_json::to_string(&Line::of(record))?;
             connection.prepare_cached("INSERT INTO outcomes (line) VALUES (?1)")?.execute([line])?;
@@ -106,17 +107,17 @@ impl Outcomes {
     /// Whether there was anything to tell.
     async fn tell_some(&self) -> Result<bool, PortError> {
         let access = self.access;
-        let _lock = in_background("outcomes.lock", {
+        let _lock = in_background(Operation::OutcomesLock, {
             let lock = self.lock.clone();
             move || locked(&lock, access)
         })
         .await?;
-        let noted = self.database.read("outcomes.noted", noted).await?;
+        let noted = self.database.read(Operation::OutcomesNoted, noted).await?;
         let Some((last, _)) = noted.last().cloned() else { return Ok(false) };
         let file = self.file.clone();
-        in_background("outcomes.append", move || append(&file, &noted, access)).await?;
+        in_background(Operation::OutcomesAppend, move || append(&file, &noted, access)).await?;
         self.database
-            .write("outcomes.forget", move |connection| {
+            .write(Operation::OutcomesForget, move |connection| {
                 connection.prepare_cached("DELETE FROM outcomes WHERE number <= ?1")?.execute([last])?;
                 Ok(())
             })
@@ -184,7 +185,7 @@ fn append(path: &Path, noted: &[(i64, String)], access: Access) -> io::Result<()
 }
 
 async fn in_background<T: Send + 'static>(
-    operation: &'static str,
+    operation: Operation,
     job: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, PortError> {
     let done = tokio::task::spawn_blocking(job).await.map_err(|_| Failure::ShuttingDown);

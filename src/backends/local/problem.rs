@@ -100,15 +100,16 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Operation;
 
     #[test]
     fn a_full_disk_is_told_to_the_uploader() {
-        let of_database = PortError::with_source(ErrorKind::NoSpace, "objects.put", NoSpace::DiskFull);
+        let of_database = PortError::with_source(ErrorKind::NoSpace, Operation::ObjectsPut, NoSpace::DiskFull);
         let of_file = io::ErrorKind::StorageFull.into();
         for problem in [Problem::of_port(&of_database), Problem::of_file(&of_file)] {
             assert_eq!(problem.status, StatusCode::INSUFFICIENT_STORAGE);
         }
-        let other = PortError::new(ErrorKind::Unavailable, "objects.put");
+        let other = PortError::new(ErrorKind::Unavailable, Operation::ObjectsPut);
         assert_eq!(Problem::of_port(&other).status, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

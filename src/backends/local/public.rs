@@ -12,6 +12,7 @@ use axum::routing::get;
 use super::http::send;
 use super::objects::LocalBucket;
 use super::problem::Problem;
+use crate::ports::Operation;
 use crate::recipe::{CACHE_CONTROL, THUMBNAIL_PREFIX};
 
 /// The routes of all thumbnails: below the path of `public_url`, and at the root, for a proxy that removes that path.
@@ -38,7 +39,7 @@ async fn thumbnail(
 ) -> Result<Response, Problem> {
     let Path(name) = name.map_err(|_| Problem::not_found())?;
     let key = format!("{THUMBNAIL_PREFIX}{name}");
-    let row = bucket.find("objects.get", &key).await.map_err(|error| Problem::of_port(&error))?;
+    let row = bucket.find(Operation::ObjectsGet, &key).await.map_err(|error| Problem::of_port(&error))?;
     send(&bucket, &row, &headers, CACHE_CONTROL).await
 }
 

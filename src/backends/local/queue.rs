@@ -14,17 +14,11 @@ use super::commits::Outlives::Kill;
 use super::database::Database;
 use super::directory::random_name;
 use super::failure::Failure;
-use super::objects::on_a_thread;
 use super::space::Space;
+use super::threads::on_a_thread;
 use crate::clock::{SharedClock, Timestamp};
-use crate::ports::queue::{Message, QueueAttributes, Receipt};
-use crate::ports::{ErrorKind, PortError, Queue};
-
-/// As many as SQS gives in one call.
-const MAX_BATCH: usize = 10;
-
-/// As long as SQS lets a receive wait.
-const MAX_WAIT: Duration = Duration::from_secs(20);
+use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
+use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
 /// Which half of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +60,12 @@ pub(super) fn insert(connection: &Connection, half: Half, body: &str, now: Times
 impl Queue for LocalQueue {
     async fn send(&self, body: &str) -> Result<String, PortError> {
         let (half, body, clock) = (self.half, body.to_owned(), self.clock.clone());
-        self.database.write("queue.send", move |connection| insert(connection, half, &body, clock.now())).await
+        self.database.write(Operation::QueueSend, move |connection| insert(connection, half, &body, clock.now())).await
     }
 
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
         if let Some(space) = self.space.clone() {
-            on_a_thread("queue.receive", move || space.probe("queue.receive")).await?;
+            on_a_thread(Operation::QueueReceive, move || space.probe(Operation::QueueReceive)).await?;
         }
         let deadline = Instant::now() + wait.min(MAX_WAIT);
         loop {
@@ -98,16 +92,16 @@ impl Queue for LocalQueue {
 
     async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), PortError>> {
         let releases: Vec<_> = receipts.iter().map(|receipt| (receipt.clone(), visibility)).collect();
-        self.set_visibility("queue.extend", releases).await
+        self.set_visibility(Operation::QueueExtend, releases).await
     }
 
     async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Result<(), PortError>> {
-        self.set_visibility("queue.release", releases.to_vec()).await
+        self.set_visibility(Operation::QueueRelease, releases.to_vec()).await
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>> {
         let (half, asked) = (self.half, receipts.to_vec());
-        let deleted = self.database.write_to_outlive(Kill, "queue.delete", move |connection| {
+        let deleted = self.database.write_to_outlive(Kill, Operation::QueueDelete, move |connection| {
             let mut delete =
                 connection.prepare_cached("DELETE FROM messages WHERE receipt = ?1 AND queue = ?2 AND id = ?3")?;
             for Receipt(receipt) in &asked {
@@ -115,13 +109,13 @@ impl Queue for LocalQueue {
             }
             Ok(vec![Ok(()); asked.len()])
         });
-        answers("queue.delete", receipts.len(), deleted.await)
+        answers(Operation::QueueDelete, receipts.len(), deleted.await)
     }
 
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
         let (half, now, max_receives) = (self.half, self.clock.now(), self.max_receives);
         self.database
-            .read("queue.attributes", move |connection| {
+            .read(Operation::QueueAttributes, move |connection| {
                 let count =
                     |sql| connection.prepare_cached(sql)?.query_row((half as i64, now.as_millis()), |row| row.get(0));
                 let oldest = oldest_sent_at(connection, half)?;
@@ -142,7 +136,7 @@ impl LocalQueue {
     async fn due(&self) -> Result<Due, PortError> {
         let (half, clock) = (self.half, self.clock.clone());
         self.database
-            .read("queue.receive", move |connection| {
+            .read(Operation::QueueReceive, move |connection| {
                 let next: Option<i64> = connection
                     .prepare_cached("SELECT min(visible_at) FROM messages WHERE queue = ?1")?
                     .query_row([half as i64], |row| row.get(0))?;
@@ -166,7 +160,7 @@ impl LocalQueue {
     async fn take(&self, max: usize, visibility: Duration) -> Result<Vec<Message>, PortError> {
         let (half, clock, max_receives) = (self.half, self.clock.clone(), self.max_receives);
         self.database
-            .write("queue.receive", move |connection| {
+            .write(Operation::QueueReceive, move |connection| {
                 let now = clock.now();
                 let mut taken = Vec::new();
                 while taken.len() < max {
@@ -185,7 +179,7 @@ impl LocalQueue {
     /// Sets until when messages are hidden, of those that are still ours.
     async fn set_visibility(
         &self,
-        operation: &'static str,
+        operation: Operation,
         asked: Vec<(Receipt, Duration)>,
     ) -> Vec<Result<(), PortError>> {
         let (half, clock, count) = (self.half, self.clock.clone(), asked.len());
@@ -267,7 +261,7 @@ fn message_of(receipt: &str) -> &str {
 
 /// One answer for each of `count` receipts; when the whole write failed, that failure for each.
 fn answers(
-    operation: &'static str,
+    operation: Operation,
     count: usize,
     outcome: Result<Vec<Result<(), ErrorKind>>, PortError>,
 ) -> Vec<Result<(), PortError>> {

@@ -12,7 +12,6 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::failure::{Failure, NoSpace};
 use super::incoming::is_intact;
-use super::objects::Description;
 use super::queue::{self, Half};
 use super::{stored, used_keys};
 use crate::clock::Timestamp;
@@ -38,6 +37,18 @@ pub(super) struct ObjectRow {
     pub(super) modified_at: Timestamp,
     /// The bytes, when they stand here and not in the file.
     pub(super) content: Option<Bytes>,
+}
+
+/// What an upload or a put says of its object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Description {
+    pub(super) key: String,
+    pub(super) content_type: Option<String>,
+    pub(super) cache_control: Option<String>,
+    /// Refuse with `AlreadyExists` when there is such an object.
+    pub(super) only_if_absent: bool,
+    /// Refuse with `AlreadyExists` also when there was one that was deleted.
+    pub(super) is_single_use: bool,
 }
 
 /// An object whose file stands in its place, or which needs none.

@@ -17,7 +17,7 @@ use super::failure::{Failure, NoSpace};
 use super::stored;
 use crate::config::LocalConfig;
 use crate::metrics;
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, Operation, PortError};
 
 /// The most free space that uploads leave by default.
 const DEFAULT_FLOOR_BYTES: u64 = 1 << 30;
@@ -104,7 +104,7 @@ impl Space {
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] when there is not.
-    pub(super) fn check(&self, operation: &'static str, so_far_bytes: u64, more_bytes: u64) -> Result<(), PortError> {
+    pub(super) fn check(&self, operation: Operation, so_far_bytes: u64, more_bytes: u64) -> Result<(), PortError> {
         let refused = |why| Err(Failure::NoSpace(why).into_port_error(operation));
         let disk = self.disk().map_err(|error| Failure::File(error).into_port_error(operation))?;
         metrics::free_space(Some(disk.free_bytes));
@@ -146,7 +146,7 @@ impl Space {
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] when it would not.
-    pub(super) fn probe(&self, operation: &'static str) -> Result<(), PortError> {
+    pub(super) fn probe(&self, operation: Operation) -> Result<(), PortError> {
         let bytes = self.lacking_bytes.load(Ordering::Relaxed);
         if bytes == 0 {
             return Ok(());

@@ -1,13 +1,9 @@
 //! Keys of deleted uploads, so that an address that works once does not work again after its object is gone.
 
-use std::time::Duration;
-
 use rusqlite::Connection;
 
 use crate::clock::Timestamp;
-
-/// The longest that an upload address works: `DARKROOM_UPLOAD_URL_EXPIRY` is at most so long.
-const LONGEST_EXPIRY: Duration = Duration::from_hours(1);
+use crate::config::LONGEST_UPLOAD_EXPIRY;
 
 /// A table of its own, which a build that knows nothing of it leaves alone.
 pub(super) const TABLE: &str = "
@@ -19,7 +15,7 @@ pub(super) fn note(connection: &Connection, bucket: &str, key: &str, now: Timest
     connection.prepare_cached("DELETE FROM used_keys WHERE until <= ?1")?.execute([now.as_millis()])?;
     connection
         .prepare_cached("INSERT OR REPLACE INTO used_keys (bucket, key, until) VALUES (?1, ?2, ?3)")?
-        .execute((bucket, key, now.plus(LONGEST_EXPIRY).as_millis()))?;
+        .execute((bucket, key, now.plus(LONGEST_UPLOAD_EXPIRY).as_millis()))?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ impl Sweep<'_> {
     async fn fail(&mut self, subject: &Subject, message: &str) -> Result<(), OperateError> {
         let Some(id) = subject.image.clone() else { return Ok(()) };
         let Subject { event, record, .. } = subject;
-        let read = event.version_id.as_deref().map(|version| SourceId::new(Some(version), ""));
+        let read = event.version_id.as_deref().map(SourceId::of_version);
         let guard = match (&event.sequencer, record) {
             (Some(seq), _) => Guard::Enter { seq: seq.clone(), src: read.clone() },
             (None, None) => Guard::Absent,
@@ -53,7 +53,7 @@ impl Sweep<'_> {
             deaths: of_this_upload.map_or(0, |record| record.deaths),
             error: "its message became a dead letter before anybody wrote a verdict".to_owned(),
         };
-        let attempt = Attempt { token: format!("{:016x}", getrandom::u64()?), message: message.to_owned() };
+        let attempt = Attempt::begin(message)?;
         let transition = Transition { id, key: event.key.clone(), attempt, guard, change, at: self.now };
         if !transition.is_admitted_by(record.as_ref()) {
             return Ok(());

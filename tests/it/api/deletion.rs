@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Bench, call, enter, get, request, settings};
 use crate::images::jpeg;
-use crate::world::{PREFIX, World};
+use crate::world::{Call, PREFIX, World};
 
 fn api_of(world: &World) -> Router {
     let settings = darkroom::api::ApiSettings { may_delete: true, ..settings() };
@@ -137,7 +137,7 @@ async fn a_deletion_that_ended_half_way_is_repeated_by_asking_again() {
     let world = World::new().await;
     let id = world.upload("cat", &jpeg(40, 30)).await;
     world.run_until_idle().await;
-    let operations = ["catalog.apply", "uploads.delete", "thumbnails.list", "thumbnails.delete"];
+    let operations = [Call::CatalogApply, Call::UploadsDelete, Call::ThumbnailsList, Call::ThumbnailsDelete];
     for operation in operations {
         world.faults.fail(operation, 1, ErrorKind::Unavailable, crate::world::When::Before);
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use darkroom::clock::{SharedClock, Timestamp};
 use darkroom::ports::catalog::Page;
 use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
-use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError};
+use darkroom::ports::{Catalog, ErrorKind, ObjectStore, Operation, PortError};
 use darkroom::record::{Applied, ImageId, ImageRecord, Transition};
 
 /// A catalog in memory that can be told to fail.
@@ -44,7 +44,7 @@ impl Records {
         self.looks.load(Ordering::Relaxed)
     }
 
-    async fn call(&self, operation: &'static str) -> Result<(), PortError> {
+    async fn call(&self, operation: Operation) -> Result<(), PortError> {
         if self.is_silent.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
@@ -58,19 +58,19 @@ impl Records {
 #[async_trait]
 impl Catalog for Records {
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
-        self.call("catalog.create").await?;
+        self.call(Operation::CatalogCreate).await?;
         self.put(record.clone());
         Ok(())
     }
 
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
         self.looks.fetch_add(1, Ordering::Relaxed);
-        self.call("catalog.look").await?;
+        self.call(Operation::CatalogLook).await?;
         Ok(self.records.lock().unwrap().get(id).cloned())
     }
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
-        self.call("catalog.apply").await?;
+        self.call(Operation::CatalogApply).await?;
         let mut records = self.records.lock().unwrap();
         let current = records.get(&transition.id).cloned();
         if !transition.is_admitted_by(current.as_ref()) {
@@ -85,7 +85,7 @@ impl Catalog for Records {
     }
 
     async fn delete(&self, id: &ImageId, _rev: Option<u64>) -> Result<(), PortError> {
-        self.call("catalog.delete").await?;
+        self.call(Operation::CatalogDelete).await?;
         self.records.lock().unwrap().remove(id);
         Ok(())
     }
@@ -101,11 +101,11 @@ impl ObjectStore for Signatures {
     }
 
     async fn get(&self, _key: &str, _version: Option<&str>, _limit_bytes: u64) -> Result<Fetched, PortError> {
-        Err(PortError::new(ErrorKind::NotFound, "objects.get"))
+        Err(PortError::new(ErrorKind::NotFound, Operation::ObjectsGet))
     }
 
     async fn head(&self, _key: &str) -> Result<ObjectInfo, PortError> {
-        Err(PortError::new(ErrorKind::NotFound, "objects.head"))
+        Err(PortError::new(ErrorKind::NotFound, Operation::ObjectsHead))
     }
 
     async fn put(&self, _key: &str, _bytes: Bytes, _type: &str, _cache: &str) -> Result<(), PortError> {

@@ -12,7 +12,7 @@ use darkroom::record::{ImageId, Reason};
 use serde_json::{Value, json};
 
 use crate::images;
-use crate::world::{BUCKET, Options, PREFIX, When, World};
+use crate::world::{BUCKET, Call, Options, PREFIX, When, World};
 
 fn world() -> World {
     World::idle(Options { tells_outcomes: true, max_receives: 2, ..Options::default() })
@@ -44,7 +44,7 @@ async fn restart(world: &World) {
 #[tokio::test(start_paused = true)]
 async fn each_verdict_is_told_with_its_thumbnails() {
     let mut world = world();
-    world.faults.fail_many("uploads.get", 1, 2, ErrorKind::Damaged, When::Before);
+    world.faults.fail_many(Call::UploadsGet, 1, 2, ErrorKind::Damaged, When::Before);
     let worker = world.start_worker();
     let failed = world.upload("failed", &images::jpeg(64, 48)).await;
     world.run_until_idle().await;
@@ -135,7 +135,7 @@ async fn what_a_dead_process_could_not_tell_is_told_at_the_next_start() {
 #[tokio::test(start_paused = true)]
 async fn a_verdict_is_told_although_its_worker_dies_at_once() {
     let mut world = world();
-    world.faults.fail("catalog.apply", 2, ErrorKind::Unavailable, When::KilledAfter);
+    world.faults.fail(Call::CatalogApply, 2, ErrorKind::Unavailable, When::KilledAfter);
     let worker = world.start_worker();
     world.upload("cat", &images::jpeg(64, 48)).await;
     world.wait_for_death(worker).await;

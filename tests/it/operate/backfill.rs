@@ -13,7 +13,7 @@ use darkroom::record::{ImageId, Reason, Status};
 
 use super::{HIDDEN, seen};
 use crate::images;
-use crate::world::{Faults, Options, PREFIX, When, World};
+use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 fn all() -> BackfillTerms {
     BackfillTerms {
@@ -135,7 +135,7 @@ async fn the_rate_and_the_depth_of_the_queue_are_honoured() {
         () = tokio::time::sleep(Duration::from_secs(600)) => {}
     }
     assert_eq!(queued(&world).await, MOST);
-    world.faults.fail_many("thumbnails.put", 1, 10_000, ErrorKind::Unavailable, When::Late(Duration::from_secs(1)));
+    world.faults.fail_many(Call::ThumbnailsPut, 1, 10_000, ErrorKind::Unavailable, When::Late(Duration::from_secs(1)));
     world.start_worker();
     let mut deepest = 0;
     loop {
@@ -162,7 +162,7 @@ async fn a_backfill_that_is_killed_is_simply_repeated() {
         let mut world = World::idle(Options::default());
         let ids = put_quietly(&world, (0..12).map(|n| format!("{n:02}")), &images::jpeg(32, 24)).await;
         let faults = Faults::default();
-        faults.fail("queue.send", n, ErrorKind::Unavailable, when);
+        faults.fail(Call::QueueSend, n, ErrorKind::Unavailable, when);
         let (site, terms, mut report) = (world.site(&faults), all(), BackfillReport::default());
         let (mut progress, mut out) = (Progress::on(None), io::sink());
         tokio::select! {
@@ -199,7 +199,7 @@ async fn a_call_that_fails_ends_it_and_the_report_says_where_to_go_on() {
     let world = World::idle(Options::default());
     put_quietly(&world, named(&["a", "b", "c"]), b"x").await;
     let faults = Faults::default();
-    faults.fail("queue.send", 3, ErrorKind::Throttled, When::Before);
+    faults.fail(Call::QueueSend, 3, ErrorKind::Throttled, When::Before);
     let (mut progress, mut out, mut report) = (Progress::on(None), io::sink(), BackfillReport::default());
     let failed = backfill::backfill(&world.site(&faults), &all(), &mut progress, &mut out, &mut report).await;
     assert!(matches!(failed, Err(OperateError::Port(error)) if error.kind == ErrorKind::Throttled));
@@ -247,13 +247,13 @@ async fn what_is_decided_is_left_alone_until_it_is_forced_or_replaced() {
 #[tokio::test(start_paused = true)]
 async fn what_is_in_hand_is_left_alone_and_what_failed_is_tried_again() {
     let mut world = World::idle(Options { max_receives: 1, ..Options::default() });
-    world.faults.fail("uploads.get", 1, ErrorKind::Damaged, When::Before);
+    world.faults.fail(Call::UploadsGet, 1, ErrorKind::Damaged, When::Before);
     let failed = world.upload("failed", &images::jpeg(64, 48)).await;
     world.start_worker();
     world.run_until_idle().await;
     world.expect_failed(&failed, Reason::Unavailable).await;
-    world.faults.fail("thumbnails.put", 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(30)));
-    let rendering = world.faults.reached("thumbnails.put", 1);
+    world.faults.fail(Call::ThumbnailsPut, 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(30)));
+    let rendering = world.faults.reached(Call::ThumbnailsPut, 1);
     let busy = world.upload("busy", &images::jpeg(64, 48)).await;
     rendering.cancelled().await;
     let report = backfill(&world, &all()).await;
@@ -271,7 +271,7 @@ async fn waiting_tells_what_became_of_each() {
     put_quietly(&world, named(&["gone"]), &images::jpeg(32, 24)).await;
     put_quietly(&world, named(&["text"]), b"a text").await;
     let faults = Faults::default();
-    let all_sent = faults.reached("queue.send", 4);
+    let all_sent = faults.reached(Call::QueueSend, 4);
     let (site, mut report) = (world.site(&faults), BackfillReport::default());
     let terms = BackfillTerms { waits: true, ..all() };
     let (mut progress, mut out) = (Progress::on(None), io::sink());
@@ -305,7 +305,7 @@ async fn waiting_ends_when_nothing_more_is_to_be_expected() {
     let world = World::idle(Options::default());
     put_quietly(&world, named(&["a", "b"]), &images::jpeg(32, 24)).await;
     let faults = Faults::default();
-    let sent = faults.reached("queue.send", 2);
+    let sent = faults.reached(Call::QueueSend, 2);
     let (site, mut report) = (world.site(&faults), BackfillReport::default());
     let terms = BackfillTerms { waits: true, ..all() };
     let (mut progress, mut out) = (Progress::on(None), io::sink());

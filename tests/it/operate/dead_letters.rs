@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{HIDDEN, after_a_bad_day, listed, of_cause, seen};
 use crate::images;
-use crate::world::{Faults, Options, PREFIX, When, World};
+use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 const ALL: RedriveTerms = RedriveTerms { rate: 1000, is_dry_run: false, as_json: false };
 
@@ -44,7 +44,7 @@ async fn a_list_tells_what_each_dead_letter_is_about() {
     assert_eq!(rows.len(), 2);
     let cat = rows.iter().find(|row| row["reason"] == "unavailable").unwrap();
     assert_eq!(cat["keys"][0], format!("{PREFIX}cat"));
-    assert!(cat["error"].as_str().unwrap().contains("uploads.get"), "{cat}");
+    assert!(cat["error"].as_str().unwrap().contains("objects.get"), "{cat}");
     assert!(cat["receiveCount"].as_u64().unwrap() >= 2, "{cat}");
     assert!((7200..7300).contains(&cat["ageSeconds"].as_u64().unwrap()), "{cat}");
     let nonsense = rows.iter().find(|row| row["reason"] == "unreadable").unwrap();
@@ -96,7 +96,7 @@ async fn show_tells_the_record_the_error_and_what_to_do() {
         show(&seen(&world), id, false, &mut out).await.unwrap();
         let out = String::from_utf8(out).unwrap();
         for part in
-            [&*message, "unavailable: a service", "redrive it", "uploads.get: damaged", "\"status\": \"failed\"", "Put"]
+            [&*message, "unavailable: a service", "redrive it", "objects.get: damaged", "\"status\": \"failed\"", "Put"]
         {
             assert!(out.contains(part), "{part} is missing: {out}");
         }
@@ -205,7 +205,7 @@ async fn a_redrive_that_is_killed_loses_nothing() {
     {
         let (world, ids) = after_a_bad_day(&names, 0).await;
         let faults = Faults::default();
-        faults.fail("queue.send", n, ErrorKind::Unavailable, when);
+        faults.fail(Call::QueueSend, n, ErrorKind::Unavailable, when);
         let site = world.site(&faults);
         let (all, mut progress, mut out) = (Filter::default(), Progress::on(None), io::sink());
         tokio::select! {
@@ -229,7 +229,7 @@ async fn a_redrive_that_is_killed_loses_nothing() {
 async fn a_redrive_that_fails_half_way_is_simply_repeated() {
     let (world, ids) = after_a_bad_day(&["cat", "cow", "dog"], 0).await;
     let faults = Faults::default();
-    faults.fail("queue.send", 2, ErrorKind::Throttled, When::Before);
+    faults.fail(Call::QueueSend, 2, ErrorKind::Throttled, When::Before);
     let (mut progress, mut out) = (Progress::on(None), Vec::new());
     let failed = dead_letters::redrive(&world.site(&faults), &Filter::default(), ALL, &mut progress, &mut out)
         .await

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::command::{darkroom, printed};
 use super::seen;
 use crate::images;
-use crate::world::{Options, World};
+use crate::world::{Call, Options, World};
 
 /// Records on one page of a scan.
 const PAGE: usize = 1000;
@@ -116,7 +116,7 @@ async fn fill(catalog: &dyn Catalog, count: usize) {
 async fn a_list_is_printed_page_by_page() {
     let world = World::idle(Options::default());
     fill(&*world.ports.catalog, PAGE + 1).await;
-    world.faults.fail_many("catalog.scan", 2, 10, darkroom::ports::ErrorKind::Damaged, crate::world::When::Before);
+    world.faults.fail_many(Call::CatalogScan, 2, 10, darkroom::ports::ErrorKind::Damaged, crate::world::When::Before);
     let mut out = Vec::new();
     let options = ListOptions { as_json: true, ..ListOptions::default() };
     let site = world.site(&world.faults);

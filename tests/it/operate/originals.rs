@@ -9,7 +9,7 @@ use darkroom::record::{ImageId, ImageRecord, Reason, SCHEMA, SourceId};
 
 use super::seen;
 use crate::images;
-use crate::world::{Faults, Options, PREFIX, When, World};
+use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 const AFTER: Duration = Duration::from_hours(48);
 /// Longer than a few sweeps take, which wait for dead letters.
@@ -175,10 +175,10 @@ async fn an_upload_without_a_record_of_the_api_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_fails_at_any_removal_is_simply_repeated() {
     for (call, n) in [
-        ("uploads.list_versions", 1),
-        ("catalog.look", 1),
-        ("uploads.delete_version", 1),
-        ("uploads.delete_version", 2),
+        (Call::UploadsListVersions, 1),
+        (Call::CatalogLook, 1),
+        (Call::UploadsDeleteVersion, 1),
+        (Call::UploadsDeleteVersion, 2),
     ] {
         let (world, id, sources) = after(&[b"no picture", b"nor this"]).await;
         wait(&world, &id, AFTER + MOMENT).await;
@@ -188,7 +188,7 @@ async fn a_sweep_that_fails_at_any_removal_is_simply_repeated() {
         sweep::sweep(&world.site(&faults), terms(), &mut report).await.unwrap_err();
         assert_eq!(report.originals_removed, if n == 2 { 1 } else { 0 });
         let current = world.ports.uploads.head("uploads/cat").await.unwrap().src;
-        assert_eq!(current, sources[1], "the current one goes last: {call} {n}");
+        assert_eq!(current, sources[1], "the current one goes last: {call:?} {n}");
         removed(&world).await;
         assert_eq!(originals(&world).await, []);
         world.finish().await;

@@ -13,7 +13,7 @@ use darkroom::record::{Applied, Attempt, Change, Guard, ImageId, ImageRecord, Re
 
 use super::{HIDDEN, seen};
 use crate::images;
-use crate::world::{Faults, Options, PREFIX, When, World};
+use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
@@ -55,7 +55,7 @@ async fn a_sweep_of_a_bucket_that_does_not_exist_forgets_nothing() {
     let id = invite(&world, "cat").await;
     tokio::time::sleep(2 * DAY).await;
     let faults = Faults::default();
-    faults.fail("uploads.check_bucket", 1, ErrorKind::NotFound, When::Before);
+    faults.fail(Call::UploadsCheckBucket, 1, ErrorKind::NotFound, When::Before);
     let mut report = SweepReport::default();
     let swept = sweep::sweep(&world.site(&faults), SweepTerms::default(), &mut report).await;
     assert!(matches!(swept, Err(OperateError::NoSuchBucket(_))), "{swept:?}");
@@ -105,7 +105,7 @@ async fn an_upload_whose_event_got_lost_is_published() {
 async fn an_image_that_nobody_is_at_work_on_is_published() {
     let mut world = World::idle(Options::default());
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
-    world.faults.fail("thumbnails.put", 1, ErrorKind::Unavailable, When::KilledBefore);
+    world.faults.fail(Call::ThumbnailsPut, 1, ErrorKind::Unavailable, When::KilledBefore);
     let worker = world.start_worker();
     world.wait_for_death(worker).await;
     lose_events(&world).await;
@@ -125,7 +125,7 @@ async fn an_image_that_nobody_is_at_work_on_is_published() {
 async fn while_the_queue_is_long_nothing_is_added_to_it() {
     let mut world = World::idle(Options::default());
     let stuck = world.upload("stuck", &images::jpeg(64, 48)).await;
-    world.faults.fail("thumbnails.put", 1, ErrorKind::Unavailable, When::KilledBefore);
+    world.faults.fail(Call::ThumbnailsPut, 1, ErrorKind::Unavailable, When::KilledBefore);
     let worker = world.start_worker();
     world.wait_for_death(worker).await;
     let lost = invite(&world, "lost").await;
@@ -187,14 +187,14 @@ async fn a_dead_letter_leaves_alone_what_another_message_holds() {
     for event in [event.clone(), world.event_of("cat", None).await] {
         world.ports.dead_letters.send(&event::notification(&event, "")).await.unwrap();
     }
-    world.faults.fail("thumbnails.put", 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(30)));
-    let rendering = world.faults.reached("thumbnails.put", 1);
+    world.faults.fail(Call::ThumbnailsPut, 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(30)));
+    let rendering = world.faults.reached(Call::ThumbnailsPut, 1);
     world.start_worker();
     rendering.cancelled().await;
     assert!(world.sweep().await.is_clean());
     world.run_until_idle().await;
     world.expect_published(&ImageId::parse("cat").unwrap()).await;
-    assert_eq!(world.faults.calls("uploads.get"), 1);
+    assert_eq!(world.faults.calls(Call::UploadsGet), 1);
     world.finish_with_dead_letters(2).await;
 }
 
@@ -269,7 +269,7 @@ async fn thumbnails_without_a_record_are_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn thumbnails_that_are_published_while_they_are_removed_are_made_again() {
     let mut world = World::idle(Options { max_receives: 1, ..Options::default() });
-    world.faults.fail("catalog.apply", 2, ErrorKind::Unavailable, When::Before);
+    world.faults.fail(Call::CatalogApply, 2, ErrorKind::Unavailable, When::Before);
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
     let worker = world.start_worker();
     world.run_until_idle().await;
@@ -280,8 +280,8 @@ async fn thumbnails_that_are_published_while_they_are_removed_are_made_again() {
     world.start_worker();
 
     let faults = Faults::default();
-    faults.fail("thumbnails.delete", 1, ErrorKind::Unavailable, When::Late(HIDDEN));
-    let removing = faults.reached("thumbnails.delete", 1);
+    faults.fail(Call::ThumbnailsDelete, 1, ErrorKind::Unavailable, When::Late(HIDDEN));
+    let removing = faults.reached(Call::ThumbnailsDelete, 1);
     let site = world.site(&faults);
     let mut report = SweepReport::default();
     let publish = async {
@@ -324,7 +324,7 @@ async fn two_sweeps_at_once_beside_workers_do_each_repair_once() {
 /// Wherever a sweep ends early, the next one finishes the work.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
-    for call in ["uploads.head", "queue.send", "catalog.apply", "thumbnails.list"] {
+    for call in [Call::UploadsHead, Call::QueueSend, Call::CatalogApply, Call::ThumbnailsList] {
         let mut world = World::idle(Options::default());
         let id = invite(&world, "cat").await;
         world.upload("cat", &images::jpeg(64, 48)).await;
@@ -336,7 +336,7 @@ async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
         faults.fail(call, 1, ErrorKind::Unavailable, When::Before);
         let mut report = SweepReport::default();
         let failed = sweep::sweep(&world.site(&faults), SweepTerms::default(), &mut report).await.unwrap_err();
-        assert!(failed.to_string().contains("unavailable"), "{call}: {failed}");
+        assert!(failed.to_string().contains("unavailable"), "{call:?}: {failed}");
         world.sweep().await;
         world.redrive().await;
         world.start_worker();
@@ -351,12 +351,12 @@ async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
 #[tokio::test(start_paused = true)]
 async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
     for (call, when) in [
-        ("uploads.head", When::KilledBefore),
-        ("queue.send", When::KilledBefore),
-        ("queue.send", When::KilledAfter),
-        ("catalog.apply", When::KilledAfter),
-        ("thumbnails.delete", When::KilledBefore),
-        ("thumbnails.delete", When::KilledAfter),
+        (Call::UploadsHead, When::KilledBefore),
+        (Call::QueueSend, When::KilledBefore),
+        (Call::QueueSend, When::KilledAfter),
+        (Call::CatalogApply, When::KilledAfter),
+        (Call::ThumbnailsDelete, When::KilledBefore),
+        (Call::ThumbnailsDelete, When::KilledAfter),
     ] {
         let mut world = World::new().await;
         let old = world.upload("old", &images::jpeg(64, 48)).await;
@@ -376,14 +376,14 @@ async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
         faults.fail(call, 1, ErrorKind::Unavailable, when);
         let (site, mut report) = (world.site(&faults), SweepReport::default());
         tokio::select! {
-            ended = sweep::sweep(&site, SweepTerms::default(), &mut report) => panic!("{call}: {ended:?}"),
+            ended = sweep::sweep(&site, SweepTerms::default(), &mut report) => panic!("{call:?}: {ended:?}"),
             () = faults.severed() => {}
         }
         tokio::join!(world.sweep(), world.sweep());
         // What the killed one had looked at comes back.
         tokio::time::sleep(HIDDEN).await;
         world.sweep().await;
-        assert_eq!(thumbnails(&world).await, 3, "{call}, {when:?}: the superseded ones are gone");
+        assert_eq!(thumbnails(&world).await, 3, "{call:?}, {when:?}: the superseded ones are gone");
         assert_eq!(look(&world, &never).await, None);
         world.expect_failed(&ImageId::parse("dead").unwrap(), Reason::Killed).await;
         world.start_worker();

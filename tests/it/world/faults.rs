@@ -14,6 +14,7 @@ use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError, Ports, Queue};
 use darkroom::record::{Applied, ImageId, ImageRecord, Status, Transition};
 use tokio_util::sync::CancellationToken;
 
+use super::Call;
 use crate::dice::Dice;
 
 /// What befalls a call.
@@ -33,8 +34,8 @@ pub enum When {
 
 #[derive(Clone, Debug)]
 struct Fault {
-    operation: &'static str,
-    /// Calls of the operation that go through first.
+    call: Call,
+    /// Calls that go through first.
     skip: usize,
     /// Calls that fail then.
     times: usize,
@@ -55,32 +56,32 @@ struct State {
     faults: Vec<Fault>,
     /// Of so many calls one fails, as these dice will have it.
     share: Option<(usize, Dice)>,
-    calls: BTreeMap<&'static str, usize>,
+    calls: BTreeMap<Call, usize>,
     writes: Vec<ImageRecord>,
     fired: usize,
-    watches: Vec<(&'static str, usize, CancellationToken)>,
+    watches: Vec<(Call, usize, CancellationToken)>,
 }
 
 impl State {
-    fn by_chance(&mut self, operation: &'static str) -> Option<(When, PortError)> {
+    fn by_chance(&mut self, call: Call) -> Option<(When, PortError)> {
         let (each, dice) = self.share.as_mut()?;
         (dice.roll(*each) == 0).then(|| {
             let kind =
                 dice.pick(&[ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::Denied, ErrorKind::Damaged]);
-            (dice.pick(&[When::Before, When::After]), PortError::new(kind, operation))
+            (dice.pick(&[When::Before, When::After]), PortError::new(kind, call.operation()))
         })
     }
 }
 
 impl Faults {
-    /// Makes the `n`-th call of `operation` from now (1 is the next) fail.
-    pub fn fail(&self, operation: &'static str, n: usize, kind: ErrorKind, when: When) {
-        self.fail_many(operation, n, 1, kind, when);
+    /// Makes the `n`-th `call` from now (1 is the next) fail.
+    pub fn fail(&self, call: Call, n: usize, kind: ErrorKind, when: When) {
+        self.fail_many(call, n, 1, kind, when);
     }
 
-    /// Makes `times` calls of `operation` fail, from the `n`-th on.
-    pub fn fail_many(&self, operation: &'static str, n: usize, times: usize, kind: ErrorKind, when: When) {
-        self.state.lock().unwrap().faults.push(Fault { operation, skip: n - 1, times, kind, when });
+    /// Makes `times` of `call` fail, from the `n`-th on.
+    pub fn fail_many(&self, call: Call, n: usize, times: usize, kind: ErrorKind, when: When) {
+        self.state.lock().unwrap().faults.push(Fault { call, skip: n - 1, times, kind, when });
     }
 
     /// Makes one of `each` calls fail, whichever it is, before or after it did everything, in all the ways there are.
@@ -108,10 +109,10 @@ impl Faults {
         self.severed.cancelled().await;
     }
 
-    /// A token that is cancelled when the `n`-th call of `operation`, counted from the start, begins.
-    pub fn reached(&self, operation: &'static str, n: usize) -> CancellationToken {
+    /// A token that is cancelled when the `n`-th `call`, counted from the start, begins.
+    pub fn reached(&self, call: Call, n: usize) -> CancellationToken {
         let token = CancellationToken::new();
-        self.state.lock().unwrap().watches.push((operation, n, token.clone()));
+        self.state.lock().unwrap().watches.push((call, n, token.clone()));
         token
     }
 
@@ -127,12 +128,12 @@ impl Faults {
         self.state.lock().unwrap().fired
     }
 
-    /// Calls of an operation so far.
-    pub fn calls(&self, operation: &str) -> usize {
-        self.state.lock().unwrap().calls.get(operation).copied().unwrap_or_default()
+    /// How often it was called so far.
+    pub fn calls(&self, call: Call) -> usize {
+        self.state.lock().unwrap().calls.get(&call).copied().unwrap_or_default()
     }
 
-    /// Calls of all operations so far.
+    /// How often anything was called so far.
     pub fn all_calls(&self) -> usize {
         self.state.lock().unwrap().calls.values().sum()
     }
@@ -162,38 +163,34 @@ impl Faults {
         }
     }
 
-    fn enter(&self, operation: &'static str) -> Option<(When, PortError)> {
+    fn enter(&self, call: Call) -> Option<(When, PortError)> {
         let mut state = self.state.lock().unwrap();
         let count = {
-            let calls = state.calls.entry(operation).or_default();
+            let calls = state.calls.entry(call).or_default();
             *calls += 1;
             *calls
         };
-        for (_, _, token) in state.watches.iter().filter(|(watched, n, _)| *watched == operation && *n == count) {
+        for (_, _, token) in state.watches.iter().filter(|(watched, n, _)| *watched == call && *n == count) {
             token.cancel();
         }
-        let fault = state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(|fault| {
+        let fault = state.faults.iter_mut().filter(|fault| fault.call == call).find_map(|fault| {
             if fault.skip > 0 {
                 fault.skip -= 1;
                 return None;
             }
             (fault.times > 0).then(|| {
                 fault.times -= 1;
-                (fault.when, PortError::new(fault.kind, operation))
+                (fault.when, PortError::new(fault.kind, call.operation()))
             })
         });
-        let fault = fault.or_else(|| state.by_chance(operation));
+        let fault = fault.or_else(|| state.by_chance(call));
         state.fired += usize::from(fault.is_some());
         fault
     }
 
-    async fn call<T>(
-        &self,
-        operation: &'static str,
-        work: impl Future<Output = Result<T, PortError>>,
-    ) -> Result<T, PortError> {
+    async fn call<T>(&self, call: Call, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
         let work = async {
-            match self.enter(operation) {
+            match self.enter(call) {
                 None => work.await,
                 Some((When::Before, error)) => Err(error),
                 Some((When::After, error)) => work.await.and(Err(error)),
@@ -233,12 +230,12 @@ impl Faults {
 
     async fn call_each(
         &self,
-        operation: &'static str,
+        call: Call,
         count: usize,
         work: impl Future<Output = Vec<Result<(), PortError>>>,
     ) -> Vec<Result<(), PortError>> {
         let work = async {
-            let Some((when, error)) = self.enter(operation) else { return work.await };
+            let Some((when, error)) = self.enter(call) else { return work.await };
             match when {
                 When::Before => {}
                 When::After => drop(work.await),
@@ -248,7 +245,7 @@ impl Faults {
                 }
                 _ => self.die(when, work).await,
             }
-            (0..count).map(|_| Err(PortError::new(error.kind, operation))).collect()
+            (0..count).map(|_| Err(PortError::new(error.kind, call.operation()))).collect()
         };
         self.unless_killed(work).await
     }
@@ -266,27 +263,27 @@ struct FaultyQueue {
 #[async_trait]
 impl Queue for FaultyQueue {
     async fn send(&self, body: &str) -> Result<String, PortError> {
-        self.faults.call("queue.send", self.inner.send(body)).await
+        self.faults.call(Call::QueueSend, self.inner.send(body)).await
     }
 
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
-        self.faults.call("queue.receive", self.inner.receive(max, wait, visibility)).await
+        self.faults.call(Call::QueueReceive, self.inner.receive(max, wait, visibility)).await
     }
 
     async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), PortError>> {
-        self.faults.call_each("queue.extend", receipts.len(), self.inner.extend(receipts, visibility)).await
+        self.faults.call_each(Call::QueueExtend, receipts.len(), self.inner.extend(receipts, visibility)).await
     }
 
     async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Result<(), PortError>> {
-        self.faults.call_each("queue.release", releases.len(), self.inner.release(releases)).await
+        self.faults.call_each(Call::QueueRelease, releases.len(), self.inner.release(releases)).await
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>> {
-        self.faults.call_each("queue.delete", receipts.len(), self.inner.delete(receipts)).await
+        self.faults.call_each(Call::QueueDelete, receipts.len(), self.inner.delete(receipts)).await
     }
 
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
-        self.faults.call("queue.attributes", self.inner.attributes()).await
+        self.faults.call(Call::QueueAttributes, self.inner.attributes()).await
     }
 }
 
@@ -303,7 +300,7 @@ struct FaultyStore {
 }
 
 impl FaultyStore {
-    const fn named(&self, uploads: &'static str, thumbnails: &'static str) -> &'static str {
+    const fn named(&self, uploads: Call, thumbnails: Call) -> Call {
         match self.bucket {
             Bucket::Uploads => uploads,
             Bucket::Thumbnails => thumbnails,
@@ -314,22 +311,22 @@ impl FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn check_bucket(&self, prefix: &str) -> Result<(), PortError> {
-        let operation = self.named("uploads.check_bucket", "thumbnails.check_bucket");
-        self.faults.call(operation, self.inner.check_bucket(prefix)).await
+        let call = self.named(Call::UploadsCheckBucket, Call::ThumbnailsCheckBucket);
+        self.faults.call(call, self.inner.check_bucket(prefix)).await
     }
 
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
-        let operation = self.named("uploads.get", "thumbnails.get");
-        self.faults.call(operation, self.inner.get(key, version, limit_bytes)).await
+        let call = self.named(Call::UploadsGet, Call::ThumbnailsGet);
+        self.faults.call(call, self.inner.get(key, version, limit_bytes)).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
-        self.faults.call(self.named("uploads.head", "thumbnails.head"), self.inner.head(key)).await
+        self.faults.call(self.named(Call::UploadsHead, Call::ThumbnailsHead), self.inner.head(key)).await
     }
 
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache: &str) -> Result<(), PortError> {
-        let operation = self.named("uploads.put", "thumbnails.put");
-        self.faults.call(operation, self.inner.put(key, bytes, content_type, cache)).await
+        let call = self.named(Call::UploadsPut, Call::ThumbnailsPut);
+        self.faults.call(call, self.inner.put(key, bytes, content_type, cache)).await
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
@@ -341,21 +338,21 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
-        self.faults.call(self.named("uploads.list", "thumbnails.list"), self.inner.list(prefix, after)).await
+        self.faults.call(self.named(Call::UploadsList, Call::ThumbnailsList), self.inner.list(prefix, after)).await
     }
 
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
-        let operation = self.named("uploads.list_versions", "thumbnails.list_versions");
-        self.faults.call(operation, self.inner.list_versions(prefix, after)).await
+        let call = self.named(Call::UploadsListVersions, Call::ThumbnailsListVersions);
+        self.faults.call(call, self.inner.list_versions(prefix, after)).await
     }
 
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
-        let operation = self.named("uploads.delete_version", "thumbnails.delete_version");
-        self.faults.call(operation, self.inner.delete_version(key, id)).await
+        let call = self.named(Call::UploadsDeleteVersion, Call::ThumbnailsDeleteVersion);
+        self.faults.call(call, self.inner.delete_version(key, id)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        self.faults.call(self.named("uploads.delete", "thumbnails.delete"), self.inner.delete(key)).await
+        self.faults.call(self.named(Call::UploadsDelete, Call::ThumbnailsDelete), self.inner.delete(key)).await
     }
 }
 
@@ -367,13 +364,13 @@ struct FaultyCatalog {
 #[async_trait]
 impl Catalog for FaultyCatalog {
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError> {
-        self.faults.call("catalog.create", self.inner.create(record)).await?;
+        self.faults.call(Call::CatalogCreate, self.inner.create(record)).await?;
         self.faults.note(record.clone());
         Ok(())
     }
 
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
-        self.faults.call("catalog.look", self.inner.look(id)).await
+        self.faults.call(Call::CatalogLook, self.inner.look(id)).await
     }
 
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
@@ -384,11 +381,11 @@ impl Catalog for FaultyCatalog {
             }
             Ok(applied)
         };
-        self.faults.call("catalog.apply", work).await
+        self.faults.call(Call::CatalogApply, work).await
     }
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {
-        self.faults.call("catalog.scan", self.inner.scan(next)).await
+        self.faults.call(Call::CatalogScan, self.inner.scan(next)).await
     }
 
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError> {

@@ -146,7 +146,7 @@ impl Update<'_> {
     fn change(&mut self, transition: &Transition) {
         match &transition.change {
             Change::Claim { src, original, lease_until, deaths } => {
-                self.outcome(Status::WaitingForThumbnails, *deaths);
+                self.outcome(&transition.change, *deaths);
                 self.set("src", src);
                 self.set("original", original);
                 self.set("lease_until", lease_until);
@@ -155,28 +155,28 @@ impl Update<'_> {
                 return;
             }
             Change::Reject { reason, src, detail } => {
-                self.outcome(Status::InvalidContentType, 0);
+                self.outcome(&transition.change, 0);
                 self.set("reason", reason);
                 self.set_or_remove("src", src.as_ref());
                 self.remove("original");
                 self.set("last_error", detail);
             }
             Change::Publish(published) => {
-                self.outcome(Status::Published, 0);
+                self.outcome(&transition.change, 0);
                 self.set("published", published);
                 self.remove("reason");
                 self.remove("last_error");
                 self.forget_original_unless_held(&transition.guard);
             }
             Change::Fail { reason, src, deaths, error } => {
-                self.outcome(Status::Failed, *deaths);
+                self.outcome(&transition.change, *deaths);
                 self.set("reason", reason);
                 self.set_or_remove("src", src.as_ref());
                 self.set("last_error", error);
                 self.forget_original_unless_held(&transition.guard);
             }
             Change::Delete { forget_at } => {
-                self.outcome(Status::Deleted, 0);
+                self.outcome(&transition.change, 0);
                 self.set("ttl", &seconds(forget_at.as_millis()));
                 if !matches!(transition.guard, Guard::Enter { .. }) {
                     self.set_if_new("seq", &Sequencer::last());
@@ -190,8 +190,8 @@ impl Update<'_> {
         self.remove("lease_until");
     }
 
-    fn outcome(&mut self, status: Status, deaths: u32) {
-        self.set("status", &status);
+    fn outcome(&mut self, change: &Change, deaths: u32) {
+        self.set("status", &change.outcome());
         self.set("deaths", &deaths);
     }
 

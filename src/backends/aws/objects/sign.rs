@@ -9,14 +9,14 @@ use aws_sdk_s3::presigning::{PresigningConfig, PresigningConfigError};
 use super::errors;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::ports::objects::{SignedUpload, UploadTerms};
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, Operation, PortError};
 
 /// Headers that clients set themselves and browsers do not let anyone else set.
 const SET_BY_CLIENTS: [&str; 2] = ["content-length", "host"];
 
 /// Signs an upload, as of this second.
 pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
-    const OPERATION: &str = "objects.sign_upload";
+    const OPERATION: Operation = Operation::ObjectsSignUpload;
     let invalid =
         |error: Box<dyn std::error::Error + Send + Sync>| PortError::with_source(ErrorKind::Invalid, OPERATION, error);
     let signed_at = SystemClock.now().floor(Duration::from_secs(1));
@@ -43,7 +43,7 @@ pub(super) async fn download(
     signed_at: Timestamp,
     valid_for: Duration,
 ) -> Result<String, PortError> {
-    const OPERATION: &str = "objects.sign_download";
+    const OPERATION: Operation = Operation::ObjectsSignDownload;
     let valid =
         valid(signed_at, valid_for).map_err(|error| PortError::with_source(ErrorKind::Invalid, OPERATION, error))?;
     let expires_at = aws_sdk_s3::primitives::DateTime::from_secs(signed_at.plus(valid_for).as_secs());

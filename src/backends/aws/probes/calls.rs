@@ -12,7 +12,7 @@ use crate::backends::Probe;
 use crate::backends::aws::errors;
 use crate::clock::{Clock as _, SystemClock};
 use crate::ports::queue::Receipt;
-use crate::ports::{Catalog as _, ErrorKind, ObjectStore as _, Queue as _};
+use crate::ports::{Catalog as _, ErrorKind, ObjectStore as _, Operation, Queue as _};
 use crate::record::{Attempt, Change, Guard, ImageId, Transition};
 
 /// The name of whatever the probes pretend to read and write. Nothing of that name is ever stored.
@@ -49,7 +49,7 @@ impl Resources<'_> {
 
     pub(super) async fn send(&self, url: &str) -> Probe {
         let send = self.clients.sqs.send_message().queue_url(url).message_body(NO_BODY).delay_seconds(TOO_LONG_A_DELAY);
-        let sent = send.send().await.map_err(|error| errors::port_error("queue.send", &error));
+        let sent = send.send().await.map_err(|error| errors::port_error(Operation::QueueSend, &error));
         probe("sqs:SendMessage", url, &sent, &[ErrorKind::Invalid])
     }
 
@@ -85,7 +85,7 @@ impl Resources<'_> {
     pub(super) async fn put(&self, action: &'static str, bucket: &str, key: &str) -> Probe {
         let put = self.clients.s3.put_object().bucket(bucket).key(key).content_md5(WRONG_MD5);
         let put = put.body(ByteStream::from_static(NAME.as_bytes())).send().await;
-        let put = put.map_err(|error| errors::port_error("objects.put", &error));
+        let put = put.map_err(|error| errors::port_error(Operation::ObjectsPut, &error));
         probe(action, &format!("{bucket}/{key}"), &put, &[ErrorKind::Damaged, ErrorKind::Invalid])
     }
 
@@ -96,7 +96,7 @@ impl Resources<'_> {
         let delete = || self.clients.s3.delete_object().bucket(bucket).key(format!("{prefix}{NAME}-{id}"));
         let [current, version] = [delete().if_match("*"), delete().version_id("null")];
         let [current, version] = [current.send().await, version.send().await]
-            .map(|deleted| deleted.map_err(|error| errors::port_error("objects.delete", &error)));
+            .map(|deleted| deleted.map_err(|error| errors::port_error(Operation::ObjectsDelete, &error)));
         let on = format!("{bucket}/{prefix}*");
         let missing = [ErrorKind::NotFound, ErrorKind::Precondition, ErrorKind::Invalid];
         vec![
@@ -118,7 +118,7 @@ impl Resources<'_> {
         let never = Transition { id, key: NAME.to_owned(), attempt, guard: Guard::Hold, change, at };
         // A refused write reads the record: that call has a probe of its own.
         let written = match self.catalog().apply(&never).await {
-            Err(error) if error.operation == "catalog.look" => Ok(()),
+            Err(error) if error.operation == Operation::CatalogLook => Ok(()),
             applied => applied.map(drop),
         };
         probe(action, &self.aws.table, &written, &[])
@@ -127,7 +127,7 @@ impl Resources<'_> {
     pub(super) async fn look(&self) -> Probe {
         let key = AttributeValue::S(NAME.to_owned());
         let get = self.clients.dynamodb.get_item().table_name(&self.aws.table).key("id", key).consistent_read(true);
-        let found = get.send().await.map_err(|error| errors::port_error("catalog.look", &error));
+        let found = get.send().await.map_err(|error| errors::port_error(Operation::CatalogLook, &error));
         probe("dynamodb:GetItem", &self.aws.table, &found, &[])
     }
 
@@ -140,7 +140,7 @@ impl Resources<'_> {
             {
                 Ok(())
             }
-            other => other.map(drop).map_err(|error| errors::port_error("catalog.create", &error)),
+            other => other.map(drop).map_err(|error| errors::port_error(Operation::CatalogCreate, &error)),
         };
         probe("dynamodb:PutItem", &self.aws.table, &put, &[])
     }
@@ -154,7 +154,7 @@ impl Resources<'_> {
             {
                 Ok(())
             }
-            other => other.map(drop).map_err(|error| errors::port_error("catalog.delete", &error)),
+            other => other.map(drop).map_err(|error| errors::port_error(Operation::CatalogDelete, &error)),
         };
         probe("dynamodb:DeleteItem", &self.aws.table, &deleted, &[])
     }

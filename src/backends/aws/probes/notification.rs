@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use super::Resources;
 use crate::backends::aws::errors;
 use crate::backends::{Finding, Probe};
-use crate::ports::ErrorKind;
+use crate::ports::{ErrorKind, Operation};
 
 /// What every event of a new object begins with; followed by `*`, it is all of them.
 const CREATED: &str = "s3:ObjectCreated:";
@@ -19,7 +19,7 @@ impl Resources<'_> {
         let url = self.aws.queue_url.as_ref()?;
         let bucket = &self.config.upload_bucket;
         let get = self.clients.s3.get_bucket_notification_configuration().bucket(bucket).send().await;
-        let finding = match get.map_err(|error| errors::port_error("objects.notification", &error)) {
+        let finding = match get.map_err(|error| errors::port_error(Operation::ObjectsNotification, &error)) {
             Ok(configuration) => match self.arn(url).await {
                 Some(queue) => judge(&configuration, &queue, &self.config.upload_prefix),
                 None => Finding::Unknown("the queue does not tell its ARN".to_owned()),

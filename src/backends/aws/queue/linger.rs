@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, BATCH};
-use crate::ports::{ErrorKind, PortError};
+use super::Answer;
+use crate::ports::queue::MAX_BATCH;
+use crate::ports::{ErrorKind, Operation, PortError};
 
 /// How long a batch waits for one more entry.
 const LINGER: Duration = Duration::from_millis(200);
@@ -51,7 +52,7 @@ impl<T: Send + 'static> Linger<T> {
     }
 
     /// Adds entries and waits for their answers, in order.
-    pub(super) async fn push(&self, operation: &'static str, items: Vec<T>) -> Vec<Answer> {
+    pub(super) async fn push(&self, operation: Operation, items: Vec<T>) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(items.len());
         for item in items {
             let (answer, answered) = oneshot::channel();
@@ -71,7 +72,7 @@ impl<T: Send + 'static> Linger<T> {
 async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<Entry<T>>) -> Option<Vec<Entry<T>>> {
     let mut batch = vec![waiting.recv().await?];
     let longest = Instant::now() + LONGEST;
-    while batch.len() < BATCH {
+    while batch.len() < MAX_BATCH {
         match timeout_at(longest.min(Instant::now() + LINGER), waiting.recv()).await {
             Ok(Some(entry)) => batch.push(entry),
             Ok(None) | Err(_) => break,
@@ -95,7 +96,9 @@ mod tests {
         let linger = Linger::new(move |batch: Vec<u32>| {
             noted.lock().unwrap().push(batch.clone());
             async move {
-                let fails = |n| if n == 13 { Err(PortError::new(ErrorKind::LeaseLost, "test")) } else { Ok(()) };
+                let fails = |n| {
+                    if n == 13 { Err(PortError::new(ErrorKind::LeaseLost, Operation::QueueDelete)) } else { Ok(()) }
+                };
                 batch.into_iter().map(fails).collect()
             }
         });
@@ -106,7 +109,7 @@ mod tests {
     async fn a_lone_entry_leaves_after_the_linger() {
         let (linger, batches) = noting();
         let start = Instant::now();
-        assert!(linger.push("test", vec![1]).await[0].is_ok());
+        assert!(linger.push(Operation::QueueDelete, vec![1]).await[0].is_ok());
         assert_eq!(start.elapsed().as_millis(), LINGER.as_millis());
         assert_eq!(*batches.lock().unwrap(), [vec![1]]);
     }
@@ -118,7 +121,7 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..10 {
             let linger = Arc::clone(&linger);
-            tasks.spawn(async move { linger.push("test", vec![n]).await });
+            tasks.spawn(async move { linger.push(Operation::QueueDelete, vec![n]).await });
         }
         tasks.join_all().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
@@ -133,7 +136,7 @@ mod tests {
             let linger = Arc::clone(&linger);
             tasks.spawn(async move {
                 tokio::time::sleep(Duration::from_millis(150 * u64::from(n))).await;
-                linger.push("test", vec![n]).await
+                linger.push(Operation::QueueDelete, vec![n]).await
             });
         }
         tasks.join_all().await;
@@ -143,7 +146,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_entry_gets_its_own_answer_across_batches() {
         let (linger, batches) = noting();
-        let answers = linger.push("test", (0..25).collect()).await;
+        let answers = linger.push(Operation::QueueDelete, (0..25).collect()).await;
         let failed: Vec<usize> = (0..25).filter(|&n| answers[n].is_err()).collect();
         assert_eq!(failed, [13]);
         assert_eq!(batches.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);

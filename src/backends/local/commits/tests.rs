@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::Outlives::{Kill, PowerLoss};
 use super::*;
-use crate::ports::ErrorKind;
+use crate::ports::{ErrorKind, Operation};
 
 fn commits() -> Arc<Commits> {
     let connection = Connection::open_in_memory().unwrap();
@@ -144,7 +144,8 @@ async fn on_a_full_disk_nobody_is_told_that_it_was_stored() {
         commits.write(PowerLoss, note(&large)),
         commits.write(PowerLoss, note("late"))
     );
-    let told = [small, large, late].map(|outcome| outcome.map_err(|failure| failure.into_port_error("test").kind));
+    let told = [small, large, late]
+        .map(|outcome| outcome.map_err(|failure| failure.into_port_error(Operation::QueueSend).kind));
     let stored = notes(&commits).await;
     assert_eq!(told[1], Err(ErrorKind::NoSpace));
     for (outcome, text) in told.iter().zip(["small", "", "late"]) {
@@ -168,7 +169,7 @@ async fn when_the_database_takes_everything_back_nobody_is_told_that_it_was_stor
     let stored = notes(&commits).await;
     assert!(two.is_err());
     for (outcome, text) in [(one, "one"), (three, "three")] {
-        let kind = outcome.map_err(|failure| failure.into_port_error("test").kind);
+        let kind = outcome.map_err(|failure| failure.into_port_error(Operation::QueueSend).kind);
         let is_stored = stored.iter().any(|note| note == text);
         assert_eq!(kind, if is_stored { Ok(()) } else { Err(ErrorKind::Unavailable) }, "{text}");
     }
