@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with the modules that it may use besides itself and those that every module may use.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
     ("cli", &["config", "operate", "record", "simulate"]),
-    ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "worker"]),
+    ("app", &["admin", "api", "backends", "config", "http", "operate", "pipeline", "ports", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
     ("config", &["recipe", "record"]),
@@ -20,9 +20,11 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("record", &[]),
     ("clock", &[]),
     ("ports", &["record"]),
-    ("backends", &["config", "event", "ports", "recipe", "record"]),
+    ("backends", &["config", "event", "http", "ports", "recipe", "record"]),
     ("simulate", &[]),
-    ("api", &["config", "event", "ports", "recipe", "record"]),
+    ("admin", &["http"]),
+    ("api", &["config", "event", "http", "ports", "recipe", "record"]),
+    ("http", &[]),
     ("operate", &["event", "ports", "recipe", "record"]),
 ];
 
