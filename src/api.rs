@@ -1,17 +1,14 @@
-//! The HTTP API: presigned uploads out, the status of every image, and the admin listener.
+//! The HTTP API: presigned uploads out, the status of every image, and the upload page.
 
 mod access;
-mod address;
 mod budget;
 mod delete;
-mod health;
 mod images;
-mod layers;
+mod middleware;
 mod off;
 mod openapi;
 mod page;
-mod problem;
-mod serve;
+mod port_errors;
 mod uploads;
 mod view;
 mod wait;
@@ -25,15 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::http;
 use crate::ports::{Catalog, ObjectStore, Ports};
 use crate::recipe::Size;
 
-pub use access::{AccessSettings, HostRules, TrustedProxies};
-pub use health::{Latch, Readiness, admin_router};
-pub use problem::{Problem, ProblemKind};
-pub use serve::{Arrival, ConnectionLimits, serve};
-
-use layers::HeldBack;
+pub use access::{AccessSettings, TrustedProxies};
 
 /// Longest that an answer is held back by `?wait=`.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
@@ -117,7 +110,7 @@ pub fn router(state: ApiState, objects: Option<Router>) -> Router {
         .fallback(off::no_such_path)
         .method_not_allowed_fallback(off::method_not_allowed)
         .with_state(Arc::new(state));
-    layers::around(routes, objects, &settings)
+    middleware::around(routes, objects, &settings)
 }
 
 /// The paths that `openapi.json` describes.
@@ -134,7 +127,7 @@ fn endpoints(settings: &ApiSettings) -> Vec<(&'static str, MethodRouter<Arc<ApiS
         ("/images/{id}", image),
         ("/images/{id}/{size}", get(images::redirect)),
         ("/openapi.json", get(openapi::document)),
-        ("/livez", get(health::livez)),
+        ("/livez", get(http::livez)),
     ];
     if settings.has_plain_uploads {
         endpoints.push(("/upload-url", get(uploads::create_plain)));

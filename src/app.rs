@@ -15,13 +15,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, ApiSettings, ApiState, ConnectionLimits, HostRules, Latch, Readiness};
+use crate::admin::{self, Latch, Readiness};
+use crate::api::{self, ApiSettings, ApiState};
 #[cfg(feature = "aws")]
 use crate::backends::aws::ConnectError;
 use crate::backends::local::{MissingDirectory, OpenError};
 use crate::backends::{self, Backend};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BackendConfig, Config, Role};
+use crate::http::{ConnectionLimits, HostRules};
 use crate::metrics::{self, ListenerName, Metrics, Scope};
 use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
@@ -168,7 +170,7 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
 
 async fn serve_admin(config: &Config, readiness: &Readiness, metrics: Metrics) -> anyhow::Result<Listener> {
     let hosts = HostRules::new(Some(config.admin_listen.ip()), &config.allowed_hosts);
-    let router = api::admin_router(readiness.clone(), hosts, move || metrics.render());
+    let router = admin::router(readiness.clone(), hosts, move || metrics.render());
     let limits = ConnectionLimits::new(ListenerName::Admin, MAX_ADMIN_CONNECTIONS);
     let listener = Listener::start(config.admin_listen_setting, config.admin_listen, router, limits).await?;
     tracing::info!("health and metrics: http://{}/metrics", listener.address());

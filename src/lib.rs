@@ -33,7 +33,9 @@ pub mod ports;
 
 pub mod backends;
 
+pub mod admin;
 pub mod api;
+pub mod http;
 pub mod operate;
 
 pub mod simulate;

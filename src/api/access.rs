@@ -1,22 +1,16 @@
 //! Who may ask what: hosts, proxies, other sites' pages, tokens.
 
-mod authority;
-mod hosts;
 mod proxies;
 mod sites;
 mod token;
 
-use std::net::IpAddr;
-
 use axum::http::Uri;
 
 use crate::config::{ApiTokens, BackendConfig, Config};
+use crate::http::HostRules;
 
-pub use hosts::HostRules;
 pub use proxies::TrustedProxies;
 
-pub(super) use authority::{Authorities, unusable};
-pub(super) use hosts::check_host;
 pub(super) use proxies::drop_untrusted;
 pub(super) use sites::refuse_other_sites;
 pub(super) use token::require_token;
@@ -52,9 +46,4 @@ fn host_of(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?;
     Some(host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase())
-}
-
-/// Whether an address is of this machine's loopback, also where it is written as IPv6.
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }

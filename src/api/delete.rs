@@ -7,8 +7,9 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
+use super::ApiState;
 use super::images::{parse_id, text_of_path};
-use super::{ApiState, Problem, ProblemKind};
+use crate::http::{Problem, ProblemKind};
 use crate::ports::{ObjectStore, PortError};
 use crate::recipe::ThumbnailKey;
 use crate::record::{Applied, Attempt, Change, Guard, ImageId, ImageRecord, Status, Transition};

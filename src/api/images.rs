@@ -9,10 +9,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::address::OwnAddress;
+use super::ApiState;
+use super::middleware::HeldBack;
 use super::view::{thumbnail_url, view};
-use super::wait::{KnownTags, Looked, Until, Wait, entity_tag, look_until};
-use super::{ApiState, HeldBack, Problem, ProblemKind};
+use super::wait::{Looked, Until, Wait, look_until, tag_of};
+use crate::http::{BaseUrl, IfNoneMatch, Problem, ProblemKind};
 use crate::record::{ImageId, ImageRecord, Status};
 
 /// How soon a client may ask again where requests cannot wait, in seconds.
@@ -35,20 +36,20 @@ impl ImageQuery {
 /// `GET /images/{id}`: the image as of now, once it changes, or once its status is final.
 pub(super) async fn show(
     State(api): State<Arc<ApiState>>,
-    address: OwnAddress,
+    base: BaseUrl,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<ImageQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = parse_id(&text_of_path(id)?)?;
     let wait = read(query)?.wait(&api)?;
-    answer(&api, &address, &id, wait, &headers, |_| true).await
+    answer(&api, &base, &id, wait, &headers, |_| true).await
 }
 
 /// `GET /images?key=`: the image of an object that another system put there.
 pub(super) async fn find(
     State(api): State<Arc<ApiState>>,
-    address: OwnAddress,
+    base: BaseUrl,
     query: Result<Query<ImageQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -58,13 +59,13 @@ pub(super) async fn find(
     let prefix = &api.settings.upload_prefix;
     let id = ImageId::of_key(prefix, &key)
         .ok_or_else(|| Problem::new(ProblemKind::UnknownImage, format!("the keys of images begin with {prefix:?}")))?;
-    answer(&api, &address, &id, wait, &headers, |record| record.key == key).await
+    answer(&api, &base, &id, wait, &headers, |record| record.key == key).await
 }
 
 /// `GET /images/{id}/{size}`: to the thumbnail that is current.
 pub(super) async fn redirect(
     State(api): State<Arc<ApiState>>,
-    address: OwnAddress,
+    base: BaseUrl,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let (id, size) = text_of_path(path)?;
@@ -79,7 +80,7 @@ pub(super) async fn redirect(
         let detail = format!("the sizes of image {id} are {}", sizes.join(", "));
         return Err(Problem::new(ProblemKind::NoThumbnail, detail));
     }
-    let url = thumbnail_url(&api, &address, &id, published, &size, api.clock.now()).await?;
+    let url = thumbnail_url(&api, &base, &id, published, &size, api.clock.now()).await?;
     // The next version has another URL, and a signed one ends. It is a secret of its client.
     let cache_control = if api.settings.public_url.is_some() { "no-cache" } else { "private, no-cache" };
     Ok((StatusCode::FOUND, [(header::LOCATION, url), (header::CACHE_CONTROL, cache_control.to_owned())])
@@ -89,28 +90,28 @@ pub(super) async fn redirect(
 /// Waits as asked, then answers: 200 with the image, 304 when the client has it already, 404 when there is none.
 async fn answer(
     api: &ApiState,
-    address: &OwnAddress,
+    base: &BaseUrl,
     id: &ImageId,
     wait: Wait,
     headers: &HeaderMap,
     is_meant: impl Fn(&ImageRecord) -> bool,
 ) -> Result<Response, Problem> {
-    let known = KnownTags::of(headers);
+    let known = IfNoneMatch::of(headers);
     let mut first_rev = None;
     let looked = look_until(&*api.catalog, id, wait.longest, &api.shutdown, |record| {
         if wait.until == Until::Final {
             record.status.is_final()
-        } else if known.is_empty() {
+        } else if known.is_absent() {
             record.status.is_final() || record.rev != *first_rev.get_or_insert(record.rev)
         } else {
-            is_deleted(record) || !known.contain(&entity_tag(api, record, api.clock.now()))
+            is_deleted(record) || !known.matches(&tag_of(api, record, api.clock.now()))
         }
     });
     let Looked { record, held } = looked.await?;
     let record = record.filter(|record| !is_deleted(record) && is_meant(record)).ok_or_else(|| unknown(id))?;
     let now = api.clock.now();
-    let tag = entity_tag(api, &record, now);
-    let is_known = known.contain(&tag);
+    let tag = tag_of(api, &record, now);
+    let is_known = known.matches(&tag);
     let has_more_to_wait_for = match wait.until {
         Until::Final => !record.status.is_final(),
         Until::Change => is_known || !record.status.is_final(),
@@ -119,13 +120,11 @@ async fn answer(
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Json(view(api, address, record, now).await?).into_response()
+        Json(view(api, base, record, now).await?).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
+    headers.insert(header::ETAG, tag);
     if ask_again {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, State};
 use axum::http::{Method, Uri};
 
-use super::{ApiState, Problem, ProblemKind, problem};
+use super::ApiState;
+use crate::http::{self, Problem, ProblemKind};
 
 /// The answer to a path that is not in the router.
 pub(super) async fn no_such_path(State(api): State<Arc<ApiState>>, uri: Uri) -> Problem {
@@ -14,7 +15,7 @@ pub(super) async fn no_such_path(State(api): State<Arc<ApiState>>, uri: Uri) -> 
                       POST /images hands out upload URLs, too";
         return Problem::new(ProblemKind::NoSuchPath, detail);
     }
-    problem::no_such_path(uri).await
+    http::no_such_path(uri).await
 }
 
 /// The answer to a path that is in the router, with another method.
@@ -29,5 +30,5 @@ pub(super) async fn method_not_allowed(
         let detail = "deleting is off: this server's operator turns it on with DARKROOM_ALLOW_DELETE=on";
         return Problem::new(ProblemKind::MethodNotAllowed, detail);
     }
-    problem::method_not_allowed(method, uri).await
+    http::method_not_allowed(method, uri).await
 }

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::Value;
 
-use super::{ApiSettings, ApiState, Problem, ProblemKind, described_paths};
+use super::{ApiSettings, ApiState, described_paths};
+use crate::http::{Problem, ProblemKind};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 

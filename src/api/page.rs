@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use sha2::{Digest, Sha256};
 
-use super::wait::KnownTags;
 use super::{ApiSettings, ApiState};
 use crate::clock::Timestamp;
+use crate::http::{IfNoneMatch, entity_tag};
 use crate::ports::PortError;
 use crate::ports::objects::UploadTerms;
 
@@ -64,11 +64,11 @@ fn fill_in(settings: &ApiSettings) -> String {
 /// A file that browsers keep and ask about each time: a new build is seen at once.
 fn revalidated(headers: &HeaderMap, content_type: &'static str, content: String) -> Response {
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&content)[..12]);
-    let tag = format!("\"{hash}\"");
-    let status = if KnownTags::of(headers).contain(&tag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let tag = entity_tag(&hash);
+    let status = if IfNoneMatch::of(headers).matches(&tag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let body = if status == StatusCode::OK { content } else { String::new() };
-    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache"), (header::ETAG, &tag)];
-    (status, headers, body).into_response()
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
+    (status, headers, [(header::ETAG, tag)], body).into_response()
 }
 
 /// Scripts and styles come from here alone; pictures and uploads go where the URLs of this server point to.

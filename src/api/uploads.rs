@@ -10,9 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::address::OwnAddress;
-use super::layers::read_body;
-use super::{ApiState, Problem, ProblemKind};
+use super::ApiState;
+use crate::http::{BaseUrl, Problem, ProblemKind, read_body};
 use crate::ports::objects::{SignedUpload, UploadTerms};
 use crate::recipe::Format;
 use crate::record::{ImageId, ImageRecord, Status};
@@ -46,7 +45,7 @@ struct Upload {
 /// `POST /images`: a URL that takes one upload, with what the client stated signed into it.
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    address: OwnAddress,
+    base: BaseUrl,
     request: Request,
 ) -> Result<Response, Problem> {
     let wish = Wish::read(&read_body(request).await?)?;
@@ -57,15 +56,15 @@ pub(super) async fn create(
         is_single_use: true,
         expires_in: api.settings.upload_url_expiry,
     };
-    let upload = hand_out(&api, &address, &terms).await?;
+    let upload = hand_out(&api, &base, &terms).await?;
     let headers = [no_store(), (header::LOCATION, format!("/images/{}", upload.id))];
     Ok((StatusCode::CREATED, headers, Json(upload)).into_response())
 }
 
 /// `GET /upload-url`: a URL that takes any upload until it expires, for the plainest client.
-pub(super) async fn create_plain(State(api): State<Arc<ApiState>>, address: OwnAddress) -> Result<Response, Problem> {
+pub(super) async fn create_plain(State(api): State<Arc<ApiState>>, base: BaseUrl) -> Result<Response, Problem> {
     let terms = UploadTerms { expires_in: api.settings.upload_url_expiry, ..UploadTerms::default() };
-    let upload = hand_out(&api, &address, &terms).await?;
+    let upload = hand_out(&api, &base, &terms).await?;
     Ok(([no_store()], Json(upload)).into_response())
 }
 
@@ -76,7 +75,7 @@ fn no_store() -> (HeaderName, String) {
 
 /// Signs an upload of a new image and stores its record. Whoever has the URL can therefore ask for the status, and an
 /// upload is never faster than its record.
-async fn hand_out(api: &ApiState, address: &OwnAddress, terms: &UploadTerms) -> Result<Upload, Problem> {
+async fn hand_out(api: &ApiState, base: &BaseUrl, terms: &UploadTerms) -> Result<Upload, Problem> {
     let id = ImageId::random().map_err(|error| {
         tracing::error!(%error, "no randomness for an id");
         Problem::new(ProblemKind::Internal, "the server's log says more")
@@ -89,7 +88,7 @@ async fn hand_out(api: &ApiState, address: &OwnAddress, terms: &UploadTerms) -> 
     Ok(Upload {
         id: record.id,
         status: record.status,
-        upload_url: address.absolute(url),
+        upload_url: base.absolute(url),
         upload_method: "PUT",
         upload_headers: headers.into_iter().map(|(name, value)| (name, value.into())).collect(),
         expires_at: expires_at.to_string(),

@@ -6,8 +6,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::ApiState;
-use super::address::OwnAddress;
 use crate::clock::Timestamp;
+use crate::http::BaseUrl;
 use crate::ports::PortError;
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageId, ImageRecord, Published, Reason, Status};
@@ -66,12 +66,12 @@ fn in_order<S: Serializer>(sizes: &Option<Vec<(String, ThumbnailView)>>, seriali
 /// The image as of `now`. Published thumbnails are shown whatever has become of a newer upload since.
 pub(super) async fn view(
     api: &ApiState,
-    address: &OwnAddress,
+    base: &BaseUrl,
     record: ImageRecord,
     now: Timestamp,
 ) -> Result<ImageView, PortError> {
     let thumbnails = match &record.published {
-        Some(published) => Some(thumbnails(api, address, &record.id, published, now).await?),
+        Some(published) => Some(thumbnails(api, base, &record.id, published, now).await?),
         None => None,
     };
     Ok(ImageView {
@@ -93,14 +93,14 @@ pub(super) async fn view(
 
 async fn thumbnails(
     api: &ApiState,
-    address: &OwnAddress,
+    base: &BaseUrl,
     id: &ImageId,
     published: &Published,
     now: Timestamp,
 ) -> Result<Vec<(String, ThumbnailView)>, PortError> {
     let mut views = Vec::with_capacity(published.thumbnails.len());
     for it in &published.thumbnails {
-        let url = thumbnail_url(api, address, id, published, &it.size, now).await?;
+        let url = thumbnail_url(api, base, id, published, &it.size, now).await?;
         views.push((it.size.clone(), ThumbnailView { url, width: it.width, height: it.height, bytes: it.bytes }));
     }
     Ok(views)
@@ -109,7 +109,7 @@ async fn thumbnails(
 /// Where the thumbnail can be fetched: under the public URL, else presigned.
 pub(super) async fn thumbnail_url(
     api: &ApiState,
-    address: &OwnAddress,
+    base: &BaseUrl,
     id: &ImageId,
     published: &Published,
     size: &str,
@@ -122,5 +122,5 @@ pub(super) async fn thumbnail_url(
         Some(public_url) => format!("{public_url}/{key}"),
         None => api.thumbnails.sign_download(&key, now.floor(SIGNING_WINDOW), DOWNLOAD_VALID_FOR).await?,
     };
-    Ok(address.absolute(url))
+    Ok(base.absolute(url))
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::ApiState;
 use super::view::SIGNING_WINDOW;
-use super::{ApiState, Problem, ProblemKind};
 use crate::clock::Timestamp;
+use crate::http::{Problem, ProblemKind, entity_tag};
 use crate::ports::{Catalog, PortError};
 use crate::record::{ImageId, ImageRecord};
 
@@ -20,34 +21,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The entity tag of what a client is shown: it changes with the record, and with the signatures of its URLs, so that
 /// a client is never told "not modified" about URLs that have expired.
-pub(super) fn entity_tag(api: &ApiState, record: &ImageRecord, now: Timestamp) -> String {
+pub(super) fn tag_of(api: &ApiState, record: &ImageRecord, now: Timestamp) -> HeaderValue {
     let is_signed = record.published.is_some() && api.settings.public_url.is_none();
     let window = if is_signed { now.floor(SIGNING_WINDOW).as_secs() } else { 0 };
     // The time tells a record from an earlier one of the same id that was deleted.
-    format!("\"{}-{:x}-{window:x}\"", record.rev, record.updated_at.as_millis())
-}
-
-/// The tags of an `If-None-Match`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct KnownTags(Vec<String>);
-
-impl KnownTags {
-    /// The tags that the client named; none when there is no such header.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let lists = headers.get_all(header::IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-        let tags = lists.flat_map(|list| list.split(',')).map(|tag| tag.trim().trim_start_matches("W/").to_owned());
-        Self(tags.filter(|tag| !tag.is_empty()).collect())
-    }
-
-    /// Whether the client has this version already.
-    pub(super) fn contain(&self, tag: &str) -> bool {
-        self.0.iter().any(|known| known == tag || known == "*")
-    }
-
-    /// Whether the client named none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+    entity_tag(&format!("{}-{:x}-{window:x}", record.rev, record.updated_at.as_millis()))
 }
 
 /// What a request waits for, and how long.
@@ -131,29 +109,6 @@ pub(super) async fn look_until(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn known(headers: &[&str]) -> KnownTags {
-        let headers = headers.iter().map(|value| (header::IF_NONE_MATCH, value.parse().unwrap())).collect();
-        KnownTags::of(&headers)
-    }
-
-    #[test]
-    fn tags_match_weakly_and_in_lists() {
-        for (headers, contain) in [
-            (&[][..], false),
-            (&[""], false),
-            (&["\"a\""], true),
-            (&["W/\"a\""], true),
-            (&["\"b\", \"a\""], true),
-            (&["\"b\"", "\"a\""], true),
-            (&["*"], true),
-            (&["a"], false),
-            (&["\"b\""], false),
-        ] {
-            assert_eq!(known(headers).contain("\"a\""), contain, "{headers:?}");
-        }
-        assert!(known(&[]).is_empty());
-    }
 
     #[test]
     fn a_wait_has_a_unit_and_a_limit() {

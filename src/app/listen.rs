@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, ConnectionLimits};
+use crate::http::{self, ConnectionLimits};
 
 /// How long requests under way may take after a listener was asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ impl Listener {
         let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(setting, address, error))?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(api::serve(listener, router, limits, stop.clone()));
+        let task = tokio::spawn(http::serve(listener, router, limits, stop.clone()));
         Ok(Self { address, stop, task })
     }
 

@@ -13,15 +13,14 @@ mod database;
 mod directory;
 mod failure;
 mod file_names;
-mod http;
 mod incoming;
 mod objects;
 mod open_error;
 mod outcomes;
-mod pace;
-mod problem;
 mod public;
 mod queue;
+mod refusal;
+mod routes;
 mod rows;
 mod schema;
 mod signature;
@@ -45,11 +44,11 @@ use buffers::Buffers;
 use catalog::LocalCatalog;
 use database::Database;
 use directory::{Directory, Start};
-pub use http::UploadLimits;
 use objects::LocalBucket;
 pub use open_error::{MissingDirectory, OpenError};
 use outcomes::Outcomes;
 use queue::{Half, LocalQueue};
+pub use routes::UploadLimits;
 use signature::Signer;
 use space::Space;
 
@@ -149,7 +148,7 @@ impl LocalBackend {
     /// They must stand at the root of a listener, since the path is signed, and without a limit of the request's size
     /// or a short time limit around them.
     pub fn router(&self, limits: UploadLimits) -> Router {
-        http::router([self.uploads.clone(), self.thumbnails.clone()], limits)
+        routes::router([self.uploads.clone(), self.thumbnails.clone()], limits)
     }
 
     /// The routes at which `public_url` serves thumbnails, where it leads to this listener. They ask for no token.

@@ -17,9 +17,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use darkroom::api::{AccessSettings, ApiSettings, ApiState, HostRules, MAX_WAIT, TrustedProxies, router};
+use darkroom::api::{AccessSettings, ApiSettings, ApiState, MAX_WAIT, TrustedProxies, router};
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
 use darkroom::config::ApiTokens;
+use darkroom::http::HostRules;
 use darkroom::ports::Catalog;
 use darkroom::recipe::Recipe;
 use darkroom::record::{
@@ -43,7 +44,7 @@ fn open_to_all() -> AccessSettings {
 }
 
 /// The settings of every test that wishes no others.
-fn settings() -> ApiSettings {
+pub(crate) fn settings() -> ApiSettings {
     ApiSettings {
         upload_prefix: "uploads/".to_owned(),
         public_url: None,

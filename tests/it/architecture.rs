@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use paths::{Names, circles, paths, resolve};
 
 /// Each module with the modules that it may use besides itself and those that every module may use.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
     ("cli", &["config", "operate", "record", "simulate"]),
-    ("app", &["api", "backends", "config", "operate", "pipeline", "ports", "worker"]),
+    ("app", &["admin", "api", "backends", "config", "http", "operate", "pipeline", "ports", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
     ("config", &["recipe", "record"]),
@@ -25,9 +25,11 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("clock", &[]),
     ("names", &[]),
     ("ports", &["record"]),
-    ("backends", &["config", "event", "ports", "recipe", "record"]),
+    ("backends", &["config", "event", "http", "ports", "recipe", "record"]),
     ("simulate", &[]),
-    ("api", &["config", "event", "ports", "recipe", "record"]),
+    ("admin", &["http"]),
+    ("api", &["config", "event", "http", "ports", "recipe", "record"]),
+    ("http", &[]),
     ("operate", &["event", "ports", "recipe", "record"]),
 ];
 

@@ -16,6 +16,7 @@ mod documents;
 mod examples;
 mod faults;
 mod flow;
+mod http;
 #[cfg(feature = "aws")]
 mod lambda;
 mod local;

@@ -9,8 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use ipnet::IpNet;
 
-use super::super::serve::Arrival;
-use super::is_loopback;
+use crate::http::{Arrival, is_loopback};
 
 /// The peers whose `X-Forwarded-*` headers count: those on this machine, Lambda's gateway, and these networks.
 #[derive(Clone, Debug, Default)]

@@ -7,8 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::super::{Problem, ProblemKind};
-use super::Authorities;
+use crate::http::{Authorities, Problem, ProblemKind};
 
 /// Set by browsers, and by no page.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";

@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::super::{Problem, ProblemKind};
 use crate::config::ApiTokens;
+use crate::http::{Problem, ProblemKind};
 
 /// Answers 401 to requests without a token, except for the page and its files, the API's description and `/livez`.
 pub(in crate::api) async fn require_token(

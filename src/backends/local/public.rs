@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::http::send;
 use super::objects::LocalBucket;
-use super::problem::Problem;
+use super::refusal;
+use super::routes::send;
+use crate::http::Problem;
 use crate::ports::Operation;
 use crate::recipe::{CACHE_CONTROL, THUMBNAIL_PREFIX};
 
@@ -37,14 +38,14 @@ async fn thumbnail(
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path(name) = name.map_err(|_| Problem::not_found())?;
+    let Path(name) = name.map_err(|_| refusal::not_found())?;
     let key = format!("{THUMBNAIL_PREFIX}{name}");
-    let row = bucket.find(Operation::ObjectsGet, &key).await.map_err(|error| Problem::of_port(&error))?;
+    let row = bucket.find(Operation::ObjectsGet, &key).await.map_err(|error| refusal::of_port(&error))?;
     send(&bucket, &row, &headers, CACHE_CONTROL).await
 }
 
 async fn other_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "a thumbnail takes GET and HEAD")
+    refusal::method_not_allowed("a thumbnail takes GET and HEAD")
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use axum::body::Body;
 use axum::http::Request;
-use darkroom::api::{Arrival, HostRules, Readiness, TrustedProxies, admin_router};
+use darkroom::admin::{self, Readiness};
+use darkroom::api::TrustedProxies;
 use darkroom::config::ApiTokens;
+use darkroom::http::{Arrival, HostRules};
 
 use super::{Bench, call, get, request, with};
 
@@ -106,7 +108,7 @@ async fn neither_target_nor_header_may_name_a_foreign_host() {
 async fn probes_reach_the_admin_listener_by_address() {
     let admin = |listen: &str, names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        admin_router(Readiness::default(), HostRules::new(Some(listen.parse().unwrap()), &names), String::new)
+        admin::router(Readiness::default(), HostRules::new(Some(listen.parse().unwrap()), &names), String::new)
     };
     let ask = async |router: &axum::Router, host: Option<&str>| {
         let mut request = arriving(get("/livez"), "10.0.0.1:5", "10.0.0.7:9464");

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, Request};
 use axum::routing::{get, post};
-use darkroom::api::{Arrival, ConnectionLimits, serve};
+use darkroom::http::{Arrival, ConnectionLimits, serve};
 use darkroom::metrics::ListenerName;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
-use darkroom::api::{HostRules, ProblemKind, described_paths};
+use darkroom::api::described_paths;
 use darkroom::config::ApiTokens;
+use darkroom::http::{HostRules, ProblemKind};
 use darkroom::ports::ErrorKind;
 use darkroom::record::{Reason, Status};
 use serde_json::{Value, json};
@@ -240,6 +241,16 @@ async fn a_request_for_an_upload_is_described_as_it_is_read() {
 }
 
 /// Every problem that the API may answer with has the shape that is described.
+#[tokio::test(start_paused = true)]
+async fn every_type_of_problem_is_listed() {
+    let (_, document) = described().await;
+    let text = document["components"]["schemas"]["Problem"]["properties"]["type"]["description"].as_str().unwrap();
+    let names: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let (prefix, listed) = names.split_first().unwrap();
+    let listed: Vec<String> = listed.iter().map(|name| format!("{prefix}{name}")).collect();
+    assert_eq!(listed, ProblemKind::ALL.map(ProblemKind::uri));
+}
+
 #[tokio::test(start_paused = true)]
 async fn problems_are_described() {
     let (_, document) = described().await;

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use darkroom::api::{ConnectionLimits, HostRules, Readiness, admin_router, serve};
+use darkroom::admin::{self, Readiness};
+use darkroom::http::{ConnectionLimits, HostRules, serve};
 use darkroom::metrics::ListenerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,7 +72,7 @@ async fn a_client_that_never_ends_its_request_is_cut_off() {
 async fn the_admin_listener_tells_about_the_process() {
     let readiness = Readiness::default();
     let latch = readiness.hold("queue");
-    let router = admin_router(readiness.clone(), HostRules::default(), || "darkroom_up 1\n".to_owned());
+    let router = admin::router(readiness.clone(), HostRules::default(), || "darkroom_up 1\n".to_owned());
     let (address, _server) = serving(router, CancellationToken::new()).await;
     let get = |path: &str| {
         let url = format!("http://{address}{path}");

@@ -1,33 +1,23 @@
-//! What every request passes: the checks of access, a time limit, CORS, and headers that keep browsers from guessing.
+//! The middleware around every route: access checks, a time limit, metrics, CORS, and `nosniff`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use tokio::time::Instant;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::access::{check_host, drop_untrusted, refuse_other_sites, require_token};
-use super::{ApiSettings, HostRules, MAX_WAIT, Problem, ProblemKind, problem};
+use super::access::{drop_untrusted, refuse_other_sites, require_token};
+use super::{ApiSettings, MAX_WAIT};
+use crate::http::{MAX_BODY_BYTES, Problem, ProblemKind, cors, only_for_hosts};
 use crate::metrics::{self, ListenerName, StatusClass};
-
-/// Largest body of a request: a few short JSON fields.
-const MAX_BODY_BYTES: usize = 16 * 1024;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an answer may take in all.
 const ANSWER_TIMEOUT: Duration = MAX_WAIT.saturating_add(Duration::from_secs(10));
-
-/// How long a browser may remember what CORS allows.
-const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// Puts the layers around the API's routes and those of signed addresses, which carry their own permission.
 pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSettings) -> Router {
@@ -43,12 +33,12 @@ pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSett
         .layer(from_fn_with_state(Arc::new(access.tokens), require_token))
         .layer(from_fn_with_state(origins, refuse_other_sites))
         .layer(from_fn(limit_time))
-        .layer(from_fn(measure))
-        .layer(nosniff);
+        .layer(from_fn(measure));
     let routes = match objects {
         Some(objects) => routes.merge(objects),
         None => routes,
-    };
+    }
+    .layer(nosniff);
     // A page of another origin that may ask for an upload URL may use it too.
     let routes = match cors {
         Some(cors) => routes.layer(cors),
@@ -58,38 +48,14 @@ pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSett
     only_for_hosts(routes, access.hosts, ListenerName::Api)
 }
 
-/// Answers only requests for hosts that the rules admit.
-pub(super) fn only_for_hosts(routes: Router, hosts: HostRules, listener: ListenerName) -> Router {
-    routes.layer(from_fn_with_state((Arc::new(hosts), listener), check_host))
-}
-
-/// Lets web pages of these origins call the API, `*` meaning any, and send a token; `None` when there are none.
-fn cors(origins: &[String], has_tokens: bool) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let allowed = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok()))
-    };
-    let mut headers = vec![header::CONTENT_TYPE, header::IF_NONE_MATCH];
-    headers.extend(has_tokens.then_some(header::AUTHORIZATION));
-    Some(
-        CorsLayer::new()
-            .allow_origin(allowed)
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-            .allow_headers(headers)
-            .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER])
-            .max_age(CORS_MAX_AGE),
-    )
-}
-
 /// Answers 503 when the answer takes too long.
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => problem::took_too_long(ANSWER_TIMEOUT).into_response(),
+        Err(_) => {
+            let detail = format!("there was no answer within {} s", ANSWER_TIMEOUT.as_secs());
+            Problem::new(ProblemKind::Unavailable, detail).into_response()
+        }
     }
 }
 
@@ -131,24 +97,6 @@ fn asked(method: &Method, route: &str) -> metrics::Request {
         ("GET" | "HEAD", "/") => Page,
         ("GET" | "HEAD", path) if path.starts_with("/page/") => Page,
         _ => Other,
-    }
-}
-
-/// The body of a small request.
-///
-/// # Errors
-/// 413 when it is larger than [`MAX_BODY_BYTES`], 408 when it does not arrive in time, 400 when it breaks off.
-pub(super) async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Problem::new(ProblemKind::BodyTooLarge, format!("the body may have {MAX_BODY_BYTES} bytes at most")))
-        }
-        Ok(Err(_)) => Err(Problem::new(ProblemKind::BadRequest, "the body broke off")),
-        Err(_) => {
-            let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
-            Err(Problem::new(ProblemKind::RequestTimeout, detail))
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPECT, HeaderMap,
-    HeaderName, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -21,12 +21,12 @@ use tokio::time::Instant;
 use super::failure::file_error;
 use super::incoming::Incoming;
 use super::objects::{LocalBucket, PUT};
-use super::pace::PacedBody;
-use super::problem::Problem;
+use super::refusal;
 use super::rows::{Description, ObjectRow};
 use super::signature::{Grant, ROOT};
 use super::threads::{blocking, on_a_thread};
 use crate::clock::Timestamp;
+use crate::http::{IfNoneMatch, PacedBody, Problem, ProblemKind, entity_tag};
 use crate::ports::{ErrorKind, Operation, PortError};
 use crate::recipe::Format;
 
@@ -67,17 +67,14 @@ impl Buckets {
     fn verify(&self, method: &str, request: &Parts) -> Result<(Arc<LocalBucket>, Grant), Problem> {
         let address = request.uri.path_and_query().map_or("", |address| address.as_str());
         let [uploads, _] = &self.buckets;
-        let grant = uploads
-            .signer
-            .verify(method, address, uploads.clock.now())
-            .map_err(|refusal| Problem::new(StatusCode::FORBIDDEN, refusal.to_string()))?;
+        let grant = uploads.signer.verify(method, address, uploads.clock.now()).map_err(refusal::of_url)?;
         let bucket = self.buckets.iter().find(|bucket| bucket.name == grant.bucket).cloned();
-        bucket.map(|bucket| (bucket, grant)).ok_or_else(Problem::not_found)
+        bucket.map(|bucket| (bucket, grant)).ok_or_else(refusal::not_found)
     }
 }
 
 async fn other_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an object takes GET, HEAD and PUT")
+    refusal::method_not_allowed("an object takes GET, HEAD and PUT")
 }
 
 async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
@@ -109,18 +106,18 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     let [stated, sent] = [grant.content_length, content_length].map(|length| length.map(|length| length.to_string()));
     agree("content-length", stated.as_deref(), sent.as_deref())?;
     if content_length.is_some_and(|length| length > buckets.limits.max_bytes) {
-        return Err(Problem::too_large(buckets.limits.max_bytes));
+        return Err(refusal::too_large(buckets.limits.max_bytes));
     }
     let Grant { key, is_single_use, expires: grant_expires, .. } = grant;
-    let only_if_absent = is_single_use || text(headers, IF_NONE_MATCH).as_deref() == Some("*");
+    let only_if_absent = is_single_use || IfNoneMatch::of(headers).is_any();
     let is_taken = match is_single_use {
         true => bucket.was_used(&key).await.is_ok_and(|was_used| was_used),
         false => only_if_absent && bucket.find(Operation::ObjectsHead, &key).await.is_ok(),
     };
     if is_taken {
-        return Err(Problem::already_uploaded());
+        return Err(refusal::already_uploaded());
     }
-    bucket.check_space(PUT, content_length).await.map_err(|error| Problem::of_port(&error))?;
+    bucket.check_space(PUT, content_length).await.map_err(|error| refusal::of_port(&error))?;
     let expires = Timestamp::from_millis(grant_expires.saturating_mul(1000));
     let deadline = Instant::now() + expires.since(bucket.clock.now()) + TIME_AFTER_EXPIRY;
     let description = Description { key, content_type, cache_control: None, only_if_absent, is_single_use };
@@ -133,7 +130,7 @@ fn agree(header: &str, stated: Option<&str>, sent: Option<&str>) -> Result<(), P
         Some(stated) if sent != Some(stated) => {
             let sent = sent.unwrap_or("none");
             let detail = format!("this address was signed for {header} {stated:?}, the request has {sent:?}");
-            Err(Problem::new(StatusCode::FORBIDDEN, detail))
+            Err(Problem::new(ProblemKind::SignedHeaderMismatch, detail))
         }
         _ => Ok(()),
     }
@@ -147,11 +144,11 @@ async fn store(
     max_bytes: u64,
 ) -> Result<HeaderValue, Problem> {
     let directory = bucket.directory.clone();
-    let mut incoming = blocking(move || Incoming::begin(directory)).await.map_err(|error| Problem::of_file(&error))?;
+    let mut incoming = blocking(move || Incoming::begin(directory)).await.map_err(|error| refusal::of_file(&error))?;
     let mut gathered = Vec::new();
     let (mut gathered_bytes, mut bytes) = (0, 0u64);
     loop {
-        let chunk = body.next().await.map_err(|cut| Problem::cut(&cut))?;
+        let chunk = body.next().await.map_err(|error| refusal::of_body(&error))?;
         let is_last = chunk.is_none();
         if let Some(chunk) = chunk {
             gathered_bytes += chunk.len();
@@ -159,19 +156,19 @@ async fn store(
             gathered.push(chunk);
         }
         if bytes > max_bytes {
-            return Err(Problem::too_large(max_bytes));
+            return Err(refusal::too_large(max_bytes));
         }
         if gathered_bytes >= CHUNK_BYTES || is_last {
             let chunks = std::mem::take(&mut gathered);
-            incoming = append(bucket, incoming, chunks).await.map_err(|error| Problem::of_port(&error))?;
+            incoming = append(bucket, incoming, chunks).await.map_err(|error| refusal::of_port(&error))?;
             gathered_bytes = 0;
         }
         if is_last {
             break;
         }
     }
-    let arrived = bucket.store(incoming, description).await.map_err(|error| Problem::of_port(&error))?;
-    Ok(quoted(&arrived.etag))
+    let arrived = bucket.store(incoming, description).await.map_err(|error| refusal::of_port(&error))?;
+    Ok(entity_tag(&arrived.etag))
 }
 
 async fn append(bucket: &LocalBucket, mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, PortError> {
@@ -200,7 +197,7 @@ async fn discard(body: Body, limits: UploadLimits) {
 
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
-    let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| Problem::of_port(&error))?;
+    let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| refusal::of_port(&error))?;
     // Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
     let works_for_secs = (grant.expires - bucket.clock.now().as_secs()).max(0);
     send(&bucket, &row, &request.headers, &format!("private, max-age={works_for_secs}")).await
@@ -214,21 +211,16 @@ pub(super) async fn send(
     cache_control: &str,
 ) -> Result<Response, Problem> {
     let headers = describe(row, cache_control);
-    let is_known = text(request, IF_NONE_MATCH).is_some_and(|known| {
-        known
-            .split(',')
-            .any(|tag| tag.trim().trim_start_matches("W/").trim_matches('"') == row.etag || tag.trim() == "*")
-    });
-    if is_known {
+    if IfNoneMatch::of(request).matches(&entity_tag(&row.etag)) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let length = [(CONTENT_LENGTH, HeaderValue::from(row.bytes))];
     let body = match &row.content {
         Some(bytes) if row.is_of(bytes) => Body::from(bytes.clone()),
-        Some(_) => return Err(Problem::of_port(&PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))),
+        Some(_) => return Err(refusal::of_port(&PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))),
         None => {
             let path = bucket.directory.object(&row.file);
-            let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| Problem::of_file(&error))?;
+            let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| refusal::of_file(&error))?;
             Body::from_stream(chunks_of(file))
         }
     };
@@ -240,7 +232,7 @@ fn describe(row: &ObjectRow, cache_control: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    headers.insert(ETAG, quoted(&row.etag));
+    headers.insert(ETAG, entity_tag(&row.etag));
     headers.insert(CACHE_CONTROL, HeaderValue::from_str(cache_control).unwrap_or(HeaderValue::from_static("no-store")));
     match row.content_type.as_deref().and_then(Format::from_content_type) {
         Some(format) => {
@@ -264,10 +256,6 @@ fn chunks_of(file: std::fs::File) -> impl futures_util::Stream<Item = std::io::R
             Ok((bytes > 0).then(|| (Bytes::from(chunk), file)))
         })
     })
-}
-
-fn quoted(etag: &str) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{etag}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {

@@ -1,23 +1,23 @@
-//! The address under which a client reached this server, to make its answers' URLs absolute.
+//! The base URL under which a client reached this server, to make the URLs in answers absolute.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 
-use super::Problem;
-use super::access::{Authorities, unusable};
+use super::authority::unusable;
+use super::{Authorities, Problem};
 
 /// Scheme and authority, such as `https://images.example:8443`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OwnAddress(String);
+pub(crate) struct BaseUrl(String);
 
-impl OwnAddress {
+impl BaseUrl {
     /// `url` itself when it is absolute, else as a path on this server.
-    pub(super) fn absolute(&self, url: String) -> String {
+    pub(crate) fn absolute(&self, url: String) -> String {
         if url.starts_with('/') { format!("{}{url}", self.0) } else { url }
     }
 
-    /// The address as the request's `Host` has it; a trusted proxy in front says whether it was `https`.
+    /// The base URL as the request's `Host` has it; a trusted proxy in front says whether it was `https`.
     fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
         let authorities = Authorities::of(uri, headers)?;
         let authority = authorities.effective().ok_or_else(unusable)?;
@@ -27,7 +27,7 @@ impl OwnAddress {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for OwnAddress {
+impl<S: Sync> FromRequestParts<S> for BaseUrl {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
@@ -39,9 +39,9 @@ impl<S: Sync> FromRequestParts<S> for OwnAddress {
 mod tests {
     use super::*;
 
-    fn address(headers: &[(&'static str, &str)]) -> Option<String> {
+    fn absolute(headers: &[(&'static str, &str)]) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        OwnAddress::of(&Uri::from_static("/images"), &headers).ok().map(|address| address.absolute("/x?y".to_owned()))
+        BaseUrl::of(&Uri::from_static("/images"), &headers).ok().map(|base| base.absolute("/x?y".to_owned()))
     }
 
     #[test]
@@ -57,13 +57,13 @@ mod tests {
             (&[("host", "")], None),
             (&[], None),
         ] {
-            assert_eq!(address(headers).as_deref(), expected, "{headers:?}");
+            assert_eq!(absolute(headers).as_deref(), expected, "{headers:?}");
         }
     }
 
     #[test]
     fn absolute_urls_stay_as_they_are() {
-        let address = OwnAddress("http://here".to_owned());
-        assert_eq!(address.absolute("https://bucket.example/key".to_owned()), "https://bucket.example/key");
+        let base = BaseUrl("http://here".to_owned());
+        assert_eq!(base.absolute("https://bucket.example/key".to_owned()), "https://bucket.example/key");
     }
 }

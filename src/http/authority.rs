@@ -3,11 +3,11 @@
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 
-use super::super::{Problem, ProblemKind};
+use super::{Problem, ProblemKind};
 
 /// What a request says that it addresses: the authority of an absolute target, and of its `Host` header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::api) struct Authorities {
+pub(crate) struct Authorities {
     target: Option<Authority>,
     host: Option<Authority>,
 }
@@ -17,7 +17,7 @@ impl Authorities {
     ///
     /// # Errors
     /// When there are two `Host` headers, or one that cannot be read.
-    pub(in crate::api) fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
         let mut hosts = headers.get_all(header::HOST).into_iter();
         let host = match (hosts.next(), hosts.next()) {
             (None, _) => None,
@@ -37,17 +37,17 @@ impl Authorities {
     }
 
     /// Both, where they are there.
-    pub(in crate::api) fn all(&self) -> impl Iterator<Item = &Authority> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Authority> {
         self.target.iter().chain(&self.host)
     }
 
     /// The one that counts: the target's before the header's, as RFC 9112 says.
-    pub(in crate::api) fn effective(&self) -> Option<&Authority> {
+    pub(crate) fn effective(&self) -> Option<&Authority> {
         self.all().next()
     }
 }
 
 /// The answer to a request that addresses nothing.
-pub(in crate::api) fn unusable() -> Problem {
+pub(super) fn unusable() -> Problem {
     Problem::new(ProblemKind::BadRequest, "the request has no usable Host header")
 }

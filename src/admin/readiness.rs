@@ -1,15 +1,6 @@
-//! The admin listener: is the process alive, may it be given work, and what has it measured.
+//! Readiness: whether the process may be given work.
 
 use std::sync::{Arc, Mutex, PoisonError};
-
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
-
-use super::{HostRules, layers, problem};
-use crate::metrics::ListenerName;
 
 /// Whether the process may be given work: ready once nobody holds a latch any more, and until it drains.
 #[derive(Clone, Debug, Default)]
@@ -64,44 +55,6 @@ impl Drop for Latch {
             held.latches.swap_remove(at);
         }
     }
-}
-
-#[derive(Clone)]
-struct Admin {
-    readiness: Readiness,
-    render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
-}
-
-/// The routes for whoever runs the process: never on a public address.
-pub fn admin_router(
-    readiness: Readiness,
-    hosts: HostRules,
-    render_metrics: impl Fn() -> String + Send + Sync + 'static,
-) -> Router {
-    let routes = Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(Admin { readiness, render_metrics: Arc::new(render_metrics) });
-    layers::only_for_hosts(routes, hosts, ListenerName::Admin)
-}
-
-/// `GET /livez`: the process answers requests, also while it drains. It calls no service.
-pub(super) async fn livez() -> &'static str {
-    "alive\n"
-}
-
-async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
-    match &*admin.readiness.hindrances() {
-        [] => (StatusCode::OK, "ready\n".to_owned()),
-        hindrances => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", hindrances.join(", "))),
-    }
-}
-
-async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, crate::metrics::CONTENT_TYPE)], (admin.render_metrics)())
 }
 
 #[cfg(test)]

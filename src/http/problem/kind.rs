@@ -1,16 +1,6 @@
-//! Every error that the API answers with, as RFC 9457 problem details.
+//! The kinds of problems: each with its type, status and title.
 
-use std::error::Error;
-use std::time::Duration;
-
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
-
-use crate::ports::{ErrorKind, PortError};
-
-/// How soon a client may try again after an outage, in seconds.
-const RETRY_AFTER_SECS: u64 = 5;
+use axum::http::StatusCode;
 
 /// What went wrong, as a client's code may tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,11 +39,21 @@ pub enum ProblemKind {
     NoSpace,
     /// Something that darkroom needs does not answer: try again later.
     Unavailable,
+    /// A signed URL was changed, or is used with another method.
+    InvalidSignature,
+    /// A signed URL has expired.
+    UrlExpired,
+    /// A request to a signed URL has another `Content-Type` or `Content-Length` than was signed.
+    SignedHeaderMismatch,
+    /// There is no object under this URL.
+    NoSuchObject,
+    /// The object may be uploaded only once, and was.
+    AlreadyUploaded,
 }
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::BadRequest,
         Self::InvalidId,
         Self::Unauthorized,
@@ -71,6 +71,11 @@ impl ProblemKind {
         Self::Internal,
         Self::NoSpace,
         Self::Unavailable,
+        Self::InvalidSignature,
+        Self::UrlExpired,
+        Self::SignedHeaderMismatch,
+        Self::NoSuchObject,
+        Self::AlreadyUploaded,
     ];
 
     /// The last part of the problem's `type`, its `status` and its `title`.
@@ -99,6 +104,15 @@ impl ProblemKind {
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "a fault of the server's own"),
             Self::NoSpace => ("no-space", StatusCode::INSUFFICIENT_STORAGE, "there is no space for more uploads"),
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "not available for the moment"),
+            Self::InvalidSignature => ("invalid-signature", StatusCode::FORBIDDEN, "the signature does not match"),
+            Self::UrlExpired => ("url-expired", StatusCode::FORBIDDEN, "the URL has expired"),
+            Self::SignedHeaderMismatch => {
+                ("signed-header-mismatch", StatusCode::FORBIDDEN, "a header is not as it was signed")
+            }
+            Self::NoSuchObject => ("no-such-object", StatusCode::NOT_FOUND, "no such object"),
+            Self::AlreadyUploaded => {
+                ("already-uploaded", StatusCode::PRECONDITION_FAILED, "the object was uploaded already")
+            }
         }
     }
 
@@ -118,78 +132,6 @@ impl ProblemKind {
     }
 }
 
-/// An error as a client sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Which problem it is.
-    pub kind: ProblemKind,
-    /// What is wrong this time, and with which value.
-    pub detail: String,
-}
-
-impl Problem {
-    /// A problem of that kind.
-    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = self.kind.status();
-        let body = json!({
-            "type": self.kind.uri(),
-            "title": self.kind.title(),
-            "status": status.as_u16(),
-            "detail": self.detail,
-        });
-        let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
-        let mut response = (status, headers, body.to_string()).into_response();
-        let (name, value) = match self.kind {
-            ProblemKind::Unavailable => (header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS)),
-            ProblemKind::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            _ => return response,
-        };
-        response.headers_mut().insert(name, value);
-        response
-    }
-}
-
-/// A port that failed ends the request here, so this is where it is logged. Clients learn nothing of the inside.
-impl From<PortError> for Problem {
-    fn from(error: PortError) -> Self {
-        crate::metrics::port_error(&error);
-        let cause = error.source().map(ToString::to_string);
-        if error.kind == ErrorKind::NoSpace {
-            tracing::warn!(error = %error, cause, "answered 507");
-            return Self::new(ProblemKind::NoSpace, "try again when there is space");
-        }
-        let is_passing = error.kind.is_outage() || matches!(error.kind, ErrorKind::Damaged | ErrorKind::NewerSchema);
-        if is_passing {
-            tracing::warn!(error = %error, cause, "answered 503");
-            Self::new(ProblemKind::Unavailable, "try again in a few seconds")
-        } else {
-            tracing::error!(error = %error, cause, "answered 500");
-            Self::new(ProblemKind::Internal, "the server's log says more")
-        }
-    }
-}
-
-/// The answer to a path that is not in the router.
-pub(super) async fn no_such_path(uri: Uri) -> Problem {
-    Problem::new(ProblemKind::NoSuchPath, format!("there is nothing at {}", uri.path()))
-}
-
-/// The answer to a path that is in the router, with another method.
-pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    Problem::new(ProblemKind::MethodNotAllowed, format!("{} does not answer {method}", uri.path()))
-}
-
-/// The answer to a request that was worked on for too long.
-pub(super) fn took_too_long(limit: Duration) -> Problem {
-    Problem::new(ProblemKind::Unavailable, format!("there was no answer within {} s", limit.as_secs()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -203,27 +145,6 @@ mod tests {
         assert_eq!(types.len(), ProblemKind::ALL.len());
         for kind in ProblemKind::ALL {
             assert!(kind.status().is_client_error() || kind.status().is_server_error(), "{kind:?}");
-        }
-    }
-
-    #[test]
-    fn outages_can_be_tried_again_and_faults_cannot() {
-        for kind in ErrorKind::ALL {
-            let response = Problem::from(PortError::new(kind, Operation::CatalogLook)).into_response();
-            let expected = match kind {
-                ErrorKind::Throttled
-                | ErrorKind::Denied
-                | ErrorKind::Unavailable
-                | ErrorKind::Damaged
-                | ErrorKind::NewerSchema => StatusCode::SERVICE_UNAVAILABLE,
-                ErrorKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            assert_eq!(response.status(), expected, "{kind:?}");
-            assert_eq!(
-                response.headers().contains_key(header::RETRY_AFTER),
-                expected == StatusCode::SERVICE_UNAVAILABLE
-            );
         }
     }
 }

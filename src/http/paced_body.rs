@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// A body whose client is held to a least rate and to a deadline.
-pub(super) struct PacedBody {
+pub(crate) struct PacedBody {
     body: BodyDataStream,
     rate: Rate,
     deadline: Instant,
@@ -19,7 +19,7 @@ pub(super) struct PacedBody {
 
 /// Why a body was not read to its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Cut {
+pub(crate) enum ReadError {
     #[error("less than {least} bytes per second arrived, averaged over {} s", WINDOW.as_secs())]
     TooSlow { least: u64 },
     #[error("the deadline passed")]
@@ -30,22 +30,22 @@ pub(super) enum Cut {
 
 impl PacedBody {
     /// A body that brings at least `least_rate` bytes per second and ends before `deadline`.
-    pub(super) fn new(body: Body, least_rate: u64, deadline: Instant) -> Self {
+    pub(crate) fn new(body: Body, least_rate: u64, deadline: Instant) -> Self {
         Self { body: body.into_data_stream(), rate: Rate::new(least_rate), deadline }
     }
 
     /// The next part of the body; `None` at its end. Only the time spent in here counts for the client's rate.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Cut> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
             let start = Instant::now();
             if start >= self.deadline {
-                return Err(Cut::TooLate);
+                return Err(ReadError::TooLate);
             }
             let until = self.deadline.min(start + self.rate.left());
             let next = timeout_at(until, self.body.next()).await;
             let part = match next {
                 Ok(None) => return Ok(None),
-                Ok(Some(part)) => Some(part.map_err(Cut::BrokenOff)?),
+                Ok(Some(part)) => Some(part.map_err(ReadError::BrokenOff)?),
                 Err(_) => None,
             };
             self.rate.count(part.as_ref().map_or(0, Bytes::len), start.elapsed())?;
@@ -74,7 +74,7 @@ impl Rate {
     }
 
     /// Counts what arrived. At the end of a window the rate is compared, and another window begins.
-    fn count(&mut self, bytes: usize, waited: Duration) -> Result<(), Cut> {
+    fn count(&mut self, bytes: usize, waited: Duration) -> Result<(), ReadError> {
         self.bytes += bytes as u64;
         self.waited += waited;
         if self.waited < WINDOW {
@@ -83,7 +83,7 @@ impl Rate {
         // A wait may end after its time: the bytes are held against the time that really passed.
         let millis = u64::try_from(self.waited.as_millis()).unwrap_or(u64::MAX);
         if self.bytes.saturating_mul(1000) < self.least.saturating_mul(millis) {
-            return Err(Cut::TooSlow { least: self.least });
+            return Err(ReadError::TooSlow { least: self.least });
         }
         *self = Self::new(self.least);
         Ok(())
@@ -118,7 +118,7 @@ mod tests {
             match body.next().await {
                 Ok(Some(part)) => bytes += part.len(),
                 Ok(None) => break Ok(bytes),
-                Err(cut) => break Err(cut.to_string()),
+                Err(error) => break Err(error.to_string()),
             }
         };
         (outcome, start.elapsed().as_secs())

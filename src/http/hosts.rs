@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use super::super::serve::Arrival;
-use super::super::{Problem, ProblemKind};
-use super::{Authorities, is_loopback};
+use super::{Arrival, Authorities, Problem, ProblemKind};
 use crate::metrics::{self, ListenerName, StatusClass};
 
 /// The hosts that a listener answers for.
@@ -28,13 +27,13 @@ impl HostRules {
     }
 
     /// The same rules, which also admit the host of the public URL.
-    pub(super) fn with_public_host(mut self, host: Option<String>) -> Self {
+    pub(crate) fn with_public_host(mut self, host: Option<String>) -> Self {
         self.names.extend(host);
         self
     }
 
     /// Whether any request may be refused for its host.
-    pub(in crate::api) const fn is_checked(&self) -> bool {
+    pub(crate) const fn is_checked(&self) -> bool {
         self.is_checked
     }
 
@@ -51,9 +50,14 @@ impl HostRules {
     }
 }
 
+/// Answers only requests for hosts that the rules admit.
+pub(crate) fn only_for_hosts(routes: Router, hosts: HostRules, listener: ListenerName) -> Router {
+    routes.layer(from_fn_with_state((Arc::new(hosts), listener), check_host))
+}
+
 /// Answers 421 to requests for hosts that this listener does not answer for. One without a host comes from no browser
 /// and passes.
-pub(in crate::api) async fn check_host(
+async fn check_host(
     State((rules, listener)): State<(Arc<HostRules>, ListenerName)>,
     request: Request,
     next: Next,
@@ -73,6 +77,11 @@ pub(in crate::api) async fn check_host(
             problem.into_response()
         }
     }
+}
+
+/// Whether an address is of this machine's loopback, also where it is written as IPv6.
+pub(crate) fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 fn misdirected(host: &str) -> Problem {

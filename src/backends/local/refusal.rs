@@ -1,0 +1,96 @@
+//! The problems that the routes of signed URLs and public thumbnails answer with.
+
+use std::error::Error;
+use std::io;
+
+use super::failure::NoSpace;
+use super::signature::Refusal;
+use crate::http::{Problem, ProblemKind, ReadError};
+use crate::metrics;
+use crate::ports::{ErrorKind, PortError};
+
+pub(super) fn not_found() -> Problem {
+    Problem::new(ProblemKind::NoSuchObject, "there is no such object")
+}
+
+pub(super) fn too_large(max_bytes: u64) -> Problem {
+    Problem::new(ProblemKind::UploadTooLarge, format!("an upload has at most {max_bytes} bytes"))
+}
+
+pub(super) fn already_uploaded() -> Problem {
+    let detail = "this address works once, and its object is there already, or was deleted";
+    Problem::new(ProblemKind::AlreadyUploaded, detail)
+}
+
+pub(super) fn method_not_allowed(detail: &str) -> Problem {
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}
+
+/// The URL allows nothing.
+pub(super) fn of_url(refusal: Refusal) -> Problem {
+    let kind = match refusal {
+        Refusal::Mismatch => ProblemKind::InvalidSignature,
+        Refusal::Expired => ProblemKind::UrlExpired,
+    };
+    Problem::new(kind, refusal.to_string())
+}
+
+/// The body did not arrive as it has to.
+pub(super) fn of_body(error: &ReadError) -> Problem {
+    match error {
+        ReadError::TooSlow { .. } => Problem::new(ProblemKind::RequestTimeout, format!("{error}; nothing was stored")),
+        ReadError::TooLate => Problem::new(
+            ProblemKind::UrlExpired,
+            "the address has expired while the upload was still arriving; nothing was stored",
+        ),
+        ReadError::BrokenOff(_) => {
+            Problem::new(ProblemKind::BadRequest, format!("the upload broke off, nothing was stored: {error}"))
+        }
+    }
+}
+
+/// A file could not be read or written.
+pub(super) fn of_file(error: &io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => no_space(NoSpace::DiskFull),
+        io::ErrorKind::NotFound => not_found(),
+        _ => later(error),
+    }
+}
+
+/// A call of the backend failed.
+pub(super) fn of_port(error: &PortError) -> Problem {
+    match error.kind {
+        ErrorKind::NotFound => not_found(),
+        ErrorKind::AlreadyExists => already_uploaded(),
+        ErrorKind::NoSpace => no_space(NoSpace::of(error)),
+        _ => later(error),
+    }
+}
+
+fn no_space(why: NoSpace) -> Problem {
+    tracing::error!("an upload was refused: {why}");
+    metrics::upload_without_space(why.limit());
+    Problem::new(ProblemKind::NoSpace, "there is no space for more uploads; nothing was stored")
+}
+
+fn later(error: &(dyn Error + 'static)) -> Problem {
+    tracing::error!(error, "an object could not be read or stored");
+    Problem::new(ProblemKind::Unavailable, "the object could not be read or stored; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_to_the_uploader() {
+        let port_error = PortError::with_source(ErrorKind::NoSpace, "objects.put", NoSpace::DiskFull);
+        let file_error = io::Error::from(io::ErrorKind::StorageFull);
+        for problem in [of_port(&port_error), of_file(&file_error)] {
+            assert_eq!(problem.kind, ProblemKind::NoSpace);
+        }
+        let other = PortError::new(ErrorKind::Unavailable, "objects.put");
+        assert_eq!(of_port(&other).kind, ProblemKind::Unavailable);
+    }
+}

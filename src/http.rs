@@ -1,0 +1,25 @@
+//! HTTP as every listener speaks it: connections, hosts, preconditions, problem answers. It knows no route of the API.
+
+mod authority;
+mod base_url;
+mod body;
+mod cors;
+mod fallback;
+mod hosts;
+mod paced_body;
+mod precondition;
+mod problem;
+mod serve;
+
+pub use hosts::HostRules;
+pub use problem::{Problem, ProblemKind};
+pub use serve::{Arrival, ConnectionLimits, serve};
+
+pub(crate) use authority::Authorities;
+pub(crate) use base_url::BaseUrl;
+pub(crate) use body::{MAX_BODY_BYTES, read_body};
+pub(crate) use cors::cors;
+pub(crate) use fallback::{livez, method_not_allowed, no_such_path};
+pub(crate) use hosts::{is_loopback, only_for_hosts};
+pub(crate) use paced_body::{PacedBody, ReadError};
+pub(crate) use precondition::{IfNoneMatch, entity_tag};

@@ -1,0 +1,31 @@
+//! CORS: which web pages of other origins may call a listener.
+
+use std::time::Duration;
+
+use axum::http::{Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// How long a browser may remember what CORS allows.
+const CORS_MAX_AGE: Duration = Duration::from_mins(10);
+
+/// Lets web pages of these origins call the API, `*` meaning any, and send a token; `None` when there are none.
+pub(crate) fn cors(origins: &[String], has_tokens: bool) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok()))
+    };
+    let mut headers = vec![header::CONTENT_TYPE, header::IF_NONE_MATCH];
+    headers.extend(has_tokens.then_some(header::AUTHORIZATION));
+    Some(
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_headers(headers)
+            .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER])
+            .max_age(CORS_MAX_AGE),
+    )
+}
