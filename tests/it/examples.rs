@@ -79,7 +79,8 @@ async fn run(script: &str, dir: &Path, environment: &[(&str, &str)]) -> String {
 /// The tests that run the blocks under a heading. `*` is every heading of the document.
 const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("README.md", "Try it", "sh", "readmes_commands_work_as_written"),
-    ("README.md", "Try it", "python", "readmes_boto3_example_works_as_written"),
+    ("README.md", "Uploads", "sh", "readmes_commands_work_as_written"),
+    ("README.md", "Uploads", "python", "readmes_boto3_example_works_as_written"),
     ("docs/AWS.md", "Walk-through", "sh", "the_walk_through_works_as_written"),
     ("docs/DEPLOY.md", "A KMS key of your own", "json", "test_the_keys_statement_is_the_one_in_the_documents"),
     ("docs/DEPLOY.md", "*", "sh", "test_every_block_is_run_or_says_why_not"),
