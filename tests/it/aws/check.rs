@@ -132,13 +132,7 @@ async fn what_does_not_exist_is_named_and_not_called_denied() {
         assert!(!["denied", "Error {", "unhandled"].iter().any(|word| table.contains(word)), "{table}");
     }
     for (arguments, variable, value, says) in [
-        (
-            &["backfill"][..],
-            "DARKROOM_UPLOAD_BUCKET",
-            "no-such-bucket",
-            "objects.list: no such bucket: no-such-bucket\n",
-        ),
-        (&["dlq", "list"], "DARKROOM_DLQ_URL", &*nowhere, &*format!("queue.receive: no such queue: {nowhere}\n")),
+        (&["dlq", "list"][..], "DARKROOM_DLQ_URL", &*nowhere, &*format!("queue.receive: no such queue: {nowhere}\n")),
         (&["images", "list"], "DARKROOM_TABLE", "no-table", "catalog.scan: no such table: no-table\n"),
     ] {
         let output = deployment.command(arguments, &[(variable, value)]).output().await.unwrap();
