@@ -79,13 +79,14 @@ async fn run(script: &str, dir: &Path, environment: &[(&str, &str)]) -> String {
 /// The tests that run the blocks under a heading. `*` is every heading of the document.
 const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("README.md", "Try it", "sh", "readmes_commands_work_as_written"),
-    ("README.md", "Try it", "python", "readmes_boto3_example_works_as_written"),
+    ("README.md", "Uploads", "sh", "readmes_commands_work_as_written"),
+    ("README.md", "Uploads", "python", "readmes_boto3_example_works_as_written"),
     ("docs/AWS.md", "Walk-through", "sh", "the_walk_through_works_as_written"),
     ("docs/DEPLOY.md", "Customer-managed KMS key", "json", "test_the_keys_statement_is_the_one_in_the_documents"),
     ("docs/DEPLOY.md", "*", "sh", "test_every_block_is_run_or_says_why_not"),
     ("docs/INCIDENT.md", "*", "console", "after_a_bad_day_everything_is_published_or_explained"),
-    ("docs/OPERATIONS.md", "Who may call", "sh", "a_token_is_made_and_used_as_operations_says"),
-    ("docs/OPERATIONS.md", "Who may call", "nginx", "behind_a_reverse_proxy_urls_have_the_public_address"),
+    ("docs/OPERATIONS.md", "Access control", "sh", "a_token_is_made_and_used_as_operations_says"),
+    ("docs/OPERATIONS.md", "Access control", "nginx", "behind_a_reverse_proxy_urls_have_the_public_address"),
     ("docs/OPERATIONS.md", "The data directory", "sh", "a_backup_is_made_and_restored_as_operations_says"),
     ("docs/OPERATIONS.md", "Images", "sh", "images_are_listed_as_operations_says"),
     ("docs/OPERATIONS.md", "Dead letters", "sh", "dead_letters_are_looked_after_as_operations_says"),

@@ -1,7 +1,8 @@
-//! A bad day, and an operator who has nothing but docs/OPERATIONS.md: the table refuses everybody, somebody sends
-//! nonsense, an event gets lost, a deployment comes in the middle. At its end everything is published or explained.
+//! An incident that an operator handles with docs/OPERATIONS.md: the table denies all calls, another program sends
+//! unreadable messages, an event is lost, a deployment happens in between. At the end every image is published
+//! or refused.
 //!
-//! The day writes its own transcript; `scripts/incident` makes docs/INCIDENT.md of it.
+//! The test writes a transcript; `scripts/incident` makes docs/INCIDENT.md of it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,20 +19,20 @@ use super::faults::Microburst;
 use crate::images;
 use crate::process::{self, Process};
 
-/// How long the table refuses everybody, unless `DARKROOM_INCIDENT_SECONDS` says otherwise.
+/// How long the table denies all calls, unless `DARKROOM_INCIDENT_SECONDS` says otherwise.
 const DENIED_FOR: Duration = Duration::from_secs(60);
 
-/// Messages of somebody who took the queue for another one.
-const NONSENSE: usize = 8;
+/// Messages of another team's program, which are no upload events.
+const UNREADABLE: usize = 8;
 
-/// Photographs that come while the table refuses.
+/// Photographs that are uploaded while the table denies all calls.
 const UPLOADS: usize = 20;
 
 /// The addresses that the transcript shows.
 const API: &str = "127.0.0.1:8080";
 const ADMIN: &str = "127.0.0.1:9464";
 
-/// The day, as it is told.
+/// The incident and its transcript.
 struct Day {
     deployment: Deployment,
     proxy: Microburst,
@@ -55,7 +56,7 @@ impl Day {
         Some(Self { deployment, proxy, started: Instant::now(), text: String::new(), names })
     }
 
-    /// Starts a process of the deployment; the table is reached through the proxy.
+    /// Starts a process of the deployment, which reaches the table through the proxy.
     async fn start(&mut self, role: &str) -> Process {
         let endpoint = self.proxy.endpoint().to_owned();
         let process = self.deployment.start(role, &[("AWS_ENDPOINT_URL", &endpoint)]).await;
@@ -80,19 +81,19 @@ impl Day {
         write!(self.text, "\n{}\n", wrapped(text, "")).unwrap();
     }
 
-    /// What the runbook says about a symptom, which must stand there.
+    /// Quotes the row of a symptom in the runbook, which must have one.
     fn look_up(&mut self, symptom: &str) {
         let runbook = std::fs::read_to_string("docs/OPERATIONS.md").unwrap();
         let row = runbook.lines().find(|line| line.starts_with(&format!("| {symptom}")));
-        let row = row.unwrap_or_else(|| panic!("docs/OPERATIONS.md does not know {symptom:?}"));
+        let row = row.unwrap_or_else(|| panic!("docs/OPERATIONS.md has no row for {symptom:?}"));
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [symptom, look, act] = cells[..] else { panic!("a row of three: {row}") };
+        let [symptom, look, act] = cells[..] else { panic!("not a row of three cells: {row}") };
         let quoted = wrapped(&format!("**{symptom}** Look at: {look} Do: {act}"), "> ");
         write!(self.text, "\n{quoted}\n").unwrap();
     }
 
-    /// Types a line; what it prints.
-    async fn types(&mut self, line: &str) -> String {
+    /// Runs a command line, adds it to the transcript, and returns its output.
+    async fn run(&mut self, line: &str) -> String {
         let addresses = self.names.iter().filter(|(_, shown)| [API, ADMIN].contains(shown));
         let real = addresses.fold(line.to_owned(), |line, (real, shown)| line.replace(shown, real));
         let endpoint = self.proxy.endpoint().to_owned();
@@ -105,7 +106,7 @@ impl Day {
         printed
     }
 
-    /// Waits for as long as a long outage may go unnoticed, and then some.
+    /// Waits until a condition holds, for longer than the breaker may pause after an outage.
     async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
         let start = Instant::now();
         while !holds(self).await {
@@ -119,7 +120,7 @@ impl Day {
     }
 }
 
-/// A paragraph in lines that are not too long.
+/// Wraps a paragraph; each line begins with `before`.
 fn wrapped(text: &str, before: &str) -> String {
     const WIDTH: usize = 120;
     let mut lines = vec![before.trim_end().to_owned()];
@@ -143,10 +144,10 @@ fn denied_for() -> Duration {
 
 /// An upload through the API whose event never reaches a worker.
 async fn upload_unnoticed(day: &Day, api: &Process) -> ImageId {
-    let asked = curl::send("POST", &api.url("/images"), &[], b"").await;
-    let told: Value = serde_json::from_slice(&asked.body).unwrap();
-    // Past the proxy, whose address the URL was signed for and the emulator does not know.
-    let id = day.deployment.put(told["id"].as_str().unwrap(), &images::jpeg(640, 480)).await;
+    let answer = curl::send("POST", &api.url("/images"), &[], b"").await;
+    let upload: Value = serde_json::from_slice(&answer.body).unwrap();
+    // Not through the proxy: the URL is signed for its address, which the emulator does not know.
+    let id = day.deployment.put(upload["id"].as_str().unwrap(), &images::jpeg(640, 480)).await;
     let mut is_lost = false;
     process::until("the event is there to be lost", async || {
         let wait = Duration::from_secs(1);
@@ -160,22 +161,22 @@ async fn upload_unnoticed(day: &Day, api: &Process) -> ImageId {
     id
 }
 
-async fn the_table_refuses(day: &mut Day, worker: Process) -> (Process, Vec<ImageId>) {
+async fn the_table_denies_access(day: &mut Day, worker: Process) -> (Process, Vec<ImageId>) {
     day.table_answers(false).await;
     let refused = Instant::now();
     day.chapter(
-        "The table refuses",
+        "The table denies access",
         &format!(
-            "A change of a policy has gone wrong: the table denies everybody everything, for {} seconds. {UPLOADS} \
-             photographs are uploaded meanwhile, and another team's program sends {NONSENSE} messages into the queue \
-             that are none of darkroom's.",
+            "A policy was changed by mistake: for {} seconds the table denies all calls. Meanwhile {UPLOADS} \
+             photographs are uploaded, and another team's program sends {UNREADABLE} messages to the queue that are \
+             not upload events.",
             denied_for().as_secs()
         ),
     );
     let mut ids = Vec::new();
     for number in 0..UPLOADS {
         ids.push(day.deployment.put(&format!("holiday/{number:02}.jpg"), &images::jpeg(320, 240)).await);
-        if number < NONSENSE {
+        if number < UNREADABLE {
             day.deployment.queue.send(&format!("{{\"order\": {number}, \"of\": \"another team\"}}")).await.unwrap();
         }
     }
@@ -183,26 +184,28 @@ async fn the_table_refuses(day: &mut Day, worker: Process) -> (Process, Vec<Imag
     tokio::time::sleep(denied_for() / 4).await;
     day.look_up("No thumbnails at all");
     let errors = day
-        .types(&format!(
+        .run(&format!(
             "curl -s http://{ADMIN}/metrics | grep -E '^darkroom_(breaker_open|port_errors_total.*denied.*) [1-9]'"
         ))
         .await;
     assert!(errors.contains("catalog") && errors.contains("denied"), "{errors}{}", worker.get("/metrics").await);
-    let checked = day.types("darkroom check --role worker | tail -1").await;
+    let checked = day.run("darkroom check --role worker | tail -1").await;
     assert!(checked.contains("not working: dynamodb:"), "{checked}");
-    day.say("The table's policy it is. Whoever may change it is called; until then nothing has to be done here.");
+    day.say(
+        "The table's policy is the cause. The operator asks its owner to repair it; nothing else needs to be done.",
+    );
 
     day.chapter(
-        "A deployment in the middle",
-        "A new build is rolled out: the old worker gets SIGTERM, a new one starts.",
+        "A deployment during the outage",
+        "A new build is deployed: the old worker gets SIGTERM, a new one starts.",
     );
     worker.stop().await;
     let worker = day.start("worker").await;
-    let drained = day.types("grep -oE 'draining messages=[0-9]+|ended ending=.*' worker-1.log").await;
+    let drained = day.run("grep -oE 'draining messages=[0-9]+|ended ending=.*' worker-1.log").await;
     assert!(drained.contains("ended ending=Clean"), "{drained}");
     day.say(
-        "The old one ended in order, with exit code 0; what it may have held is back in the queue. The new one finds \
-         the same trouble, and waits too.",
+        "The old worker exited with 0 and gave its messages back to the queue. The new one meets the same outage, and \
+         waits too.",
     );
     tokio::time::sleep(denied_for().saturating_sub(refused.elapsed())).await;
     (worker, ids)
@@ -211,7 +214,7 @@ async fn the_table_refuses(day: &mut Day, worker: Process) -> (Process, Vec<Imag
 async fn the_table_answers_again(day: &mut Day, ids: &[ImageId]) {
     day.table_answers(true).await;
     let mended = Instant::now();
-    day.chapter("The table answers again", "The policy is repaired. Nothing is restarted.");
+    day.chapter("The table answers again", "The policy is repaired. No process is restarted.");
     day.until("all photographs are published", async |day| {
         for id in ids {
             if !day.is(id, Status::Published).await {
@@ -230,12 +233,11 @@ async fn the_table_answers_again(day: &mut Day, ids: &[ImageId]) {
     // The log's line follows the message's end.
     tokio::time::sleep(Duration::from_secs(1)).await;
     day.say(&format!(
-        "All {UPLOADS} photographs are published {seconds} seconds later. How often the message of each \
-         was received, that of the photograph from before the trouble included:"
+        "All {UPLOADS} photographs are published {seconds} seconds later. The number of receives of each message, \
+         including that of a photograph from before the outage:"
     ));
-    let receives = day
-        .types("grep -h 'outcome=\"published\"' worker-*.log | grep -o 'receive_count=[0-9]*' | sort | uniq -c")
-        .await;
+    let receives =
+        day.run("grep -h 'outcome=\"published\"' worker-*.log | grep -o 'receive_count=[0-9]*' | sort | uniq -c").await;
     let counts: Vec<(usize, u32)> = receives
         .lines()
         .map(|line| line.trim().split_once(" receive_count=").unwrap())
@@ -243,66 +245,70 @@ async fn the_table_answers_again(day: &mut Day, ids: &[ImageId]) {
         .collect();
     assert_eq!(counts.iter().map(|(images, _)| images).sum::<usize>(), UPLOADS + 1, "{receives}");
     assert!(counts.iter().all(|(_, receives)| *receives < 10), "{receives}");
-    day.say("Ten receives make a dead letter. The breaker let one message at a time find out, so none got that far.");
+    day.say(
+        "After ten receives a message becomes a dead letter. No photograph's message was received that often, because \
+         the breaker let only one message at a time probe the table.",
+    );
 }
 
 async fn the_dead_letters(day: &mut Day) {
-    day.until("the nonsense is dead", async |day| {
+    day.until("the unreadable messages are dead letters", async |day| {
         let dead = day.deployment.dead_letters.attributes().await.unwrap();
-        dead.visible >= NONSENSE as u64
+        dead.visible >= UNREADABLE as u64
     })
     .await;
-    day.chapter("Dead letters", "The alarm for dead letters goes off.");
+    day.chapter("Dead letters", "The alert for dead letters fires.");
     day.look_up("There are dead letters");
-    let list = day.types("darkroom dlq list").await;
-    assert_eq!(list.lines().filter(|line| line.contains("unreadable")).count(), NONSENSE, "{list}");
-    assert_eq!(list.lines().count(), NONSENSE + 1, "{list}");
+    let list = day.run("darkroom dlq list").await;
+    assert_eq!(list.lines().filter(|line| line.contains("unreadable")).count(), UNREADABLE, "{list}");
+    assert_eq!(list.lines().count(), UNREADABLE + 1, "{list}");
     let id = list.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    let shown = day.types(&format!("darkroom dlq show {id}")).await;
+    let shown = day.run(&format!("darkroom dlq show {id}")).await;
     assert!(shown.contains("another team"), "{shown}");
-    day.say("The sender is found by the body, and told. No image is among them, so there is nothing to redrive:");
-    assert_eq!(day.types("darkroom dlq redrive --dry-run").await, format!("would redrive 0, left {NONSENSE}\n"));
-    let dropped = day.types("darkroom dlq drop --reason unreadable --yes | tail -1").await;
-    assert_eq!(dropped, format!("dropped {NONSENSE}\n"));
+    day.say(
+        "The body shows who sends the messages; the sender is informed. They contain no image, so none is redriven:",
+    );
+    assert_eq!(day.run("darkroom dlq redrive --dry-run").await, format!("would redrive 0, left {UNREADABLE}\n"));
+    let dropped = day.run("darkroom dlq drop --reason unreadable --yes | tail -1").await;
+    assert_eq!(dropped, format!("dropped {UNREADABLE}\n"));
 }
 
 async fn the_lost_event(day: &mut Day, lost: &ImageId) {
     day.chapter(
-        "An image that never comes",
-        "Somebody writes in: a photograph was uploaded before all this, and has no thumbnails.",
+        "An image without thumbnails",
+        "A user reports that a photograph was uploaded before the outage and has no thumbnails.",
     );
     let before: Value =
-        serde_json::from_str(&day.types(&format!("curl -s http://{API}/images/{lost} | jq '{{id, status}}'")).await)
+        serde_json::from_str(&day.run(&format!("curl -s http://{API}/images/{lost} | jq '{{id, status}}'")).await)
             .unwrap();
     assert_eq!(before["status"], "waiting_for_upload");
     day.look_up("An image stays `waiting_for_upload`");
-    let would = day.types(&format!("darkroom backfill --dry-run --prefix uploads/{lost}")).await;
+    let would = day.run(&format!("darkroom backfill --dry-run --prefix uploads/{lost}")).await;
     assert!(would.contains("would enqueue 1 of 1 up to "), "{would}");
     day.say(
-        "There is an object, and no event will come any more. The sweep would find that a day after the upload's URL \
-         expired; nobody has to wait for it.",
+        "The object exists, but its event was lost. The sweep would repair this a day after the upload's URL expired; \
+         a backfill repairs it now.",
     );
-    let done = day.types(&format!("darkroom backfill --wait --prefix uploads/{lost}")).await;
+    let done = day.run(&format!("darkroom backfill --wait --prefix uploads/{lost}")).await;
     assert!(done.contains(&format!("  {:39}1\n", "published")), "{done}");
 }
 
 async fn the_end(day: &mut Day) {
     day.chapter(
-        "Is everything well?",
-        "What there is, and what darkroom knows of it: a sweep that finds nothing to do, a backfill that has nothing \
-         to send, no dead letters.",
+        "Final check",
+        "A sweep finds nothing to repair, a backfill finds nothing to enqueue, and the dead-letter queue is empty.",
     );
-    let swept = day.types("darkroom sweep --dry-run").await;
+    let swept = day.run("darkroom sweep --dry-run").await;
     assert!(swept.ends_with("\nnothing to repair\n"), "{swept}");
-    let left = day.types("darkroom backfill --dry-run").await;
+    let left = day.run("darkroom backfill --dry-run").await;
     let counts: Vec<&str> = left.lines().filter_map(|line| line.rsplit(' ').next()).collect();
     let (all, published) = ((UPLOADS + 3).to_string(), (UPLOADS + 2).to_string());
     assert_eq!(counts[2..], [&*all, "0", &*published, "0", "1", "0", "0", "enqueue"], "{left}");
-    day.say("All photographs are published. The one object that was refused:");
+    day.say("All photographs are published. One object was refused:");
     let refused =
-        day.types(&format!("curl -s 'http://{API}/images?key=uploads/notes.txt' | jq '{{status, reason}}'")).await;
+        day.run(&format!("curl -s 'http://{API}/images?key=uploads/notes.txt' | jq '{{status, reason}}'")).await;
     assert!(refused.contains("unsupported_type"), "{refused}");
-    assert_eq!(day.types("darkroom dlq list").await, "no dead letters\n");
+    assert_eq!(day.run("darkroom dlq list").await, "no dead letters\n");
 }
 
 #[tokio::test]
@@ -318,7 +324,7 @@ async fn after_a_bad_day_everything_is_published_or_explained() {
     day.deployment.expect(&cat, Status::Published).await;
     day.deployment.expect(&notes, Status::InvalidContentType).await;
     day.started = Instant::now();
-    let (worker, ids) = the_table_refuses(&mut day, worker).await;
+    let (worker, ids) = the_table_denies_access(&mut day, worker).await;
     the_table_answers_again(&mut day, &ids).await;
     the_dead_letters(&mut day).await;
     the_lost_event(&mut day, &lost).await;

@@ -24,7 +24,7 @@ async fn a_token_is_made_and_used_as_operations_says() {
     let site = Site::new();
     let api = site.address().to_owned();
     // A process in a second terminal is one in the background here, and the client comes when it is ready.
-    let script = text_of(DOCUMENT, "Who may call", "sh")
+    let script = text_of(DOCUMENT, "Access control", "sh")
         .replace(
             " darkroom local\n",
             &format!(" darkroom local &\ntrap 'kill %1; wait' EXIT\nuntil curl -s http://{api}/ >/dev/null; do sleep 0.1; done\n"),

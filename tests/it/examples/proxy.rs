@@ -27,7 +27,7 @@ async fn nginx(dir: &Path, api: &str, port: u16) -> Option<Child> {
     );
     run(&certificate, dir, &[]).await;
     let here = dir.display();
-    let server = text_of("docs/OPERATIONS.md", "Who may call", "nginx")
+    let server = text_of("docs/OPERATIONS.md", "Access control", "nginx")
         .replace("127.0.0.1:8080", api)
         .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
         .replace("/etc/ssl/photos.example", &here.to_string())

@@ -8,11 +8,13 @@ use super::Site;
 use crate::images;
 use crate::process::until;
 
-/// The shell's lines under "Try it", those of `make` left out.
+/// The shell commands under "Try it" and "Uploads", without those of `make`.
 fn commands() -> String {
     let readme = std::fs::read_to_string("README.md").unwrap();
-    let section = readme.split("\n## ").find(|part| part.starts_with("Try it")).unwrap();
-    let blocks = section.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let sections =
+        readme.split("\n## ").filter(|part| ["Try it", "Uploads"].iter().any(|title| part.starts_with(title)));
+    let blocks = sections.flat_map(|section| section.split("```sh\n").skip(1));
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
     blocks.filter(|block| !block.starts_with("make")).collect::<Vec<_>>().join("\n")
 }
 
