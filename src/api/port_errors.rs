@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn outages_can_be_tried_again_and_faults_cannot() {
         for kind in ErrorKind::ALL {
-            let response = Problem::from(PortError::new(kind, "catalog.look")).into_response();
+            let response = Problem::from(PortError::new(kind, crate::ports::Operation::CatalogLook)).into_response();
             let expected = match kind {
                 ErrorKind::Throttled
                 | ErrorKind::Denied

@@ -85,12 +85,13 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_to_the_uploader() {
-        let port_error = PortError::with_source(ErrorKind::NoSpace, "objects.put", NoSpace::DiskFull);
+        let port_error =
+            PortError::with_source(ErrorKind::NoSpace, crate::ports::Operation::ObjectsPut, NoSpace::DiskFull);
         let file_error = io::Error::from(io::ErrorKind::StorageFull);
         for problem in [of_port(&port_error), of_file(&file_error)] {
             assert_eq!(problem.kind, ProblemKind::NoSpace);
         }
-        let other = PortError::new(ErrorKind::Unavailable, "objects.put");
+        let other = PortError::new(ErrorKind::Unavailable, crate::ports::Operation::ObjectsPut);
         assert_eq!(of_port(&other).kind, ProblemKind::Unavailable);
     }
 }

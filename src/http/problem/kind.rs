@@ -137,7 +137,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::ports::Operation;
 
     #[test]
     fn each_kind_has_a_type_of_its_own_and_an_error_status() {
