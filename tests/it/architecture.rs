@@ -46,7 +46,7 @@ const LIBRARIES: [&str; 2] = ["crates/codec/src", "crates/thumbnail/src"];
 const CIRCLES: [(&str, &[&str]); 4] = [
     ("crates/codec/src", &["inflate::bits", "inflate::codes"]),
     ("crates/codec/src", &["jpeg::blocks", "jpeg::huffman"]),
-    ("crates/codec/src", &["png::data", "png::plain"]),
+    ("crates/codec/src", &["png::idat", "png::rows"]),
     (
         "crates/thumbnail/src",
         &["components", "jpeg", "jpeg::decode", "png", "png::decode", "probe", "probe::jpeg", "probe::png", "render"],

@@ -121,13 +121,16 @@ fn the_readme_explains_every_status_with_its_reasons() {
 #[test]
 fn the_metrics_document_lists_every_reason_of_both_kinds_and_every_error() {
     let document = read("docs/METRICS.md");
-    let reasons = document.split("`reason` of a rejected image is one of").nth(1).unwrap().split('.').next().unwrap();
-    let (rejections, failures) = reasons.split_once("of a failed one").unwrap();
+    let reasons =
+        document.split("`reason` of a rejected image is one of").nth(1).unwrap().split("\n\n").next().unwrap();
+    let (rejections, failures) = reasons.split_once("of a failed image").unwrap();
     for (text, is_rejection) in [(rejections, true), (failures, false)] {
         let expected = Reason::ALL.into_iter().filter(|reason| reason.is_rejection() == is_rejection);
-        assert_eq!(between_backticks(text), quoted(expected.map(Reason::as_str)));
+        let mut named = between_backticks(text);
+        named.remove("`reason`");
+        assert_eq!(named, quoted(expected.map(Reason::as_str)));
     }
-    let kinds = document.split("`kind` says what a caller can do about the error:").nth(1).unwrap();
+    let kinds = document.split("`kind` is what the caller can do about the error:").nth(1).unwrap();
     let kinds = kinds.split(".\n").next().unwrap();
     assert_eq!(between_backticks(kinds), quoted(PortErrorKind::ALL.into_iter().map(PortErrorKind::as_str)));
 }

@@ -125,19 +125,28 @@ async fn what_is_made_anew_is_closed_too() {
 
 #[test]
 fn a_directory_with_other_files_in_it_is_not_closed_unasked() {
-    for (file, mode_before) in [(Some("thesis.txt"), 0o755), (Some("thesis.txt"), 0o710), (None, 0o1777)] {
+    for (file, mode_before) in [("thesis.txt", 0o755), ("thesis.txt", 0o710)] {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("my data");
         fs::create_dir(&data).unwrap();
-        if let Some(file) = file {
-            fs::write(data.join(file), "").unwrap();
-        }
+        fs::write(data.join(file), "").unwrap();
         set_mode(&data, mode_before);
         let before = everything(&data);
         assert!(matches!(open(&data, None), Err(OpenError::Exposed { .. })));
         assert_eq!((mode(&data), everything(&data)), (mode_before, before), "it is left as it was");
         expect_mended(&data, None, "chmod 700 '");
         assert_eq!(mode(&data), 0o700);
+    }
+}
+
+/// Such as `/tmp`: to close it would lock everyone else out.
+#[test]
+fn a_directory_that_all_users_share_is_left_as_it_is() {
+    for mode_before in [0o1777, 0o1755] {
+        let dir = tempfile::tempdir().unwrap();
+        set_mode(dir.path(), mode_before);
+        assert!(matches!(open(dir.path(), None), Err(OpenError::SharedDirectory { .. })));
+        assert_eq!((mode(dir.path()), everything(dir.path()).len()), (mode_before, 1), "it is left as it was");
     }
 }
 

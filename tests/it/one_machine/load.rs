@@ -104,17 +104,16 @@ async fn small_images_are_not_starved_by_large_ones() {
     darkroom.stop().await;
 }
 
-/// Thumbnails of 70 to 100 megapixels from a picture of 100, which take seconds on any machine.
-pub(super) const LARGE_SIZES: &str = "a:8400,b:9200,c:10000";
-
 /// A render is asked to stop between its stages, strips and scans; that counts as an attempt, and the last one says why.
 #[tokio::test]
 async fn a_render_past_its_deadline_is_a_failure_that_counts() {
     let site = Site::new();
+    // Each of them takes a part of a second, all together seconds.
+    let many_sizes = (0..16).map(|at| format!("s{at}:{}", 4000 + at)).collect::<Vec<_>>().join(",");
     let mut command = site.command("local");
     command
         .env("DARKROOM_RENDER_TIMEOUT", "1s")
-        .env("DARKROOM_SIZES", LARGE_SIZES)
+        .env("DARKROOM_SIZES", &many_sizes)
         .env("DARKROOM_MAX_RECEIVES", "2")
         .env("DARKROOM_MEMORY_BUDGET", "16GiB");
     let darkroom = site.run(command).await;

@@ -7,9 +7,11 @@ use tokio::process::{Child, Command};
 use turbojpeg::Subsamp;
 
 use super::Site;
-use super::load::LARGE_SIZES;
 use crate::images::{self, JpegKind};
 use crate::process::until;
+
+/// Thumbnails of 64 to 81 megapixels.
+const LARGE_SIZES: &str = "a:8000,b:8500,c:9000";
 
 /// Takes many seconds with [`LARGE_SIZES`].
 fn long() -> Vec<u8> {
@@ -69,8 +71,8 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     let mut command = site.command("local");
     command
         .env("DARKROOM_MEMORY_BUDGET", "16GiB")
-        .env("DARKROOM_RENDER_TIMEOUT", "90s")
-        .env("DARKROOM_SIZES", LARGE_SIZES);
+        .env("DARKROOM_SIZES", LARGE_SIZES)
+        .env("DARKROOM_RENDER_TIMEOUT", "90s");
     let darkroom = site.run(command).await;
     site.expect_published(&id).await;
     assert_eq!(darkroom.metric("darkroom_dead_claims_total", "").await, 0.0);
