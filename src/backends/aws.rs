@@ -75,7 +75,7 @@ impl AwsBackend {
     /// # Errors
     /// When no region is set anywhere.
     pub async fn probe(config: &Config, aws: &AwsConfig, role: Role) -> Result<Vec<Probe>, ConnectError> {
-        let clients = Clients::load(config.upload_url_expiry).await?;
+        let clients = Clients::load_for_check(config.upload_url_expiry).await?;
         let resources = Resources { clients: &clients, config, aws };
         Ok(match role {
             Role::Api => resources.api().await,

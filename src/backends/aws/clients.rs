@@ -65,6 +65,9 @@ pub(super) const RECORD: Patience = Patience::new(4, 3_000);
 /// itself and compares.
 pub(super) const CREATE: Patience = Patience::new(1, 3_000);
 
+/// How long one call of `darkroom check` may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long an operator's look at the queue may take.
 pub(super) const INSPECT: Patience = Patience::new(3, 5_000);
 
@@ -139,8 +142,21 @@ impl Clients {
     /// # Errors
     /// When no region is set anywhere.
     pub async fn load(signature_life: Duration) -> Result<Self, ConnectError> {
+        Self::load_with(signature_life, TimeoutConfig::builder().build()).await
+    }
+
+    /// As [`Self::load`], for `darkroom check`: no call takes longer than [`CHECK_TIMEOUT`], its retries included.
+    ///
+    /// # Errors
+    /// When no region is set anywhere.
+    pub async fn load_for_check(signature_life: Duration) -> Result<Self, ConnectError> {
+        Self::load_with(signature_life, TimeoutConfig::builder().operation_timeout(CHECK_TIMEOUT).build()).await
+    }
+
+    async fn load_with(signature_life: Duration, timeouts: TimeoutConfig) -> Result<Self, ConnectError> {
         let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .identity_cache(identity_cache(signature_life))
+            .timeout_config(timeouts)
             .load()
             .await;
         if shared.region().is_none() {

@@ -96,8 +96,9 @@ async fn check_says_whether_uploads_reach_this_queue() {
     let (found, code) = notification(&deployment, &[("DARKROOM_UPLOAD_PREFIX", "images/")]).await;
     assert_eq!(code, Some(1), "{found}");
     assert!(found.contains("the notification is for \"uploads/\""), "{found}");
-    let elsewhere = deployment.setting("DARKROOM_DLQ_URL").to_owned();
-    let (found, code) = notification(&deployment, &[("DARKROOM_QUEUE_URL", &elsewhere)]).await;
+    let [queue, elsewhere] = ["DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"].map(|name| deployment.setting(name).to_owned());
+    let swapped = [("DARKROOM_QUEUE_URL", &*elsewhere), ("DARKROOM_DLQ_URL", &*queue)];
+    let (found, code) = notification(&deployment, &swapped).await;
     assert_eq!(code, Some(1), "{found}");
     assert!(found.contains("of its uploads, and not arn:aws:sqs:"), "{found}");
     let quiet = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
@@ -161,5 +162,29 @@ async fn missing_credentials_and_a_dead_endpoint_take_one_short_line() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.starts_with(&format!("darkroom: {says}")), "{error}");
         assert!(error.lines().count() == 1 && error.len() < 250, "{error}");
+    }
+}
+
+/// A service that takes connections and never answers: each call of the check ends by its own limit.
+#[tokio::test]
+async fn a_check_of_services_that_never_answer_ends() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            connections.push(connection);
+        }
+    });
+    {
+        let role = "images";
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_darkroom"));
+        command.args(["check", "--role", role]).env_clear().kill_on_drop(true);
+        command.env("AWS_ENDPOINT_URL", &endpoint).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+        command.env("DARKROOM_UPLOAD_BUCKET", "photos").env("DARKROOM_TABLE", "images");
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(120), command.output()).await;
+        let output = ended.unwrap_or_else(|_| panic!("the check of {role} did not end")).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
     }
 }
