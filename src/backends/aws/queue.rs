@@ -33,7 +33,6 @@ pub struct SqsQueue {
     releases: Linger<(Receipt, Duration)>,
 }
 
-/// The calls to one queue.
 #[derive(Clone)]
 struct Calls {
     client: Client,

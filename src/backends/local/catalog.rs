@@ -16,7 +16,6 @@ use crate::record::{Applied, Change, ImageId, ImageRecord, SCHEMA, Transition};
 /// Records on one page of a scan.
 const PAGE: usize = 1000;
 
-/// The catalog in the local database.
 pub(super) struct LocalCatalog {
     pub(super) database: Database,
     /// Where verdicts are reported, if they are.

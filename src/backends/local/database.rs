@@ -24,7 +24,6 @@ const BUSY_TRIES: i32 = 2500;
 /// others out for seconds.
 const BUSY_STEP: Duration = Duration::from_millis(2);
 
-/// The database of the local backend.
 #[derive(Clone)]
 pub(super) struct Database {
     commits: Arc<Commits>,

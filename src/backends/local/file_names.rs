@@ -1,6 +1,5 @@
 //! The names of the files in the data directory; `directory` describes each of them.
 
-/// The database.
 pub(super) const DATABASE: &str = "darkroom.db";
 
 /// The suffixes that SQLite appends to the database's name: none for the database, then the write-ahead log, its index,

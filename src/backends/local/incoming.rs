@@ -26,7 +26,6 @@ pub(super) struct Incoming {
 #[derive(Clone)]
 pub(super) struct Arrived {
     directory: Arc<Directory>,
-    /// The file's name.
     pub(super) name: String,
     /// The ETag, which [`is_intact`] checks the bytes against.
     pub(super) etag: String,

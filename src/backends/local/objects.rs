@@ -35,7 +35,6 @@ const READS: u32 = 3;
 /// sync. Nearly every thumbnail of a JPEG is smaller.
 const IN_ROW_BYTES: usize = 256 << 10;
 
-/// One bucket of the local backend.
 #[derive(Clone)]
 pub(super) struct LocalBucket {
     pub(super) name: String,

@@ -25,7 +25,7 @@ use crate::ports::{ErrorKind, Operation, PortError, Queue};
 pub(super) enum Half {
     /// Upload events.
     Uploads = 0,
-    /// Messages that exceeded the receive limit.
+    /// Messages that reached the receive limit.
     DeadLetters = 1,
 }
 

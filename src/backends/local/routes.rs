@@ -48,7 +48,6 @@ pub struct UploadLimits {
     pub min_rate: u64,
 }
 
-/// The buckets behind the routes.
 #[derive(Clone)]
 struct Buckets {
     buckets: [Arc<LocalBucket>; 2],

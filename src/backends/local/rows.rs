@@ -205,7 +205,6 @@ pub(super) fn garbage(connection: &Connection) -> rusqlite::Result<Vec<String>> 
     connection.prepare("SELECT file FROM garbage")?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// Whether a row names this file.
 pub(super) fn has_file(connection: &Connection, file: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM objects WHERE file = ?1")?.exists([file])
 }

@@ -64,7 +64,7 @@ pub(super) fn is_absent_or_at(terms: &mut Terms, rev: u64) -> String {
 /// has another outcome.
 fn condition(transition: &Transition, terms: &mut Terms) -> String {
     let is_known_schema = format!("{} OR {}", terms.is_missing("v"), terms.compare("v", "<=", "schema", &SCHEMA));
-    // AND binds more tightly than OR, and DynamoDB refuses parentheses that change nothing.
+    // AND binds more tightly than OR, and DynamoDB rejects redundant parentheses.
     let is_own = format!(
         "{} AND ({} OR {})",
         terms.compare("claim", "=", "token", &transition.attempt.token),

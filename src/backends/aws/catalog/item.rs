@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use crate::record::{ImageRecord, SCHEMA, Status};
 
-/// A DynamoDB item.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The attribute of DynamoDB's time to live: in seconds, while all other times are in milliseconds.

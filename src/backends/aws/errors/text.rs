@@ -10,7 +10,6 @@ const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_
 /// Longest description of a cause: some of the SDK's are pages long.
 const MAX_CHARS: usize = 300;
 
-/// The failure as text.
 pub(super) fn of<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
     let text = match error {
         SdkError::ServiceError(service) => {
