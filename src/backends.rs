@@ -1,4 +1,4 @@
-//! Who provides the ports: the only place that knows both sides.
+//! Opens a backend for the ports. The only module that knows both the ports and the backends.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -15,23 +15,23 @@ use crate::ports::Ports;
 use aws::AwsBackend;
 use local::{LocalBackend, MissingDirectory, UploadLimits};
 
-/// A backend that is open.
+/// An open backend.
 pub struct Backend {
     /// The ports.
     pub ports: Ports,
-    /// The ports for requests of the API's clients: their calls are tried less often and for a shorter time.
+    /// The ports for requests of the API's clients: calls are retried less often and for a shorter time.
     pub request_ports: Ports,
-    /// Routes of its own that the API's listener serves: where signed uploads and downloads go on the local backend, and
+    /// Routes that the API's listener serves for the backend: signed uploads and downloads on the local backend, and
     /// public thumbnails.
     pub routes: Option<Router>,
-    /// Shows in the metrics how much space there is, where that is limited. Blocks for microseconds.
+    /// Updates the metrics of free space, where space is limited. Blocks for microseconds.
     pub sample_space: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// Opens the backend that the settings name.
 ///
 /// # Errors
-/// When it cannot be opened; the error says what to do.
+/// When the backend cannot be opened; the error says what to do.
 pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Backend> {
     match &config.backend {
         BackendConfig::Local(local) => {
@@ -59,10 +59,10 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
     }
 }
 
-/// As [`connect`], for a command that needs an existing data directory and makes none.
+/// Like [`connect`], for a command that needs an existing data directory and does not create one.
 ///
 /// # Errors
-/// As [`connect`]; [`MissingDirectory`] when there is no data directory.
+/// Those of [`connect`], and [`MissingDirectory`] when there is no data directory.
 pub async fn connect_existing(config: &Config, clock: SharedClock) -> anyhow::Result<Backend> {
     if let BackendConfig::Local(local) = &config.backend {
         MissingDirectory::check(&local.dir)?;
@@ -70,30 +70,30 @@ pub async fn connect_existing(config: &Config, clock: SharedClock) -> anyhow::Re
     connect(config, clock).await
 }
 
-/// One permission that was tried.
+/// The result of trying one permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// What the permission is called where it is granted, such as an IAM action.
+    /// The name under which the permission is granted, such as an IAM action.
     pub action: &'static str,
-    /// What it was tried on.
+    /// The resource it was tried on.
     pub on: String,
-    /// What came of it.
+    /// The result.
     pub finding: Finding,
 }
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// It works.
     Works,
-    /// It could not be checked, or only in part; why.
+    /// It could not be checked, or only in part, for this reason.
     Unknown(String),
-    /// It does not work; why.
+    /// It does not work, for this reason.
     Fails(String),
 }
 
 impl Finding {
-    /// From good to bad.
+    /// Orders findings from good to bad.
     const fn rank(&self) -> u8 {
         match self {
             Self::Works => 0,
@@ -103,10 +103,10 @@ impl Finding {
     }
 }
 
-/// Tries every permission that a role needs, by calls that change nothing.
+/// Tries every permission that a role needs, with calls that change nothing.
 ///
 /// # Errors
-/// When there is nothing to try them on: the backend cannot be opened.
+/// When the backend cannot be opened.
 pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::Result<Vec<Probe>> {
     #[cfg(feature = "aws")]
     if let BackendConfig::Aws(aws) = &config.backend {

@@ -1,7 +1,7 @@
 //! The backend on AWS: messages in SQS, objects in S3, records in DynamoDB.
 //!
-//! Thin adapters: what a failure means is decided in `errors`, how often a call is tried in `clients`, and nothing
-//! outside this module names a type of the SDK.
+//! These are thin adapters: `errors` classifies failures, `clients` sets the number of tries, and no type of the SDK is
+//! visible outside this module.
 
 mod catalog;
 mod clients;
@@ -27,7 +27,7 @@ use probes::Resources;
 /// Why the AWS backend cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// No region in the environment, the profile, or the instance's metadata.
+    /// Neither the environment, the profile nor the instance metadata sets a region.
     #[error("no AWS region is set: set AWS_REGION, or a region in the profile")]
     NoRegion,
 }
@@ -37,10 +37,10 @@ pub enum ConnectError {
 pub struct AwsBackend;
 
 impl AwsBackend {
-    /// Builds the ports, and those for requests of the API. Makes no call to a service; `darkroom check` does.
+    /// Builds the ports, and those for requests of the API. Calls no service; `darkroom check` does.
     ///
     /// # Errors
-    /// When no region is set anywhere.
+    /// When no region is set.
     pub async fn connect(config: &Config, aws: &AwsConfig) -> Result<(Ports, Ports), ConnectError> {
         let clients = Clients::load(config.upload_url_expiry).await?;
         let queue = |url: &Option<String>, variable| -> Arc<dyn Queue> {
@@ -70,10 +70,10 @@ impl AwsBackend {
         Ok((ports, request_ports))
     }
 
-    /// Tries every permission that a role needs, by calls that change nothing.
+    /// Tries every permission that a role needs, with calls that change nothing.
     ///
     /// # Errors
-    /// When no region is set anywhere.
+    /// When no region is set.
     pub async fn probe(config: &Config, aws: &AwsConfig, role: Role) -> Result<Vec<Probe>, ConnectError> {
         let clients = Clients::load_for_check(config.upload_url_expiry).await?;
         let resources = Resources { clients: &clients, config, aws };

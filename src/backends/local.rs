@@ -1,8 +1,8 @@
-//! Everything on one machine: objects as files, queue, catalog and most thumbnails in one SQLite database.
+//! The backend on one machine: objects as files; queue, catalog and most thumbnails in one SQLite database.
 //!
-//! An upload is a file that is written, put in its place and synced, then object row and queue message in one
-//! transaction, then the answer: no acknowledged upload without its event, no event without its bytes. Several
-//! processes may share the directory.
+//! An upload is written to a file, which is linked into place and synced. One transaction then inserts the object row
+//! and the queue message, and then the client gets its response. So every acknowledged upload has an event, and every
+//! event has its bytes. Several processes may share the directory.
 
 mod access;
 mod bucket_names;
@@ -52,7 +52,7 @@ pub use routes::UploadLimits;
 use signature::Signer;
 use space::Space;
 
-/// The local backend, open on its directory.
+/// The local backend, open on its data directory.
 pub struct LocalBackend {
     database: Database,
     clock: SharedClock,
@@ -64,9 +64,10 @@ pub struct LocalBackend {
 }
 
 impl LocalBackend {
-    /// Opens the directory, makes it when it is missing, and clears away what killed processes left behind.
+    /// Opens the directory, creates it if it is missing, and cleans up after killed processes.
     ///
-    /// Uploads are the objects of `upload_bucket` whose keys begin with `upload_prefix`, however they are put there.
+    /// Uploads are the objects of `upload_bucket` whose keys have the prefix `upload_prefix`, however they are put
+    /// there.
     ///
     /// # Errors
     /// When the directory cannot be used; the error says what to do.
@@ -130,38 +131,38 @@ impl LocalBackend {
         }
     }
 
-    /// Shows in the metrics how much space there is, each time it is called. Blocks for microseconds.
+    /// Returns a function that updates the metrics of free space. Each call blocks for microseconds.
     pub fn sampler(&self) -> impl Fn() + Send + Sync + use<> {
         let space = self.space.clone();
         move || space.sample()
     }
 
-    /// Tells the outcomes that a former process noted and could not tell any more, where they are told at all.
+    /// Reports the outcomes that an earlier process recorded but did not report, if outcomes are enabled.
     pub async fn tell_what_is_left(&self) {
         if let Some(outcomes) = &self.outcomes {
             outcomes.tell().await;
         }
     }
 
-    /// The routes of signed addresses, below `/objects/`. An upload beyond the limits is refused.
+    /// The routes of signed URLs, under `/objects/`. Uploads beyond the limits are rejected.
     ///
-    /// They must stand at the root of a listener, since the path is signed, and without a limit of the request's size
-    /// or a short time limit around them.
+    /// They must be at the root of a listener, since the path is signed, and must not be wrapped in a limit of the
+    /// request size or a short timeout.
     pub fn router(&self, limits: UploadLimits) -> Router {
         routes::router([self.uploads.clone(), self.thumbnails.clone()], limits)
     }
 
-    /// The routes at which `public_url` serves thumbnails, where it leads to this listener. They ask for no token.
+    /// The routes that serve thumbnails under `public_url`, if it leads to this listener. They require no token.
     pub fn public_router(&self, public_url: &str) -> Router {
         public::router(self.thumbnails.clone(), public_url)
     }
 }
 
-/// Clears away what killed processes left behind.
+/// Cleans up after killed processes.
 fn recover(start: &Start, database: &Database) -> Result<(), OpenError> {
     let path = start.database();
     let in_database = |error| OpenError::of_database(&path, error);
-    // What is read here a loss of power could still take back: nothing is done for it before it is on the disk.
+    // A power loss could still undo the rows read here, so they are synced before any file is removed for them.
     let settle = || database.at_start(schema::write_anything);
     start.recover(|file| {
         let has_row = database.at_start(|connection| rows::has_file(connection, file)).map_err(in_database)?;

@@ -30,7 +30,7 @@ pub struct DynamoCatalog {
 }
 
 impl DynamoCatalog {
-    /// The table of that name.
+    /// Uses the table named `table`.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table, urgency: Urgency::Background }
     }
@@ -40,7 +40,7 @@ impl DynamoCatalog {
         Self { urgency: Urgency::Interactive, ..self }
     }
 
-    /// Stores a new record once. `Err(Some(record))` when there is one already.
+    /// Tries once to store a new record. [`Refusal::Exists`] when the id already has one.
     async fn put_new(&self, record: &ImageRecord) -> Result<(), Refusal> {
         let put = self
             .client
@@ -64,7 +64,7 @@ impl DynamoCatalog {
 
 /// Why a new record was not stored.
 enum Refusal {
-    /// There is one, here if the answer had it.
+    /// The id already has a record: the item, if the response contained it.
     Exists(Option<item::Item>),
     Failed(PortError),
 }
@@ -81,7 +81,7 @@ impl Catalog for DynamoCatalog {
         for attempt in 1.. {
             match self.put_new(record).await {
                 Ok(()) => return Ok(()),
-                // After a try without an answer, the record that stands there may be what that try stored.
+                // After a try without a response, the record found may be the one that this try stored.
                 Err(Refusal::Exists(found)) => {
                     let found = match found {
                         Some(found) => {
@@ -137,7 +137,7 @@ impl Catalog for DynamoCatalog {
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    // Not every store sends what is there; and where nothing is, there is nothing to send.
+                    // Not every DynamoDB-compatible store returns the item, and a missing item cannot be returned.
                     let current = match failed.item.clone().filter(|item| !item.is_empty()) {
                         Some(item) => Some(item::read(item).map_err(|error| damaged(Operation::CatalogApply, error))?),
                         None => self.look(&transition.id).await?,
@@ -184,12 +184,12 @@ impl Catalog for DynamoCatalog {
     }
 }
 
-/// A record that cannot be written down as an item.
+/// A record that cannot be converted to an item.
 fn invalid(operation: Operation, error: item::UnreadableItem) -> PortError {
     PortError::with_source(ErrorKind::Invalid, operation, error)
 }
 
-/// An item that is no record: what arrived may not be what is stored, so reading it again may help.
+/// An item that cannot be converted to a record. The response may be damaged and the item intact, so a retry may help.
 fn damaged(operation: Operation, error: item::UnreadableItem) -> PortError {
     PortError::with_source(ErrorKind::Damaged, operation, error)
 }

@@ -1,4 +1,4 @@
-//! Builds the SDK's clients, and says for each operation how long and how often it is tried.
+//! Builds the SDK's clients, and sets the timeouts and retries of each operation.
 
 use std::time::Duration;
 
@@ -12,63 +12,64 @@ use super::ConnectError;
 use super::integrity::VerifyAnswers;
 use super::part_checksums::RemovePartChecksums;
 
-/// How long and how often one operation is tried. The SDK waits between tries: exponentially, with full jitter.
+/// The timeout and the number of attempts of one operation. The SDK backs off exponentially with full jitter between
+/// attempts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     attempts: u32,
     attempt_timeout: Duration,
     first_backoff: Duration,
-    /// Longest time for all attempts together.
+    /// Timeout of all attempts together.
     total: Option<Duration>,
 }
 
-/// Who waits for a call.
+/// What kind of caller waits for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// A worker or a command: a call that succeeds late is better than one that fails.
+    /// A worker or a command: a late success is better than a failure.
     Background,
-    /// A client of the API: an error within two seconds is better than an answer that comes later.
+    /// A client of the API: an error within two seconds is better than a later answer.
     Interactive,
 }
 
-/// A poll lasts up to `wait`, and its answer must still arrive: messages of an answer that is given up stay hidden for their
-/// whole timeout. A stop waits for a poll in flight, so the margin is small. Never retried here: the receive loop has
-/// a backoff of its own and must see every failure, or an outage would be probed twice over.
+/// A poll lasts up to `wait`, and its response must still arrive: if the client gives up, the messages stay invisible
+/// for their whole timeout. A stop waits for a poll in flight, so the margin is small. Not retried: the receive loop
+/// has its own backoff and must see every failure, or both would probe during an outage.
 pub(super) fn receive(wait: Duration) -> Patience {
     Patience { attempt_timeout: wait + POLL_MARGIN, ..Patience::new(1, 0) }
 }
 
-/// How long after its wait a poll may be answered. With the wait of a worker's poll it is less than the ten seconds that
-/// `docker stop` gives a process.
+/// How long after `wait` the response may arrive. Together with a worker's `wait`, it is less than the ten seconds that
+/// `docker stop` waits.
 const POLL_MARGIN: Duration = Duration::from_secs(5);
 
-/// Settling is idempotent, and a delete that gets lost costs a whole redelivery.
+/// Settling is idempotent, and a lost delete costs a whole redelivery.
 pub(super) const SETTLE: Patience = Patience::new(4, 5_000);
 
-/// A heartbeat must have its answer well inside a third of the shortest timeout that matters, so short tries: the next
-/// beat is itself a retry.
+/// A heartbeat needs its response well within a third of the shortest visibility timeout. So the attempts are short:
+/// the next heartbeat is another retry.
 pub(super) const EXTEND: Patience = Patience::new(3, 1_500);
 
-/// A message sent twice is a duplicate like any other.
+/// A retry may send a message twice; consumers handle duplicates anyway.
 pub(super) const SEND: Patience = Patience::new(3, 5_000);
 
-/// Until the response's headers; the body that follows has its own limits in `objects::body`.
+/// Covers the time to the response headers; `objects::body` limits the body.
 pub(super) const READ_OBJECT: Patience = Patience::new(4, 10_000);
 
-/// The same bytes under the same immutable key: a put may be repeated at will.
+/// A put is idempotent: the same bytes under the same immutable key.
 pub(super) const WRITE_OBJECT: Patience = Patience::new(4, 20_000);
 
-/// Each conditional write recognises its own first success by its token, and a read changes nothing.
+/// A conditional write detects its own earlier success by its token, and a read changes nothing.
 pub(super) const RECORD: Patience = Patience::new(4, 3_000);
 
-/// Nothing in a new record tells its own first success from somebody else's record; `DynamoCatalog::create` repeats
-/// itself and compares.
+/// A new record has no token to distinguish its own earlier success from another writer's record, so
+/// `DynamoCatalog::create` retries and compares.
 pub(super) const CREATE: Patience = Patience::new(1, 3_000);
 
 /// How long one call of `darkroom check` may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an operator's look at the queue may take.
+/// For reading the state of a queue.
 pub(super) const INSPECT: Patience = Patience::new(3, 5_000);
 
 impl Patience {
@@ -81,8 +82,8 @@ impl Patience {
         }
     }
 
-    /// The same for a caller of that urgency. An interactive call has time for a second attempt after a first one that
-    /// has no answer within a second, which is enough for a connection that is still to be opened.
+    /// The policy for this kind of caller. An interactive call has time for a second attempt if the first has no
+    /// response within a second, which is enough to open a connection.
     pub(super) fn for_caller(self, urgency: Urgency) -> Self {
         match urgency {
             Urgency::Background => self,
@@ -108,23 +109,23 @@ impl Patience {
         timeouts.build()
     }
 
-    /// As an override of one SQS call.
+    /// The policy as a config override for one SQS call.
     pub(super) fn sqs(self) -> aws_sdk_sqs::config::Builder {
         aws_sdk_sqs::Config::builder().retry_config(self.retries()).timeout_config(self.timeouts())
     }
 
-    /// As an override of one S3 call.
+    /// The policy as a config override for one S3 call.
     pub(super) fn s3(self) -> aws_sdk_s3::config::Builder {
         aws_sdk_s3::Config::builder().retry_config(self.retries()).timeout_config(self.timeouts())
     }
 
-    /// As an override of one DynamoDB call.
+    /// The policy as a config override for one DynamoDB call.
     pub(super) fn dynamodb(self) -> aws_sdk_dynamodb::config::Builder {
         aws_sdk_dynamodb::Config::builder().retry_config(self.retries()).timeout_config(self.timeouts())
     }
 }
 
-/// The three services' clients, on one set of credentials.
+/// The clients of the three services, which share credentials.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// SQS.
@@ -136,11 +137,11 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients by the SDK's standard chain: credentials, region and `AWS_ENDPOINT_URL` from the environment, profiles,
-    /// or the container's or instance's role. What they sign stays valid for `signature_life` at least.
+    /// Clients with the SDK's default chain: credentials, region and `AWS_ENDPOINT_URL` from the environment, profiles,
+    /// or the role of the container or instance. Signatures stay valid for at least `signature_life`.
     ///
     /// # Errors
-    /// When no region is set anywhere.
+    /// When no region is set.
     pub async fn load(signature_life: Duration) -> Result<Self, ConnectError> {
         Self::load_with(signature_life, TimeoutConfig::builder().build()).await
     }
@@ -165,9 +166,9 @@ impl Clients {
         Ok(Self::from_config(&shared))
     }
 
-    /// Clients of an SDK configuration that was made elsewhere.
+    /// Clients with an existing SDK configuration.
     pub fn from_config(shared: &SdkConfig) -> Self {
-        // An endpoint of one's own (an emulator, a VPC endpoint) seldom has a DNS name per bucket.
+        // A custom endpoint (an emulator, a VPC endpoint) seldom has a DNS name per bucket.
         let has_own_endpoint = shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let s3 = aws_sdk_s3::config::Builder::from(shared)
             .force_path_style(has_own_endpoint)
@@ -182,9 +183,9 @@ impl Clients {
     }
 }
 
-/// A cache that replaces credentials so long before their end that what is signed now outlives `signature_life`:
-/// a signature dies with its session token. The SDK spends up to half of the buffer as jitter, hence twice; one minute
-/// more is for clocks that differ.
+/// A cache that replaces credentials early enough that new signatures outlive `signature_life`: a signature expires
+/// with its session token. The SDK uses up to half of the buffer as jitter, so the buffer is doubled. One more minute
+/// allows for clock skew.
 fn identity_cache(signature_life: Duration) -> SharedIdentityCache {
     let buffer = 2 * (signature_life + Duration::from_secs(60));
     IdentityCache::lazy().buffer_time(buffer).build()
@@ -203,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// How often the session is loaded for ten signatures.
+    /// How often credentials are loaded for ten signatures.
     async fn loads(left: Duration, signature_life: Duration) -> usize {
         let loads = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&loads);

@@ -8,7 +8,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use crate::ports::{ErrorKind, Operation, PortError};
 
-/// Codes that ask us to slow down.
+/// Error codes of throttling.
 const THROTTLED: &[&str] = &[
     "BandwidthLimitExceeded",
     "KmsThrottled",
@@ -27,7 +27,7 @@ const THROTTLED: &[&str] = &[
     "TooManyRequestsException",
 ];
 
-/// Codes that mean "later", whatever status they come with.
+/// Error codes of transient failures, whatever their status.
 const UNAVAILABLE: &[&str] = &[
     "ConditionalRequestConflict",
     "IncompleteBody",
@@ -42,9 +42,9 @@ const UNAVAILABLE: &[&str] = &[
     "TransactionConflictException",
 ];
 
-/// Codes of what only an operator can change: permissions, credentials, names of resources that are not there.
+/// Error codes that require an operator: permissions, credentials, and missing resources.
 ///
-/// A missing bucket, queue or table must never look like a missing object: the caller of that drops its work.
+/// A missing bucket, queue or table must not be reported as a missing object, since the caller would drop its work.
 const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
@@ -75,7 +75,7 @@ const DENIED: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// An SDK call that failed, as the port reports it, with what the service said.
+/// Converts a failed SDK call to the port's error, with the service's message.
 pub(super) fn port_error<E>(operation: Operation, error: &SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -83,7 +83,7 @@ where
     port_error_of_kind(kind(error), operation, error)
 }
 
-/// The same, where the caller knows better what the failure means.
+/// [`port_error`] with a kind that the caller has determined.
 pub(super) fn port_error_of_kind<E>(kind: ErrorKind, operation: Operation, error: &SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -96,7 +96,7 @@ where
     }
 }
 
-/// What does not exist, by the code of an answer that says so.
+/// The missing resource that an error code reports.
 fn missing_resource(code: &str) -> Option<&'static str> {
     match code.rsplit(['.', '#']).next().unwrap_or(code) {
         "NoSuchBucket" => Some("no such bucket"),
@@ -106,30 +106,30 @@ fn missing_resource(code: &str) -> Option<&'static str> {
     }
 }
 
-/// One failed entry of an SQS batch whose call succeeded.
+/// The error of one failed entry in an SQS batch whose call succeeded.
 pub(super) fn entry_error(operation: Operation, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
     let status = if is_ours { 400 } else { 500 };
     let text = text::of_answer(status, Some(code), message);
     PortError::with_source(kind_of(status, Some(code), message), operation, text)
 }
 
-/// What the caller can do about a failed SDK call.
+/// Classifies a failed SDK call by what the caller can do about it.
 pub(super) fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> ErrorKind {
     match error {
         SdkError::ServiceError(service) => {
             kind_of(service.raw().status().as_u16(), service.err().code(), service.err().message())
         }
-        // No credentials to sign with: an operator's matter, and a later try may find them.
+        // No credentials to sign with: an operator must act, and a later attempt may find them.
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if text::is_about_credentials(error) => {
             ErrorKind::Denied
         }
         SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
-        // No answer, or one that cannot be read: what happened on the other side is unknown.
+        // No response, or an unreadable one: the call may have succeeded.
         _ => ErrorKind::Unavailable,
     }
 }
 
-/// The rule behind all of the above, from an answer's status, error code and message.
+/// Classifies an error response by its status, error code and message.
 fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind {
     let code = code.map(|code| code.rsplit(['.', '#']).next().unwrap_or(code));
     let Some(code) = code else {
@@ -148,7 +148,7 @@ fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind 
     }
 }
 
-/// SQS says three different things with one code; only the message tells them apart.
+/// SQS uses one code for three different errors, which only the message distinguishes.
 fn kind_of_invalid_parameter(message: &str) -> ErrorKind {
     let message = message.to_ascii_lowercase();
     if message.contains("43200") || message.contains("total visibilitytimeout") {
@@ -165,7 +165,7 @@ fn kind_of_invalid_parameter(message: &str) -> ErrorKind {
 
 fn kind_of_status(status: u16) -> ErrorKind {
     match status {
-        // A redirect means another region's endpoint; a 404 without S3's own code comes from something that is not S3.
+        // A redirect leads to another region's endpoint; a 404 without S3's error code comes from another service.
         301 | 307 | 401 | 403 | 404 => ErrorKind::Denied,
         412 => ErrorKind::Precondition,
         429 => ErrorKind::Throttled,

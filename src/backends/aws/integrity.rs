@@ -1,10 +1,10 @@
-//! Believes an answer of DynamoDB only when it is what was sent: its CRC-32 comes in a header, which the SDK ignores.
+//! Verifies the CRC-32 header of DynamoDB's responses, which the SDK ignores.
 
 use aws_sdk_dynamodb::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-/// An answer that came to harm on its way.
+/// A response that was damaged in transit.
 #[derive(Debug, thiserror::Error)]
 #[error("the CRC-32 of the answer is {found}, its header says {stated}")]
 struct Harmed {
@@ -12,9 +12,9 @@ struct Harmed {
     stated: u32,
 }
 
-/// Refuses answers whose CRC-32 is not the one in their header.
+/// Rejects responses whose CRC-32 differs from their header.
 ///
-/// A record that is read wrongly might be taken for another status; JSON with a changed letter is still JSON.
+/// A damaged record may be valid JSON with another status.
 #[derive(Debug)]
 pub(super) struct VerifyAnswers;
 

@@ -22,10 +22,10 @@ use crate::ports::objects::{
 use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::SourceId;
 
-/// Reads of one body before it counts as damaged.
+/// How often a body is read before the object counts as damaged.
 const READS: u32 = 4;
 
-/// Waiting time before the second read; doubles with each further one.
+/// Pause before the second read; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// One bucket.
@@ -36,7 +36,7 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// The bucket of that name.
+    /// Uses the bucket named `bucket`.
     pub fn new(client: Client, bucket: String) -> Self {
         Self { client, bucket, urgency: Urgency::Background }
     }
@@ -46,7 +46,7 @@ impl S3Store {
         Self { urgency: Urgency::Interactive, ..self }
     }
 
-    /// Asks for an object; the answer's body is still to be read.
+    /// Starts reading an object; the caller reads the body.
     async fn open(&self, key: &str, version: Option<&str>) -> Result<GetObjectOutput, PortError> {
         let call = self
             .client
@@ -61,10 +61,11 @@ impl S3Store {
             let is_no_version =
                 service.and_then(|error| error.meta().message()).is_some_and(|text| text.contains("version id"));
             let kind = match (code, version) {
-                // A version that became a delete marker, and an id that never was one.
+                // The version is a delete marker, or the version id is invalid.
                 (Some("MethodNotAllowed"), Some(_)) => ErrorKind::NotFound,
                 (Some("InvalidArgument"), Some(_)) if is_no_version => ErrorKind::NotFound,
-                // A 404 without S3's own code is somebody else's: acting on it would drop an upload that is there.
+                // A 404 without S3's error code comes from another service. Acting on it would drop an upload that
+                // exists.
                 (Some("NotFound"), _) => ErrorKind::Denied,
                 _ => errors::kind(&error),
             };
@@ -95,7 +96,8 @@ impl S3Store {
 #[async_trait]
 impl ObjectStore for S3Store {
     async fn check_bucket(&self, prefix: &str) -> Result<(), PortError> {
-        // HeadBucket answers without a body: there, a missing bucket cannot be told from an endpoint that is not S3.
+        // HeadBucket responds without a body, so it cannot distinguish a missing bucket from an endpoint that is not
+        // S3.
         let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(1);
         let answer = call.customize().config_override(READ_OBJECT.s3()).send().await;
         answer.map(|_| ()).map_err(|error| {
@@ -118,7 +120,7 @@ impl ObjectStore for S3Store {
                 Ok(Some(bytes)) => {
                     return Ok(Fetched::Whole(ObjectInfo { bytes: bytes.len() as u64, ..info }, bytes));
                 }
-                // Where the length was not stated, all that is known is that it is more than the limit.
+                // If the length is not stated, it is only known to exceed the limit.
                 Ok(None) => return Ok(Fetched::TooLarge(ObjectInfo { bytes: limit_bytes + 1, ..info })),
                 Err(error) if read == READS => {
                     return Err(PortError::with_source(ErrorKind::Damaged, Operation::ObjectsGet, error));
@@ -145,7 +147,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError> {
-        // The SDK adds a CRC of the bytes, and S3 refuses what does not match it.
+        // The SDK adds a CRC of the bytes, and S3 rejects a body that does not match it.
         let call = self
             .client
             .put_object()
@@ -172,7 +174,7 @@ impl ObjectStore for S3Store {
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(prefix)
-            // XML cannot carry every character that a key may have.
+            // XML cannot represent every character of a key.
             .encoding_type(EncodingType::Url)
             .set_start_after(after.map(str::to_owned));
         let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
@@ -221,7 +223,7 @@ impl ObjectStore for S3Store {
             let mut is_past_the_key = false;
             for (name, version) in versions.chain(markers) {
                 if name.map(|name| decoded(name, page.encoding_type())).as_deref() != Some(key) {
-                    // Another key with this one as its prefix: keys come in order, so none of ours follows.
+                    // A key that starts with this one. Listings are sorted, so no more versions of this key follow.
                     is_past_the_key = true;
                     continue;
                 }
@@ -238,7 +240,7 @@ impl ObjectStore for S3Store {
     }
 }
 
-/// Where a listing of versions goes on; `None` at its end.
+/// The cursor of the next page of versions; `None` on the last page.
 fn next_of(page: &ListObjectVersionsOutput) -> Option<VersionCursor> {
     let key = page.next_key_marker().filter(|_| page.is_truncated() == Some(true))?;
     Some(VersionCursor {
@@ -247,7 +249,7 @@ fn next_of(page: &ListObjectVersionsOutput) -> Option<VersionCursor> {
     })
 }
 
-/// What a read's answer says of its object; 0 bytes if it does not say how many.
+/// The object's description from a read's response; 0 bytes if the length is not stated.
 fn info(answer: &GetObjectOutput) -> Result<ObjectInfo, PortError> {
     let etag = answer.e_tag.as_deref().ok_or_else(|| PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))?;
     Ok(ObjectInfo {
@@ -266,7 +268,8 @@ fn timestamp(at: Option<DateTime>) -> Timestamp {
     Timestamp::from_millis(at.and_then(|at| at.to_millis().ok()).unwrap_or(0))
 }
 
-/// A key as a listing has it: form-encoded (`+` is a space) if the answer says so; not every store does as it is asked.
+/// Decodes a listed key, which is form-encoded (`+` is a space) if the response says so; not every store honours the
+/// request.
 fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
     match encoding {
         Some(EncodingType::Url) => {

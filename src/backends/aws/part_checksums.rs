@@ -1,17 +1,17 @@
-//! Removes checksums of multipart uploads from S3's answers: nothing here can verify them.
+//! Removes the checksums of multipart uploads from S3's responses, since they cannot be verified here.
 //!
-//! S3 computes the checksum of an object that was uploaded in parts over the checksums of its parts, and marks it by
-//! `-` and the number of parts. Verifying it takes the sizes of the parts, which a `GetObject` doesn't state. The SDK
-//! logs a warning for each such answer, and then ignores other checksums of the same object as well.
+//! S3 computes the checksum of a multipart upload over the checksums of its parts, and appends `-` and the number of
+//! parts. Verifying it takes the sizes of the parts, which a `GetObject` doesn't state. The SDK logs a warning for each
+//! such response, and then ignores other checksums of the same object as well.
 
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-/// What the names of S3's checksum headers begin with; `x-amz-checksum-type` is one of them, and harmless.
+/// The prefix of S3's checksum headers. `x-amz-checksum-type` has it too, and is harmless.
 const PREFIX: &str = "x-amz-checksum-";
 
-/// Removes the checksum headers of multipart uploads before the SDK looks for one to verify.
+/// Removes the checksum headers of multipart uploads before the SDK chooses one to verify.
 #[derive(Debug)]
 pub(super) struct RemovePartChecksums;
 
@@ -75,7 +75,7 @@ mod tests {
         }
     }
 
-    /// Reads an object `cat` of a store whose answers have these headers; the result, and what was logged meanwhile.
+    /// Reads an object `cat` from a store that responds with these headers. Returns the result and the log output.
     async fn read(headers: &[(&'static str, &'static str)]) -> (Result<Fetched, PortError>, String) {
         let mut all: HeaderMap =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
@@ -109,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_checksum_of_the_whole_object_beside_it_is_verified() {
-        // The CRC-32 of "cat", and of something else.
+        // The CRC-32 of "cat", and that of other bytes.
         for (crc, is_right) in [("nl5DqA==", true), ("AAAAAA==", false)] {
             let (fetched, _) = read(&[("x-amz-checksum-crc32c", "9hAgvg==-2"), ("x-amz-checksum-crc32", crc)]).await;
             match fetched {

@@ -1,4 +1,4 @@
-//! Tries every permission that a role needs, by calls that change nothing, and whether uploads lead to the queue.
+//! Tries every permission that a role needs, with calls that change nothing, and checks the bucket notification.
 
 mod calls;
 mod notification;
@@ -18,7 +18,7 @@ pub(super) struct Resources<'a> {
 }
 
 impl Resources<'_> {
-    /// What a worker needs. Its receive costs one message, if there is one, one of its receives.
+    /// The permissions of a worker. The probe receives a message, if there is one, which increases its receive count.
     pub(super) async fn worker(&self) -> Vec<Probe> {
         let mut probes = Vec::new();
         if let Some(url) = &self.aws.queue_url {
@@ -37,7 +37,7 @@ impl Resources<'_> {
         probes
     }
 
-    /// What the API needs; its signatures carry its own rights to clients.
+    /// The permissions of the API. Presigned URLs give clients the API's permissions.
     pub(super) async fn api(&self) -> Vec<Probe> {
         let Config { upload_bucket, upload_prefix, thumbnail_bucket, .. } = self.config;
         let upload_key = format!("{upload_prefix}{NAME}");
@@ -61,7 +61,7 @@ impl Resources<'_> {
         probes
     }
 
-    /// What `darkroom dlq` needs.
+    /// The permissions of `darkroom dlq`.
     pub(super) async fn operator(&self) -> Vec<Probe> {
         let mut probes = Vec::new();
         if let Some(url) = &self.aws.dlq_url {
@@ -77,7 +77,7 @@ impl Resources<'_> {
         probes
     }
 
-    /// What `darkroom sweep` needs.
+    /// The permissions of `darkroom sweep`.
     pub(super) async fn sweep(&self) -> Vec<Probe> {
         let Config { upload_bucket, upload_prefix, thumbnail_bucket, .. } = self.config;
         let mut probes = Vec::new();
@@ -100,7 +100,7 @@ impl Resources<'_> {
         probes
     }
 
-    /// What `darkroom backfill` needs.
+    /// The permissions of `darkroom backfill`.
     pub(super) async fn backfill(&self) -> Vec<Probe> {
         let mut probes = Vec::new();
         if let Some(url) = &self.aws.queue_url {
@@ -112,7 +112,7 @@ impl Resources<'_> {
         probes
     }
 
-    /// What `darkroom images` needs.
+    /// The permissions of `darkroom images`.
     pub(super) async fn images(&self) -> Vec<Probe> {
         vec![self.scan().await, self.look().await]
     }
@@ -138,7 +138,7 @@ impl Resources<'_> {
     }
 }
 
-/// A call with what it answers when it is allowed, besides success.
+/// The probe of one call. It works if the call succeeds or fails with a kind in `allowed`.
 fn probe<T>(action: &'static str, on: &str, answer: &Result<T, PortError>, allowed: &[ErrorKind]) -> Probe {
     let finding = match answer {
         Err(error) if !allowed.contains(&error.kind) => Finding::Fails(error.chain()),

@@ -1,4 +1,4 @@
-//! The queue on SQS: long polls, and batches whose entries each have their own answer.
+//! The queue on SQS: long polls, and batches with one answer per entry.
 
 mod linger;
 
@@ -20,10 +20,10 @@ use crate::clock::Timestamp;
 use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
 use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
-/// The longest visibility timeout that SQS knows: 12 hours.
+/// The longest visibility timeout of SQS: 12 hours.
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
 
-/// What one entry of a batch came to.
+/// The result of one entry of a batch.
 type Answer = Result<(), PortError>;
 
 /// One SQS queue.
@@ -33,7 +33,6 @@ pub struct SqsQueue {
     releases: Linger<(Receipt, Duration)>,
 }
 
-/// The calls to one queue.
 #[derive(Clone)]
 struct Calls {
     client: Client,
@@ -41,11 +40,11 @@ struct Calls {
 }
 
 impl SqsQueue {
-    /// The queue at `url`. Deletes and releases of many tasks share calls: an entry waits for nine others
-    /// until none has come for 200 ms, for a second at most.
+    /// The queue at `url`. Deletes and releases of different tasks share calls: a batch is sent when it has ten
+    /// entries, when no entry was added for 200 ms, or after a second.
     ///
     /// # Panics
-    /// Outside a tokio runtime, on which the batches are collected.
+    /// Outside a tokio runtime, which runs the tasks that collect the batches.
     pub fn new(client: Client, url: String) -> Self {
         let calls = Calls { client, url };
         let (deleting, releasing) = (calls.clone(), calls.clone());
@@ -130,8 +129,8 @@ impl Queue for SqsQueue {
 impl Calls {
     /// Deletes in batches of ten; one answer per receipt, in order.
     ///
-    /// A stale receipt is `Ok`: SQS answers success, some who speak its protocol do not, and either way the message
-    /// is another receive's now.
+    /// A stale receipt is `Ok`: SQS reports success, some compatible services do not, and in both cases a later receive
+    /// holds the message.
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Answer> {
         let stale_is_ok = |answer: Answer| match answer {
             Err(error) if error.kind == ErrorKind::LeaseLost => Ok(()),
@@ -155,7 +154,7 @@ impl Calls {
         }
     }
 
-    /// Sets when messages become visible, in batches of ten; one answer per receipt, in order.
+    /// Sets visibility timeouts in batches of ten; one answer per receipt, in order.
     async fn change_visibility(
         &self,
         operation: Operation,
@@ -190,8 +189,8 @@ impl Calls {
     }
 }
 
-/// Calls for ten entries at a time. The SDK retries calls, not entries: those that failed inside a call that succeeded,
-/// for a reason that may pass, are tried once more.
+/// Calls `call` with ten entries at a time. The SDK retries calls, not entries, so entries that fail inside a
+/// successful call for a transient reason are tried once more.
 async fn in_batches<'a, T, F, Fut>(entries: &'a [T], call: F) -> Vec<Answer>
 where
     F: Fn(Vec<&'a T>) -> Fut,
@@ -216,7 +215,7 @@ fn is_worth_another_try(answer: &Answer) -> bool {
     answer.as_ref().is_err_and(|error| matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unavailable))
 }
 
-/// The answers of a call that succeeded: `Ok` but for the entries that it lists as failed.
+/// The answers of a call that succeeded: `Ok` except for the entries that it lists as failed.
 fn entry_answers(operation: Operation, entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<Answer> {
     let mut answers: Vec<Answer> = (0..entries).map(|_| Ok(())).collect();
     for entry in failed {
@@ -231,7 +230,7 @@ fn all_failed(entries: usize, error: impl Fn() -> PortError) -> Vec<Answer> {
     (0..entries).map(|_| Err(error())).collect()
 }
 
-/// A received message; `None` when it arrived damaged: it stays hidden for its timeout and is then received again.
+/// A received message. `None` when it is damaged: it stays invisible for its timeout and is then received again.
 fn message(received: SqsMessage) -> Option<Message> {
     let body = received.body.unwrap_or_default();
     if received.md5_of_body.is_some_and(|md5| md5 != data_encoding::HEXLOWER.encode(&Md5::digest(&body))) {
@@ -252,21 +251,21 @@ fn message(received: SqsMessage) -> Option<Message> {
     })
 }
 
-/// The receive limit of a RedrivePolicy; SQS writes it as a number, others as text.
+/// The `maxReceiveCount` of a RedrivePolicy; SQS writes a number, some compatible services a string.
 fn max_receives(policy: &str) -> Option<u32> {
     let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
     let limit = policy.get("maxReceiveCount")?;
     limit.as_u64().or_else(|| limit.as_str()?.parse().ok())?.try_into().ok()
 }
 
-/// SQS counts in whole seconds; a lease must not be shorter than asked for, so parts of one round up.
+/// SQS takes whole seconds. Rounds up, since a lease must not be shorter than requested.
 fn whole_seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
 }
 
-/// A queue whose URL is not set: the API has no use for one, and whoever has is told which variable is missing.
+/// A queue whose URL is not set. The API needs none; calls fail with an error that names the missing variable.
 pub(super) struct Unset {
-    /// The variable that would name it.
+    /// The environment variable that sets the URL.
     pub(super) variable: &'static str,
 }
 
@@ -298,7 +297,7 @@ impl Queue for Unset {
         all_failed(receipts.len(), || self.error(Operation::QueueDelete))
     }
 
-    /// Nobody can tell what is in there; whoever samples depths need not know why.
+    /// Reports an empty queue, so that sampling the depths does not fail.
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
         Ok(QueueAttributes { visible: 0, in_flight: 0, delayed: 0, oldest_age: None, max_receives: None })
     }

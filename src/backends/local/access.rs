@@ -1,4 +1,5 @@
-//! Who may use the data directory: the modes of what is made in it, what a start closes, and what it refuses.
+//! Access to the data directory: the modes of new files, the modes that a start corrects, and the owners and modes that
+//! it refuses.
 //!
 //! Without a group, only the user of the process may use the directory. With one (`DARKROOM_DIR_GROUP`), the members of
 //! that group share it, and each may own files in it.
@@ -11,13 +12,13 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 use super::file_names::DATABASE;
 
-/// Read, write and execute for everyone who is neither the owner nor in the group.
+/// Read, write and execute for users other than the owner and the group.
 const OTHERS: u32 = 0o007;
-/// The same for the group, and for others.
+/// Read, write and execute for the group and for others.
 const GROUP_AND_OTHERS: u32 = 0o077;
-/// In a directory with this bit, what is made belongs to the directory's group.
+/// In a directory with this bit, new files belong to the directory's group.
 const SETGID: u32 = 0o2000;
-/// In a directory with this bit, each user removes and renames only his own files.
+/// In a directory with this bit, users can remove and rename only their own files.
 const STICKY: u32 = 0o1000;
 
 /// The user and, with `DARKROOM_DIR_GROUP`, the group that may use the directory.
@@ -45,7 +46,7 @@ impl Access {
         if metadata_is_dir { self.directory_mode() } else { self.file_mode() }
     }
 
-    /// Makes a directory, and those above it that are missing. The process's umask does not matter.
+    /// Creates a directory and its missing parents, independent of the umask.
     pub(super) fn make_directory(self, path: &Path) -> io::Result<()> {
         let missing: Vec<&Path> = path.ancestors().take_while(|path| !is_there(path)).collect();
         for path in missing.into_iter().rev() {
@@ -58,14 +59,14 @@ impl Access {
         Ok(())
     }
 
-    /// Opens a file and makes it when it is missing.
+    /// Opens a file with the mode and group that it must have.
     pub(super) fn open(self, options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         let file = options.mode(0o600).open(path)?;
         self.close(&file)?;
         Ok(file)
     }
 
-    /// Gives a file that this process owns the mode and the group that it must have. The process's umask does not matter.
+    /// Sets the required mode and group on a file that this process owns, independent of the umask.
     fn close(self, file: &File) -> io::Result<()> {
         let found = file.metadata()?;
         if found.uid() != self.user {
@@ -87,10 +88,10 @@ impl Access {
         fs::set_permissions(path, Permissions::from_mode(mode))
     }
 
-    /// Closes the data directory itself to others, if this user owns it and keeps nothing else in it.
+    /// Closes the data directory to others, if this user owns it and it contains only darkroom's files.
     ///
     /// # Errors
-    /// When another user owns it, or others can enter it and it may serve others: it is sticky, or has other files.
+    /// When another user owns the directory, or when others can enter it and it is sticky or contains other files.
     pub(super) fn secure_root(self, root: &Path) -> Result<bool, OpenError> {
         let found = fs::metadata(root).map_err(|error| OpenError::of_directory(root, error))?;
         if !found.is_dir() {
@@ -101,11 +102,11 @@ impl Access {
         self.secure_found(root, &found, is_for_darkroom)
     }
 
-    /// Closes a file or directory in the data directory to others, its links followed, if this user owns it. Whether
-    /// anything had to be changed; `false` as well when there is no such file.
+    /// Closes a file or directory in the data directory to others, if this user owns it; follows links. Returns whether
+    /// anything was changed; `false` also when the file does not exist.
     ///
     /// # Errors
-    /// When others own it, or can use it all the same.
+    /// When another user owns it, or others can still use it.
     pub(super) fn secure(self, path: &Path) -> Result<bool, OpenError> {
         match fs::metadata(path) {
             Ok(found) => self.secure_found(path, &found, true),
@@ -123,7 +124,7 @@ impl Access {
             return Err(self.refusal(path, found));
         }
         match self.set(path, mode).and_then(|()| fs::metadata(path)) {
-            // A file system that keeps no modes.
+            // The file system does not store modes.
             Ok(now) if !self.is_secure(&now) => Err(self.refusal(path, &now)),
             Ok(_) => {
                 let was = found.mode() & 0o7777;
@@ -144,7 +145,7 @@ impl Access {
         let is_open_to_group = if found.is_dir() {
             mode & (SETGID | 0o070) == SETGID | 0o070
         } else {
-            // What another member owns may be for reading alone, such as a key that Kubernetes mounts.
+            // Another member's file may be read-only, such as a key that Kubernetes mounts.
             found.uid() != self.user || mode & 0o060 == 0o060
         };
         found.gid() == group && mode & OTHERS == 0 && is_open_to_group
@@ -173,27 +174,28 @@ impl Access {
         }
     }
 
-    /// As [`Self::secure`], for a directory with the files in it. A start looks at them only when the directory was not
-    /// closed: those of a closed directory were closed as they were made, and there may be millions.
+    /// Like [`Self::secure`], for a directory and the files in it. The files are checked only if the directory was
+    /// open: files in a closed directory get their mode when they are created, and there may be millions.
     ///
     /// # Errors
-    /// As [`Self::secure`].
+    /// Those of [`Self::secure`].
     pub(super) fn secure_with_files(self, path: &Path) -> Result<(), OpenError> {
         let in_path = |error| OpenError::of_file(path, error);
         let found = fs::metadata(path).map_err(in_path)?;
         if !self.is_secure(&found) && found.uid() == self.user {
-            // Closed first, and opened to the group last: after a kill in between, the next start does it again.
+            // Closes the directory first and opens it to the group last: after a kill in between, the next start
+            // repeats this.
             fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(in_path)?;
             self.close_files_in(path).map_err(in_path)?;
         }
         self.secure_found(path, &found, true).map(drop)
     }
 
-    /// Closes every file of a directory that this user owns. Files that vanish meanwhile are passed over.
+    /// Closes every file in the directory that this user owns. Skips files that are deleted meanwhile.
     pub(super) fn close_files_in(self, directory: &Path) -> io::Result<()> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
-            // Of the entry itself: a link here was not made by darkroom.
+            // Does not follow links: darkroom creates none here.
             let closed = entry.metadata().and_then(|found| {
                 let is_ours = found.is_file() && found.uid() == self.user;
                 if is_ours && !self.is_secure(&found) { self.set(&entry.path(), self.file_mode()) } else { Ok(()) }
@@ -207,7 +209,7 @@ impl Access {
     }
 
     /// Directories above the data directory in which another user can rename it and put another one in its place. The
-    /// next start would refuse that one, and a running process would not notice.
+    /// next start would refuse that directory, but a running process would not notice.
     pub(super) fn exposed_parents(self, root: &Path) -> Vec<PathBuf> {
         let own_groups = [Some(0), Some(rustix::process::getegid().as_raw()), self.group];
         let is_exposed = |parent: &&Path| {
@@ -220,12 +222,12 @@ impl Access {
     }
 }
 
-/// Whether there is anything of that name, be it a link that leads nowhere.
+/// Whether the name exists, even as a dangling link.
 fn is_there(path: &Path) -> bool {
     path.as_os_str().is_empty() || fs::symlink_metadata(path).is_ok()
 }
 
-/// Whether the directory has nothing in it, or is one of darkroom's. `lost+found` is the file system's own.
+/// Whether the directory is empty or is a data directory of darkroom. `lost+found` belongs to the file system.
 fn is_for_darkroom(root: &Path) -> io::Result<bool> {
     if root.join(DATABASE).exists() {
         return Ok(true);
@@ -234,14 +236,14 @@ fn is_for_darkroom(root: &Path) -> io::Result<bool> {
     Ok(names.iter().all(|name| name == "lost+found"))
 }
 
-/// The path as a word for a shell.
+/// The path, quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// A file or directory as it was found, to notice when another one takes its place.
+/// The device and inode of a file or directory, to notice when it is replaced.
 pub(super) struct Identity {
     path: PathBuf,
     device: u64,
@@ -255,7 +257,7 @@ impl Identity {
     }
 
     /// # Errors
-    /// When it is gone, or another one has taken its place.
+    /// When the file is gone or was replaced.
     pub(super) fn check(&self) -> io::Result<()> {
         let now = fs::metadata(&self.path)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))?;

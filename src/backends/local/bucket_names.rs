@@ -1,4 +1,4 @@
-//! The names of the buckets in a directory: a start under other names would miss everything that is in it.
+//! The bucket names in a directory: a start with other names would not find the stored objects.
 
 use std::path::Path;
 
@@ -7,16 +7,17 @@ use rusqlite::{Connection, OptionalExtension};
 use super::OpenError;
 use crate::recipe::THUMBNAIL_PREFIX;
 
-/// Objects of the bucket that are thumbnails: they keep no versions.
+/// Whether the bucket has thumbnails, which keep no versions.
 const HAS_THUMBNAILS: &str = "SELECT 1 FROM objects WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND version IS NULL";
 
-/// Objects of the bucket that are uploads: all others that keep versions. Two ranges of the index, not one scan of it.
+/// Whether the bucket has uploads: objects with versions and without the thumbnail prefix. Searches two ranges of the
+/// index instead of scanning it.
 const HAS_UPLOADS: &str = "
 SELECT 1 FROM objects WHERE bucket = ?1 AND key < ?2 AND version IS NOT NULL UNION ALL
 SELECT 1 FROM objects WHERE bucket = ?1 AND key >= ?3 AND version IS NOT NULL";
 
-/// Checks that uploads and thumbnails in the directory, if there are any, are of the buckets that are set. A directory that
-/// was used under several names may be used under each of them.
+/// Checks that any stored uploads and thumbnails belong to the configured buckets. A directory that holds several
+/// bucket names can be used with each of them.
 pub(super) fn check(connection: &Connection, path: &Path, uploads: &str, thumbnails: &str) -> Result<(), OpenError> {
     let in_database = |error| OpenError::of_database(path, error);
     let buckets = names(connection).map_err(in_database)?;
@@ -38,7 +39,7 @@ pub(super) fn check(connection: &Connection, path: &Path, uploads: &str, thumbna
     Ok(())
 }
 
-/// Every bucket with an object. One look into the index for each, however many objects there are.
+/// Every bucket that has an object. Takes one index lookup per bucket, however many objects there are.
 fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut next = connection.prepare("SELECT min(bucket) FROM objects WHERE bucket > ?1")?;
     let mut names: Vec<String> = Vec::new();
@@ -52,7 +53,7 @@ fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 fn holds(connection: &Connection, query: &str, bucket: &str) -> rusqlite::Result<bool> {
-    // The first key behind all that begin with the prefix, which ends in a slash.
+    // The first key after all those with the prefix, which ends in a slash.
     let behind = THUMBNAIL_PREFIX.trim_end_matches('/').to_owned() + "0";
     connection.prepare(query)?.exists((bucket, THUMBNAIL_PREFIX, behind))
 }

@@ -1,30 +1,30 @@
-//! Buffers that objects are read into, kept for the next ones: fresh memory costs more than the reading itself.
+//! Reuses the buffers that objects are read into: allocating fresh memory takes longer than the read.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes of all buffers that are kept while nobody uses them.
+/// Total size of the idle buffers that are kept.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// What a buffer may hold beyond twice the length of what is read into it.
+/// How much larger a reused buffer may be than twice the length of the object.
 const SLACK_BYTES: usize = 64 << 10;
 
-/// The buffers of one process that nobody uses.
+/// The idle buffers of this process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers {
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// Bytes that were read; their buffer goes back when they are dropped.
+/// Bytes that were read. Dropping them returns their buffer.
 struct Filled {
     bytes: Vec<u8>,
     buffers: Buffers,
 }
 
 impl Buffers {
-    /// Reads to the end, or one byte more than `expected`, which shows that there is more.
+    /// Reads to the end, but at most one byte more than `expected`, which shows that the file is too long.
     pub(super) fn read(&self, file: impl Read, expected: u64) -> io::Result<Bytes> {
         let length = usize::try_from(expected).unwrap_or(usize::MAX);
         let mut filled = Filled { bytes: self.take(length), buffers: self.clone() };
@@ -33,8 +33,8 @@ impl Buffers {
         Ok(Bytes::from_owner(filled))
     }
 
-    /// The smallest buffer that holds so many bytes and is not much larger, since the memory that an object takes is
-    /// counted by its length; else none.
+    /// The smallest idle buffer that holds `length` bytes and is not much larger, since the memory budget counts an
+    /// object's length. A new one if none fits.
     fn take(&self, length: usize) -> Vec<u8> {
         let mut idle = self.idle();
         let fitting = length..=length.saturating_mul(2).saturating_add(SLACK_BYTES);
@@ -53,7 +53,7 @@ impl Buffers {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        // Nobody panics while holding it.
+        // No thread panics while it holds the lock.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

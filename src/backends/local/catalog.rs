@@ -1,4 +1,4 @@
-//! The images' records, one row each: the record itself as JSON, so that fields of other builds are kept.
+//! The image records, one row each. A row holds the record as JSON, so that fields of other builds are kept.
 
 use std::sync::Arc;
 
@@ -16,10 +16,9 @@ use crate::record::{Applied, Change, ImageId, ImageRecord, SCHEMA, Transition};
 /// Records on one page of a scan.
 const PAGE: usize = 1000;
 
-/// The catalog in the local database.
 pub(super) struct LocalCatalog {
     pub(super) database: Database,
-    /// Where verdicts are told.
+    /// Where verdicts are reported, if they are.
     pub(super) outcomes: Option<Arc<Outcomes>>,
 }
 
@@ -43,7 +42,7 @@ impl Catalog for LocalCatalog {
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
         let transition = transition.clone();
         let is_told = self.outcomes.is_some();
-        // A claim that is lost is claimed again, for its message is still there.
+        // A lost claim is repeated, since its message is still in the queue.
         let outlives = if matches!(transition.change, Change::Claim { .. }) { Kill } else { PowerLoss };
         let (applied, is_noted) = self
             .database
@@ -101,7 +100,7 @@ fn parse(text: &str) -> Result<ImageRecord, Failure> {
         .map_err(|error| if is_newer(text) { Failure::Refused(ErrorKind::NewerSchema) } else { error.into() })
 }
 
-/// Whether a record that cannot be read is one of a newer schema.
+/// Whether an unreadable record has a newer schema.
 fn is_newer(text: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Version {
@@ -120,7 +119,7 @@ fn store(connection: &Connection, record: &ImageRecord) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The records after the id `after`. Those of a newer schema that this build cannot read are left out.
+/// The records after the id `after`, without those of a newer schema that this build cannot read.
 fn page(connection: &Connection, after: &str) -> Result<Page, Failure> {
     let mut select = connection.prepare_cached("SELECT id, record FROM images WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     let rows = select

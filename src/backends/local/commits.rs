@@ -1,13 +1,12 @@
-//! Group commit: all writes that wait are made in one transaction, so that they share one sync of the disk.
+//! Group commit: all waiting writes share one transaction, and so one sync of the disk.
 //!
-//! A write is a job. Who has the writer takes every job that waits, runs each inside its own savepoint, commits once,
-//! and answers. A thread that may wait does so itself; for the others the first to find no leader calls one, on a
-//! blocking thread, which goes on as long as jobs come. There is one writer per process; other processes are waited for
-//! in `BEGIN IMMEDIATE`.
+//! A write is a job. The thread that holds the writer takes all waiting jobs, runs each in its own savepoint, commits
+//! once, and sends the answers. A thread that may block does this for its own job. For async callers, the first one to
+//! find no leader starts one on a blocking thread, which runs until no jobs wait. Each process has one writer; `BEGIN
+//! IMMEDIATE` waits for the writers of other processes.
 //!
-//! What a loss of power may take back, since it is simply done again, does not wait for the disk. Transactions are
-//! lost from the end: one that was synced has all before it on the disk as well, and what was to follow them follows
-//! then.
+//! Writes that can be repeated after a power loss are not synced. A power loss removes transactions from the end of the
+//! log, so a synced transaction also makes all earlier ones durable; their sequels run then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,16 +16,16 @@ use tokio::sync::{oneshot, watch};
 
 use super::failure::Failure;
 
-/// What a write outlives, once it is answered.
+/// What an answered write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outlives {
-    /// A kill: it is written. A loss of power may take it back, and what came after it.
+    /// A kill of the process. The write is not synced: a power loss may undo it and all later writes.
     Kill,
-    /// A loss of power: it is on the disk.
+    /// A power loss: the write is synced.
     PowerLoss,
 }
 
-/// The one writer of this process.
+/// The only writer of this process.
 pub(super) struct Commits {
     writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
@@ -35,11 +34,11 @@ pub(super) struct Commits {
 
 struct Writer {
     connection: Connection,
-    /// What follows transactions that a loss of power may still take back.
+    /// The sequels of committed transactions that are not synced yet.
     sequels: Vec<Sequel>,
 }
 
-/// Follows a write, once it is on the disk.
+/// Runs once a write is synced.
 type Sequel = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
@@ -54,20 +53,20 @@ impl Commits {
         Arc::new(Self { writer, waiting: Mutex::default(), count: watch::Sender::new(0) })
     }
 
-    /// Whether the last transaction was to be synced.
+    /// Whether the last transaction was synced.
     #[cfg(test)]
     pub(super) fn was_synced(&self) -> bool {
         is_synced(&lock(&self.writer).connection)
     }
 
-    /// Tells of every transaction that this process commits.
+    /// Notifies the receiver of every transaction that this process commits.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.count.subscribe()
     }
 
-    /// Runs `job` in a transaction; `Ok` means that it is committed. When `job` fails, what it wrote is taken back.
+    /// Runs `job` in a transaction; `Ok` means that it is committed. If `job` fails, its writes are rolled back.
     ///
-    /// The job runs even when the returned future is dropped.
+    /// The job runs even if the returned future is dropped.
     pub(super) async fn write<T, F>(self: &Arc<Self>, outlives: Outlives, job: F) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -76,15 +75,15 @@ impl Commits {
         let (reply, answer) = oneshot::channel();
         let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: None };
         if let Some(leader) = self.enqueue(Box::new(write)) {
-            // A blocking task, not a thread of our own: a paused clock stands still while one runs.
+            // A blocking task, not a plain thread: tokio's paused clock does not advance while one runs.
             tokio::task::spawn_blocking(move || leader.drain());
         }
         answer.await.unwrap_or(Err(Failure::ShuttingDown))
     }
 
-    /// [`Self::write`] from a thread that may wait. Once the write is on the disk, `sequel` follows on the committing
-    /// thread: before the answer when the write must outlive a loss of power, else with a later one that must. Never
-    /// when it fails, and not when this process ends first.
+    /// [`Self::write`] from a thread that may block. Once the write is synced, the committing thread calls `sequel`:
+    /// before the answer if the write must survive a power loss, otherwise with a later synced write. It is not called
+    /// if the write fails or the process ends first.
     pub(super) fn write_here<T, F>(
         self: &Arc<Self>,
         outlives: Outlives,
@@ -98,12 +97,12 @@ impl Commits {
         let (reply, answer) = oneshot::channel();
         let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: Some(Box::new(sequel)) };
         lock(&self.waiting).jobs.push(Box::new(write));
-        // Not left to a leader: where all threads wait like this one, it would find none to run on.
+        // The caller commits: if every thread waited for a leader here, no thread would be left to run it.
         self.commit_those_waiting();
         answer.blocking_recv().unwrap_or(Err(Failure::ShuttingDown))
     }
 
-    /// The leader, when the caller must see to one.
+    /// Adds a job. Returns the leader if the caller must start one.
     fn enqueue(self: &Arc<Self>, job: Box<dyn Job>) -> Option<Leader> {
         let mut waiting = lock(&self.waiting);
         waiting.jobs.push(job);
@@ -128,8 +127,8 @@ impl Commits {
     }
 }
 
-/// The duty to commit for those whose threads do not wait, until nobody does. A leader that never ran, since the runtime
-/// shut down, leaves nobody waiting for ever.
+/// Commits for callers that do not block, until no jobs wait. If the runtime shuts down before the leader runs,
+/// dropping it fails the waiting jobs.
 struct Leader {
     commits: Arc<Commits>,
     is_done: bool,
@@ -155,14 +154,14 @@ impl Drop for Leader {
 }
 
 impl Writer {
-    /// Commits all of them, and when they are on the disk does what follows them and those before.
+    /// Commits all jobs in one transaction. If it is synced, calls their sequels and those of earlier transactions.
     fn commit_together(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let connection = &self.connection;
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
         let is_synced = batch.iter().any(|job| job.outlives() == Outlives::PowerLoss);
-        // NORMAL syncs before the log is copied into the database, and not at each commit.
+        // NORMAL syncs only before a checkpoint, not at each commit.
         connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
         let changes = connection.total_changes();
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -172,7 +171,7 @@ impl Writer {
         }
         committed?;
         self.sequels.extend(batch.iter_mut().filter_map(|job| job.take_sequel()));
-        // SQLite syncs nothing for a transaction that has written nothing.
+        // SQLite does not sync a transaction that has written nothing.
         if is_synced && self.connection.total_changes() != changes {
             self.sequels.drain(..).for_each(|sequel| sequel());
         }
@@ -185,7 +184,7 @@ fn run_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Res
         connection.prepare_cached("SAVEPOINT job")?.execute([])?;
         let is_kept = job.run(connection);
         if connection.is_autocommit() {
-            // A full disk or a failing one makes SQLite roll back everything, the other jobs' work with it.
+            // On a full or failing disk, SQLite rolls back the whole transaction, including the other jobs' writes.
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
             return Err(rusqlite::Error::SqliteFailure(code, None));
         }
@@ -197,15 +196,15 @@ fn run_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Res
     connection.prepare_cached("COMMIT")?.execute([]).map(|_| ())
 }
 
-/// One write that waits for its turn and for its answer.
+/// A write that waits to be run and answered.
 trait Job: Send {
-    /// What it must outlive when it is answered.
+    /// What the write must survive once it is answered.
     fn outlives(&self) -> Outlives;
-    /// Does the work; whether what it wrote shall stay.
+    /// Runs the job. Returns whether to keep its writes.
     fn run(&mut self, connection: &Connection) -> bool;
-    /// What follows, if the job has succeeded.
+    /// The sequel, if the job has succeeded.
     fn take_sequel(&mut self) -> Option<Sequel>;
-    /// Tells the caller what came of it.
+    /// Sends the result to the caller.
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
 
@@ -228,7 +227,7 @@ where
 
     fn run(&mut self, connection: &Connection) -> bool {
         let job = self.job.take();
-        // A fault of our own costs this write, not its neighbours in the transaction.
+        // A panic fails this write, not the others in the transaction.
         let run = AssertUnwindSafe(|| job.map(|job| job(connection)));
         self.outcome = catch_unwind(run).unwrap_or(Some(Err(Failure::Panicked)));
         matches!(self.outcome, Some(Ok(_)))
@@ -245,13 +244,13 @@ where
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(Failure::Panicked),
         };
-        // Nobody listens when the caller was dropped; the write stands all the same.
+        // The send fails if the caller was dropped; the write is committed anyway.
         drop(self.reply.send(outcome));
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nobody panics while holding it: jobs are caught.
+    // No thread panics while it holds the lock: panics of jobs are caught.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

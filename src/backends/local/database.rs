@@ -1,4 +1,4 @@
-//! The SQLite database: one connection writes, one reads, one watches for the writes of other processes.
+//! The SQLite database: one connection writes, one reads, and one watches for writes of other processes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,17 +14,16 @@ use super::failure::Failure;
 use super::schema;
 use crate::ports::{Operation, PortError};
 
-/// How often somebody who waits looks whether another process wrote.
+/// How often a waiting caller checks whether another process wrote.
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
-/// How long a writer waits for the writer of another process: 5 s in all.
+/// How often a writer retries while another process holds the write lock: 5 s in all.
 const BUSY_TRIES: i32 = 2500;
 
-/// How long it sleeps before it tries again. SQLite's own waiting grows to 100 ms a step, which lets a writer that is
-/// never idle keep the others out for seconds.
+/// The pause between retries. SQLite's own busy handler backs off to 100 ms, so a writer that is never idle would lock
+/// others out for seconds.
 const BUSY_STEP: Duration = Duration::from_millis(2);
 
-/// The database of the local backend.
 #[derive(Clone)]
 pub(super) struct Database {
     commits: Arc<Commits>,
@@ -33,20 +32,20 @@ pub(super) struct Database {
     file: Arc<Identity>,
 }
 
-/// What was last seen of everyone's writes.
+/// The last state that a caller of [`Database::changed`] has seen.
 pub(super) struct Observer {
     own: watch::Receiver<u64>,
     version: Option<i64>,
 }
 
 impl Database {
-    /// Opens the database, and makes it when there is none. The caller holds the lock of starters.
+    /// Opens or creates the database. The caller holds the start lock.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let writer = connect(path).map_err(|error| OpenError::of_database(path, error))?;
         schema::prepare(&writer, path)?;
         let reader = connect(path).map_err(|error| OpenError::of_database(path, error))?;
         let watcher = connect(path).map_err(|error| OpenError::of_database(path, error))?;
-        // It is asked on the threads of the runtime, where nothing may wait.
+        // It is queried on the threads of the runtime, which must not block.
         watcher.busy_timeout(Duration::ZERO).map_err(|error| OpenError::of_database(path, error))?;
         Ok(Self {
             commits: Commits::new(writer),
@@ -56,12 +55,12 @@ impl Database {
         })
     }
 
-    /// SQLite reads and writes a file that was deleted as if nothing had happened, and all of it would be lost.
+    /// SQLite keeps using a deleted file without an error, and all writes would be lost.
     fn check_file(&self) -> Result<(), Failure> {
         Ok(self.file.check()?)
     }
 
-    /// Runs `job` in a transaction and answers when it is on the disk. See [`Commits::write`].
+    /// Runs `job` in a transaction and answers once it is synced. See [`Commits::write`].
     pub(super) async fn write<T, F>(&self, operation: Operation, job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
@@ -70,7 +69,7 @@ impl Database {
         self.write_to_outlive(Outlives::PowerLoss, operation, job).await
     }
 
-    /// Runs `job` in a transaction and answers when it outlives that. See [`Commits::write`].
+    /// Runs `job` in a transaction and answers once it survives what `outlives` requires. See [`Commits::write`].
     pub(super) async fn write_to_outlive<T, F>(
         &self,
         outlives: Outlives,
@@ -88,7 +87,7 @@ impl Database {
         written.map_err(|failure| failure.into_port_error(operation))
     }
 
-    /// [`Self::write`] on a thread that may wait.
+    /// [`Self::write`] on a thread that may block.
     pub(super) fn write_here<T, F>(&self, operation: Operation, job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
@@ -97,7 +96,7 @@ impl Database {
         self.write_here_then(Outlives::PowerLoss, operation, job, || {})
     }
 
-    /// [`Self::write_to_outlive`] on a thread that may wait, and what follows. See [`Commits::write_here`].
+    /// [`Self::write_to_outlive`] on a thread that may block, followed by `sequel`. See [`Commits::write_here`].
     pub(super) fn write_here_then<T, F>(
         &self,
         outlives: Outlives,
@@ -119,7 +118,7 @@ impl Database {
         self.commits.was_synced()
     }
 
-    /// Runs `job` on the reading connection: it sees everything that was committed before.
+    /// Runs `job` on the reading connection, which sees everything that was committed before.
     pub(super) async fn read<T, F>(&self, operation: Operation, job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
@@ -132,29 +131,29 @@ impl Database {
             .map_err(|failure| failure.into_port_error(operation))
     }
 
-    /// Runs `job` at once, while this process starts and nobody waits: what it writes is synced.
+    /// Runs `job` directly while the process starts and the connection has no other user. Its writes are synced.
     pub(super) fn at_start<T>(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         self.read_here(job)
     }
 
-    /// [`Self::read`] on a thread that may wait.
+    /// [`Self::read`] on a thread that may block.
     pub(super) fn read_here<T, E>(&self, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         job(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The state of things now, for [`Self::changed`]. Take it before looking, then nothing is missed.
+    /// The current state, for [`Self::changed`]. Call this before reading, so that no write is missed.
     pub(super) fn observe(&self) -> Observer {
         Observer { own: self.commits.subscribe(), version: self.data_version() }
     }
 
-    /// Returns once anybody, in this process or another, has committed something after `observer` was taken.
+    /// Returns once this or another process has committed a transaction after `observer` was taken.
     pub(super) async fn changed(&self, observer: &mut Observer) {
         loop {
             tokio::select! {
                 _ = observer.own.changed() => return,
                 () = tokio::time::sleep(POLL_EVERY) => {
                     let version = self.data_version();
-                    // When it cannot be told, looking again is right.
+                    // If the version cannot be read, the caller reads again.
                     if version.is_none() || version != observer.version {
                         observer.version = version;
                         return;
@@ -164,7 +163,7 @@ impl Database {
         }
     }
 
-    /// A number that differs after each commit of another connection. Takes microseconds: it reads shared memory.
+    /// A number that changes with each commit of another connection. Takes microseconds, since it reads shared memory.
     fn data_version(&self) -> Option<i64> {
         let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
         watcher.prepare_cached("PRAGMA data_version").and_then(|mut ask| ask.query_row([], |row| row.get(0))).ok()
@@ -175,7 +174,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
-    // FULL: what is committed outlives a loss of power. The writer chooses for each transaction.
+    // FULL: commits survive a power loss. The writer sets this for each transaction.
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }

@@ -1,18 +1,18 @@
-//! The directory of the local backend: where files stand, and what a start clears away.
+//! The directory of the local backend: its files, and the cleanup at a start.
 //!
 //! ```text
 //! darkroom.db        queue, catalog, the names of the objects, and most thumbnails
-//! signing.key        signs upload and download addresses
+//! signing.key        signs upload and download URLs
 //! start.lock         held while a process starts
-//! outcomes.jsonl     what became of each image, with `DARKROOM_OUTCOMES=on`; its lock is outcomes.lock
+//! outcomes.jsonl     the outcome of each image, with `DARKROOM_OUTCOMES=on`; its lock is outcomes.lock
 //! objects/{random}   one file for each version of an upload, and for each large thumbnail
 //! incoming/{process}/lock      held as long as the process lives
 //! incoming/{process}/{random}  a file that is being written, until its row is on the disk
 //! ```
 //!
-//! A file is written under `incoming`, linked into `objects`, synced, and forgotten under `incoming` once its row is
-//! on the disk. So what a killed process left behind is exactly what its own directory names, and the next starter
-//! finds it without a look at all the others: files without a row are removed, those with one stay.
+//! A file is written under `incoming`, linked into `objects` and synced. Its name under `incoming` is removed once its
+//! row is on the disk. So the directory of a killed process names exactly the files that it left behind, and the next
+//! start need not scan `objects`: it removes files without a row and keeps the others.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -29,17 +29,17 @@ use super::file_names::{
 /// Bytes of the signing key.
 pub(super) const KEY_BYTES: usize = 32;
 
-/// The directory, with this process's own corner of it.
+/// The data directory, with this process's own directory under `incoming`.
 #[derive(Debug)]
 pub(super) struct Directory {
     root: PathBuf,
     incoming: PathBuf,
     access: Access,
-    /// Held until the process ends, however it ends.
+    /// Held until the process ends.
     _lock: File,
 }
 
-/// The right to start: others wait until it is dropped.
+/// Holds the start lock: other processes wait until it is dropped.
 pub(super) struct Start {
     root: PathBuf,
     identity: Identity,
@@ -48,14 +48,14 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// Makes the directory when it is missing, closes it to others, and waits for other starters.
+    /// Creates the directory if it is missing, closes it to others, and waits for the start lock.
     ///
     /// # Errors
-    /// When others own what is in it, or could use it all the same. Nothing was written into it then.
+    /// When others own files in it, or can still use it. Nothing is written into it in that case.
     pub(super) fn begin(root: &Path, access: Access) -> Result<Self, OpenError> {
         let in_root = |error| OpenError::of_directory(root, error);
         access.make_directory(root).map_err(in_root)?;
-        // From here on by its own name: who changes a link later changes nothing for this process.
+        // From here on, the canonical path: a link that is changed later does not affect this process.
         let root = &*fs::canonicalize(root).map_err(in_root)?;
         let identity = Identity::of(root).map_err(in_root)?;
         for parent in access.exposed_parents(root) {
@@ -72,17 +72,17 @@ impl Start {
         Ok(Self { root: root.to_owned(), identity, access, _lock: lock })
     }
 
-    /// The directory, its links followed.
+    /// The canonical path of the directory.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where the database stands.
+    /// The path of the database.
     pub(super) fn database(&self) -> PathBuf {
         self.root.join(DATABASE)
     }
 
-    /// The key that signs addresses; made at the first start.
+    /// The key that signs URLs. Creates it at the first start.
     pub(super) fn signing_key(&self) -> Result<[u8; KEY_BYTES], OpenError> {
         let path = self.root.join(SIGNING_KEY);
         match fs::read(&path) {
@@ -97,7 +97,7 @@ impl Start {
         }
     }
 
-    /// Clears away what killed processes left behind. `has_row` tells whether an object's row names this file.
+    /// Cleans up after killed processes. `has_row` returns whether an object's row names the file.
     pub(super) fn recover(&self, has_row: impl Fn(&str) -> Result<bool, OpenError>) -> Result<(), OpenError> {
         let incoming = self.root.join(INCOMING);
         for entry in fs::read_dir(&incoming).map_err(|error| OpenError::of_file(&incoming, error))? {
@@ -122,22 +122,22 @@ impl Start {
                 remove(&self.root.join(OBJECTS).join(&*name)).map_err(in_process)?;
             }
         }
-        // Its process may be just leaving and remove it, too.
+        // The process may be ending and removing it at the same time.
         match fs::remove_dir_all(process) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_process(error)),
             _ => Ok(()),
         }
     }
 
-    /// Removes files of `objects` whose rows are gone, for good.
+    /// Removes the files from `objects` and syncs. Their rows must be deleted.
     pub(super) fn remove_objects(&self, files: &[String]) -> Result<(), OpenError> {
         remove_objects(&self.root, files).map_err(|error| OpenError::of_file(&self.root.join(OBJECTS), error))
     }
 
-    /// Begins this process's own corner and lets the next starter go on.
+    /// Creates this process's own directory and releases the start lock.
     ///
     /// # Errors
-    /// Also when another directory took the place of the one that was checked.
+    /// Also when the directory was replaced since it was checked.
     pub(super) fn finish(self) -> Result<Arc<Directory>, OpenError> {
         self.identity.check().map_err(|error| OpenError::of_file(&self.root, error))?;
         let incoming = self.root.join(INCOMING).join(random_name());
@@ -151,27 +151,27 @@ impl Start {
 }
 
 impl Directory {
-    /// Makes the file of this name that is to be written.
+    /// Creates a file under this process's `incoming` directory.
     pub(super) fn begin_incoming(&self, name: &str) -> io::Result<File> {
         self.access.open(OpenOptions::new().create_new(true).write(true), &self.incoming(name))
     }
 
-    /// Where a file of this name stands while it is being written.
+    /// The path of a file while it is being written.
     pub(super) fn incoming(&self, name: &str) -> PathBuf {
         self.incoming.join(name)
     }
 
-    /// Where an object's file stands.
+    /// The path of an object's file.
     pub(super) fn object(&self, name: &str) -> PathBuf {
         self.root.join(OBJECTS).join(name)
     }
 
-    /// Removes files of `objects` whose rows are gone, for good.
+    /// Removes the files from `objects` and syncs. Their rows must be deleted.
     pub(super) fn remove_objects(&self, files: &[String]) -> io::Result<()> {
         remove_objects(&self.root, files)
     }
 
-    /// Makes what was linked into `objects` survive a loss of power.
+    /// Syncs `objects`, so that new links in it survive a power loss.
     pub(super) fn sync_objects(&self) -> io::Result<()> {
         sync_directory(&self.root.join(OBJECTS))
     }
@@ -179,7 +179,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // Only tidiness: files that are left keep the directory in place, and a later start clears it.
+        // Best effort: if files are left, the directory stays until a later start cleans it up.
         let is_empty = fs::read_dir(&self.incoming).is_ok_and(|entries| entries.count() == 1);
         if is_empty {
             drop(fs::remove_dir_all(&self.incoming));
@@ -187,7 +187,7 @@ impl Drop for Directory {
     }
 }
 
-/// Closes to others what earlier processes and builds left in the directory, and makes what is missing.
+/// Corrects the modes of files from earlier processes and builds, and creates missing files and directories.
 fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
     let [objects, incoming] = [OBJECTS, INCOMING].map(|name| root.join(name));
     for directory in [&objects, &incoming] {
@@ -199,12 +199,12 @@ fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
         let process = entry.map_err(|error| OpenError::of_file(&incoming, error))?.path();
         access.secure(&process)?;
         match access.close_files_in(&process) {
-            // Its process has just ended.
+            // The process has just ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             closed => closed.map_err(|error| OpenError::of_file(&process, error))?,
         }
     }
-    // SQLite makes its log, and the index of it, with the mode and the group of the database.
+    // SQLite creates its log and the log's index with the mode and group of the database.
     let database = root.join(DATABASE);
     if !database.exists() {
         let made = access.open(OpenOptions::new().create(true).truncate(false).write(true), &database);
@@ -219,8 +219,8 @@ fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether the process of this corner is gone: corners are made under the lock of starters, so one without a lock
-/// file was left by a start or a clearing that did not end.
+/// Whether the process of this directory is gone. Directories are created under the start lock, so one without a lock
+/// file is left from an interrupted start or cleanup.
 fn is_dead(process: &Path) -> io::Result<bool> {
     match File::open(process.join(PROCESS_LOCK)).map(|lock| lock.try_lock()) {
         Ok(Ok(())) => Ok(true),
@@ -231,7 +231,7 @@ fn is_dead(process: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes a file; that it is gone already is well.
+/// Removes a file. A missing file is not an error.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -239,14 +239,14 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A loss of power does not bring them back: what names them may be forgotten now.
+/// Syncs the removal, so that the caller may delete its list of these files.
 fn remove_objects(root: &Path, files: &[String]) -> io::Result<()> {
     let objects = root.join(OBJECTS);
     files.iter().try_for_each(|file| remove(&objects.join(file)))?;
     sync_directory(&objects)
 }
 
-/// 128 random bits as a file's name, which is also the version's id.
+/// A file name of 128 random bits, which is also the version's id.
 pub(super) fn random_name() -> String {
     let mut bits = [0; 16];
     #[expect(

@@ -1,4 +1,4 @@
-//! What goes wrong inside the database, and what a caller of a port can do about it.
+//! Failures of the database and of files, and the kinds of errors that ports report for them.
 
 use std::error::Error as _;
 use std::io;
@@ -9,28 +9,28 @@ use rusqlite::ErrorCode;
 use crate::metrics::SpaceLimit;
 use crate::ports::{ErrorKind, Operation, PortError};
 
-/// Why a read or a write of the database did not happen.
+/// Why a read or a write of the database failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// What was asked for is not allowed to happen in the present state.
+    /// The current state does not allow the operation.
     #[error("refused: {}", .0.as_str())]
     Refused(ErrorKind),
-    /// The database said no.
+    /// SQLite failed.
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
-    /// The transaction that this write shared with others could not be committed: none of them happened.
+    /// The shared transaction could not be committed, so none of its writes happened.
     #[error(transparent)]
     NotCommitted(Arc<rusqlite::Error>),
-    /// What is stored is not what this build writes.
+    /// A stored record has a format that this build cannot read.
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
     /// A file of the directory cannot be read or written.
     #[error(transparent)]
     File(#[from] io::Error),
-    /// There is no room for it.
+    /// There is not enough space.
     #[error(transparent)]
     NoSpace(NoSpace),
-    /// The write panicked: a fault of darkroom's own.
+    /// The write panicked, which is a bug in darkroom.
     #[error("the write panicked")]
     Panicked,
     /// The process is shutting down.
@@ -38,29 +38,29 @@ pub(super) enum Failure {
     ShuttingDown,
 }
 
-/// Why there is no room. Uploads and work go on by themselves once there is.
+/// Why there is not enough space. Uploads and work continue once there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoSpace {
-    /// Nothing more can be written.
+    /// The disk is full.
     #[error("the disk that holds the local directory is full: free some space")]
     DiskFull,
-    /// Uploads would leave less than they must.
+    /// An upload would leave less than the minimum of free space.
     #[error(
         "the disk that holds the local directory is nearly full, less is free than DARKROOM_MIN_FREE_SPACE: free some space"
     )]
     Floor,
-    /// As many bytes are kept as may be.
+    /// The limit of stored bytes is reached.
     #[error("as many bytes are kept as DARKROOM_MAX_STORED_BYTES allows: delete images, or raise it")]
     Stored,
 }
 
 impl NoSpace {
-    /// Why a call failed with [`ErrorKind::NoSpace`].
+    /// The reason of an [`ErrorKind::NoSpace`] error.
     pub(super) fn of(error: &PortError) -> Self {
         error.source().and_then(|source| source.downcast_ref()).copied().unwrap_or(Self::DiskFull)
     }
 
-    /// The label in the metrics.
+    /// The value of the label in the metrics.
     pub(super) const fn limit(self) -> SpaceLimit {
         match self {
             Self::DiskFull => SpaceLimit::Disk,
@@ -91,13 +91,13 @@ impl Failure {
         }
     }
 
-    /// The error of the port's call `operation`.
+    /// Converts to the error of the port's call `operation`.
     pub(super) fn into_port_error(self, operation: Operation) -> PortError {
         match self {
             Self::Refused(kind) => PortError::new(kind, operation),
             full if full.is_disk_full() => Self::NoSpace(NoSpace::DiskFull).into_port_error(operation),
             Self::NoSpace(no_space) => PortError::with_source(ErrorKind::NoSpace, operation, no_space),
-            // SQLite's errors have their own code as a source, which says the same again.
+            // SQLite's errors have their code as a source, which repeats the message.
             sqlite @ (Self::Database(_) | Self::NotCommitted(_)) => {
                 PortError::with_source(sqlite.kind(), operation, sqlite.to_string())
             }
@@ -106,7 +106,7 @@ impl Failure {
     }
 }
 
-/// Whether SQLite found no space. It has another word for that where its shared memory cannot grow.
+/// Whether SQLite found no space. It uses another code if its shared memory cannot grow.
 pub(super) fn has_no_space(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
@@ -117,7 +117,7 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
             ErrorKind::Denied
         }
-        // A locked, full or damaged database is an outage: more work would only make it worse.
+        // A locked, full or damaged database is an outage: more requests would make it worse.
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -135,7 +135,7 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
     }
 }
 
-/// What the failure of a file means to a caller.
+/// Converts a file's error to the port's error.
 pub(super) fn file_error(operation: Operation, error: io::Error) -> PortError {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,

@@ -1,17 +1,16 @@
-//! The names of what stands in the data directory; `directory` says what each is for.
+//! The names of the files in the data directory; `directory` describes each of them.
 
-/// The database.
 pub(super) const DATABASE: &str = "darkroom.db";
 
-/// What SQLite appends to the database's name: nothing for itself, its log, the index of its log, and a journal of a
-/// build that kept one.
+/// The suffixes that SQLite appends to the database's name: none for the database, then the write-ahead log, its index,
+/// and the rollback journal of an older build.
 pub(super) const DATABASE_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// The key that signs addresses, and the file that it is written to first.
+/// The key that signs URLs, and the file that it is first written to.
 pub(super) const SIGNING_KEY: &str = "signing.key";
 pub(super) const SIGNING_DRAFT: &str = "signing.draft";
 
-/// What became of each image, and the lock of those who append to it.
+/// The outcome of each image, and the lock that is held while appending to it.
 pub(super) const OUTCOMES: &str = "outcomes.jsonl";
 pub(super) const OUTCOMES_LOCK: &str = "outcomes.lock";
 

@@ -1,4 +1,4 @@
-//! A file on its way in: written, linked into place, and synced before its row is.
+//! A file that is being stored: written, linked into `objects`, and synced before its row is inserted.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::directory::{Directory, random_name, remove};
 
-/// A file that is being written. Dropped before it is finished, it leaves nothing behind.
+/// A file that is being written. Dropping it unfinished removes the file.
 pub(super) struct Incoming {
     directory: Arc<Directory>,
     name: String,
@@ -19,35 +19,34 @@ pub(super) struct Incoming {
     is_finished: bool,
 }
 
-/// A file that stands in its place and waits for its row.
+/// A file that is linked into `objects` and has no row yet.
 ///
-/// Not removed on drop: by then its row may be committed. One of [`Self::keep`] and [`Self::discard`] ends it, or
-/// the next start.
+/// Not removed on drop, since its row may be committed by then. The caller ends it with [`Self::keep`] or
+/// [`Self::discard`]; otherwise the next start does.
 #[derive(Clone)]
 pub(super) struct Arrived {
     directory: Arc<Directory>,
-    /// The file's name.
     pub(super) name: String,
-    /// What [`is_intact`] holds the bytes against.
+    /// The ETag, which [`is_intact`] checks the bytes against.
     pub(super) etag: String,
     /// Size in bytes.
     pub(super) bytes: u64,
 }
 
 impl Incoming {
-    /// Begins an empty file.
+    /// Creates an empty file.
     pub(super) fn begin(directory: Arc<Directory>) -> io::Result<Self> {
         let name = random_name();
         let file = directory.begin_incoming(&name)?;
         Ok(Self { directory, name, file, crc: crc_fast::Digest::new(Crc32IsoHdlc), bytes: 0, is_finished: false })
     }
 
-    /// Bytes so far.
+    /// Bytes written so far.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Appends.
+    /// Appends `bytes`.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.crc.update(bytes);
@@ -55,7 +54,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// Puts the file in its place and syncs it. In this order one commit of the file system's journal has file and name.
+    /// Links the file into `objects` and syncs it. In this order, one commit of the file system's journal covers both
+    /// file and name.
     pub(super) fn finish(mut self) -> io::Result<Arrived> {
         fs::hard_link(self.directory.incoming(&self.name), self.directory.object(&self.name))?;
         self.is_finished = true;
@@ -76,19 +76,19 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.is_finished {
-            // When it cannot be removed now, the next start does.
+            // If it cannot be removed now, the next start removes it.
             drop(remove(&self.directory.incoming(&self.name)));
         }
     }
 }
 
 impl Arrived {
-    /// Its row is committed.
+    /// Removes the incoming name, once the row is committed.
     pub(super) fn keep(&self) {
         drop(remove(&self.directory.incoming(&self.name)));
     }
 
-    /// Its row will never be: the file goes, its name among the incoming ones last.
+    /// Deletes the file, since no row will be written. The incoming name goes last.
     pub(super) fn discard(&self) {
         if remove(&self.directory.object(&self.name)).is_ok() {
             drop(remove(&self.directory.incoming(&self.name)));
@@ -96,17 +96,16 @@ impl Arrived {
     }
 }
 
-/// The ETag of an object: its file's name, which no other has, and the CRC-32 of its bytes, which tells whether they
-/// were damaged.
+/// The ETag of an object: its unique file name and the CRC-32 of its bytes, which detects damage.
 pub(super) fn etag_of(file: &str, crc: u64) -> String {
     format!("{file}-{crc:08x}")
 }
 
-/// Whether these are the bytes that the ETag was made of.
+/// Whether `bytes` match the ETag.
 pub(super) fn is_intact(etag: &str, bytes: &[u8]) -> bool {
     match etag.split_once('-') {
         Some((_, crc)) => u32::from_str_radix(crc, 16) == Ok(crc_fast::crc32_iso_hdlc(bytes)),
-        // Written before there was a CRC: the SHA-256 of the bytes.
+        // Older builds used the SHA-256 of the bytes as ETag.
         None => etag == data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)),
     }
 }

@@ -1,4 +1,4 @@
-//! One bucket: objects as files, their names and versions in the database, and most thumbnails with them.
+//! One bucket: objects as files, their names and versions in the database, and most thumbnails in it as well.
 
 use std::io;
 use std::sync::Arc;
@@ -28,18 +28,17 @@ use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 
 pub(super) const PUT: Operation = Operation::ObjectsPut;
 
-/// How often a body that does not have its length and checksum is read again.
+/// How often a body whose length or checksum does not match is read again.
 const READS: u32 = 3;
 
-/// What is no upload and has at most so many bytes stands in its row: that takes less time than a file, and no sync. It holds
-/// nearly every thumbnail of a JPEG.
+/// Objects of at most this size that are not uploads are stored in their row: that is faster than a file and needs no
+/// sync. Nearly every thumbnail of a JPEG is smaller.
 const IN_ROW_BYTES: usize = 256 << 10;
 
-/// One bucket of the local backend.
 #[derive(Clone)]
 pub(super) struct LocalBucket {
     pub(super) name: String,
-    /// Objects whose keys begin so keep their versions and put a message on the queue.
+    /// Objects whose keys have this prefix keep their versions and put a message on the queue.
     pub(super) upload_prefix: Option<String>,
     pub(super) database: Database,
     pub(super) directory: Arc<Directory>,
@@ -52,7 +51,7 @@ pub(super) struct LocalBucket {
 #[async_trait]
 impl ObjectStore for LocalBucket {
     async fn check_bucket(&self, _: &str) -> Result<(), PortError> {
-        // A bucket is a name in the directory; the start has compared it with those in use.
+        // A bucket is only a name in the directory, and the start has compared it with the names in use.
         Ok(())
     }
 
@@ -83,7 +82,7 @@ impl ObjectStore for LocalBucket {
     }
 
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
-        // Without room the address would be of no use, and each one costs a record.
+        // Without space the URL would be useless, and each one costs a record.
         self.check_space(Operation::ObjectsSignUpload, terms.content_length)
             .await
             .inspect_err(|error| metrics::upload_without_space(NoSpace::of(error).limit()))?;
@@ -145,8 +144,8 @@ impl ObjectStore for LocalBucket {
 }
 
 impl LocalBucket {
-    /// Deletes rows, which `delete` says to be of certain files, and then those files. An address of the key that works once
-    /// does not work any more.
+    /// Deletes the rows that `delete` selects, then their files, whose names it returns. A one-time URL of the key does
+    /// not work afterwards.
     async fn remove(
         &self,
         operation: Operation,
@@ -185,13 +184,13 @@ impl LocalBucket {
         .await
     }
 
-    /// Checks that there is room for an upload of `bytes`, if its length is known.
+    /// Checks that there is space for an upload of `bytes`, if its length is known.
     pub(super) async fn check_space(&self, operation: Operation, bytes: Option<u64>) -> Result<(), PortError> {
         let space = self.space.clone();
         on_a_thread(operation, move || space.check(operation, 0, bytes.unwrap_or(0))).await
     }
 
-    /// Whether an address of this key that works once has worked, or its object was deleted.
+    /// Whether a one-time URL of this key was used, or its object was deleted.
     pub(super) async fn was_used(&self, key: &str) -> Result<bool, PortError> {
         let (bucket, key, now) = (self.name.clone(), key.to_owned(), self.clock.now());
         self.database
@@ -202,7 +201,7 @@ impl LocalBucket {
             .await
     }
 
-    /// The row of a version, or of the current one.
+    /// The row of the current version.
     pub(super) async fn find(&self, operation: Operation, key: &str) -> Result<ObjectRow, PortError> {
         let (bucket, key) = (self.clone(), key.to_owned());
         on_a_thread(operation, move || bucket.find_here(operation, &key, None)).await
@@ -231,7 +230,7 @@ impl LocalBucket {
             match self.read_whole(row) {
                 Ok(Some(bytes)) => return Ok(Fetched::Whole(info, bytes)),
                 Ok(None) => {}
-                // The row was replaced or deleted between the two looks.
+                // The row was replaced or deleted between reading it and opening its file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(file_error(operation, error)),
             }
@@ -239,7 +238,7 @@ impl LocalBucket {
         Err(PortError::new(ErrorKind::Damaged, operation))
     }
 
-    /// All bytes, if they are as many as they were and undamaged.
+    /// All bytes, or `None` if their length or checksum does not match.
     fn read_whole(&self, mut row: ObjectRow) -> io::Result<Option<Bytes>> {
         let bytes = match row.content.take() {
             Some(bytes) => bytes,
@@ -248,7 +247,7 @@ impl LocalBucket {
         Ok(row.is_of(&bytes).then_some(bytes))
     }
 
-    /// Stores a file that was written: linked and synced, then object row and message in one transaction.
+    /// Stores a written file: links and syncs it, then inserts the object row and the message in one transaction.
     pub(super) async fn store(&self, incoming: Incoming, description: Description) -> Result<Arrived, PortError> {
         let bucket = self.clone();
         on_a_thread(PUT, move || {
@@ -312,14 +311,15 @@ impl LocalBucket {
         self.upload_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix))
     }
 
-    /// Inserts the row. Of a thumbnail it need not outlive a loss of power: what was published was committed after it, and
-    /// is lost first.
+    /// Inserts the row. A thumbnail's row need not survive a power loss: the publication is committed after it and is
+    /// lost first.
     fn insertion(&self, object: NewObject) -> impl FnOnce(&Connection) -> Result<Vec<String>, Failure> + use<> {
         let clock = self.clock.clone();
         move |connection| rows::insert(connection, &object, clock.now())
     }
 
-    /// A write that failed is not in the database; should that be in doubt, the next start decides.
+    /// Removes the file after a failed write, unless its row is in the database. If the database cannot be read, the
+    /// next start decides.
     fn discard_unless_stored(&self, arrived: &Arrived) {
         let is_stored = self.database.read_here(|connection| rows::has_file(connection, &arrived.name));
         if matches!(is_stored, Ok(false)) {
@@ -327,8 +327,8 @@ impl LocalBucket {
         }
     }
 
-    /// Removes files whose rows are gone, once those cannot come back. What cannot be removed now is removed by the next
-    /// start.
+    /// Removes files whose rows are deleted, once a power loss cannot restore those rows. The next start removes the
+    /// files that cannot be removed now.
     fn clear(&self, garbage: Vec<String>) {
         const OPERATION: Operation = Operation::ObjectsClear;
         if garbage.is_empty() {

@@ -1,4 +1,4 @@
-//! Why the local backend cannot be opened, each with what to do about it.
+//! Why the local backend cannot be opened, and how the operator can fix it.
 
 use std::fs;
 use std::io;
@@ -12,40 +12,40 @@ use super::file_names::DATABASE;
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No right to read or write.
+    /// The user may not read or write it.
     #[error("no right to use {}: let this user read and write it, or choose another directory with DARKROOM_DIR", path.display())]
     Denied {
-        /// What was refused.
+        /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// Another user owns a directory or file of darkroom's.
+    /// Another user owns one of darkroom's files or directories.
     #[error(
         "{} belongs to user {owner}, and darkroom runs as user {user}: run darkroom as user {owner}, or hand it over with \
          `{command}`, or choose another directory with DARKROOM_DIR", path.display()
     )]
     Foreign {
-        /// What belongs to another user, its links followed.
+        /// The file or directory, with links resolved.
         path: PathBuf,
         /// Its owner.
         owner: u32,
         /// The user of this process.
         user: u32,
-        /// What hands it over.
+        /// The shell command that changes the owner.
         command: String,
     },
-    /// Others can use a directory or file of darkroom's, or the group of `DARKROOM_DIR_GROUP` cannot.
+    /// Others can use one of darkroom's files or directories, or the group of `DARKROOM_DIR_GROUP` cannot.
     #[error(
         "{} has mode {mode:o}, which does not close it to others: run `{command}`, or choose a directory of its own with \
          DARKROOM_DIR", path.display()
     )]
     Exposed {
-        /// What others can use, its links followed.
+        /// The file or directory, with links resolved.
         path: PathBuf,
         /// Its mode.
         mode: u32,
-        /// What closes it.
+        /// The shell command that closes it to others.
         command: String,
     },
     /// A directory that all users of the machine share, such as `/tmp`.
@@ -54,13 +54,13 @@ pub enum OpenError {
         path.display(), path.join("darkroom").display()
     )]
     SharedDirectory {
-        /// The directory, its links followed.
+        /// The directory, with links resolved.
         path: PathBuf,
     },
     /// The disk is full.
     #[error("no space left for {}: free some, then start again; nothing was lost", path.display())]
     Full {
-        /// What could not be written.
+        /// The file that could not be written.
         path: PathBuf,
     },
     /// The database is damaged.
@@ -71,10 +71,10 @@ pub enum OpenError {
     Damaged {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         what: String,
     },
-    /// A newer build made the database.
+    /// A newer build wrote the database.
     #[error(
         "the database {} has schema {found}, this darkroom knows schemas up to {known}: start the newer darkroom, or choose \
          another directory with DARKROOM_DIR", path.display()
@@ -87,7 +87,7 @@ pub enum OpenError {
         /// The newest schema that this build knows.
         known: i64,
     },
-    /// The database is not darkroom's.
+    /// The database belongs to another program.
     #[error("{} is a database of another program: choose another directory with DARKROOM_DIR", path.display())]
     ForeignDatabase {
         /// The database.
@@ -101,48 +101,48 @@ pub enum OpenError {
     OtherBucket {
         /// The directory.
         path: PathBuf,
-        /// What it holds.
+        /// What it holds: uploads or thumbnails.
         what: &'static str,
-        /// The setting.
+        /// The environment variable of the bucket name.
         variable: &'static str,
         /// The name that is set, or the default.
         set: String,
         /// The name, or the names, in the directory.
         found: String,
     },
-    /// The signing key has been cut short or replaced.
+    /// The signing key is truncated or was replaced.
     #[error("the signing key {} is damaged: delete it to get a new one; addresses signed before stop working", path.display())]
     Key {
-        /// The key's file.
+        /// The file of the key.
         path: PathBuf,
     },
-    /// The database does not answer.
+    /// The database cannot be used for another reason.
     #[error("the database {} cannot be used: {what}", path.display())]
     Database {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         what: String,
     },
-    /// The path leads to no directory, and none can be made there.
+    /// The path is not a directory, and none can be created there.
     #[error("{} cannot be a data directory, choose another one with DARKROOM_DIR", path.display())]
     NoDirectory {
         /// The path.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
     /// A file or directory cannot be used for another reason.
     #[error("{} cannot be used", path.display())]
     File {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// There is no data directory for a command that needs an existing one.
+/// A command that needs an existing data directory found none.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "DARKROOM_DIR: {} {what}, and this command makes no data directory: set the directory that `darkroom local`, `worker` or \
@@ -154,7 +154,8 @@ pub struct MissingDirectory {
 }
 
 impl MissingDirectory {
-    /// Checks that the directory is one of darkroom's. A path that this user may not read is left to the start.
+    /// Checks that the path is a data directory of darkroom. Skips a path that this user may not read: opening it
+    /// reports the error.
     ///
     /// # Errors
     /// When it does not exist, or has no database or no signing key.
@@ -177,7 +178,7 @@ impl MissingDirectory {
 }
 
 impl OpenError {
-    /// Whether `DARKROOM_DIR` is at fault, or what the operator made of the directory, and not the directory's state.
+    /// Whether the cause is `DARKROOM_DIR` or the directory's setup, not the state of its files.
     pub const fn is_misuse(&self) -> bool {
         match self {
             Self::Denied { .. }
@@ -194,7 +195,7 @@ impl OpenError {
         }
     }
 
-    /// What the failure of a file at start means.
+    /// Converts a file's error at start.
     pub(super) fn of_file(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -204,7 +205,7 @@ impl OpenError {
         }
     }
 
-    /// What the failure to make or open the data directory itself means.
+    /// Converts an error of creating or opening the data directory.
     pub(super) fn of_directory(path: &Path, source: io::Error) -> Self {
         let is_loop = source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
         match source.kind() {
@@ -217,7 +218,7 @@ impl OpenError {
         }
     }
 
-    /// What the failure of the database at start means.
+    /// Converts a database error at start.
     pub(super) fn of_database(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {

@@ -1,8 +1,8 @@
-//! What became of each image, for other systems: one line of JSON for each verdict, at least once.
+//! Outcome notifications for other systems: one line of JSON for each verdict, delivered at least once.
 //!
-//! The line is noted in the very transaction that writes the verdict, so there is none without the other. A task of its
-//! own then appends what is noted to the file, and forgets it once it is on the disk. Whoever dies in between, or finds
-//! that the file cannot be written, leaves its notes to the next verdict or the next start.
+//! The transaction that writes the verdict also inserts its line into a table. A task then appends the lines to the
+//! file and deletes them from the table once the file is synced. If the process dies in between, or the file cannot be
+//! written, the lines stay in the table until the next verdict or the next start.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -21,18 +21,18 @@ use crate::ports::{Operation, PortError};
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageRecord, Published};
 
-/// Notes are kept in a table of its own, which a build that knows nothing of it leaves alone.
+/// The lines have their own table, which older builds ignore.
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS outcomes (number INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL)";
 
-/// Lines that are told at once.
+/// Lines appended in one go.
 const BATCH: i64 = 1000;
 
-/// The file of outcomes, and what is noted for it.
+/// The file of outcomes, and the table of lines that are not in it yet.
 pub(super) struct Outcomes {
     database: Database,
     file: PathBuf,
-    /// Held by whoever appends, of this process and of others: a line is never written into another one.
+    /// A lock file, held while any process appends, so that lines do not interleave.
     lock: PathBuf,
     access: Access,
     turn: Mutex<()>,
@@ -47,13 +47,13 @@ struct Line<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// Grows with each write of the image's record: of two lines the one with the larger number is the newer.
+    /// Grows with each write of the image's record: of two lines, the one with the larger number is newer.
     rev: u64,
     at: String,
     thumbnails: Vec<Thumbnail<'a>>,
 }
 
-/// A thumbnail that can be fetched.
+/// A published thumbnail.
 #[derive(Serialize)]
 struct Thumbnail<'a> {
     size: &'a str,
@@ -64,7 +64,7 @@ struct Thumbnail<'a> {
 }
 
 impl Outcomes {
-    /// Makes room for notes in the database. What was noted before and not told is told with the first outcome, or by
+    /// Creates the table. Lines that an earlier process left in it are appended with the first outcome, or by
     /// [`tell`](Self::tell).
     pub(super) fn open(database: &Database, directory: &Path, access: Access) -> rusqlite::Result<Arc<Self>> {
         database.at_start(|connection| connection.execute_batch(TABLE))?;
@@ -72,7 +72,7 @@ impl Outcomes {
         Ok(Arc::new(Self { database: database.clone(), file, lock, access, turn: Mutex::new(()) }))
     }
 
-    /// Notes what a write came to, in its own transaction; whether it was a verdict.
+    /// Inserts a line if `record` has a verdict, in the transaction that writes the record. Returns whether it did.
     pub(super) fn note(connection: &Connection, record: &ImageRecord) -> Result<bool, Failure> {
         let is_verdict = record.status.is_verdict();
         if is_verdict {
@@ -82,13 +82,13 @@ impl Outcomes {
         Ok(is_verdict)
     }
 
-    /// Tells what is noted, soon: nobody waits for it, and what cannot be told now is told later.
+    /// Appends the waiting lines in a background task. Lines that cannot be written now are kept for the next attempt.
     pub(super) fn tell_soon(self: &Arc<Self>) {
         let outcomes = Arc::clone(self);
         tokio::spawn(async move { outcomes.tell().await });
     }
 
-    /// Tells what is noted.
+    /// Appends all waiting lines to the file.
     pub(super) async fn tell(&self) {
         let _turn = self.turn.lock().await;
         loop {
@@ -104,7 +104,7 @@ impl Outcomes {
         }
     }
 
-    /// Whether there was anything to tell.
+    /// Appends one batch. Returns whether there were any lines.
     async fn tell_some(&self) -> Result<bool, PortError> {
         let access = self.access;
         let _lock = in_background(Operation::OutcomesLock, {
@@ -164,7 +164,8 @@ fn locked(path: &Path, access: Access) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Appends whole lines. One that was torn, by a full disk or a loss of power, is ended first: it is told again here.
+/// Appends whole lines. If a full disk or a power loss cut the last line short, ends it first; the table still has that
+/// line, and it is appended again.
 fn append(path: &Path, noted: &[(i64, String)], access: Access) -> io::Result<()> {
     let mut file = access.open(OpenOptions::new().create(true).append(true).read(true), path)?;
     let mut text = String::new();

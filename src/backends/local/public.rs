@@ -1,4 +1,4 @@
-//! Thumbnails at the public URL: for anyone and without a signature, as a CDN in front of a bucket serves them.
+//! Serves thumbnails at the public URL without a signature, like a CDN in front of a bucket.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::Problem;
 use crate::ports::Operation;
 use crate::recipe::{CACHE_CONTROL, THUMBNAIL_PREFIX};
 
-/// The routes of all thumbnails: below the path of `public_url`, and at the root, for a proxy that removes that path.
+/// The routes of all thumbnails: under the path of `public_url`, and at the root for a proxy that strips that path.
 pub(super) fn router(bucket: Arc<LocalBucket>, public_url: &str) -> Router {
     let path = path_of(public_url);
     let places = if path.is_empty() { vec![path] } else { vec![String::new(), path] };
@@ -26,8 +26,7 @@ pub(super) fn router(bucket: Arc<LocalBucket>, public_url: &str) -> Router {
     router.with_state(bucket)
 }
 
-/// The path of an absolute URL that has no slash at its end. The settings see to it that it has no character that means
-/// something to the router.
+/// The path of an absolute URL without a trailing slash. The settings reject characters that are special to the router.
 fn path_of(url: &str) -> String {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     after_scheme.find('/').map_or("", |start| &after_scheme[start..]).to_owned()

@@ -1,7 +1,7 @@
-//! The queue and its dead letters: two halves of one table.
+//! The queue and the dead-letter queue, which share one table.
 //!
-//! A message that is sent outlives a loss of power, and so do its receives, which are counted. What else is done with it
-//! need not: it only comes again.
+//! Sends and receives survive a power loss, since receives are counted. Other writes need not: if one is lost, the
+//! message is received again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
 use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
-/// Which half of the table.
+/// Which of the two queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Half {
     /// Upload events.
     Uploads = 0,
-    /// Messages that outlived every receive.
+    /// Messages that reached the receive limit.
     DeadLetters = 1,
 }
 
@@ -34,20 +34,20 @@ pub(super) struct LocalQueue {
     pub(super) database: Database,
     pub(super) clock: SharedClock,
     pub(super) half: Half,
-    /// `None`: messages stay for ever.
+    /// `None`: messages are never moved to the dead-letter queue.
     pub(super) max_receives: Option<u32>,
-    /// Where work on messages needs room: a receive waits until there is some. `None`: it needs none.
+    /// The space that processing a message needs: receives wait until it is available. `None`: it needs no space.
     pub(super) space: Option<Arc<Space>>,
 }
 
-/// When there will be something to receive, as far as it is known.
+/// When the next message can be received, if that is known.
 enum Due {
     Now,
     At(Timestamp),
     Unknown,
 }
 
-/// Stores a message; part of a transaction.
+/// Inserts a message in the caller's transaction.
 pub(super) fn insert(connection: &Connection, half: Half, body: &str, now: Timestamp) -> Result<String, Failure> {
     let id = random_name();
     connection
@@ -76,7 +76,7 @@ impl Queue for LocalQueue {
                 if !messages.is_empty() {
                     return Ok(messages);
                 }
-                // All of them were dead letters, or another receiver was faster: look again.
+                // All of them were moved to the dead-letter queue, or another receiver took them: try again.
                 continue;
             }
             if Instant::now() >= deadline {
@@ -132,7 +132,7 @@ impl Queue for LocalQueue {
 }
 
 impl LocalQueue {
-    /// When the next message becomes visible, as far as it is stored today.
+    /// When the next stored message becomes visible.
     async fn due(&self) -> Result<Due, PortError> {
         let (half, clock) = (self.half, self.clock.clone());
         self.database
@@ -176,7 +176,7 @@ impl LocalQueue {
             .await
     }
 
-    /// Sets until when messages are hidden, of those that are still ours.
+    /// Sets the visibility timeouts of messages whose receipts are still valid.
     async fn set_visibility(
         &self,
         operation: Operation,
@@ -211,8 +211,8 @@ fn next_visible(connection: &Connection, half: Half, now: Timestamp) -> rusqlite
         .optional()
 }
 
-/// When the oldest message was sent. Row numbers grow in the order of sending, and each entry of an index holds one: so
-/// this reads the index by visibility, as counting does, and a single row.
+/// When the oldest message was sent. Row ids grow in the order of sending, and each index entry contains one. So this
+/// reads the visibility index, as counting does, and a single row.
 fn oldest_sent_at(connection: &Connection, half: Half) -> rusqlite::Result<Option<Timestamp>> {
     connection
         .prepare_cached(
@@ -223,7 +223,7 @@ fn oldest_sent_at(connection: &Connection, half: Half) -> rusqlite::Result<Optio
         .optional()
 }
 
-/// Moves a message to the dead letters. It keeps its id and its count, and so old receipts stay old.
+/// Moves a message to the dead-letter queue. It keeps its id and receive count, so old receipts stay invalid.
 fn bury(connection: &Connection, id: &str, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE messages SET queue = ?1, visible_at = ?2, receipt = NULL WHERE id = ?3")?
@@ -254,12 +254,12 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     })
 }
 
-/// The id in a receipt, which finds the row by its primary key.
+/// The message id in a receipt, which is the primary key of the row.
 fn message_of(receipt: &str) -> &str {
     receipt.split_once('.').map_or("", |(id, _)| id)
 }
 
-/// One answer for each of `count` receipts; when the whole write failed, that failure for each.
+/// One answer for each of `count` receipts. If the whole write failed, each answer is that error.
 fn answers(
     operation: Operation,
     count: usize,

@@ -1,4 +1,4 @@
-//! The problems that the routes of signed URLs and public thumbnails answer with.
+//! The problem responses of the routes for signed URLs and public thumbnails.
 
 use std::error::Error;
 use std::io;
@@ -26,7 +26,7 @@ pub(super) fn method_not_allowed(detail: &str) -> Problem {
     Problem::new(ProblemKind::MethodNotAllowed, detail)
 }
 
-/// The URL allows nothing.
+/// The signed URL is not valid.
 pub(super) fn of_url(refusal: Refusal) -> Problem {
     let kind = match refusal {
         Refusal::Mismatch => ProblemKind::InvalidSignature,
@@ -35,7 +35,7 @@ pub(super) fn of_url(refusal: Refusal) -> Problem {
     Problem::new(kind, refusal.to_string())
 }
 
-/// The body did not arrive as it has to.
+/// The body was too slow or too late, or broke off.
 pub(super) fn of_body(error: &ReadError) -> Problem {
     match error {
         ReadError::TooSlow { .. } => Problem::new(ProblemKind::RequestTimeout, format!("{error}; nothing was stored")),

@@ -1,4 +1,4 @@
-//! The routes of signed addresses: uploads by `PUT`, downloads by `GET` and `HEAD`.
+//! The routes of signed URLs: uploads by `PUT`, downloads by `GET` and `HEAD`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,25 +30,24 @@ use crate::http::{IfNoneMatch, PacedBody, Problem, ProblemKind, entity_tag};
 use crate::ports::{ErrorKind, Operation, PortError};
 use crate::recipe::Format;
 
-/// Bytes that are gathered before they are handed to a blocking thread, and read from a file at once.
+/// How many bytes of an upload are collected for one write on a blocking thread, and the size of one read of a file.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// How long after the expiry of its address an upload may still arrive.
+/// How long after the expiry of its URL an upload may still arrive.
 const TIME_AFTER_EXPIRY: Duration = Duration::from_secs(60);
 
-/// How long the body of a refused upload is read.
+/// How long the body of a rejected upload is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What an upload may take.
+/// The limits of an upload.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadLimits {
     /// Largest upload in bytes.
     pub max_bytes: u64,
-    /// Bytes per second below which an upload is given up, averaged over 10 s.
+    /// Minimum rate in bytes per second, averaged over 10 s. Slower uploads are aborted.
     pub min_rate: u64,
 }
 
-/// The buckets behind the routes.
 #[derive(Clone)]
 struct Buckets {
     buckets: [Arc<LocalBucket>; 2],
@@ -63,7 +62,7 @@ pub(super) fn router(buckets: [Arc<LocalBucket>; 2], limits: UploadLimits) -> Ro
 }
 
 impl Buckets {
-    /// What the request's address allows, and the bucket that it names.
+    /// Verifies the request's URL. Returns its bucket and its grant.
     fn verify(&self, method: &str, request: &Parts) -> Result<(Arc<LocalBucket>, Grant), Problem> {
         let address = request.uri.path_and_query().map_or("", |address| address.as_str());
         let [uploads, _] = &self.buckets;
@@ -82,7 +81,8 @@ async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
     let (bucket, description, deadline) = match admit(&buckets, &head).await {
         Ok(admitted) => admitted,
         Err(problem) => {
-            // Many clients read the answer only once they have sent everything; one that asked first has sent nothing.
+            // Many clients read the response only after they have sent the body. A client that sent `Expect` has sent
+            // nothing.
             if !head.headers.contains_key(EXPECT) {
                 discard(body, buckets.limits).await;
             }
@@ -96,7 +96,7 @@ async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
     }
 }
 
-/// Everything that can be said before the body is read, and until when it must have arrived.
+/// Makes all checks that do not need the body. Returns also the deadline of the body.
 async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, Description, Instant), Problem> {
     let (bucket, grant) = buckets.verify("PUT", request)?;
     let headers = &request.headers;
@@ -124,7 +124,7 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     Ok((bucket, description, deadline))
 }
 
-/// Whether the client sends what it stated when it asked for the address.
+/// Checks that the client sends the header that it stated when it requested the URL.
 fn agree(header: &str, stated: Option<&str>, sent: Option<&str>) -> Result<(), Problem> {
     match stated {
         Some(stated) if sent != Some(stated) => {
@@ -174,7 +174,7 @@ async fn store(
 async fn append(bucket: &LocalBucket, mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, PortError> {
     let space = bucket.space.clone();
     on_a_thread(PUT, move || {
-        // The length may not have been stated, and others write meanwhile.
+        // The length may be unknown, and others write to the disk at the same time.
         space.check(PUT, incoming.bytes(), chunks.iter().map(|chunk| chunk.len() as u64).sum())?;
         chunks.iter().try_for_each(|chunk| incoming.write(chunk)).map_err(|error| file_error(PUT, error))?;
         Ok(incoming)
@@ -182,11 +182,11 @@ async fn append(bucket: &LocalBucket, mut incoming: Incoming, chunks: Vec<Bytes>
     .await
 }
 
-/// Reads what a refused client still sends, up to a limit, for a while, and at the rate of any upload.
+/// Reads the rest of a rejected upload: up to a size and a time limit, and at the minimum rate.
 async fn discard(body: Body, limits: UploadLimits) {
     let mut body = PacedBody::new(body, limits.min_rate, Instant::now() + DISCARD_TIMEOUT);
     let mut bytes = 0;
-    // A client that goes on after that loses its connection, and its answer with it.
+    // A client that sends more loses its connection, and the response with it.
     while let Ok(Some(chunk)) = body.next().await {
         bytes += chunk.len() as u64;
         if bytes > limits.max_bytes.saturating_mul(2) {
@@ -198,12 +198,12 @@ async fn discard(body: Body, limits: UploadLimits) {
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
     let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| refusal::of_port(&error))?;
-    // Only the client itself may keep it, and no longer than the address works, whatever was stored with it.
+    // Only the client's own cache may keep it, and only while the URL is valid, whatever was stored with the object.
     let works_for_secs = (grant.expires - bucket.clock.now().as_secs()).max(0);
     send(&bucket, &row, &request.headers, &format!("private, max-age={works_for_secs}")).await
 }
 
-/// Answers with an object, or with 304 when the client has it already.
+/// Responds with the object, or with 304 if the client has it already.
 pub(super) async fn send(
     bucket: &LocalBucket,
     row: &ObjectRow,
@@ -227,7 +227,7 @@ pub(super) async fn send(
     Ok((StatusCode::OK, headers, length, body).into_response())
 }
 
-/// The headers of an object. Nothing that is served can run as a script on this origin.
+/// The headers of an object. They prevent served content from running scripts on this origin.
 fn describe(row: &ObjectRow, cache_control: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

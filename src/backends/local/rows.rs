@@ -1,9 +1,9 @@
 //! The rows of objects and their versions.
 //!
-//! An upload keeps its versions: a late event reads the bytes that it tells of. A version that was superseded is
-//! removed with the first upload of the same key an hour later, so that repeated uploads do not fill the disk; its
-//! late event then finds nothing and changes nothing, since the newer upload has entered the record. Objects outside
-//! the upload prefix are replaced at once.
+//! An upload keeps its versions, so that a late event reads the bytes that it was sent for. The first upload of the
+//! same key at least an hour later removes a superseded version, so that repeated uploads do not fill the disk. The
+//! late event of a removed version finds nothing and changes nothing, since the newer upload has entered the record.
+//! Objects outside the upload prefix are replaced at once.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::record::{Sequencer, SourceId};
 /// How long a superseded version can still be read.
 const KEEP_SUPERSEDED: Duration = Duration::from_secs(3600);
 
-/// Objects in one listing.
+/// Objects on one page of a listing.
 const LISTING: usize = 1000;
 
 /// One version of an object.
@@ -35,23 +35,23 @@ pub(super) struct ObjectRow {
     pub(super) etag: String,
     pub(super) content_type: Option<String>,
     pub(super) modified_at: Timestamp,
-    /// The bytes, when they stand here and not in the file.
+    /// The bytes, if they are stored in the row and not in a file.
     pub(super) content: Option<Bytes>,
 }
 
-/// What an upload or a put says of its object.
+/// The metadata and conditions of an upload or a put.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Description {
     pub(super) key: String,
     pub(super) content_type: Option<String>,
     pub(super) cache_control: Option<String>,
-    /// Refuse with `AlreadyExists` when there is such an object.
+    /// Fail with `AlreadyExists` if the object exists.
     pub(super) only_if_absent: bool,
-    /// Refuse with `AlreadyExists` also when there was one that was deleted.
+    /// Fail with `AlreadyExists` also if the object existed and was deleted.
     pub(super) is_single_use: bool,
 }
 
-/// An object whose file stands in its place, or which needs none.
+/// An object whose file is in `objects`, or that needs no file.
 pub(super) struct NewObject {
     pub(super) bucket: String,
     pub(super) is_upload: bool,
@@ -59,14 +59,14 @@ pub(super) struct NewObject {
     pub(super) file: String,
     pub(super) bytes: u64,
     pub(super) etag: String,
-    /// The bytes, when they are to stand in the row and not in the file.
+    /// The bytes, if they are to be stored in the row and not in a file.
     pub(super) content: Option<Bytes>,
-    /// Bytes of all objects, this one included, above which it is refused.
+    /// Limit of the bytes of all objects, including this one. Above it, the insert fails.
     pub(super) max_stored_bytes: Option<u64>,
 }
 
 impl ObjectRow {
-    /// Whether these are the bytes that were stored: as many, and undamaged.
+    /// Whether `bytes` have the stored length and checksum.
     pub(super) fn is_of(&self, bytes: &[u8]) -> bool {
         bytes.len() as u64 == self.bytes && is_intact(&self.etag, bytes)
     }
@@ -107,8 +107,8 @@ fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
     })
 }
 
-/// Makes the object the current one and, for an upload, puts its event on the queue. Returns the files that no row
-/// names any more.
+/// Makes the object the current version and, for an upload, inserts its event into the queue. Returns the files that no
+/// row names any more.
 pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<Vec<String>, Failure> {
     let (bucket, key) = (&*new.bucket, &*new.description.key);
     if new.description.only_if_absent && find(connection, bucket, key, None)?.is_some() {
@@ -155,7 +155,7 @@ fn announce(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<
     queue::insert(connection, Half::Uploads, &event::notification(&created, &new.etag), now).map(|_| ())
 }
 
-/// The current version becomes an old one, and old ones whose time is over go.
+/// Marks the current version as superseded and deletes expired ones. Returns the files that no row names any more.
 fn supersede(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<Vec<String>> {
     let oldest = now.as_millis() - i64::try_from(KEEP_SUPERSEDED.as_millis()).unwrap_or(i64::MAX);
     let garbage = connection
@@ -188,24 +188,23 @@ pub(super) fn delete_all(connection: &Connection, bucket: &str, key: &str) -> ru
     Ok(garbage)
 }
 
-/// Notes files to remove, in the transaction that took their rows: a kill before they are removed loses none.
+/// Records files to remove, in the transaction that deletes their rows, so that a kill before the removal loses none.
 pub(super) fn remember(connection: &Connection, garbage: &[String]) -> rusqlite::Result<()> {
     let mut note = connection.prepare_cached("INSERT OR IGNORE INTO garbage (file) VALUES (?1)")?;
     garbage.iter().try_for_each(|file| note.execute([file]).map(|_| ()))
 }
 
-/// Strikes files off the list of those to remove.
+/// Deletes files from the list of files to remove.
 pub(super) fn forget(connection: &Connection, garbage: &[String]) -> rusqlite::Result<()> {
     let mut strike = connection.prepare_cached("DELETE FROM garbage WHERE file = ?1")?;
     garbage.iter().try_for_each(|file| strike.execute([file]).map(|_| ()))
 }
 
-/// Files that were to be removed when a process was killed.
+/// Files that a killed process did not remove.
 pub(super) fn garbage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare("SELECT file FROM garbage")?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// Whether a row names this file.
 pub(super) fn has_file(connection: &Connection, file: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM objects WHERE file = ?1")?.exists([file])
 }
@@ -219,6 +218,6 @@ pub(super) fn list(connection: &Connection, bucket: &str, prefix: &str, after: &
     let listed = select.query_map((bucket, prefix, after, LISTING as i64), |row| {
         Ok(Listed { key: row.get(0)?, bytes: row.get(1)?, modified_at: Timestamp::from_millis(row.get(2)?) })
     })?;
-    // Keys with the prefix stand together, so the first without it ends the listing.
+    // Keys with the prefix are adjacent, so the first key without it ends the listing.
     listed.take_while(|object| object.as_ref().map_or(true, |object: &Listed| object.key.starts_with(prefix))).collect()
 }

@@ -1,4 +1,4 @@
-//! The tables of the local database, and the checks before it is used.
+//! The tables of the local database, and the checks before its use.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ const VERSION: i64 = 2;
 /// Marks the file as darkroom's: "dkrm".
 const APPLICATION_ID: i64 = 0x646b_726d;
 
-/// A database up to this size is checked as a whole at each start: it takes a fraction of a second.
+/// A database up to this size is fully checked at each start, which takes a fraction of a second.
 const CHECKED_UP_TO_BYTES: i64 = 256 << 20;
 
 const TABLES: &str = "
@@ -56,10 +56,10 @@ CREATE TABLE images (
 );
 ";
 
-/// From version 1, in which all objects stood in files.
+/// Migrates from version 1, which stored all objects in files.
 const FROM_1: &str = "ALTER TABLE objects ADD COLUMN content BLOB";
 
-/// Makes the tables of a new database, brings an older one up to date, and refuses one that this build must not touch.
+/// Creates the tables of a new database, migrates an older one, and rejects one that this build must not change.
 pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let in_database = |error| OpenError::of_database(path, error);
     let found = pragma(connection, "user_version").map_err(in_database)?;
@@ -84,13 +84,13 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
     if found == 1 {
         alter(FROM_1)?;
     }
-    // WAL: readers and the writer do not wait for each other. Only now, so that a foreign file was left untouched.
+    // WAL: readers and the writer do not block each other. Set last, so that a rejected file stays unchanged.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(in_database)
 }
 
-/// Changes nothing, and is a write all the same: synced, it brings everything to the disk that was written without.
+/// Writes without changing anything. With a sync, this makes all earlier unsynced transactions durable.
 pub(super) fn write_anything(connection: &Connection) -> rusqlite::Result<()> {
-    // As it stands: this build may be the older one of two.
+    // Keeps the stored version: this build may be the older of two.
     let version = pragma(connection, "user_version")?;
     connection.pragma_update(None, "user_version", version)
 }

@@ -1,7 +1,6 @@
-//! Signed addresses: an HMAC-SHA-256 over method, path and query, which holds until it expires.
+//! Signed URLs: an HMAC-SHA-256 over method, path and query, valid until it expires.
 //!
-//! What is signed is the very text of the address up to `&signature=`, so that there is nothing to normalise and
-//! nothing to confuse.
+//! The signature covers the exact text of the URL up to `&signature=`, so no normalization is needed.
 
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -10,39 +9,39 @@ use sha2::Sha256;
 use super::directory::KEY_BYTES;
 use crate::clock::Timestamp;
 
-/// Where signed addresses begin.
+/// The path prefix of signed URLs.
 pub(super) const ROOT: &str = "/objects/";
 
 const SEPARATOR: &str = "&signature=";
 
-/// Everything but RFC 3986's unreserved characters.
+/// All characters except RFC 3986's unreserved ones.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The same, but a key's slashes stay.
+/// The same, without the slash of keys.
 const KEY: &AsciiSet = &SEGMENT.remove(b'/');
 
-/// Signs addresses and knows its own signatures again.
+/// Signs URLs and verifies their signatures.
 #[derive(Clone)]
 pub(super) struct Signer {
     key: [u8; KEY_BYTES],
 }
 
-/// What a signed address allows.
+/// The request that a signed URL allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
     pub(super) bucket: String,
     pub(super) key: String,
     /// Unix seconds.
     pub(super) expires: i64,
-    /// The Content-Type that must be sent.
+    /// The required Content-Type.
     pub(super) content_type: Option<String>,
-    /// The Content-Length that must be sent.
+    /// The required Content-Length.
     pub(super) content_length: Option<u64>,
-    /// Only while there is no such object.
+    /// The URL can be used once: only if the object does not exist.
     pub(super) is_single_use: bool,
 }
 
-/// Why an address is refused.
+/// Why a URL is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("the signature does not match this method and address")]
@@ -56,7 +55,7 @@ impl Signer {
         Self { key }
     }
 
-    /// The address that allows `grant` to whoever has it: a path with its query.
+    /// The URL, as path and query, that allows its holder to make the request of `grant`.
     pub(super) fn sign(&self, method: &str, grant: &Grant) -> String {
         let bucket = utf8_percent_encode(&grant.bucket, SEGMENT);
         let key = utf8_percent_encode(&grant.key, KEY);
@@ -74,7 +73,7 @@ impl Signer {
         format!("{address}{SEPARATOR}{signature}")
     }
 
-    /// What the address allows at `now`.
+    /// Verifies the URL at `now` and returns its grant.
     pub(super) fn verify(&self, method: &str, address: &str, now: Timestamp) -> Result<Grant, Refusal> {
         let (signed, signature) = address.rsplit_once(SEPARATOR).ok_or(Refusal::Mismatch)?;
         let signature = data_encoding::HEXLOWER.decode(signature.as_bytes()).map_err(|_| Refusal::Mismatch)?;
@@ -93,7 +92,7 @@ impl Signer {
     }
 }
 
-/// Reads an address that we wrote.
+/// Parses a URL whose signature was verified.
 fn read(address: &str) -> Option<Grant> {
     let (path, query) = address.strip_prefix(ROOT)?.split_once('?')?;
     let (bucket, key) = path.split_once('/')?;

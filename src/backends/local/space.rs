@@ -1,8 +1,8 @@
-//! Room for uploads: how much free space the disk must keep, and how many bytes may be kept.
+//! Space for uploads: the free space that the disk must keep, and the limit of stored bytes.
 //!
-//! Uploads stop at a floor of free space. Work on accepted uploads does not: it uses the space that uploads leave. If the
-//! disk is full all the same, messages are received again only once what did not fit would fit, so that a full disk
-//! spends no receives.
+//! Uploads are rejected below a minimum of free space. Work on accepted uploads continues and uses the space that is
+//! left. If a write still fails because the disk is full, no messages are received until it would fit, so that a full
+//! disk does not increase receive counts.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,39 +19,39 @@ use crate::config::LocalConfig;
 use crate::metrics;
 use crate::ports::{ErrorKind, Operation, PortError};
 
-/// The most free space that uploads leave by default.
+/// Default of the minimum free space, on large disks.
 const DEFAULT_FLOOR_BYTES: u64 = 1 << 30;
 
-/// The part of a smaller disk that they leave by default: 5%.
+/// Default on smaller disks, as a fraction of the disk: 5%.
 const DEFAULT_FLOOR_PART: u64 = 20;
 
-/// Files that can still be made below which uploads stop; on a disk that holds few, 5% of them.
+/// Minimum of free inodes for uploads; on a disk with few inodes, 5% of them.
 const MIN_FREE_FILES: u64 = 1000;
 
-/// What has to fit at least before messages are received again: a thumbnail, and the growth of the database's log.
+/// Minimum space before messages are received again: for a thumbnail, and growth of the database's log.
 const LEAST_PROBE_BYTES: u64 = 1 << 20;
 
-/// How full the disk is.
+/// The size and free space of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Disk {
     /// Size in bytes.
     pub(super) total_bytes: u64,
-    /// Bytes that this user may still write.
+    /// Bytes that this user can still write.
     pub(super) free_bytes: u64,
-    /// Files that it holds at most; 0 where there is no such limit.
+    /// Maximum number of files; 0 if there is no limit.
     pub(super) total_files: u64,
-    /// Files that this user may still make.
+    /// Files that this user can still create.
     pub(super) free_files: u64,
 }
 
-/// The limits, and what they are held against.
+/// The limits, and the directory and database that they apply to.
 pub(super) struct Space {
     root: PathBuf,
     directory: Arc<Directory>,
     database: Database,
     min_free_bytes: Option<u64>,
     max_stored_bytes: Option<u64>,
-    /// Bytes that the disk did not hold when they were put, until it does.
+    /// Size of the largest write that failed because the disk was full; 0 once it would fit.
     lacking_bytes: AtomicU64,
     #[cfg(test)]
     pretended: std::sync::Mutex<Option<Disk>>,
@@ -68,7 +68,7 @@ impl Disk {
         })
     }
 
-    /// Free bytes that uploads leave alone unless the settings say otherwise.
+    /// The minimum of free bytes if the settings do not set one.
     fn default_floor(&self) -> u64 {
         DEFAULT_FLOOR_BYTES.min(self.total_bytes / DEFAULT_FLOOR_PART)
     }
@@ -95,12 +95,13 @@ impl Space {
         }
     }
 
-    /// Bytes that may be kept at most.
+    /// The limit of stored bytes.
     pub(super) const fn max_stored_bytes(&self) -> Option<u64> {
         self.max_stored_bytes
     }
 
-    /// Checks that there is room for `more_bytes` of an upload that has `so_far_bytes` on the disk. Blocks for microseconds.
+    /// Checks that there is space for `more_bytes` of an upload that has already written `so_far_bytes`. Blocks for
+    /// microseconds.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] when there is not.
@@ -131,21 +132,21 @@ impl Space {
         Disk::of(&self.root)
     }
 
-    /// Shows in the metrics how much space there is. Blocks for microseconds.
+    /// Updates the metrics of free space and stored bytes. Blocks for microseconds.
     pub(super) fn sample(&self) {
         metrics::free_space(self.disk().ok().map(|disk| disk.free_bytes));
         metrics::stored(self.max_stored_bytes.and_then(|_| self.stored_bytes().ok()));
     }
 
-    /// Notes that the disk was full when `bytes` were put.
+    /// Records that a write of `bytes` failed because the disk was full.
     pub(super) fn did_not_hold(&self, bytes: u64) {
         self.lacking_bytes.fetch_max(bytes.max(LEAST_PROBE_BYTES), Ordering::Relaxed);
     }
 
-    /// Whether what the disk did not hold would fit now. Takes a file system call, and only after a put has failed.
+    /// Checks whether the largest failed write would fit now. Makes a file system call, but only after a failed write.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`] when it would not.
+    /// [`ErrorKind::NoSpace`] when it would not fit.
     pub(super) fn probe(&self, operation: Operation) -> Result<(), PortError> {
         let bytes = self.lacking_bytes.load(Ordering::Relaxed);
         if bytes == 0 {
@@ -153,7 +154,7 @@ impl Space {
         }
         match self.reserve(bytes) {
             Ok(()) => {}
-            // The file system cannot reserve: the next put shows whether there is space.
+            // The file system cannot reserve space: the next put shows whether it fits.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(error) => return Err(PortError::with_source(ErrorKind::NoSpace, operation, error)),
         }
@@ -170,7 +171,7 @@ impl Space {
         Ok(reserved?)
     }
 
-    /// From now on the disk seems to be so full.
+    /// Sets the size and free space that later checks see.
     #[cfg(test)]
     pub(super) fn pretend(&self, disk: Disk) {
         *self.pretended.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(disk);
@@ -202,7 +203,7 @@ mod tests {
             assert_eq!(refused.kind, ErrorKind::NoSpace);
         }
         assert!(ports.dead_letters.receive(10, Duration::ZERO, WAIT).await.unwrap().is_empty());
-        // There is space again, for what did not fit.
+        // Now there is space for the failed write.
         backend.space.lacking_bytes.store(LEAST_PROBE_BYTES, Ordering::Relaxed);
         let received = ports.queue.receive(10, Duration::ZERO, WAIT).await.unwrap();
         assert_eq!(received[0].receive_count, 1);

@@ -1,7 +1,7 @@
-//! How many bytes are kept, counted in the transactions that store and delete objects.
+//! The number of stored bytes, updated in the transactions that store and delete objects.
 //!
-//! Triggers count, so that every process counts, also one without the limit and one of an older build. They are made at
-//! the first start with a limit; without one nothing is counted.
+//! Triggers update it, so that processes without the limit and older builds are counted too. The first start with a
+//! limit creates them; before that, nothing is counted.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -13,13 +13,13 @@ CREATE TRIGGER stored_more AFTER INSERT ON objects BEGIN UPDATE stored SET bytes
 CREATE TRIGGER stored_less AFTER DELETE ON objects BEGIN UPDATE stored SET bytes = bytes - old.bytes; END;
 COMMIT";
 
-/// Counts from now on. The caller holds the lock of starters.
+/// Starts counting. The caller holds the start lock.
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<()> {
     let is_counted = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'stored'")?.exists([])?;
     if is_counted { Ok(()) } else { connection.execute_batch(COUNTING) }
 }
 
-/// Bytes of all objects and their versions; 0 where nothing is counted.
+/// Bytes of all objects and their versions; 0 if nothing is counted.
 pub(super) fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let bytes: Option<i64> =
         connection.prepare_cached("SELECT bytes FROM stored")?.query_row([], |row| row.get(0)).optional()?;

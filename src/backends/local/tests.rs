@@ -1,4 +1,4 @@
-//! What a loss of power leaves: which calls wait for the disk, and what holds wherever the database's log ends.
+//! Power loss: which calls are synced, and what holds after the database's log is cut at any point.
 
 use std::fs;
 use std::path::Path;
@@ -23,10 +23,10 @@ use crate::record::{
 const SOON: Duration = Duration::from_secs(60);
 const UPLOAD: &str = "an upload with its event";
 const PUBLICATION: &str = "a publication, and with it everything before";
-/// Of the thumbnails the first two stand in their rows.
+/// The first two thumbnails are stored in their rows.
 const THUMBNAILS: [(&str, usize); 3] = [("small", 4000), ("medium", 40_000), ("large", 300_000)];
 
-/// A backend, and what was called on it.
+/// A backend, and the calls that were made on it.
 struct Site {
     dir: TempDir,
     backend: LocalBackend,
@@ -34,13 +34,13 @@ struct Site {
     calls: Vec<Call>,
 }
 
-/// A call that was answered.
+/// An answered call.
 struct Call {
     what: &'static str,
     is_synced: bool,
-    /// How long the log was then.
+    /// The length of the log after the call.
     log: usize,
-    /// The files of objects, and of those in doubt, as they were then.
+    /// The object files, and the incoming files whose rows may be missing, after the call.
     files: [Vec<String>; 2],
 }
 
@@ -80,7 +80,7 @@ impl Site {
         self.calls.push(Call { what, is_synced, log, files });
     }
 
-    /// Files that the next start would hold against their rows.
+    /// The incoming files, which the next start compares with the rows.
     fn in_doubt(&self) -> Vec<String> {
         let incoming = self.dir.path().join("incoming");
         let [corner] = &names_in(&incoming)[..] else { panic!("one process has one corner") };
@@ -94,7 +94,7 @@ impl Site {
         assert!(matches!(self.ports.catalog.apply(&transition).await, Ok(Applied::Written { .. })));
     }
 
-    /// From the upload to the publication, as the pipeline does it. Returns the message's receipt.
+    /// Uploads, receives, claims and publishes an image, as the pipeline does. Returns the message's receipt.
     async fn publish(&mut self) -> Receipt {
         self.ports.uploads.put("uploads/cat", Bytes::from("picture"), "image/png", "no-store").await.unwrap();
         self.answered(UPLOAD);
@@ -117,19 +117,21 @@ impl Site {
         receipt
     }
 
-    /// Until where the log is on the disk at least once this call was answered: until the last that was synced.
+    /// How much of the log is on the disk once this call is answered: all of it up to the last synced call.
     fn log_on_the_disk_after(&self, what: &str) -> usize {
         let answered = self.calls.iter().position(|call| call.what == what).unwrap();
         self.calls[..=answered].iter().rfind(|call| call.is_synced).map_or(0, |call| call.log)
     }
 
-    /// The state of the files that goes with so much of the log: the latest in which no more of it was on the disk for sure.
+    /// The files that belong to this length of the log: those of the latest call after which no more of the log is
+    /// certainly synced.
     fn files_with(&self, log: usize) -> Option<&[Vec<String>; 2]> {
         let is_possible = |call: &&Call| self.log_on_the_disk_after(call.what) <= log;
         self.calls.iter().rfind(is_possible).map(|call| &call.files)
     }
 
-    /// What is left when only so much of the log reached the disk. Files were synced before anything told of them.
+    /// The directory after a power loss that keeps only `log` bytes of the log. Files are synced before any row names
+    /// them.
     fn after_a_loss_of_power(&self, log: usize) -> (TempDir, Ports) {
         let (from, to) = (self.dir.path(), tempfile::tempdir().unwrap());
         let killed = to.path().join("incoming").join("killed");
@@ -154,7 +156,7 @@ impl Site {
     }
 }
 
-/// Others fill the disk while a body arrives.
+/// Other programs fill the disk while a body arrives.
 #[tokio::test]
 async fn an_upload_stops_in_the_middle_once_the_disk_is_nearly_full() {
     let dir = tempfile::tempdir().unwrap();
@@ -181,7 +183,7 @@ async fn an_upload_stops_in_the_middle_once_the_disk_is_nearly_full() {
     assert_eq!(names_in(&dir.path().join("objects")), Vec::<String>::new());
 }
 
-/// Files that nothing tells of any more, and nobody would ever remove.
+/// Files that no row names and that no start would remove.
 fn files_without_a_row(dir: &Path) -> Vec<String> {
     let database = rusqlite::Connection::open(dir.join("darkroom.db")).unwrap();
     let is_unknown = |file: &String| !rows::has_file(&database, file).unwrap();
@@ -288,7 +290,7 @@ async fn a_file_is_removed_only_once_its_row_cannot_come_back() {
     let file: String = database
         .query_row("SELECT file FROM objects WHERE content IS NULL AND key = ?1", [key("large")], |row| row.get(0))
         .unwrap();
-    // What cannot be removed shows what was done before.
+    // A directory in place of the file makes its removal fail, so earlier steps can be checked.
     let path = site.dir.path().join("objects").join(&file);
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();

@@ -1,11 +1,11 @@
-//! Work that waits for the disk, on threads where waiting is allowed.
+//! Runs work that waits for the disk on threads that may block.
 
 use std::io;
 
 use crate::ports::{ErrorKind, Operation, PortError};
 
-/// Runs `work` on a thread that may wait, to its end even when the caller is gone, so that files and their rows are never
-/// told apart.
+/// Runs `work` on a blocking thread, to its end even if the caller is dropped, so that files and their rows stay
+/// consistent.
 pub(super) async fn on_a_thread<T: Send + 'static>(
     operation: Operation,
     work: impl FnOnce() -> Result<T, PortError> + Send + 'static,

@@ -1,16 +1,16 @@
-//! Keys of deleted uploads, so that an address that works once does not work again after its object is gone.
+//! The keys of deleted uploads, so that a one-time URL does not work again after its object is deleted.
 
 use rusqlite::Connection;
 
 use crate::clock::Timestamp;
 use crate::config::LONGEST_UPLOAD_EXPIRY;
 
-/// A table of its own, which a build that knows nothing of it leaves alone.
+/// A separate table, which older builds ignore.
 pub(super) const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS used_keys (bucket TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
     PRIMARY KEY (bucket, key)) WITHOUT ROWID";
 
-/// Notes a key whose object is deleted, until every address of the key has expired. Forgets keys whose addresses all have.
+/// Records the key of a deleted object until every URL of the key has expired. Deletes expired entries.
 pub(super) fn note(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM used_keys WHERE until <= ?1")?.execute([now.as_millis()])?;
     connection
@@ -19,7 +19,7 @@ pub(super) fn note(connection: &Connection, bucket: &str, key: &str, now: Timest
     Ok(())
 }
 
-/// Whether an address of this key that works once must not work any more, since its object was deleted.
+/// Whether one-time URLs of this key are invalid because its object was deleted.
 pub(super) fn is_used(connection: &Connection, bucket: &str, key: &str, now: Timestamp) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM used_keys WHERE bucket = ?1 AND key = ?2 AND until > ?3")?.exists((
         bucket,

@@ -1,4 +1,4 @@
-//! The versions of objects, one by one.
+//! Lists and deletes single versions of objects.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -10,7 +10,7 @@ use crate::record::SourceId;
 /// Versions on one page.
 const PAGE: usize = 1000;
 
-/// Versions under `prefix`, after the one of `after`: by their keys, and those of one key from new to old.
+/// Versions under `prefix` after `after`: sorted by key, and from new to old within a key.
 pub(super) fn list(
     connection: &Connection,
     bucket: &str,
@@ -50,8 +50,8 @@ pub(super) fn list(
     Ok(VersionPage { versions, next })
 }
 
-/// Deletes one version. If it was the current one, the newest that is left becomes it. Returns the files that no row names
-/// any more.
+/// Deletes one version. If it was the current one, the newest remaining version becomes current. Returns the files that
+/// no row names any more.
 pub(super) fn delete(connection: &Connection, bucket: &str, key: &str, file: &str) -> rusqlite::Result<Vec<String>> {
     let deleted: Option<(Option<String>, bool)> = connection
         .prepare_cached(

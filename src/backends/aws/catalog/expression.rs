@@ -1,4 +1,4 @@
-//! Guards and changes in DynamoDB's words: the same rules as `record::Transition`, which the tests hold them to.
+//! Guards and changes as DynamoDB expressions: the same rules as `record::Transition`, as the tests check.
 
 use std::collections::HashMap;
 
@@ -15,14 +15,14 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// The placeholder of an attribute.
+    /// Adds an attribute and returns its placeholder.
     fn name(&mut self, attribute: &str) -> String {
         let placeholder = format!("#{attribute}");
         self.names.insert(placeholder.clone(), attribute.to_owned());
         placeholder
     }
 
-    /// The placeholder of a value, which `name` must not share with another one.
+    /// Adds a value and returns its placeholder. No other value may have the same `name`.
     fn value(&mut self, name: &str, value: &impl serde::Serialize) -> String {
         let placeholder = format!(":{name}");
         self.values.insert(placeholder.clone(), attribute_of(value));
@@ -39,7 +39,7 @@ impl Terms {
     }
 }
 
-/// A transition in DynamoDB's words.
+/// A transition as a condition expression and an update expression.
 #[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) condition: String,
@@ -47,7 +47,7 @@ pub(super) struct Rendered {
     pub(super) terms: Terms,
 }
 
-/// Says [`Transition::is_admitted_by`] as a condition and [`Transition::apply_to`] as an update.
+/// Renders [`Transition::is_admitted_by`] as a condition and [`Transition::apply_to`] as an update.
 pub(super) fn render(transition: &Transition) -> Rendered {
     let mut terms = Terms::default();
     let condition = condition(transition, &mut terms);
@@ -55,15 +55,16 @@ pub(super) fn render(transition: &Transition) -> Rendered {
     Rendered { condition, update, terms }
 }
 
-/// There is no record, or it is at revision `rev`.
+/// True when there is no record, or its revision is `rev`.
 pub(super) fn is_absent_or_at(terms: &mut Terms, rev: u64) -> String {
     format!("{} OR {}", terms.is_missing("id"), terms.compare("rev", "=", "seen", &rev))
 }
 
-/// The guard; a record of a newer schema admits nothing, and one of the own token what has not been decided otherwise.
+/// The guard. A record of a newer schema admits no transition; a record with this attempt's token admits one unless it
+/// has another outcome.
 fn condition(transition: &Transition, terms: &mut Terms) -> String {
     let is_known_schema = format!("{} OR {}", terms.is_missing("v"), terms.compare("v", "<=", "schema", &SCHEMA));
-    // AND binds more tightly than OR, and DynamoDB refuses parentheses that change nothing.
+    // AND binds more tightly than OR, and DynamoDB rejects redundant parentheses.
     let is_own = format!(
         "{} AND ({} OR {})",
         terms.compare("claim", "=", "token", &transition.attempt.token),
@@ -79,7 +80,7 @@ fn condition(transition: &Transition, terms: &mut Terms) -> String {
     format!("({is_known_schema}) AND ({guard})")
 }
 
-/// No upload has entered, or an older one has, or the same one stands open to this message.
+/// No upload has entered, or an older one has, or the same one is open to this message.
 fn enter(transition: &Transition, terms: &mut Terms) -> String {
     let Guard::Enter { seq, src } = &transition.guard else { return String::new() };
     let is_first = terms.is_missing("seq");
@@ -105,7 +106,7 @@ fn enter(transition: &Transition, terms: &mut Terms) -> String {
     format!("{is_first} OR {is_newer} OR ({is_same}{is_same_source} AND (({failed}) OR ({working})))")
 }
 
-/// An update that is being written: what is set, what is removed. Attributes that it does not name stay as they are.
+/// The parts of an update expression: attributes to set and to remove. Attributes that it does not name stay unchanged.
 struct Update<'a> {
     terms: &'a mut Terms,
     sets: Vec<String>,
@@ -142,7 +143,7 @@ impl Update<'_> {
         self.finish()
     }
 
-    /// What each change writes. Every one of them sets or removes status, reason, error, lease, deaths.
+    /// The attributes that each change writes. Every change sets or removes status, reason, error, lease and deaths.
     fn change(&mut self, transition: &Transition) {
         match &transition.change {
             Change::Claim { src, original, lease_until, deaths } => {
@@ -195,7 +196,7 @@ impl Update<'_> {
         self.set("deaths", &deaths);
     }
 
-    /// What an earlier claim read of the header says nothing about another upload.
+    /// The original that an earlier claim read may belong to another upload.
     fn forget_original_unless_held(&mut self, guard: &Guard) {
         if *guard != Guard::Hold {
             self.remove("original");

@@ -1,4 +1,4 @@
-//! Records as DynamoDB items and back: the attributes are the record's fields, unknown ones included.
+//! Converts records to DynamoDB items and back. The attributes are the record's fields, including unknown ones.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,17 @@ use serde_json::{Map, Value};
 
 use crate::record::{ImageRecord, SCHEMA, Status};
 
-/// A DynamoDB item.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The attribute that DynamoDB's own expiry reads: in seconds, where all other times are in milliseconds.
+/// The attribute of DynamoDB's time to live: in seconds, while all other times are in milliseconds.
 const TTL: &str = "ttl";
 
-/// An item that is no record, or a record that makes no item.
+/// An item that cannot be converted to a record, or a record that cannot be converted to an item.
 #[derive(Debug, thiserror::Error)]
 #[error("an item that is not a record")]
 pub(super) struct UnreadableItem(#[from] serde_json::Error);
 
-/// The item of a record.
+/// Converts a record to an item.
 pub(super) fn of(record: &ImageRecord) -> Result<Item, UnreadableItem> {
     let Value::Object(mut fields) = serde_json::to_value(record)? else {
         return Ok(Item::new());
@@ -29,13 +28,13 @@ pub(super) fn of(record: &ImageRecord) -> Result<Item, UnreadableItem> {
     Ok(fields.into_iter().map(|(name, value)| (name, attribute(value))).collect())
 }
 
-/// The attribute of anything that a record's field can be.
+/// Converts a field of a record to an attribute.
 pub(super) fn attribute_of(field: &impl serde::Serialize) -> AttributeValue {
-    // Fields are plain data with text as keys: they all have a value.
+    // Fields are plain data with string keys, so the conversion does not fail.
     attribute(serde_json::to_value(field).unwrap_or(Value::Null))
 }
 
-/// The record of an item. One of a newer schema is read as far as it can be: its id, key, revision and schema.
+/// Converts an item to a record. Of a newer schema, reads at least id, key, revision and schema.
 pub(super) fn read(item: Item) -> Result<ImageRecord, UnreadableItem> {
     let mut fields: Map<String, Value> = item.into_iter().map(|(name, attribute)| (name, value(attribute))).collect();
     if let Some(seconds) = fields.get(TTL).and_then(Value::as_i64) {
@@ -48,7 +47,7 @@ pub(super) fn read(item: Item) -> Result<ImageRecord, UnreadableItem> {
     }
 }
 
-/// What every schema has in common, with the least that this one needs.
+/// The fields that every schema has, and defaults for those that this schema requires.
 fn essence(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields.retain(|name, _| ["id", "key", "v", "rev", "created_at", "updated_at"].contains(&name.as_str()));
     for (name, value) in [
@@ -63,7 +62,7 @@ fn essence(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-/// Milliseconds as whole seconds; an expiry may be late but not early.
+/// Milliseconds as seconds, rounded up: an expiry may be late but not early.
 pub(super) fn seconds(millis: i64) -> i64 {
     millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
 }
@@ -81,8 +80,8 @@ fn attribute(value: Value) -> AttributeValue {
     }
 }
 
-/// The value of an attribute. Of kinds that no record has (binary, sets), which only other builds' fields can be, it is
-/// a description: those are never written back.
+/// The value of an attribute. Binary values and sets can only come from other builds; they become a description and are
+/// never written back.
 fn value(attribute: AttributeValue) -> Value {
     match attribute {
         AttributeValue::Bool(is) => Value::Bool(is),
@@ -107,7 +106,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::record::{ImageId, Original, Published, PublishedThumbnail, Reason, Sequencer, SourceId};
 
-    /// A record with every field that there is.
+    /// A record with all fields set.
     fn full() -> ImageRecord {
         let thumbnail =
             |size: &str, side| PublishedThumbnail { size: size.to_owned(), width: side, height: side, bytes: 123_456 };
@@ -141,7 +140,8 @@ mod tests {
         record
     }
 
-    /// DynamoDB's own measure: names and text in UTF-8, numbers about a byte per two digits, containers 3 and 1 per entry.
+    /// Item size by DynamoDB's rules: UTF-8 names and strings, about one byte per two digits, 3 bytes per container and
+    /// 1 per entry.
     fn size(attribute: &AttributeValue) -> usize {
         match attribute {
             AttributeValue::S(text) => text.len(),

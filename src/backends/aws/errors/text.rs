@@ -1,4 +1,4 @@
-//! What a failed SDK call says, in one line for people: no debug output, and no part twice.
+//! Describes a failed SDK call in one line, without debug output or repetition.
 
 use std::error::Error;
 
@@ -7,10 +7,9 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run with the \
                               role of a container or an instance";
 
-/// Longest text of a cause: some of the SDK's are whole pages.
+/// Longest description of a cause: some of the SDK's are pages long.
 const MAX_CHARS: usize = 300;
 
-/// The failure as text.
 pub(super) fn of<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
     let text = match error {
         SdkError::ServiceError(service) => {
@@ -28,7 +27,7 @@ pub(super) fn of<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>)
     text.chars().take(MAX_CHARS).collect()
 }
 
-/// What the service answered: its code and its message, unless the message is the code with spaces.
+/// The error response: its code and message, without the message if it only repeats the code.
 pub(super) fn of_answer(status: u16, code: Option<&str>, message: Option<&str>) -> String {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_ascii_lowercase();
     let code = code.map(|code| code.rsplit(['.', '#']).next().unwrap_or(code)).filter(|code| !code.is_empty());
@@ -42,7 +41,7 @@ pub(super) fn of_answer(status: u16, code: Option<&str>, message: Option<&str>) 
     }
 }
 
-/// Whether the call was not made since there was nothing to sign it with.
+/// Whether the call was not sent because credentials are missing.
 pub(super) fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|cause| {
         let text = format!("{cause} {cause:?}");
@@ -55,7 +54,7 @@ fn of_credentials(error: &(dyn Error + 'static)) -> String {
     if is_none_found { NO_CREDENTIALS.to_owned() } else { format!("no AWS credentials: {}", innermost(error)) }
 }
 
-/// The last cause: what comes before it says little else than that there is a cause.
+/// The last cause in the chain: the others add little.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Reads the body of an object, and believes it only when it is whole and unharmed.
+//! Reads the body of an object and verifies its length and checksum.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
 
-/// The longest that one read of a body may take. The SDK cuts off only what stands still.
+/// Timeout of one read of a body. The SDK only aborts stalled bodies.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Why a body is not to be believed.
+/// Why a body is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DamagedBody {
-    /// The connection broke, stood still, or the SDK found that the checksum differs.
+    /// The connection broke or stalled, or the SDK found another checksum.
     #[error("the body broke off or does not match its checksum")]
     Broken(#[source] aws_sdk_s3::primitives::ByteStreamError),
     #[error("the body did not arrive within {} s", BODY_TIMEOUT.as_secs())]
@@ -24,12 +24,12 @@ pub(super) enum DamagedBody {
     Etag { read: String, expected: String },
 }
 
-/// Reads the whole body, or `None` as soon as it is longer than the limit. Verified are its length (where the answer
-/// states one: a proxy may send the body in chunks without) and its checksum (by the SDK, where the object has one),
-/// else the MD5 in the ETag where there is reason to think that it is one.
+/// Reads the whole body, or returns `None` as soon as it exceeds the limit. Verifies the length, if the response states
+/// one (a proxy may send chunks instead), and the checksum: the SDK does so if the object has one, otherwise the MD5 in
+/// the ETag is compared if the ETag is likely to be one.
 ///
-/// An ETag is an MD5 only by custom: stores are free to put something else there. `last_read` remembers the MD5 of a
-/// refused body, so that the same bytes read twice are believed.
+/// An ETag is an MD5 only by convention: stores may use another value. `last_read` keeps the MD5 of a rejected body, so
+/// that two reads of the same bytes are accepted.
 pub(super) async fn read(
     answer: GetObjectOutput,
     limit_bytes: u64,
@@ -55,14 +55,14 @@ pub(super) async fn read(
     Ok(Some(bytes))
 }
 
-/// The body's length in bytes as the answer states it.
+/// The body's length in bytes, if the response states it.
 pub(super) fn stated_length(answer: &GetObjectOutput) -> Option<u64> {
     answer.content_length.and_then(|length| length.try_into().ok())
 }
 
-/// The whole body, or `None` when it is longer than the limit.
+/// The whole body, or `None` if it exceeds the limit.
 async fn collect(mut answer: GetObjectOutput, limit_bytes: u64) -> Result<Option<Bytes>, DamagedBody> {
-    // One buffer of the stated length, and no second copy.
+    // Allocates the stated length once, to avoid a second copy.
     let expected = stated_length(&answer).unwrap_or(0).min(limit_bytes);
     let mut bytes = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
     while let Some(chunk) = answer.body.try_next().await.map_err(DamagedBody::Broken)? {
@@ -74,8 +74,8 @@ async fn collect(mut answer: GetObjectOutput, limit_bytes: u64) -> Result<Option
     Ok(Some(bytes.freeze()))
 }
 
-/// The MD5 in the ETag, when it is needed and there is one: an upload in one part, not encrypted with a key of KMS,
-/// stored without a checksum that the SDK verifies.
+/// The MD5 in the ETag, if it is needed and is one: the object was uploaded in one part, is not encrypted with a KMS
+/// key, and has no checksum that the SDK verifies.
 fn etag_md5(answer: &GetObjectOutput) -> Option<String> {
     let is_verified_by_the_sdk = [
         &answer.checksum_crc32,
@@ -86,7 +86,7 @@ fn etag_md5(answer: &GetObjectOutput) -> Option<String> {
     ]
     .into_iter()
     .flatten()
-    // A checksum of checksums (`...-3`, of an upload in parts) says nothing that can be verified here.
+    // A composite checksum (`...-3`, of a multipart upload) cannot be verified here.
     .any(|checksum| !checksum.contains('-'));
     let is_plain = matches!(answer.server_side_encryption, None | Some(ServerSideEncryption::Aes256))
         && answer.sse_customer_algorithm.is_none();

@@ -1,4 +1,4 @@
-//! Presigned URLs: whatever is stated is signed in, so that the client can do that and nothing else.
+//! Presigned URLs. All stated values are signed, so the client can make only that request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,10 +11,10 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::ports::objects::{SignedUpload, UploadTerms};
 use crate::ports::{ErrorKind, Operation, PortError};
 
-/// Headers that clients set themselves and browsers do not let anyone else set.
+/// Headers that the HTTP client sets and that scripts in a browser cannot set.
 const SET_BY_CLIENTS: [&str; 2] = ["content-length", "host"];
 
-/// Signs an upload, as of this second.
+/// Signs an upload, starting at the current second.
 pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
     const OPERATION: Operation = Operation::ObjectsSignUpload;
     let invalid =
@@ -36,8 +36,8 @@ pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> 
     Ok(SignedUpload { url: signed.uri().to_owned(), headers, expires_at: signed_at.plus(terms.expires_in) })
 }
 
-/// Signs a download as of `signed_at`. Caches of others must not keep the answer, and the client's own no longer than the
-/// URL works: S3 sends both headers in place of those that were stored with the object.
+/// Signs a download, starting at `signed_at`. Shared caches must not store the response, and the client's cache must
+/// not keep it longer than the URL is valid: S3 sends these two headers instead of those stored with the object.
 pub(super) async fn download(
     get: GetObjectFluentBuilder,
     signed_at: Timestamp,

@@ -1,4 +1,4 @@
-//! The calls: each is refused for another reason than a missing permission, or changes nothing.
+//! The calls of the probes: each changes nothing, or fails for another reason than a missing permission.
 
 use std::time::Duration;
 
@@ -15,21 +15,21 @@ use crate::ports::queue::Receipt;
 use crate::ports::{Catalog as _, ErrorKind, ObjectStore as _, Operation, Queue as _};
 use crate::record::{Attempt, Change, Guard, ImageId, Transition};
 
-/// The name of whatever the probes pretend to read and write. Nothing of that name is ever stored.
+/// The name that the probes use for objects, records and receipts. Nothing is stored under it.
 pub(super) const NAME: &str = "darkroom-check";
 
-/// The MD5 of no body that is ever sent: S3 checks the permission first, then refuses the body.
+/// An MD5 that does not match the body: S3 checks the permission first, then rejects the body.
 const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
-/// No body that SQS takes, and one second more than it delays a message: it checks the permission first, then refuses both.
+/// A message body that SQS rejects, and a delay one second above its maximum: SQS checks the permission first.
 const NO_BODY: &str = "\u{1}";
 const TOO_LONG_A_DELAY: i32 = 901;
 
-/// A condition that no record can meet.
+/// A condition that is always false.
 const NEVER: &str = "attribute_exists(#id) AND attribute_not_exists(#id)";
 
 impl Resources<'_> {
-    /// Receives one message, if there is one, and gives it back.
+    /// Receives one message, if there is one, and releases it.
     pub(super) async fn receive(&self, url: &str) -> [Probe; 2] {
         let queue = self.sqs(url);
         let received = queue.receive(1, Duration::ZERO, Duration::ZERO).await;
@@ -37,7 +37,7 @@ impl Resources<'_> {
         let extended = extended.into_iter().collect::<Result<(), _>>();
         [
             probe("sqs:ReceiveMessage", url, &received, &[]),
-            // What SQS says of a receipt that it never gave: the call was allowed, or it would not have looked.
+            // SQS rejects the unknown receipt handle only after it has checked the permission.
             probe("sqs:ChangeMessageVisibility", url, &extended, &[ErrorKind::LeaseLost, ErrorKind::Invalid]),
         ]
     }
@@ -58,14 +58,14 @@ impl Resources<'_> {
         let key = format!("{prefix}{NAME}");
         let old = self.store(bucket).get(&key, Some("null"), 0).await;
         [
-            // Without it a missing object answers like a forbidden one, and a vanished upload is retried for nothing.
+            // Without this permission, S3 answers 403 for a missing object, and a deleted upload is retried in vain.
             self.list(bucket, &key).await,
             self.head().await,
             probe("s3:GetObjectVersion", &format!("{bucket}/{prefix}*"), &old, &[ErrorKind::NotFound]),
         ]
     }
 
-    /// Reads an upload that is not there.
+    /// Reads a missing upload.
     pub(super) async fn head(&self) -> Probe {
         let (bucket, prefix) = (&self.config.upload_bucket, &self.config.upload_prefix);
         let found = self.store(bucket).get(&format!("{prefix}{NAME}"), None, 0).await;
@@ -81,7 +81,7 @@ impl Resources<'_> {
         probe("s3:ListBucketVersions", bucket, &self.store(bucket).list_versions(&key, None).await, &[])
     }
 
-    /// A put whose body cannot match its digest.
+    /// Puts a body that does not match its MD5.
     pub(super) async fn put(&self, action: &'static str, bucket: &str, key: &str) -> Probe {
         let put = self.clients.s3.put_object().bucket(bucket).key(key).content_md5(WRONG_MD5);
         let put = put.body(ByteStream::from_static(NAME.as_bytes())).send().await;
@@ -89,9 +89,10 @@ impl Resources<'_> {
         probe(action, &format!("{bucket}/{key}"), &put, &[ErrorKind::Damaged, ErrorKind::Invalid])
     }
 
-    /// Deletes of an object that is not there. The one without a version has a condition, or it would leave a delete marker.
+    /// Deletes a missing object. The delete without a version has a condition, since it would otherwise leave a delete
+    /// marker.
     pub(super) async fn delete_objects(&self, bucket: &str, prefix: &str) -> Vec<Probe> {
-        // Others' uploads may have any name: a random one is nobody's.
+        // A random name, since an upload may have any name.
         let Ok(id) = ImageId::random() else { return Vec::new() };
         let delete = || self.clients.s3.delete_object().bucket(bucket).key(format!("{prefix}{NAME}-{id}"));
         let [current, version] = [delete().if_match("*"), delete().version_id("null")];
@@ -105,7 +106,7 @@ impl Resources<'_> {
         ]
     }
 
-    /// A release of a claim that nobody ever made: its condition fails, and nothing is written.
+    /// Releases a claim that was never made: the condition fails, and nothing is written.
     pub(super) async fn update(&self) -> Probe {
         let action = "dynamodb:UpdateItem";
         let id = match ImageId::parse(NAME) {
@@ -116,7 +117,7 @@ impl Resources<'_> {
         let change = Change::Release { error: NAME.to_owned() };
         let at = SystemClock.now();
         let never = Transition { id, key: NAME.to_owned(), attempt, guard: Guard::Hold, change, at };
-        // A refused write reads the record: that call has a probe of its own.
+        // After a failed condition, the catalog may read the record; another probe covers that permission.
         let written = match self.catalog().apply(&never).await {
             Err(error) if error.operation == Operation::CatalogLook => Ok(()),
             applied => applied.map(drop),

@@ -1,4 +1,4 @@
-//! Whether the upload bucket's notification leads every upload to the queue.
+//! Checks that the upload bucket's notification sends every upload to the queue.
 
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{Event, FilterRuleName, NotificationConfigurationFilter, QueueConfiguration};
@@ -9,12 +9,12 @@ use crate::backends::aws::errors;
 use crate::backends::{Finding, Probe};
 use crate::ports::{ErrorKind, Operation};
 
-/// What every event of a new object begins with; followed by `*`, it is all of them.
+/// The prefix of all events of a new object; followed by `*`, it matches all of them.
 const CREATED: &str = "s3:ObjectCreated:";
 
 impl Resources<'_> {
-    /// Reads the notification, where the settings name a queue. Of all probes this one alone needs the permission to do so:
-    /// without it nothing is known.
+    /// Reads the notification, if the settings name a queue. Only this probe needs that permission: without it, the
+    /// finding is unknown.
     pub(super) async fn notification(&self) -> Option<Probe> {
         let url = self.aws.queue_url.as_ref()?;
         let bucket = &self.config.upload_bucket;
@@ -39,7 +39,7 @@ impl Resources<'_> {
     }
 }
 
-/// Whether every upload under `prefix` is told to the queue with the ARN `queue`.
+/// Checks that the bucket sends the events of all uploads under `prefix` to the queue with the ARN `queue`.
 fn judge(configuration: &GetBucketNotificationConfigurationOutput, queue: &str, prefix: &str) -> Finding {
     let (ours, others): (Vec<_>, Vec<_>) = configuration
         .queue_configurations()
@@ -68,7 +68,7 @@ fn judge(configuration: &GetBucketNotificationConfigurationOutput, queue: &str, 
     })
 }
 
-/// Whether this notification, which leads to the queue, covers every upload under `prefix`.
+/// Checks that this notification to the queue covers every upload under `prefix`.
 fn judge_one(to: &QueueConfiguration, prefix: &str) -> Finding {
     let filter = |name| to.filter().and_then(|filter| value_of(filter, &name)).unwrap_or_default();
     let (wanted, suffix) = (filter(FilterRuleName::Prefix), filter(FilterRuleName::Suffix));
@@ -87,7 +87,7 @@ fn judge_one(to: &QueueConfiguration, prefix: &str) -> Finding {
     Finding::Works
 }
 
-/// The value of a filter's rule. S3 writes the names of rules in other cases than it is given.
+/// The value of a filter rule. S3 may return rule names in another case than they were set.
 fn value_of<'a>(filter: &'a NotificationConfigurationFilter, name: &FilterRuleName) -> Option<&'a str> {
     let rules = filter.key()?.filter_rules();
     let rule = rules.iter().find(|rule| rule.name().is_some_and(|it| it.as_str().eq_ignore_ascii_case(name.as_str())));

@@ -1,4 +1,4 @@
-//! Collects the entries of many tasks into full batches: one waits a moment for nine others.
+//! Collects entries of many tasks into batches: an entry waits briefly for up to nine others.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use crate::ports::{ErrorKind, Operation, PortError};
 /// How long a batch waits for one more entry.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// How long a batch waits in all. Nobody extends the lease of what waits here, and the shortest timeout that darkroom
-/// takes is 2 s, of which a beat may have used a third.
+/// The longest that a batch waits. The leases of waiting entries are not extended, and the shortest timeout that
+/// darkroom allows is 2 s, a third of which may have passed since the last extension.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// An entry, and where its answer goes.
+/// An entry, and the channel for its answer.
 struct Entry<T> {
     item: T,
     answer: oneshot::Sender<Answer>,
 }
 
-/// A place where entries wait to become a batch.
+/// Collects entries until they form a batch.
 pub(super) struct Linger<T> {
     entries: mpsc::UnboundedSender<Entry<T>>,
 }
 
 impl<T: Send + 'static> Linger<T> {
-    /// Batches go to `flush`, which gives one answer per entry, in order. Several may be under way at once.
+    /// Passes each batch to `flush`, which returns one answer per entry, in order. Several flushes may run at once.
     pub(super) fn new<F, Fut>(flush: F) -> Self
     where
         F: Fn(Vec<T>) -> Fut + Send + 'static,
@@ -42,7 +42,7 @@ impl<T: Send + 'static> Linger<T> {
                 let flushed = flush(items);
                 tokio::spawn(async move {
                     for (answer, result) in answers.into_iter().zip(flushed.await) {
-                        // Whoever asked may have gone; the entry was settled all the same.
+                        // The caller may have stopped waiting; the entry is settled anyway.
                         let _ = answer.send(result);
                     }
                 });
@@ -56,7 +56,7 @@ impl<T: Send + 'static> Linger<T> {
         let mut answers = Vec::with_capacity(items.len());
         for item in items {
             let (answer, answered) = oneshot::channel();
-            // A send fails only when the runtime is going down; then the answer below says so.
+            // A send fails only while the runtime shuts down; the missing answer below reports that.
             let _ = self.entries.send(Entry { item, answer });
             answers.push(answered);
         }
@@ -68,7 +68,7 @@ impl<T: Send + 'static> Linger<T> {
     }
 }
 
-/// The next batch: ten entries, or what came until there was a pause. `None` when nobody can add any more.
+/// The next batch: ten entries, or those added before a pause. `None` when all senders are dropped.
 async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<Entry<T>>) -> Option<Vec<Entry<T>>> {
     let mut batch = vec![waiting.recv().await?];
     let longest = Instant::now() + LONGEST;
@@ -89,7 +89,7 @@ mod tests {
 
     type Batches = Arc<Mutex<Vec<Vec<u32>>>>;
 
-    /// A linger whose flushed batches are noted; entry 13 always fails.
+    /// A linger that records its flushed batches; entry 13 always fails.
     fn noting() -> (Arc<Linger<u32>>, Batches) {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&batches);

@@ -1,4 +1,4 @@
-//! What shares a transaction, what is synced, what follows, and what is told when it fails.
+//! Group commit: which writes share a transaction, which are synced, when sequels run, and what callers get on failure.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn writes_that_wait_share_a_commit() {
     let opened = async { open.send(()).unwrap() };
     let (first, others, ()) = tokio::join!(first, others, opened);
     assert!(first.is_ok() && others.iter().all(Result::is_ok));
-    // The leader may have come before the hundred, never between them.
+    // The leader may have run before the hundred writes, but not between them.
     assert!(*count.borrow_and_update() <= 2);
     assert_eq!(notes(&commits).await.len(), 100);
 }
@@ -55,7 +55,7 @@ async fn a_transaction_is_synced_when_one_of_its_writes_must_outlive_a_loss_of_p
     assert!(!in_turn(Kill).await.unwrap());
     assert!(in_turn(PowerLoss).await.unwrap());
     assert!(!in_turn(Kill).await.unwrap());
-    // They wait behind the gate for one transaction.
+    // The writes wait behind the gate to share one transaction.
     let ((begin, begun), (open, gate)) = (oneshot::channel(), std::sync::mpsc::channel());
     let first = commits.write(Kill, move |_| {
         begin.send(()).unwrap();
@@ -70,12 +70,12 @@ async fn a_transaction_is_synced_when_one_of_its_writes_must_outlive_a_loss_of_p
     assert_eq!([one.unwrap(), two.unwrap(), three.unwrap()], [true; 3]);
 }
 
-/// The sequels that have followed, in their order.
+/// The sequels that have run, in order.
 #[derive(Clone, Default)]
 struct Sequels(Arc<Mutex<Vec<&'static str>>>);
 
 impl Sequels {
-    /// Writes as the blocking threads do, to be followed by `name`.
+    /// Writes from a blocking thread, with a sequel that records `name`.
     async fn write(
         &self,
         commits: &Arc<Commits>,
@@ -101,7 +101,7 @@ async fn what_follows_a_write_waits_until_it_is_on_the_disk() {
     assert!(sequels.followed().is_empty());
     commits.write(Kill, note("three")).await.unwrap();
     assert!(sequels.followed().is_empty());
-    // It must outlive a loss of power, and writes nothing: nothing is synced.
+    // It must survive a power loss but writes nothing, so nothing is synced.
     assert_eq!(notes(&commits).await, ["one", "three", "two"]);
     assert!(sequels.followed().is_empty());
     commits.write(PowerLoss, note("four")).await.unwrap();
