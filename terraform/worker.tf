@@ -96,7 +96,7 @@ resource "aws_ecs_task_definition" "worker" {
     name    = "worker"
     command = ["worker"]
     cpu     = var.worker_cpu
-    # Also set for the container: only then does its cgroup have a memory limit, of which the budget is 70 %.
+    # Also set for the container: without it, its cgroup has no memory limit. The memory budget is 70 % of the limit.
     memory = var.worker_memory
     # The longest timeout of Fargate, and longer than the drain: work in progress is finished before the kill.
     stopTimeout  = 120
