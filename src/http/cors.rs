@@ -8,7 +8,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 /// How long browsers may cache a preflight response.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Allows these origins to call the API, and to send a token if there are any. `*` allows all. `None` without origins.
+/// Allows these origins to call the API, and to send a token if `has_tokens`. `*` allows all. `None` without origins.
 pub(crate) fn cors(origins: &[String], has_tokens: bool) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
