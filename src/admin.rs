@@ -1,4 +1,4 @@
-//! The admin listener: is the process alive, may it be given work, and what has it measured.
+//! The admin listener: liveness, readiness and metrics.
 
 mod readiness;
 
@@ -21,7 +21,7 @@ struct Admin {
     render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-/// The routes for whoever runs the process: never on a public address.
+/// Routes for operators. Do not serve them on a public address.
 pub fn router(
     readiness: Readiness,
     hosts: HostRules,

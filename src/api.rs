@@ -1,4 +1,4 @@
-//! The HTTP API: presigned uploads out, the status of every image, and the upload page.
+//! The HTTP API: upload URLs, the status of each image, and the upload page.
 
 mod access;
 mod budget;
@@ -28,33 +28,33 @@ use crate::recipe::Size;
 
 pub use access::{AccessSettings, TrustedProxies};
 
-/// Longest that an answer is held back by `?wait=`.
+/// The longest time that `?wait=` can delay a response.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// The rules of the API, as the settings say.
+/// The API's settings.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// What every upload's key begins with.
+    /// The prefix of every upload's key.
     pub upload_prefix: String,
-    /// Where thumbnails are served from, without a slash at the end; unset: presigned.
+    /// The base URL of thumbnails, without a trailing slash. When unset, the API presigns their URLs.
     pub public_url: Option<String>,
-    /// The sizes of the thumbnails, from small to large.
+    /// The thumbnail sizes, in ascending order.
     pub sizes: Vec<Size>,
-    /// Largest upload in bytes.
+    /// The largest upload, in bytes.
     pub max_bytes: u64,
-    /// How long an upload URL works.
+    /// How long an upload URL is valid.
     pub upload_url_expiry: Duration,
     /// Whether `GET /upload-url` exists.
     pub has_plain_uploads: bool,
     /// Whether `POST /images` is refused unless it states `contentLength`.
     pub requires_content_length: bool,
-    /// Whether `DELETE /images/{id}` exists: anyone who reaches the API may then delete.
+    /// Whether `DELETE /images/{id}` exists. If it does, any client that can reach the API can delete images.
     pub may_delete: bool,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<String>,
-    /// Who may ask what.
+    /// Access rules.
     pub access: AccessSettings,
-    /// Longest wait: [`MAX_WAIT`] as a process, zero where an idle request costs money.
+    /// The longest wait: [`MAX_WAIT`] in a process, zero where an idle request costs money.
     pub max_wait: Duration,
 }
 
@@ -76,31 +76,31 @@ impl From<&Config> for ApiSettings {
     }
 }
 
-/// All that the API works with.
+/// The state that the API's handlers share.
 pub struct ApiState {
-    /// The images' records.
+    /// The image records.
     pub catalog: Arc<dyn Catalog>,
-    /// The bucket that uploads land in.
+    /// The bucket for uploads.
     pub uploads: Arc<dyn ObjectStore>,
-    /// The bucket that thumbnails are in.
+    /// The bucket for thumbnails.
     pub thumbnails: Arc<dyn ObjectStore>,
-    /// The rules.
+    /// The settings.
     pub settings: ApiSettings,
-    /// Where stored times come from.
+    /// The clock for stored times.
     pub clock: SharedClock,
-    /// Once cancelled, requests that wait are answered at once.
+    /// When it is cancelled, waiting requests are answered immediately.
     pub shutdown: CancellationToken,
 }
 
 impl ApiState {
-    /// The API's share of the ports.
+    /// Takes the ports that the API needs.
     pub fn new(ports: &Ports, settings: ApiSettings, clock: SharedClock, shutdown: CancellationToken) -> Self {
         let Ports { catalog, uploads, thumbnails, .. } = ports.clone();
         Self { catalog, uploads, thumbnails, settings, clock, shutdown }
     }
 }
 
-/// The API, and beside it the routes of signed addresses where the backend has its own.
+/// The API's routes, and the routes of signed URLs where the backend serves them itself.
 pub fn router(state: ApiState, objects: Option<Router>) -> Router {
     let state = budget::limit_calls(state);
     let settings = state.settings.clone();
@@ -118,7 +118,7 @@ pub fn described_paths(settings: &ApiSettings) -> Vec<&'static str> {
     endpoints(settings).into_iter().map(|(path, _)| path).collect()
 }
 
-/// What a client's code may call.
+/// The routes for client code.
 fn endpoints(settings: &ApiSettings) -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
     let image = get(images::show);
     let image = if settings.may_delete { image.delete(delete::delete) } else { image };

@@ -1,4 +1,4 @@
-//! The composition root: from settings to running parts, and their orderly end.
+//! The composition root: builds the running parts from the settings and shuts them down.
 
 mod check;
 mod descriptors;
@@ -34,31 +34,31 @@ use listen::Listener;
 
 pub use operate::{backfill, dead_letters, images, sweep};
 
-/// How often depths and memory are sampled for the metrics.
+/// How often queue depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Connections of the admin listener: a scraper, a few probes, and a person.
+/// The connections of the admin listener: a scraper, a few probes and an operator.
 const MAX_ADMIN_CONNECTIONS: usize = 32;
 
-/// How long a receive from SQS waits for a message. Each poll costs a request, and an idle worker must end within five
-/// seconds of a stop.
+/// How long a receive from SQS waits for a message. Each poll costs a request, and an idle worker must stop within five
+/// seconds.
 const SQS_POLL_WAIT: Duration = Duration::from_secs(3);
 
-/// How long blocking threads may take to end after everything else did.
+/// How long blocking threads may run after everything else has stopped.
 const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a process ended that had nothing to complain about at its start.
+/// How a process ended that started without errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It was asked to stop and everything in hand was finished or given back.
+    /// Shutdown was requested, and all work was finished or returned to the queue.
     Clean,
-    /// The drain's deadline passed: work in hand was given back, to be done again by somebody else.
+    /// The drain deadline passed. Unfinished work was returned to the queue for another worker.
     DeadlinePassed,
-    /// A render thread is stuck: only the end of the process gets rid of it.
+    /// A render thread hangs. Only the end of the process stops it.
     Stuck,
 }
 
-/// Whether the settings are at fault: nothing was begun.
+/// Whether the settings caused the error, before any work began.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     #[cfg(feature = "aws")]
     if error.is::<ConnectError>() {
@@ -70,50 +70,50 @@ pub fn is_misuse(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(OperateError::NoSuchBucket(_)))
 }
 
-/// Which parts run in this process.
+/// The parts that run in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parts {
     api: bool,
     worker: bool,
 }
 
-/// Tries what a role needs, and tells it as a table; whether all of it works.
+/// Tries the permissions of a role. Returns a table of the results, and whether everything works.
 ///
 /// # Errors
-/// When there is nothing to try it on.
+/// When the backend cannot be opened.
 pub fn check(config: &Config, role: Role) -> anyhow::Result<(String, bool)> {
     let probes = block_on(backends::probe(config, role, Arc::new(SystemClock)))?;
     Ok((check::table(&probes), !probes.iter().any(check::fails)))
 }
 
-/// Asks the process that these settings belong to whether it lives.
+/// Checks the liveness of the process that these settings belong to.
 ///
 /// # Errors
-/// When it does not answer, or not that it does.
+/// When it does not answer, or is not alive.
 pub fn check_health(config: &Config) -> anyhow::Result<()> {
     block_on(check::health(config.admin_listen))
 }
 
-/// Runs API and worker until the process is asked to stop.
+/// Runs API and worker until a shutdown signal.
 ///
 /// # Errors
-/// When something that it needs cannot be had at the start: a directory, a port, a service.
+/// When a resource cannot be opened at the start: a directory, a port, a service.
 pub fn run_local(config: Config) -> anyhow::Result<Ending> {
     block_on(run(config, Parts { api: true, worker: true }))
 }
 
-/// Runs a worker until the process is asked to stop.
+/// Runs a worker until a shutdown signal.
 ///
 /// # Errors
-/// As [`run_local`].
+/// Like [`run_local`].
 pub fn run_worker(config: Config) -> anyhow::Result<Ending> {
     block_on(run(config, Parts { api: false, worker: true }))
 }
 
-/// Runs the API until the process is asked to stop: behind a listener, or as a function on AWS Lambda.
+/// Runs the API until a shutdown signal, behind a listener or as an AWS Lambda function.
 ///
 /// # Errors
-/// As [`run_local`].
+/// Like [`run_local`].
 pub fn run_api(config: Config) -> anyhow::Result<Ending> {
     #[cfg(feature = "aws")]
     if config.on_lambda {
@@ -122,7 +122,7 @@ pub fn run_api(config: Config) -> anyhow::Result<Ending> {
     block_on(run(config, Parts { api: true, worker: false }))
 }
 
-/// A runtime for the length of `work`. Threads that are stuck at its end are left behind, for the process ends too.
+/// Runs `work` on a new runtime. It does not wait for threads that hang at the end, because the process ends too.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let ended = runtime.block_on(work);
@@ -142,7 +142,7 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     tokio::spawn(sample_space(backend.sample_space.clone()));
     let admin = serve_admin(&config, &readiness, metrics).await?;
     let api = if parts.api { Some(serve_api(&config, &backend, &clock, &shutdown).await?) } else { None };
-    // Elsewhere a schedule does it; on one machine nobody else would.
+    // Other deployments run the sweep on a schedule. A single machine has none, so this process runs it.
     let is_alone = parts.api && parts.worker;
     let sweeping = is_alone.then(|| {
         let site = operate::site_of(&config, backend.ports.clone(), Arc::clone(&clock));
@@ -192,7 +192,7 @@ async fn serve_api(
     Ok(listener)
 }
 
-/// Says that the API asks nobody who they are, where others than this machine may reach it.
+/// Warns if the API is reachable from other machines without authentication.
 fn warn_if_open(config: &Config) {
     let is_guarded = !config.api_tokens.is_empty() || config.has_jwt_authorizer;
     if !is_guarded && !config.listen.ip().to_canonical().is_loopback() {
@@ -203,7 +203,7 @@ fn warn_if_open(config: &Config) {
     }
 }
 
-/// What a worker is started with.
+/// The parts that a worker starts with.
 struct Launch<'a> {
     config: &'a Config,
     ports: &'a Ports,
@@ -212,7 +212,7 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Runs the worker to its end; a stuck render thread begins the drain too.
+    /// Runs the worker to its end. A render thread that hangs also starts the drain.
     async fn run(self, readiness: &Readiness, starting: Latch) -> anyhow::Result<Ending> {
         let stuck = CancellationToken::new();
         let draining = self.shutdown.child_token();
@@ -272,7 +272,7 @@ impl Launch<'_> {
     }
 
     fn settings(&self) -> WorkerSettings {
-        // A poll in flight is awaited at a stop, so its wait is what an idle worker takes to end.
+        // A stop waits for the current poll, so this wait is how long an idle worker takes to stop.
         let poll_wait = match self.config.backend {
             BackendConfig::Aws(_) => SQS_POLL_WAIT,
             BackendConfig::Local(_) => Duration::from_secs(1),
@@ -286,7 +286,7 @@ impl Launch<'_> {
     }
 }
 
-/// Samples how much space there is, for as long as the process lives.
+/// Samples the free space until the process ends.
 async fn sample_space(sample: Option<Arc<dyn Fn() + Send + Sync>>) {
     let Some(sample) = sample else {
         metrics::free_space(None);
@@ -297,12 +297,12 @@ async fn sample_space(sample: Option<Arc<dyn Fn() + Send + Sync>>) {
     loop {
         ticks.tick().await;
         let sample = Arc::clone(&sample);
-        // A sample that panics leaves the last values in place.
+        // If a sample panics, the metrics keep their last values.
         let _ = tokio::task::spawn_blocking(move || sample()).await;
     }
 }
 
-/// Samples what is cheaper to ask for now and then than to count.
+/// Samples the values that are cheaper to query periodically than to count.
 async fn sample(ports: Ports, pipeline: Arc<Pipeline>) {
     let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
     loop {

@@ -1,4 +1,4 @@
-//! The command line: what darkroom can be asked to do.
+//! The command line.
 
 pub mod backfill;
 pub mod dlq;
@@ -17,13 +17,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Environment, Role};
 
-/// The ends that a process can come to; they stand in the help text.
+/// The exit codes. The help text lists them.
 pub mod exit {
-    /// The work is done, or the process was asked to stop and gave back what it held.
+    /// The work is done, or a signal stopped the process and its unfinished work was returned to the queue.
     pub const DONE: u8 = 0;
-    /// Something failed; standard error says what.
+    /// Something failed. Standard error has the details.
     pub const FAILED: u8 = 1;
-    /// The arguments or the settings cannot be used; nothing was begun.
+    /// The arguments or settings are invalid. No work began.
     pub const MISUSED: u8 = 2;
 }
 
@@ -191,7 +191,7 @@ struct AdminListenArgument {
 }
 
 impl Command {
-    /// The settings that the command needs.
+    /// The role, which determines the settings that the command needs.
     pub const fn role(&self) -> Role {
         match self {
             Self::Local(_) | Self::Render(_) | Self::Simulate(_) => Role::Local,
@@ -207,7 +207,7 @@ impl Command {
         }
     }
 
-    /// Lays the arguments that are settings over the environment, so that both are checked alike.
+    /// Applies arguments that replace settings to the environment, so that both are validated alike.
     pub fn amend(&self, environment: &mut Environment) {
         let (dir, listen, admin_listen) = match self {
             Self::Local(Local { dir, listen, admin_listen }) => {

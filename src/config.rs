@@ -1,4 +1,4 @@
-//! Typed settings, read from the environment: every mistake is reported at once.
+//! Typed settings from the environment. All mistakes are reported at once.
 
 mod machine;
 mod reader;
@@ -20,7 +20,7 @@ pub use reader::{Environment, Mistake, Mistakes};
 pub(crate) use settings::{LONGEST_RENDER, LONGEST_UPLOAD_EXPIRY};
 pub use tokens::ApiTokens;
 
-/// What a process is started for: which settings it needs depends on it.
+/// The role of a process. It determines which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// API and worker in one process, on a directory.
@@ -29,28 +29,28 @@ pub enum Role {
     Worker,
     /// Answers clients.
     Api,
-    /// Asks another process whether it lives: needs nothing but that process' admin address.
+    /// Checks whether another process is alive. Needs only the admin address of that process.
     Health,
-    /// Looks after dead letters.
+    /// Manages dead letters.
     Operator,
-    /// Repairs what got stuck.
+    /// Repairs stuck images.
     Sweep,
-    /// Enqueues objects that are there already.
+    /// Puts existing objects into the queue.
     Backfill,
     /// Lists the catalog's records.
     Images,
 }
 
-/// Settings that can be used, and what looks wrong about them all the same.
+/// Valid settings, and warnings about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// One line each, to be logged.
+    /// One line each, for the log.
     pub warnings: Vec<String>,
 }
 
-/// Where queue, objects and catalog live.
+/// Where queue, objects and catalog are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendConfig {
     /// SQS, S3 and DynamoDB.
@@ -59,36 +59,37 @@ pub enum BackendConfig {
     Local(LocalConfig),
 }
 
-/// Names of the AWS resources. Region, credentials and endpoint come from the SDK's own chain.
+/// The names of the AWS resources. Region, credentials and endpoint come from the SDK's default chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsConfig {
     /// `DARKROOM_TABLE`
     pub table: String,
-    /// `DARKROOM_QUEUE_URL`; the API does without.
+    /// `DARKROOM_QUEUE_URL`; not needed by the API.
     pub queue_url: Option<String>,
-    /// `DARKROOM_DLQ_URL`; only the operator's commands need it.
+    /// `DARKROOM_DLQ_URL`; needed only by the operator's commands.
     pub dlq_url: Option<String>,
 }
 
 /// The local backend's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalConfig {
-    /// `DARKROOM_DIR`: holds the database and the objects; made when it is missing.
+    /// `DARKROOM_DIR`: the directory for the database and the objects; created if it is missing.
     pub dir: PathBuf,
-    /// `DARKROOM_DIR_GROUP`: the id of the group whose members share the directory; without one, it is for its owner alone.
+    /// `DARKROOM_DIR_GROUP`: the id of the group that shares the directory. If unset, only the owner has access.
     pub dir_group: Option<u32>,
-    /// `DARKROOM_MIN_FREE_SPACE`: free bytes that uploads leave on the disk; without it 1 GiB, or 5% of a smaller disk.
+    /// `DARKROOM_MIN_FREE_SPACE`: bytes of disk space that uploads must leave free. If unset, 1 GiB, or 5% of a smaller
+    /// disk.
     pub min_free_space: Option<u64>,
-    /// `DARKROOM_MAX_STORED_BYTES`: bytes of uploads and thumbnails at which uploads stop.
+    /// `DARKROOM_MAX_STORED_BYTES`: the total size of uploads and thumbnails at which further uploads are rejected.
     pub max_stored_bytes: Option<u64>,
     /// `DARKROOM_MAX_RECEIVES`: receives before a message becomes a dead letter, 1 to 1,000.
     pub max_receives: u32,
-    /// `DARKROOM_OUTCOMES`: whether each verdict is told in the file `outcomes.jsonl` of the directory.
+    /// `DARKROOM_OUTCOMES`: whether to write each verdict to the file `outcomes.jsonl` in the directory.
     pub tells_outcomes: bool,
 }
 
 impl LocalConfig {
-    /// The settings of a directory, with the default of every other one.
+    /// The default settings for a directory.
     pub const fn new(dir: PathBuf) -> Self {
         Self {
             dir,
@@ -101,49 +102,49 @@ impl LocalConfig {
     }
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// For machines, one object a line.
+    /// For machines: one JSON object per line.
     Json,
 }
 
 /// All settings of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `DARKROOM_BACKEND` and what belongs to it.
+    /// `DARKROOM_BACKEND` and its settings.
     pub backend: BackendConfig,
     /// `DARKROOM_UPLOAD_BUCKET`
     pub upload_bucket: String,
-    /// `DARKROOM_UPLOAD_PREFIX`, ends in `/` or is empty.
+    /// `DARKROOM_UPLOAD_PREFIX`: ends in `/` or is empty.
     pub upload_prefix: String,
     /// `DARKROOM_THUMBNAIL_BUCKET`
     pub thumbnail_bucket: String,
-    /// `DARKROOM_PUBLIC_URL`: where thumbnails are served from, without a slash at the end; unset: presigned.
+    /// `DARKROOM_PUBLIC_URL`: the base URL of thumbnails, without a trailing slash. If unset, their URLs are presigned.
     pub public_url: Option<String>,
     /// `DARKROOM_SIZES`
     pub recipe: Recipe,
     /// `DARKROOM_LISTEN`
     pub listen: SocketAddr,
-    /// What sets `listen`: `DARKROOM_LISTEN`, or the argument that was given instead.
+    /// The source of `listen`: `DARKROOM_LISTEN`, or the argument that replaces it.
     pub listen_setting: &'static str,
     /// `DARKROOM_ADMIN_LISTEN`
     pub admin_listen: SocketAddr,
-    /// What sets `admin_listen`: `DARKROOM_ADMIN_LISTEN`, or the argument that was given instead.
+    /// The source of `admin_listen`: `DARKROOM_ADMIN_LISTEN`, or the argument that replaces it.
     pub admin_listen_setting: &'static str,
-    /// `DARKROOM_MAX_CONNECTIONS`: connections that the API's listener holds at once.
+    /// `DARKROOM_MAX_CONNECTIONS`: the connection limit of the API's listener.
     pub max_connections: usize,
-    /// `DARKROOM_ALLOWED_HOSTS`: names that requests may address besides those of the loopback, in lower case.
+    /// `DARKROOM_ALLOWED_HOSTS`: accepted host names besides those of the loopback, in lower case.
     pub allowed_hosts: Vec<String>,
-    /// `DARKROOM_TRUSTED_PROXIES`: peers whose `X-Forwarded-*` headers count, besides those on this machine.
+    /// `DARKROOM_TRUSTED_PROXIES`: peers whose `X-Forwarded-*` headers are trusted, besides those on this machine.
     pub trusted_proxies: Vec<IpNet>,
-    /// `DARKROOM_API_TOKEN` or `DARKROOM_API_TOKEN_FILE`: without a token anyone may call the API.
+    /// `DARKROOM_API_TOKEN` or `DARKROOM_API_TOKEN_FILE`: without a token, any client may call the API.
     pub api_tokens: ApiTokens,
-    /// `DARKROOM_JWT_AUTHORIZER`: whether a gateway in front of the API checks JSON web tokens.
+    /// `DARKROOM_JWT_AUTHORIZER`: whether a gateway in front of the API validates JSON web tokens.
     pub has_jwt_authorizer: bool,
-    /// `DARKROOM_RENDER_SLOTS`: images rendered at once.
+    /// `DARKROOM_RENDER_SLOTS`: the number of images rendered at once.
     pub render_slots: usize,
     /// `DARKROOM_MEMORY_BUDGET` in bytes.
     pub memory_budget: u64,
@@ -151,7 +152,7 @@ pub struct Config {
     pub max_bytes: u64,
     /// `DARKROOM_MAX_PIXELS`
     pub max_pixels: u64,
-    /// `DARKROOM_RENDER_TIMEOUT`: how long rendering one image may take.
+    /// `DARKROOM_RENDER_TIMEOUT`: the longest time to render one image.
     pub render_timeout: Duration,
     /// `DARKROOM_VISIBILITY_TIMEOUT`
     pub visibility_timeout: Duration,
@@ -159,22 +160,23 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// `DARKROOM_UPLOAD_URL_EXPIRY`
     pub upload_url_expiry: Duration,
-    /// `DARKROOM_MIN_UPLOAD_RATE`: bytes per second below which an upload to the local backend is given up.
+    /// `DARKROOM_MIN_UPLOAD_RATE`: the lowest rate of an upload to the local backend, in bytes per second. Slower
+    /// uploads are aborted.
     pub min_upload_rate: u64,
     /// `DARKROOM_PLAIN_UPLOADS`
     pub plain_uploads: bool,
     /// `DARKROOM_REQUIRE_CONTENT_LENGTH`: whether `POST /images` must state `contentLength`.
     pub require_content_length: bool,
-    /// `DARKROOM_DELETE_ORIGINALS_AFTER`: how long after its verdict the sweep removes an original that is superseded or
-    /// refused; without it, never. By the shortest time, every upload URL of the image has expired.
+    /// `DARKROOM_DELETE_ORIGINALS_AFTER`: how long after its verdict the sweep deletes an original that is superseded
+    /// or refused. If unset, never. The minimum is long enough that every upload URL of the image has expired.
     pub delete_originals_after: Option<Duration>,
-    /// `DARKROOM_ALLOW_DELETE`: whether anyone who reaches the API may delete images.
+    /// `DARKROOM_ALLOW_DELETE`: whether any client of the API may delete images.
     pub allow_delete: bool,
     /// `DARKROOM_CORS_ORIGINS`
     pub cors_origins: Vec<String>,
     /// `DARKROOM_LOG`
     pub log: LogFormat,
-    /// Whether this process is a function on AWS Lambda, which sets `AWS_LAMBDA_RUNTIME_API`.
+    /// Whether this process is an AWS Lambda function: Lambda sets `AWS_LAMBDA_RUNTIME_API`.
     pub on_lambda: bool,
 }
 
@@ -182,17 +184,17 @@ impl Config {
     /// Reads the settings of a role.
     ///
     /// # Errors
-    /// With every mistake at once.
+    /// All mistakes at once.
     pub fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
         settings::read(role, environment, machine)
     }
 
-    /// The part of the memory budget that holds fetched sources: a quarter, and at least the largest source.
+    /// The part of the memory budget for fetched sources: a quarter, and at least the largest source.
     pub fn source_budget(&self) -> u64 {
         source_budget(self.memory_budget, self.max_bytes)
     }
 
-    /// The part of the memory budget that holds what rendering needs: what the sources leave.
+    /// The part of the memory budget for rendering: the rest after the sources.
     pub fn render_budget(&self) -> u64 {
         self.memory_budget.saturating_sub(self.source_budget())
     }

@@ -1,4 +1,5 @@
-//! HTTP as every listener speaks it: connections, hosts, preconditions, problem answers. It knows no route of the API.
+//! HTTP code that all listeners share: connections, hosts, preconditions, problem details. Independent of the API's
+//! routes.
 
 mod authority;
 mod base_url;

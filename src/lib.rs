@@ -1,4 +1,4 @@
-//! darkroom turns images into thumbnails the moment they are uploaded.
+//! darkroom turns images into thumbnails as soon as they are uploaded.
 //!
 //! ```text
 //! client --POST /images--> api --(presigned URL)--> client --PUT--> object store: uploads/{id}
@@ -10,7 +10,7 @@
 //!                      +--settle: delete | retry after a delay | release to the dead letters
 //! ```
 //!
-//! The modules below stand in the order in which a message passes them.
+//! The modules below are listed in the order in which they handle a message.
 
 pub mod cli;
 pub mod config;

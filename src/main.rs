@@ -1,4 +1,4 @@
-//! A process' life: arguments, settings, log, work, exit code. What the work is stands in `app` and `cli`.
+//! The process: arguments, settings, logging, work and exit code. `app` and `cli` contain the work.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
     match run(&command, config) {
         Ok(code) => code.into(),
-        // Whoever read the report has enough of it, such as `head`.
+        // The reader closed standard output, as `head` does.
         Err(error) if is_broken_pipe(&error) => exit::FAILED.into(),
         Err(error) => end(if app::is_misuse(&error) { exit::MISUSED } else { exit::FAILED }, &in_one_line(&error)),
     }
@@ -100,7 +100,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
     })
 }
 
-/// An error with its causes; a cause that repeats what was said is left out.
+/// Formats an error with its causes. Skips a cause that repeats the previous text.
 fn in_one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match (line.as_str(), cause) {
         ("", cause) => cause,
@@ -109,12 +109,12 @@ fn in_one_line(error: &anyhow::Error) -> String {
     })
 }
 
-/// Whether standard output was closed by its reader. Connections that break are errors of a port, and aren't meant.
+/// Whether the reader closed standard output. Broken network connections are port errors and do not count.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// The last word, for people: the log's format is for what happens while the process lives.
+/// Prints the final message as text. The log format applies only while the process runs.
 fn end(code: u8, why: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("darkroom: {why}");
     code.into()

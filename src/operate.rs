@@ -1,5 +1,5 @@
-//! The operator's hands: dead letters looked at, explained, redriven and dropped; what got stuck is found and put right;
-//! objects that are there already are rendered.
+//! The operator's commands: inspect, redrive and drop dead letters; repair stuck images; render existing objects; list
+//! the catalog.
 
 pub mod backfill;
 pub mod dead_letters;
@@ -22,23 +22,23 @@ use crate::ports::{ErrorKind, PortError, Ports};
 use crate::recipe::Recipe;
 use crate::record::ImageId;
 
-/// What the operator's commands work on.
+/// The context of the operator's commands.
 #[derive(Clone)]
 pub struct Site {
-    /// Queue, dead letters, stores and catalog.
+    /// Queue, dead-letter queue, object stores and catalog.
     pub ports: Ports,
-    /// Stored times.
+    /// The clock for stored times.
     pub clock: SharedClock,
     /// The upload bucket's name in events.
     pub bucket: String,
-    /// What every upload's key begins with.
+    /// The prefix of every upload's key.
     pub prefix: String,
-    /// What workers make of an image.
+    /// The thumbnails that workers render.
     pub recipe: Recipe,
 }
 
 impl Site {
-    /// Checks that the upload bucket is there. In a bucket that does not exist every object looks as if it were gone.
+    /// Checks that the upload bucket exists. In a missing bucket, every object would look deleted.
     async fn check_upload_bucket(&self) -> Result<(), OperateError> {
         match self.ports.uploads.check_bucket(&self.prefix).await {
             Err(error) if error.kind == ErrorKind::NotFound => Err(NoSuchBucket { bucket: self.bucket.clone() }.into()),
@@ -46,8 +46,9 @@ impl Site {
         }
     }
 
-    /// Puts an event of the object as it is now into the queue: it has no order among the events of its key, so it
-    /// changes nothing where nothing is amiss. `at` is since when somebody waits for the image, if anybody does.
+    /// Puts an event for the object's current version into the queue. The event has no order among the events of its
+    /// key, so it has no effect on an image that needs nothing. `at` is the time since which a user waits for the
+    /// image, if any.
     async fn enqueue(&self, key: &str, is_forced: bool, at: Option<Timestamp>) -> Result<(), PortError> {
         let created = ObjectCreated {
             bucket: self.bucket.clone(),
@@ -62,53 +63,53 @@ impl Site {
     }
 }
 
-/// Why a command of the operator ended early. What it had done by then stays done; none of it needs to be undone.
+/// Why a command ended early. Its completed steps are kept; none of them needs to be undone.
 #[derive(Debug, thiserror::Error)]
 pub enum OperateError {
-    /// A port's call failed.
+    /// A port call failed.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// The report cannot be written, or the answer to a question not be read.
+    /// The report cannot be written, or an answer cannot be read.
     #[error("the report cannot be written, or the answer not be read")]
     Terminal(#[from] io::Error),
     /// The setting names a bucket that does not exist.
     #[error(transparent)]
     NoSuchBucket(#[from] NoSuchBucket),
-    /// There is no such dead letter.
+    /// The dead letter does not exist.
     #[error("there is no dead letter {0:?}, neither of that id nor of an image of that id")]
     NoSuchLetter(String),
-    /// There is no such image.
+    /// The image does not exist.
     #[error("there is no image {:?} in the catalog", .0.as_str())]
     NoSuchImage(ImageId),
-    /// The system has no randomness to give.
+    /// The system cannot provide randomness.
     #[error("no randomness for a token")]
     Randomness(#[from] getrandom::Error),
 }
 
-/// Others' text as a line of a report: keys and bodies may hold anything, also orders to the terminal.
+/// Escapes untrusted text for a line of a report: keys and bodies may contain terminal escape sequences.
 fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()
 }
 
-/// One JSON object on a line of its own.
+/// Writes one JSON object on its own line.
 fn write_json(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
     writeln!(out)
 }
 
-/// At most so many steps a second.
+/// Limits the number of steps per second.
 struct Pace(Interval);
 
 impl Pace {
     fn per_second(rate: u32) -> Self {
         let mut interval = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
-        // After a slow call the pace goes on; it does not make up for lost time.
+        // After a slow call, continues at the same rate and does not catch up.
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self(interval)
     }
 
-    /// Waits until the next step may be taken.
+    /// Waits until the next step is allowed.
     async fn step(&mut self) {
         self.0.tick().await;
     }

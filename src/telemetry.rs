@@ -1,4 +1,4 @@
-//! Log lines to standard error: text for people, JSON for machines.
+//! Logs to standard error: as text for people, as JSON for machines.
 
 use std::io::{IsTerminal, stderr};
 
@@ -10,14 +10,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
 
-/// What is logged where `RUST_LOG` says nothing: `info`. Where the AWS SDK looks for credentials and for a region in vain, it
-/// warns of each place, in debug output; darkroom's own error says what is missing.
+/// The default filter: `info`. The AWS SDK warns about each place where it finds no credentials or region, in debug
+/// format; darkroom's own error already names what is missing.
 const DEFAULT_DIRECTIVES: &str = "info,aws_config=error";
 
-/// Begins to log. `RUST_LOG` says what, `info` and worse without it.
+/// Starts logging. `RUST_LOG` sets the filter; the default is `info`.
 ///
 /// # Errors
-/// When `RUST_LOG` cannot be read, or something else in this process logs already.
+/// When `RUST_LOG` is invalid, or the process already has a logger.
 pub fn init(format: LogFormat) -> anyhow::Result<()> {
     let directives = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.trim().is_empty() => directives,
@@ -31,7 +31,7 @@ pub fn init(format: LogFormat) -> anyhow::Result<()> {
     lines.try_init().map_err(|error| anyhow::anyhow!("logging cannot begin: {error}"))
 }
 
-/// Writes log lines in `format` to `writer`; text may have colours.
+/// Writes log lines in `format` to `writer`. Text can have colours.
 pub fn lines<W>(format: LogFormat, filter: EnvFilter, has_colours: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// Colours are for a terminal whose owner has not asked for none (<https://no-color.org>).
+/// Colours are used only on a terminal, unless the user disables them (<https://no-color.org>).
 fn wants_colours() -> bool {
     stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,12 +1,12 @@
-# What somebody must be told of, and the topic that tells them.
+# The alarms, and the topic that they notify.
 
 locals {
-  # Two readers of one metric: people, and the policy that wakes a worker.
+  # Two alarms use this metric: one notifies operators, the other starts a worker.
   waiting_without_worker = merge(
     {
       no-worker = {
         description = "Uploads wait and no worker has run for ten minutes: look at the events of the ECS service."
-        # Longer than waking from zero takes.
+        # Longer than a start from zero workers takes.
         minutes = 10
         actions = [aws_sns_topic.alarms.arn]
         relief  = [aws_sns_topic.alarms.arn]
@@ -14,7 +14,7 @@ locals {
     },
     var.min_tasks > 0 ? {} : {
       wake = {
-        description = "Not a fault: uploads wait and no worker runs, so one is started."
+        description = "Not a fault: uploads wait and no worker runs, so this alarm starts one."
         minutes     = 1
         actions     = aws_appautoscaling_policy.wake[*].arn
         relief      = []
@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "alarms_topic" {
   source_policy_documents = [data.aws_iam_policy_document.topic_tls_only["alarms"].json]
 
   statement {
-    # This policy replaces the default one of SNS, which lets CloudWatch in.
+    # This policy replaces the default policy of SNS, which allows CloudWatch to publish.
     sid       = "AlarmsMayPublish"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alarms.arn]
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "topic_tls_only" {
   statement {
     sid    = "OnlyThroughTls"
     effect = "Deny"
-    # SNS accepts no "sns:*" in a topic's policy.
+    # SNS does not accept "sns:*" in a topic policy.
     actions   = ["sns:Publish"]
     resources = [each.value]
 
@@ -96,7 +96,7 @@ resource "aws_sns_topic_subscription" "email" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "Uploads that nobody could work on. Look with `darkroom dlq list`, put right, then `darkroom dlq redrive`."
+  alarm_description   = "Uploads that no worker could process. Inspect them with `darkroom dlq list`, fix the cause, then run `darkroom dlq redrive`."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

@@ -9,16 +9,16 @@ locals {
       DARKROOM_UPLOAD_URL_EXPIRY = var.upload_url_expiry
       DARKROOM_PLAIN_UPLOADS     = var.plain_uploads ? "on" : "off"
       DARKROOM_ALLOW_DELETE      = var.allow_delete ? "on" : "off"
-      # An unknown client states how much it uploads, max_bytes at most: S3 accepts exactly that.
+      # Unauthenticated clients must state the size of an upload, at most max_bytes: S3 then accepts exactly that size.
       DARKROOM_REQUIRE_CONTENT_LENGTH = var.api_authentication == "none" ? "on" : "off"
     },
-    # The gateway checks the tokens. Tokens of darkroom's own beside them are a mistake, which darkroom then reports.
+    # The gateway validates the tokens. darkroom reports an error if its own tokens are also configured.
     var.api_authentication == "jwt" ? { DARKROOM_JWT_AUTHORIZER = "on" } : {},
-    # The gateway answers preflights. The function checks the origin of what writes.
+    # The gateway answers preflight requests. The function checks the origin of writes.
     length(var.cors_origins) == 0 ? {} : { DARKROOM_CORS_ORIGINS = join(",", var.cors_origins) },
   )
 
-  # Named one by one: what is not here never reaches the function.
+  # The routes are listed individually: other requests never reach the function.
   api_routes = concat(
     [
       "POST /images",
@@ -30,7 +30,7 @@ locals {
     ],
     var.plain_uploads ? ["GET /upload-url"] : [],
     var.allow_delete ? ["DELETE /images/{id}"] : [],
-    # The page has no way to get a token.
+    # The page cannot obtain a token.
     var.api_authentication == "none" ? ["GET /", "GET /page/{file}"] : [],
   )
 }
@@ -49,7 +49,7 @@ resource "aws_lambda_function" "api" {
   architectures = [var.architecture == "arm64" ? "arm64" : "x86_64"]
   memory_size   = var.api_memory
 
-  # Two calls to DynamoDB at most: whoever takes longer will not answer at all.
+  # A request makes at most two calls to DynamoDB. A longer one would fail anyway.
   timeout = 10
 
   image_config {
@@ -61,9 +61,9 @@ resource "aws_lambda_function" "api" {
   }
 
   logging_config {
-    # darkroom writes JSON itself.
+    # darkroom already writes JSON.
     log_format = "Text"
-    # Ours rather than the one Lambda makes, which nothing would ever delete.
+    # A managed log group: Lambda would create its own without retention.
     log_group = aws_cloudwatch_log_group.api.name
   }
 
@@ -80,7 +80,7 @@ resource "aws_apigatewayv2_api" "api" {
   protocol_type = "HTTP"
 
   dynamic "cors_configuration" {
-    # The gateway answers for all origins or none: what the function says about CORS is dropped.
+    # The gateway answers for all origins or none: it drops the function's CORS headers.
     for_each = length(var.cors_origins) == 0 ? [] : [var.cors_origins]
 
     content {
@@ -125,7 +125,7 @@ resource "aws_apigatewayv2_route" "api" {
 }
 
 resource "aws_cloudwatch_log_group" "api_access" {
-  # Under this prefix a group is not counted against the size limit of the account's log resource policy.
+  # A group with this prefix does not count towards the size limit of the account's log resource policy.
   name              = "/aws/vendedlogs/${var.name}/api-access"
   retention_in_days = var.log_retention_days
 }
@@ -143,7 +143,7 @@ resource "aws_apigatewayv2_stage" "api" {
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api_access.arn
 
-    # No path and no query: the route says what was asked for, and foreign keys are nobody's business.
+    # Without path and query: the route is sufficient, and keys of clients are confidential.
     format = jsonencode({
       requestId   = "$context.requestId"
       time        = "$context.requestTime"

@@ -1,4 +1,4 @@
-# A KMS key of the operator's own, with kms_key_arn only: what each role may do with it, and what its policy must say.
+# A customer managed KMS key, only with kms_key_arn: the permissions of each role, and the statement for the key policy.
 
 locals {
   has_key = var.kms_key_arn != null
@@ -6,11 +6,11 @@ locals {
   use_of_key = {
     read  = ["kms:Decrypt"]
     write = ["kms:GenerateDataKey"]
-    # SQS and SNS check a data key that they reuse.
+    # SQS and SNS verify a data key that they reuse.
     send = ["kms:Decrypt", "kms:GenerateDataKey"]
   }
 
-  # Role -> service that uses the key in the role's name -> actions. A HEAD and a DELETE of an object need none.
+  # Role -> service that uses the key for the role -> actions. HEAD and DELETE of an object need none.
   key_uses = merge(
     {
       worker = {
@@ -18,19 +18,19 @@ locals {
         s3  = concat(local.use_of_key.read, local.use_of_key.write) # originals, thumbnails
       }
       api = {
-        # A signed URL can do what its signer may.
+        # A signed URL has the permissions of its signer.
         s3 = concat(local.use_of_key.read, local.use_of_key.write)
       }
     },
     !var.sweep_enabled ? {} : {
-      sweep = { sqs = local.use_of_key.send } # asks for another run, looks at dead letters
+      sweep = { sqs = local.use_of_key.send } # sends events, reads dead letters
     },
     !var.outcome_topic ? {} : {
       outcomes = { sns = local.use_of_key.send }
     },
   )
 
-  # S3 encrypts the events that it sends, as itself. The key is its owner's, and so is its policy.
+  # S3 encrypts its events with its own service principal. The key's owner manages the key policy.
   kms_key_statement = {
     Sid       = "UploadBucketMaySendEncryptedEvents"
     Effect    = "Allow"
@@ -63,7 +63,7 @@ data "aws_iam_policy_document" "key" {
       actions   = statement.value
       resources = [var.kms_key_arn]
 
-      # Through the service alone, never by a call to KMS. The end of the name differs between partitions.
+      # Only through the service, never by a direct call to KMS. The end of the name differs between partitions.
       condition {
         test     = "StringLike"
         variable = "kms:ViaService"

@@ -1,23 +1,23 @@
-# Who may do what: one role per process, each action with the call that needs it.
+# Permissions: one role per process, and each action with the call that needs it.
 
 locals {
-  # The roles: what each is for, and which service may take it on.
+  # The roles: their purpose, and the service that may assume them.
   roles = merge(
     {
       worker    = { service = "ecs-tasks", description = "darkroom worker: drains the queue of uploads" }
-      api       = { service = "lambda", description = "darkroom api: hands out upload URLs and tells the status" }
+      api       = { service = "lambda", description = "darkroom api: issues upload URLs and reports the status of images" }
       execution = { service = "ecs-tasks", description = "Fargate itself: pulls the image of darkroom and writes its logs" }
     },
     !var.sweep_enabled ? {} : {
-      sweep          = { service = "ecs-tasks", description = "darkroom sweep: repairs what got stuck" }
+      sweep          = { service = "ecs-tasks", description = "darkroom sweep: repairs stuck images" }
       sweep-schedule = { service = "scheduler", description = "EventBridge Scheduler: starts darkroom sweep" }
     },
     !var.outcome_topic ? {} : {
-      outcomes = { service = "pipes", description = "EventBridge Pipes: tells the topic what became of each image" }
+      outcomes = { service = "pipes", description = "EventBridge Pipes: notifies the topic of the outcome of each image" }
     },
   )
 
-  # What each may do, from this file, sweep.tf and outcomes.tf.
+  # The policies of each role, from this file, sweep.tf and outcomes.tf.
   permissions = merge(
     {
       worker    = data.aws_iam_policy_document.worker.json
@@ -51,7 +51,7 @@ resource "aws_iam_role_policy" "darkroom" {
 }
 
 data "aws_iam_policy_document" "assumed_by" {
-  # The service must be acting for this account and none other. Lambda says nothing of that when it takes on a role.
+  # The service must act for this account. Lambda does not report the account when it assumes a role.
   for_each = {
     ecs-tasks = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:ecs:${local.region}:${local.account}:*" }
     scheduler = { "aws:SourceAccount" = local.account }
@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "worker" {
     sid = "DrainTheQueue"
     actions = [
       "sqs:ReceiveMessage",
-      "sqs:ChangeMessageVisibility", # the heartbeat, a retry's delay, giving back
+      "sqs:ChangeMessageVisibility", # the heartbeat, a retry's delay, release
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes", # the receive limit, the depth
     ]
@@ -106,8 +106,8 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    # The worker lists the bucket before it receives. Without it S3 also says "denied" of an object that is gone, and
-    # that would be tried again for ever.
+    # The worker lists the bucket before it receives. Without this permission, S3 also answers "access denied" for an
+    # object that does not exist, and the worker would retry it forever.
     sid       = "TellMissingFromDenied"
     actions   = ["s3:ListBucket"]
     resources = [local.upload_bucket_arn]
@@ -122,7 +122,7 @@ data "aws_iam_policy_document" "worker" {
   statement {
     sid = "KeepRecords"
     actions = [
-      "dynamodb:GetItem",    # look
+      "dynamodb:GetItem",    # read a record
       "dynamodb:UpdateItem", # claim, publish, reject, fail, release
     ]
     resources = [local.table_arn]
@@ -142,7 +142,7 @@ data "aws_iam_policy_document" "api" {
   }
 
   statement {
-    # A signed URL can do what its signer may.
+    # A signed URL has the permissions of its signer.
     sid       = "SignUploads"
     actions   = ["s3:PutObject"]
     resources = [local.upload_objects_arn]
@@ -155,7 +155,7 @@ data "aws_iam_policy_document" "api" {
   }
 
   dynamic "statement" {
-    # DELETE /images/{id}: closes the record, then removes every version of the original and the thumbnails.
+    # DELETE /images/{id}: closes the record, then deletes every version of the original and the thumbnails.
     for_each = !var.allow_delete ? {} : {
       CloseRecords   = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
       FindVersions   = { actions = ["s3:ListBucketVersions"], resources = [local.upload_bucket_arn, local.thumbnail_bucket_arn] }
@@ -177,11 +177,11 @@ data "aws_iam_policy_document" "api" {
   }
 }
 
-# --- What starts a task: pulls the image, writes the logs -------------------------------------------------------------
+# --- The execution role: pulls the image, writes the logs -------------------------------------------------------------
 
 data "aws_iam_policy_document" "execution" {
   statement {
-    # It knows no resources.
+    # This action does not support resources.
     sid       = "LogInToTheRegistry"
     actions   = ["ecr:GetAuthorizationToken"]
     resources = ["*"]

@@ -1,4 +1,4 @@
-# Where workers run: the given subnets, or a small VPC of their own without a NAT gateway.
+# The workers' network: the given subnets, or a small VPC without a NAT gateway.
 
 locals {
   own_network = length(var.subnet_ids) == 0
@@ -6,7 +6,7 @@ locals {
   subnet_ids = local.own_network ? aws_subnet.public[*].id : var.subnet_ids
   vpc_id     = local.own_network ? aws_vpc.own[0].id : data.aws_subnet.given[0].vpc_id
 
-  # A public address is the way out where there is no NAT; nothing may come in by it.
+  # Without a NAT, workers need a public address to reach AWS. Inbound traffic is not allowed.
   assign_public_ip = local.own_network || var.subnets_are_public
 
   admin_port = 9464
@@ -20,7 +20,7 @@ data "aws_subnet" "given" {
 data "aws_availability_zones" "usable" {
   state = "available"
 
-  # Zones that Fargate does not run in (Amazon ECS developer guide, "Supported Regions for Amazon ECS on AWS Fargate").
+  # Zones without Fargate (Amazon ECS developer guide, "Supported Regions for Amazon ECS on AWS Fargate").
   exclude_zone_ids = ["use1-az3", "usw1-az2", "apne1-az3", "cac1-az3"]
 
   filter {
@@ -30,19 +30,19 @@ data "aws_availability_zones" "usable" {
   }
 }
 
-# --- A VPC of its own -------------------------------------------------------------------------------------------------
+# --- The VPC ----------------------------------------------------------------------------------------------------------
 
 resource "aws_vpc" "own" {
   count = local.own_network ? 1 : 0
 
   cidr_block = var.vpc_cidr
-  # The endpoints of S3 and DynamoDB are found by name.
+  # Clients find the endpoints of S3 and DynamoDB by name.
   enable_dns_hostnames = true
 
   tags = { Name = var.name }
 }
 
-# The group that everything without another belongs to: emptied, so that nothing works by accident.
+# The default security group, without rules, so that nothing depends on it by accident.
 resource "aws_default_security_group" "own" {
   count  = local.own_network ? 1 : 0
   vpc_id = aws_vpc.own[0].id
@@ -56,7 +56,7 @@ resource "aws_internet_gateway" "own" {
 }
 
 resource "aws_subnet" "public" {
-  # Two zones: one may fail.
+  # Two zones, so that one may fail.
   count = local.own_network ? 2 : 0
 
   vpc_id            = aws_vpc.own[0].id
@@ -100,7 +100,7 @@ resource "aws_vpc_endpoint" "gateway" {
   tags = { Name = "${var.name}-${each.key}" }
 }
 
-# --- Who may talk to a worker, and to whom it may talk ----------------------------------------------------------------
+# --- Security groups of the workers -----------------------------------------------------------------------------------
 
 resource "aws_security_group" "worker" {
   name        = "${var.name}-worker"

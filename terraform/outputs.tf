@@ -1,4 +1,4 @@
-# What the walk-through in docs/DEPLOY.md, scripts and dashboards need to know.
+# The values that the steps in docs/DEPLOY.md, scripts and dashboards need.
 
 output "api_url" {
   description = "Address of the API, and of the upload page where there is no authentication."
@@ -6,7 +6,7 @@ output "api_url" {
 }
 
 output "repository_url" {
-  description = "Where the image is pushed to."
+  description = "Repository to push the image to."
   value       = aws_ecr_repository.darkroom.repository_url
 }
 
@@ -31,12 +31,12 @@ output "table" {
 }
 
 output "table_stream_arn" {
-  description = "Stream of the table's changes, with table_stream or outcome_topic only."
+  description = "Stream of the table's changes, only with table_stream or outcome_topic."
   value       = local.has_stream ? aws_dynamodb_table.images.stream_arn : null
 }
 
 output "outcomes_topic_arn" {
-  description = "Topic that is told what became of each image, with outcome_topic only: subscribe to it."
+  description = "Topic for the outcome of each image, only with outcome_topic. Subscribe to it."
   value       = one(aws_sns_topic.outcomes[*].arn)
 }
 
@@ -71,12 +71,12 @@ output "api_log_group" {
 }
 
 output "alarms_topic_arn" {
-  description = "Topic that tells of alarms: subscribe to it."
+  description = "Topic for alarms. Subscribe to it."
   value       = aws_sns_topic.alarms.arn
 }
 
 output "kms_key_statement" {
-  description = "What the policy of kms_key_arn must hold for S3 to send events to the encrypted queue, as JSON."
+  description = "Statement, as JSON, that the policy of kms_key_arn needs so that S3 can send events to the encrypted queue."
   value       = jsonencode(local.kms_key_statement)
 }
 

@@ -1,15 +1,15 @@
-# The queue of uploads and its dead letters.
+# The queue of uploads and its dead-letter queue.
 
 resource "aws_sqs_queue" "uploads" {
   name = "${var.name}-uploads"
 
-  # The worker gets the same number and extends what it holds, so a killed worker's messages come back soon.
+  # The worker uses the same timeout and extends it for messages in progress, so a killed worker's messages return soon.
   visibility_timeout_seconds = var.visibility_timeout_seconds
 
-  # Empty receives are the only thing that an idle system pays for here: wait as long as SQS allows.
+  # An idle system pays only for empty receives here, so wait as long as SQS allows.
   receive_wait_time_seconds = 20
 
-  # SQS's own keys, unless there is one of the operator's own, whose policy must name S3: encryption.tf.
+  # SQS's own keys, or a customer managed key, whose policy must allow S3: encryption.tf.
   sqs_managed_sse_enabled = local.has_key ? null : true
   kms_master_key_id       = var.kms_key_arn
 
@@ -18,17 +18,17 @@ resource "aws_sqs_queue" "uploads" {
     maxReceiveCount     = var.max_receives
   })
 
-  # Inline, so that it is there before the bucket's notification, which S3 tests when it is made.
+  # Inline, so that it exists before the bucket's notification, which S3 tests on creation.
   policy = data.aws_iam_policy_document.uploads_queue.json
 }
 
 resource "aws_sqs_queue" "dead_letters" {
   name = "${var.name}-dead-letters"
 
-  # SQS counts from when the message was first sent: the longest there is, against 4 days in the queue itself.
+  # SQS counts from the first send. This is the longest retention; the main queue has 4 days.
   message_retention_seconds = 14 * 24 * 60 * 60
 
-  # `darkroom dlq` looks at many messages before it decides on one.
+  # `darkroom dlq` reads many messages before it decides on one.
   visibility_timeout_seconds = 300
   receive_wait_time_seconds  = 20
   sqs_managed_sse_enabled    = local.has_key ? null : true
@@ -36,7 +36,7 @@ resource "aws_sqs_queue" "dead_letters" {
 
   policy = data.aws_iam_policy_document.queue_tls_only["dead_letters"].json
 
-  # Nobody else's dead letters come in here.
+  # No other queue may send its dead letters here.
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.queue_arn]
@@ -84,7 +84,7 @@ data "aws_iam_policy_document" "uploads_queue" {
       values   = [local.upload_bucket_arn]
     }
 
-    # A bucket's name can pass to another account once the bucket is gone.
+    # After a bucket is deleted, another account may take its name.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"

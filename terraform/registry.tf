@@ -1,10 +1,10 @@
-# The repository of container images: the one thing that must exist before everything else.
+# The repository of container images. It must exist before all other resources.
 
 resource "aws_ecr_repository" "darkroom" {
   name         = var.name
   force_delete = var.force_destroy
 
-  # A tag that can move makes a rollback a guess.
+  # With mutable tags, a rollback could run another image.
   image_tag_mutability = "IMMUTABLE"
 
   image_scanning_configuration {
@@ -25,7 +25,7 @@ resource "aws_ecr_lifecycle_policy" "darkroom" {
   })
 }
 
-# Lambda adds this by itself when a function is made, and Terraform would then find what it did not write.
+# Lambda adds this statement when a function is created. It is declared here so that Terraform finds no difference.
 resource "aws_ecr_repository_policy" "darkroom" {
   repository = aws_ecr_repository.darkroom.name
   policy     = data.aws_iam_policy_document.repository.json

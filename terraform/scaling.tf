@@ -1,17 +1,18 @@
-# How many workers: enough for what arrives, and for a backlog to be gone in acceptable_latency_seconds. docs/SCALING.md
-# has what comes of it on hard days.
+# The number of workers: enough for the arrivals, and to clear a backlog in acceptable_latency_seconds. docs/SCALING.md
+# shows the results under high load.
 
 locals {
-  # Tasks that are needed for each that runs: to keep up with what arrives, and to work off in the acceptable time what
-  # has gathered. Messages in hand count, or the last busy worker is stopped; no worker counts as one, or there is nothing
-  # to divide by. `darkroom simulate --plan` replays this very expression: src/simulate/plan.rs knows it by heart.
+  # The number of needed tasks divided by the number of running tasks. The needed tasks keep up with arrivals and clear
+  # the backlog in the acceptable time. Messages in flight count, so that the last busy worker is not stopped. No
+  # workers count as one, to avoid a division by zero. `darkroom simulate --plan` replays this expression:
+  # src/simulate/plan.rs has a copy.
   needed_tasks = join("", [
     "(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/${var.acceptable_latency_seconds})",
     "*${var.seconds_per_image}/${var.worker_cpu / 1024}",
     "/IF(FILL(running,0)<1,1,running)",
   ])
 
-  # The metrics that the policies and the alarms are made of.
+  # The metrics of the policies and the alarms.
   queue_dimensions   = { QueueName = aws_sqs_queue.uploads.name }
   service_dimensions = { ClusterName = aws_ecs_cluster.darkroom.name, ServiceName = aws_ecs_service.worker.name }
 
@@ -39,12 +40,13 @@ resource "aws_appautoscaling_policy" "needed_tasks" {
   resource_id        = aws_appautoscaling_target.worker.resource_id
 
   target_tracking_scaling_policy_configuration {
-    # A fifth of the tasks' time is left for bursts within a minute.
+    # Reserves a fifth of the tasks' time for bursts within a minute.
     target_value = 0.8
 
-    # A decision, a task's start, and figures that are a minute late: asking again sooner would ask for the same tasks twice.
+    # The time for a decision, a task's start, and metrics that are a minute late. A shorter cooldown would request the
+    # same tasks twice.
     scale_out_cooldown = 180
-    # An image of the queue's tail costs less than a task that is stopped and started again.
+    # Keeping a task for the last images of a queue costs less than stopping and restarting it.
     scale_in_cooldown = 300
 
     customized_metric_specification {
@@ -87,7 +89,8 @@ resource "aws_appautoscaling_policy" "needed_tasks" {
 
 # --- Waking from zero -------------------------------------------------------------------------------------------------
 
-# Target tracking waits for three minutes and for a task's worth of work; without a worker, one message must do.
+# Target tracking waits for three minutes and for enough work for a task. Without a worker, one message must be
+# sufficient.
 resource "aws_appautoscaling_policy" "wake" {
   count = var.min_tasks == 0 ? 1 : 0
 
@@ -99,7 +102,7 @@ resource "aws_appautoscaling_policy" "wake" {
 
   step_scaling_policy_configuration {
     adjustment_type = "ChangeInCapacity"
-    # Until the task that was asked for runs, the alarm goes on: do not ask again meanwhile.
+    # The alarm stays active until the requested task runs. Request no further task in the meantime.
     cooldown = 180
 
     step_adjustment {

@@ -1,4 +1,4 @@
-# Two buckets: originals come into one and are announced to the queue, thumbnails go out of the other.
+# Two buckets: one receives originals and notifies the queue, the other serves thumbnails.
 
 # --- Both -------------------------------------------------------------------------------------------------------------
 
@@ -25,7 +25,7 @@ resource "aws_s3_bucket_ownership_controls" "images" {
   bucket = each.value.id
 
   rule {
-    # No ACLs: whoever uploads, the object is ours.
+    # No ACLs: the bucket owner owns every object, whichever account uploads it.
     object_ownership = "BucketOwnerEnforced"
   }
 }
@@ -37,12 +37,12 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "images" {
 
   rule {
     apply_server_side_encryption_by_default {
-      # S3's own keys cost nothing; a key of the operator's own costs per month and call.
+      # S3's own keys are free; a customer managed key costs per month and per call.
       sse_algorithm     = local.has_key ? "aws:kms" : "AES256"
       kms_master_key_id = var.kms_key_arn
     }
 
-    # One call to KMS for many objects.
+    # One call to KMS serves many objects.
     bucket_key_enabled = local.has_key ? true : null
   }
 }
@@ -87,7 +87,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
     filter {}
 
     abort_incomplete_multipart_upload {
-      # Their parts are invisible and cost as much as objects.
+      # The parts of incomplete uploads are invisible and cost as much as objects.
       days_after_initiation = 1
     }
   }
@@ -102,12 +102,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
       filter {}
 
       noncurrent_version_expiration {
-        # Long enough for a message that waits out the queue's 4 days and a redrive to find its version.
+        # Long enough for a message to find its version after 4 days in the queue and a redrive.
         noncurrent_days = 14
       }
 
       expiration {
-        # Else the mark of a deleted original outlives its versions for ever.
+        # Otherwise the delete marker of an original would remain forever after its versions.
         expired_object_delete_marker = true
       }
     }
@@ -121,7 +121,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
       status = "Enabled"
 
       filter {
-        # What others keep in the bucket is none of our business.
+        # Other objects in the bucket are not affected.
         prefix = var.upload_prefix
       }
 
@@ -131,7 +131,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
     }
   }
 
-  # Rules about versions need versioning to be on first.
+  # Rules about versions require that versioning is enabled first.
   depends_on = [aws_s3_bucket_versioning.uploads]
 }
 
@@ -141,7 +141,7 @@ resource "aws_s3_bucket_versioning" "uploads" {
   bucket = aws_s3_bucket.images["uploads"].id
 
   versioning_configuration {
-    # Two quick writes of one key are then two versions with an event each, and a worker reads the one it was told of.
+    # Two quick writes to one key create two versions with an event each, and a worker reads the version in its event.
     status = "Enabled"
   }
 }
@@ -150,18 +150,19 @@ resource "aws_s3_bucket_cors_configuration" "uploads" {
   bucket = aws_s3_bucket.images["uploads"].id
 
   cors_rule {
-    # The page that the API serves uploads straight into the bucket, and so do the pages of the given origins.
+    # The API's page uploads directly into the bucket, and so do pages of the given origins.
     allowed_origins = concat([aws_apigatewayv2_api.api.api_endpoint], var.cors_origins)
     allowed_methods = ["PUT"]
     allowed_headers = ["content-type", "if-none-match", "x-amz-*"]
     expose_headers  = ["ETag"]
-    # Chromium's maximum is two hours; one saves nearly all preflights.
+    # Chromium's maximum is two hours. One hour avoids nearly all preflight requests.
     max_age_seconds = 3600
   }
 }
 
 resource "aws_s3_bucket_notification" "uploads" {
-  # One resource owns the bucket's whole configuration: other consumers subscribe through the table's stream.
+  # One resource owns the bucket's whole notification configuration. Other consumers subscribe through the table's
+  # stream.
   bucket = aws_s3_bucket.images["uploads"].id
 
   queue {

@@ -1,4 +1,4 @@
-# The hourly sweep, where it is switched on: finds what got stuck and puts it right.
+# The optional hourly sweep, which repairs stuck images.
 
 locals {
   deletes_originals = try(length(var.delete_originals_after) > 0, false)
@@ -20,7 +20,7 @@ resource "aws_ecs_task_definition" "sweep" {
   family                   = "${var.name}-sweep"
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
-  # The smallest there is: it waits for answers.
+  # The smallest task size: it mostly waits for responses.
   cpu                = 256
   memory             = 512
   task_role_arn      = aws_iam_role.darkroom["sweep"].arn
@@ -54,7 +54,7 @@ resource "aws_scheduler_schedule" "sweep" {
   schedule_expression = "rate(1 hour)"
 
   flexible_time_window {
-    # Not on the hour with everybody else.
+    # Not on the full hour, when many other schedules start.
     mode                      = "FLEXIBLE"
     maximum_window_in_minutes = 15
   }
@@ -75,14 +75,14 @@ resource "aws_scheduler_schedule" "sweep" {
     }
 
     retry_policy {
-      # The next hour's run finds the same things.
+      # The next hourly run finds the same images.
       maximum_retry_attempts       = 3
       maximum_event_age_in_seconds = 900
     }
   }
 }
 
-# --- What it may do ---------------------------------------------------------------------------------------------------
+# --- Permissions ------------------------------------------------------------------------------------------------------
 
 data "aws_iam_policy_document" "sweep" {
   statement {

@@ -8,7 +8,7 @@ resource "aws_dynamodb_table" "images" {
   name     = "${var.name}-images"
   hash_key = "id"
 
-  # Two writes per image and nothing in between: capacity by the call, no throttling to plan for.
+  # Two writes per image with idle times between: on-demand capacity needs no planning for throttling.
   billing_mode = "PAY_PER_REQUEST"
 
   deletion_protection_enabled = !var.force_destroy
@@ -19,7 +19,7 @@ resource "aws_dynamodb_table" "images" {
   }
 
   ttl {
-    # Only records of uploads that never came carry it; the first event of an upload removes it.
+    # Only records without an upload have this attribute. The first event of an upload removes it.
     attribute_name = "ttl"
     enabled        = true
   }
@@ -28,7 +28,7 @@ resource "aws_dynamodb_table" "images" {
     enabled = true
   }
 
-  # Old and new image: a reader sees `published` appear, and what it replaced.
+  # Old and new image: a reader sees the change to `published`, and the record before it.
   stream_enabled   = local.has_stream
   stream_view_type = local.has_stream ? "NEW_AND_OLD_IMAGES" : null
 }

@@ -1,6 +1,6 @@
-# Everything an operator decides, in the order of how often it is decided. Two have no default.
+# All variables, the most frequently changed first. Two have no default.
 
-# --- What to run ------------------------------------------------------------------------------------------------------
+# --- Deployment -------------------------------------------------------------------------------------------------------
 
 variable "image_tag" {
   description = "Tag of the darkroom image in the repository that this configuration makes: one architecture, pushed before the full apply. Changing it is a deployment."
@@ -13,7 +13,7 @@ variable "image_tag" {
 }
 
 variable "api_authentication" {
-  description = "Who may call the API: \"none\" is everybody on the internet, \"jwt\" is who holds a token of jwt_issuer for jwt_audience. There is no default on purpose."
+  description = "Who may call the API: \"none\" allows everyone on the internet, \"jwt\" requires a token of jwt_issuer for jwt_audience. Has no default on purpose."
   type        = string
 
   validation {
@@ -23,7 +23,7 @@ variable "api_authentication" {
 }
 
 variable "jwt_issuer" {
-  description = "Issuer of the tokens, an https URL; its keys are found at /.well-known/openid-configuration below it. With api_authentication = \"jwt\" only."
+  description = "Issuer of the tokens, an https URL; it serves its keys through /.well-known/openid-configuration. Only with api_authentication = \"jwt\"."
   type        = string
   default     = null
 
@@ -38,7 +38,7 @@ variable "jwt_issuer" {
 }
 
 variable "jwt_audience" {
-  description = "Audiences of which a token must name one. With api_authentication = \"jwt\" only."
+  description = "Accepted audiences: a token must name at least one. Only with api_authentication = \"jwt\"."
   type        = list(string)
   default     = []
 
@@ -49,7 +49,7 @@ variable "jwt_audience" {
 }
 
 variable "name" {
-  description = "Begins every resource's name: one per installation in an account and region."
+  description = "Prefix of every resource's name. Must be unique for each installation in an account and region."
   type        = string
   default     = "darkroom"
 
@@ -60,19 +60,19 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Region of everything; unset: that of the environment (AWS_REGION)."
+  description = "Region of all resources. Default: the region of the environment (AWS_REGION)."
   type        = string
   default     = null
 }
 
 variable "tags" {
-  description = "Tags of every resource, besides Project."
+  description = "Tags of every resource, in addition to Project."
   type        = map(string)
   default     = {}
 }
 
 variable "architecture" {
-  description = "What the image was built for: \"arm64\" (a fifth cheaper) or \"amd64\". Worker and API run the same image."
+  description = "Architecture of the image: \"arm64\" (a fifth cheaper) or \"amd64\". Worker and API run the same image."
   type        = string
   default     = "arm64"
 
@@ -85,7 +85,7 @@ variable "architecture" {
 # --- Images -----------------------------------------------------------------------------------------------------------
 
 variable "sizes" {
-  description = "The thumbnails: three names, each with the side in pixels of the box that it fits inside."
+  description = "The thumbnails: three names, each with the side of its bounding box in pixels."
   type        = string
   default     = "small:100,medium:500,large:1000"
 
@@ -96,7 +96,7 @@ variable "sizes" {
 }
 
 variable "max_bytes" {
-  description = "The largest upload that is looked at; larger ones are refused as too_many_bytes."
+  description = "The largest upload. Larger ones are refused as too_many_bytes."
   type        = string
   default     = "64MiB"
 
@@ -107,12 +107,12 @@ variable "max_bytes" {
 }
 
 variable "upload_prefix" {
-  description = "Keys under which an upload is an image to work on; ends in a slash, or is empty for the whole bucket."
+  description = "Prefix of the keys of uploads. Ends in a slash, or is empty for the whole bucket."
   type        = string
   default     = "uploads/"
 
   validation {
-    # An asterisk or a dollar sign would mean something in the roles' resources.
+    # An asterisk or a dollar sign has a special meaning in the roles' resources.
     condition     = var.upload_prefix == "" || can(regex("^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$", var.upload_prefix))
     error_message = "upload_prefix must be empty or end in a slash, must not begin with one, and holds letters, digits and ! _ . ( ) / - only."
   }
@@ -130,7 +130,7 @@ variable "original_retention_days" {
 }
 
 variable "upload_url_expiry" {
-  description = "How long an upload URL works: at most 60m."
+  description = "How long an upload URL is valid: at most 60m."
   type        = string
   default     = "5m"
 
@@ -141,7 +141,7 @@ variable "upload_url_expiry" {
 }
 
 variable "plain_uploads" {
-  description = "Whether GET /upload-url hands out URLs that work until they expire, with any type and size."
+  description = "Whether GET /upload-url issues URLs that accept any type and size until they expire."
   type        = bool
   default     = true
 
@@ -150,14 +150,14 @@ variable "plain_uploads" {
     error_message = "plain_uploads with api_authentication = \"none\" lets everybody on the internet store files of any size at your cost. Set plain_uploads = false, or accept it: accept_anonymous_uploads = \"anyone may upload anything\"."
   }
   validation {
-    # Checked here, since two variables cannot look at each other.
+    # Checked here, because two variables cannot refer to each other.
     condition     = var.accept_anonymous_uploads == null || (var.plain_uploads && var.api_authentication == "none")
     error_message = "accept_anonymous_uploads is only for plain_uploads = true with api_authentication = \"none\": leave it out."
   }
 }
 
 variable "accept_anonymous_uploads" {
-  description = "\"anyone may upload anything\" accepts plain_uploads with api_authentication = \"none\"; to be left out otherwise."
+  description = "\"anyone may upload anything\" accepts plain_uploads with api_authentication = \"none\". Leave it unset otherwise."
   type        = string
   default     = null
 
@@ -168,7 +168,7 @@ variable "accept_anonymous_uploads" {
 }
 
 variable "allow_delete" {
-  description = "Whether DELETE /images/{id} exists. It deletes any image, so callers must be known."
+  description = "Whether DELETE /images/{id} exists. It deletes any image, so it requires authentication."
   type        = bool
   default     = false
 
@@ -179,7 +179,7 @@ variable "allow_delete" {
 }
 
 variable "cors_origins" {
-  description = "Origins of other pages that may call the API and upload, such as https://app.example.com. The API's own page needs none."
+  description = "Origins of other pages that may call the API and upload, such as https://app.example.com. The API's own page does not need one."
   type        = list(string)
   default     = []
 
@@ -190,7 +190,7 @@ variable "cors_origins" {
 }
 
 variable "public_url" {
-  description = "Where the thumbnail bucket is served from (a CDN of your own); unset: presigned URLs that work for an hour."
+  description = "Base URL of the thumbnail bucket on your CDN. Default: presigned URLs that are valid for an hour."
   type        = string
   default     = null
 
@@ -214,12 +214,12 @@ variable "worker_cpu" {
 }
 
 variable "worker_memory" {
-  description = "Memory of a task in MiB. 70 % of it is what images may take up at once."
+  description = "Memory of a task in MiB. Images use at most 70 % of it."
   type        = number
   default     = 2048
 
   validation {
-    # Fargate's table: 2 to 8 GiB a core, in steps; the smallest and the two largest tasks have their own rows.
+    # Fargate's table: 2 to 8 GiB per core, in steps. The smallest and the two largest tasks have their own rows.
     condition = (
       var.worker_cpu == 256 ? contains([512, 1024, 2048], var.worker_memory) :
       var.worker_cpu == 8192 ? var.worker_memory >= 16384 && var.worker_memory <= 61440 && var.worker_memory % 4096 == 0 :
@@ -231,7 +231,7 @@ variable "worker_memory" {
 }
 
 variable "min_tasks" {
-  description = "Workers at rest. 0 costs nothing while idle, and the first image then waits some minutes."
+  description = "The fewest workers. 0 costs nothing while idle, but the first image then waits some minutes."
   type        = number
   default     = 1
 
@@ -242,7 +242,7 @@ variable "min_tasks" {
 }
 
 variable "max_tasks" {
-  description = "Workers at most."
+  description = "The most workers."
   type        = number
   default     = 10
 
@@ -253,7 +253,7 @@ variable "max_tasks" {
 }
 
 variable "acceptable_latency_seconds" {
-  description = "Seconds in which a backlog should be gone: the shorter, the more workers for it."
+  description = "Seconds in which a backlog should be cleared. A shorter time needs more workers."
   type        = number
   default     = 60
 
@@ -264,7 +264,7 @@ variable "acceptable_latency_seconds" {
 }
 
 variable "seconds_per_image" {
-  description = "What one image takes on one core, upload and download included; docs/BENCHMARKS.md has figures, darkroom_stage_duration_seconds yours."
+  description = "Seconds that one image takes on one core, including upload and download. docs/BENCHMARKS.md has figures; darkroom_stage_duration_seconds measures yours."
   type        = number
   default     = 0.25
 
@@ -275,7 +275,7 @@ variable "seconds_per_image" {
 }
 
 variable "spot_percent" {
-  description = "Share of the workers on Fargate Spot, 0 to 100. A reclaimed worker gives back what it has not begun."
+  description = "Share of the workers on Fargate Spot, 0 to 100. A reclaimed worker returns the messages that it has not started."
   type        = number
   default     = 0
 
@@ -286,7 +286,7 @@ variable "spot_percent" {
 }
 
 variable "visibility_timeout_seconds" {
-  description = "How long a received message stays hidden without a sign of life from its worker. Queue and worker get the same."
+  description = "How many seconds a received message stays hidden unless its worker extends the timeout. Queue and worker use the same value."
   type        = number
   default     = 60
 
@@ -297,7 +297,7 @@ variable "visibility_timeout_seconds" {
 }
 
 variable "max_receives" {
-  description = "Receives after which a message becomes a dead letter. Deployments and outages cost receives too."
+  description = "Receives after which a message becomes a dead letter. Deployments and outages also use up receives."
   type        = number
   default     = 10
 
@@ -308,13 +308,13 @@ variable "max_receives" {
 }
 
 variable "sweep_enabled" {
-  description = "Whether `darkroom sweep` runs every hour. Needs an image whose darkroom has that command."
+  description = "Whether `darkroom sweep` runs every hour. Requires an image with that command."
   type        = bool
   default     = false
 }
 
 variable "delete_originals_after" {
-  description = "How long after its verdict the sweep deletes an original that was superseded or refused, for good: 1h to 9999h, or 1d to 3650d. Unset or \"\": never. Needs sweep_enabled."
+  description = "How long after its verdict the sweep permanently deletes an original that was superseded or refused: 1h to 9999h, or 1d to 3650d. Unset or \"\": never. Needs sweep_enabled."
   type        = string
   default     = null
 
@@ -331,7 +331,7 @@ variable "delete_originals_after" {
 # --- API --------------------------------------------------------------------------------------------------------------
 
 variable "api_requests_per_second" {
-  description = "Requests per second that the API answers; what is above gets 429. The burst is twice that."
+  description = "Requests per second that the API accepts. Further requests get 429. The burst is twice the rate."
   type        = number
   default     = 50
 
@@ -342,7 +342,7 @@ variable "api_requests_per_second" {
 }
 
 variable "api_memory" {
-  description = "Memory of the API's function in MiB; its share of a core grows with it."
+  description = "Memory of the API's function in MiB. Its share of a core grows with the memory."
   type        = number
   default     = 256
 
@@ -355,7 +355,7 @@ variable "api_memory" {
 # --- Network ----------------------------------------------------------------------------------------------------------
 
 variable "subnet_ids" {
-  description = "Subnets of one VPC for the workers; empty: a small VPC is made. They need a way to S3, SQS, DynamoDB, ECR and CloudWatch Logs."
+  description = "Subnets of one VPC for the workers. If empty, a small VPC is created. They need a route to S3, SQS, DynamoDB, ECR and CloudWatch Logs."
   type        = list(string)
   default     = []
 
@@ -366,7 +366,7 @@ variable "subnet_ids" {
 }
 
 variable "subnets_are_public" {
-  description = "Whether subnet_ids lead to an internet gateway and no NAT: workers then get a public address to reach AWS with."
+  description = "Whether subnet_ids have a route to an internet gateway instead of a NAT. Workers then get a public address to reach AWS."
   type        = bool
   default     = false
 
@@ -377,7 +377,7 @@ variable "subnets_are_public" {
 }
 
 variable "vpc_cidr" {
-  description = "Addresses of the VPC that is made when subnet_ids is empty."
+  description = "CIDR block of the VPC that is created if subnet_ids is empty."
   type        = string
   default     = "10.64.0.0/24"
 
@@ -388,7 +388,7 @@ variable "vpc_cidr" {
 }
 
 variable "metrics_source_security_group_id" {
-  description = "Security group of your Prometheus, which may then reach /metrics of every worker on port 9464; unset: nobody may."
+  description = "Security group of your Prometheus. It may then reach /metrics of every worker on port 9464. Default: no access."
   type        = string
   default     = null
 
@@ -402,10 +402,10 @@ variable "metrics_source_security_group_id" {
   }
 }
 
-# --- Watching ---------------------------------------------------------------------------------------------------------
+# --- Monitoring -------------------------------------------------------------------------------------------------------
 
 variable "alarm_email" {
-  description = "Address that alarms are mailed to, once the mail that AWS sends first is confirmed; unset: subscribe to the topic yourself."
+  description = "E-mail address for alarms. It must confirm the first mail from AWS. Default: subscribe to the topic yourself."
   type        = string
   default     = null
 
@@ -427,7 +427,7 @@ variable "oldest_message_alarm_seconds" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "Days to keep logs."
   type        = number
   default     = 30
 
@@ -440,7 +440,7 @@ variable "log_retention_days" {
 # --- Data -------------------------------------------------------------------------------------------------------------
 
 variable "kms_key_arn" {
-  description = "KMS key of your own for both buckets, both queues and the topic of outcomes, in the same region; unset: AWS's own keys. Its policy must hold the output kms_key_statement first: docs/DEPLOY.md."
+  description = "Customer managed KMS key for both buckets, both queues and the topic of outcomes, in the same region. Default: AWS's own keys. First add the output kms_key_statement to its policy: docs/DEPLOY.md."
   type        = string
   default     = null
 
@@ -455,13 +455,13 @@ variable "kms_key_arn" {
 }
 
 variable "table_stream" {
-  description = "Whether the table has a stream: the way for other systems to be told of each change of status."
+  description = "Whether the table has a stream, from which other systems can read each change of status."
   type        = bool
   default     = false
 }
 
 variable "outcome_topic" {
-  description = "Whether a topic is told each verdict: published, invalid_content_type, failed. Switches the table's stream on."
+  description = "Whether each verdict is sent to a topic: published, invalid_content_type, failed. Enables the table's stream."
   type        = bool
   default     = false
 }

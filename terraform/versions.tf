@@ -1,7 +1,7 @@
-# Versions of Terraform and its one provider, and what every resource has in common.
+# The versions of Terraform and its provider, and values common to all resources.
 
 terraform {
-  # 1.9 is the first in which a variable's validation may look at other variables.
+  # Since 1.9, a variable's validation may refer to other variables.
   required_version = ">= 1.9"
 
   required_providers {
@@ -29,7 +29,7 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.name
 
-  # Names are made here and ARNs built from them, so that two resources may refer to each other in their policies.
+  # Names are made here and ARNs derived from them, so that policies of two resources may refer to each other.
   upload_bucket    = "${var.name}-uploads-${local.account}-${local.region}"
   thumbnail_bucket = "${var.name}-thumbnails-${local.account}-${local.region}"
 
@@ -39,7 +39,7 @@ locals {
   dead_letters_arn     = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
   table_arn            = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.name}-images"
 
-  # The objects that darkroom reads and writes. The second prefix is that of all output keys, as in src/recipe.rs.
+  # The objects that darkroom reads and writes. The second prefix is the prefix of all output keys, as in src/recipe.rs.
   upload_objects_arn    = "${local.upload_bucket_arn}/${var.upload_prefix}*"
   thumbnail_objects_arn = "${local.thumbnail_bucket_arn}/thumbnails/*"
 

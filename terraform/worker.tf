@@ -1,12 +1,12 @@
 # The workers: identical Fargate tasks that drain the queue.
 
 locals {
-  # One image at a time per core; scaling.tf reckons with the same number.
+  # One image at a time per core. scaling.tf uses the same number.
   render_slots = max(1, floor(var.worker_cpu / 1024))
 
   drain_timeout_seconds = 90
 
-  # What every role of darkroom is told.
+  # The settings of every role of darkroom.
   common_environment = merge(
     {
       DARKROOM_BACKEND          = "aws"
@@ -28,19 +28,19 @@ locals {
     DARKROOM_VISIBILITY_TIMEOUT = "${var.visibility_timeout_seconds}s"
     DARKROOM_DRAIN_TIMEOUT      = "${local.drain_timeout_seconds}s"
     DARKROOM_RENDER_SLOTS       = tostring(local.render_slots)
-    # Beyond the task itself only if there is somebody who may ask.
+    # Reachable from outside the task only if a metrics source is configured.
     DARKROOM_ADMIN_LISTEN = "${var.metrics_source_security_group_id == null ? "127.0.0.1" : "0.0.0.0"}:${local.admin_port}"
   })
 
-  # What worker and sweep have in common as containers.
+  # Container settings that worker and sweep share.
   container = {
     image     = local.image_uri
     essential = true
-    # "nonroot" of the image.
+    # The user "nonroot" of the image.
     user                   = "65532:65532"
     readonlyRootFilesystem = true
     linuxParameters = {
-      # darkroom is process 1 itself: SIGTERM must reach it and no shell.
+      # darkroom is process 1, so that it receives SIGTERM directly and not through a shell.
       initProcessEnabled = false
       capabilities       = { add = [], drop = ["ALL"] }
     }
@@ -52,7 +52,7 @@ locals {
   log_options = {
     awslogs-group  = aws_cloudwatch_log_group.worker.name
     awslogs-region = local.region
-    # An outage of the logs must not become one of the workers: lines are dropped instead.
+    # A logging outage must not stop the workers: lines are dropped instead.
     mode            = "non-blocking"
     max-buffer-size = "4m"
   }
@@ -62,7 +62,7 @@ resource "aws_ecs_cluster" "darkroom" {
   name = var.name
 
   setting {
-    # The only source of how many tasks run, which the tasks that are needed are divided by.
+    # The only source of the number of running tasks, which is the divisor in the scaling expression.
     name  = "containerInsights"
     value = "enabled"
   }
@@ -96,9 +96,9 @@ resource "aws_ecs_task_definition" "worker" {
     name    = "worker"
     command = ["worker"]
     cpu     = var.worker_cpu
-    # Stated for the container too: only then does its cgroup have a limit that the memory budget can be 70 % of.
+    # Also set for the container: without it, its cgroup has no memory limit. The memory budget is 70 % of the limit.
     memory = var.worker_memory
-    # The longest that Fargate allows, and longer than the drain: work in hand is finished before the kill.
+    # The longest timeout of Fargate, and longer than the drain: work in progress is finished before the kill.
     stopTimeout  = 120
     environment  = [for key, value in local.worker_environment : { name = key, value = value }]
     portMappings = [{ containerPort = local.admin_port, hostPort = local.admin_port, protocol = "tcp" }]
@@ -119,7 +119,7 @@ resource "aws_ecs_task_definition" "worker" {
   })])
 
   lifecycle {
-    # The old revision goes only when the service has moved: a deployment that fails can roll back to it.
+    # The old revision is removed only after the service has moved, so that a failed deployment can roll back to it.
     create_before_destroy = true
   }
 }
@@ -130,7 +130,7 @@ resource "aws_ecs_service" "worker" {
   task_definition = aws_ecs_task_definition.worker.arn
   desired_count   = var.min_tasks
 
-  # `terraform apply` ends when the new version runs, or fails when it had to be rolled back.
+  # `terraform apply` ends when the new version runs, or fails after a rollback.
   wait_for_steady_state = true
 
   enable_ecs_managed_tags = true
@@ -160,13 +160,13 @@ resource "aws_ecs_service" "worker" {
   }
 
   lifecycle {
-    # The scaling policies own it.
+    # The scaling policies change it.
     ignore_changes = [desired_count]
   }
 
   depends_on = [
     aws_ecs_cluster_capacity_providers.darkroom,
-    # Without these the first task starts, is refused everything, and trips the circuit breaker.
+    # Without these, the first task is denied all access and trips the circuit breaker.
     aws_iam_role_policy.darkroom,
     aws_iam_role_policy.key,
     aws_route.internet,

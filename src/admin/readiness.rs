@@ -1,8 +1,8 @@
-//! Readiness: whether the process may be given work.
+//! Readiness: whether the process accepts work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Whether the process may be given work: ready once nobody holds a latch any more, and until it drains.
+/// Whether the process accepts work. It is ready when every latch is dropped, and until it drains.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<Mutex<Held>>);
 
@@ -12,7 +12,7 @@ struct Held {
     is_draining: bool,
 }
 
-/// Keeps the process from being ready for as long as it lives.
+/// Keeps the process unready until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping a latch lets it go"]
 pub struct Latch {
@@ -21,24 +21,24 @@ pub struct Latch {
 }
 
 impl Readiness {
-    /// Takes a latch, named after what must come up before it is dropped.
+    /// Takes a latch named after what must start before the latch is dropped.
     pub fn hold(&self, name: &'static str) -> Latch {
         self.lock().latches.push(name);
         Latch { readiness: self.clone(), name }
     }
 
-    /// From now on the process is not ready, whatever becomes of the latches.
+    /// Makes the process unready from now on, whatever latches are held.
     pub fn drain(&self) {
         self.lock().is_draining = true;
     }
 
-    /// What keeps the process from being ready; empty when it is.
+    /// The reasons why the process is not ready. Empty when it is ready.
     pub fn hindrances(&self) -> Vec<&'static str> {
         let held = self.lock();
         held.latches.iter().copied().chain(held.is_draining.then_some("draining")).collect()
     }
 
-    /// Whether the process may be given work.
+    /// Whether the process is ready.
     pub fn is_ready(&self) -> bool {
         self.hindrances().is_empty()
     }

@@ -1,4 +1,4 @@
-//! Who may ask what: hosts, proxies, other sites' pages, tokens.
+//! Access control: hosts, proxies, cross-site requests and tokens.
 
 mod proxies;
 mod sites;
@@ -15,22 +15,22 @@ pub(super) use proxies::drop_untrusted;
 pub(super) use sites::refuse_other_sites;
 pub(super) use token::require_token;
 
-/// The rules of access to the API, as the settings say.
+/// The API's access rules.
 #[derive(Clone, Debug)]
 pub struct AccessSettings {
-    /// The hosts that requests may address.
+    /// The hosts that the API accepts in requests.
     pub hosts: HostRules,
-    /// Whose `X-Forwarded-*` headers count.
+    /// The peers whose `X-Forwarded-*` headers are trusted.
     pub proxies: TrustedProxies,
-    /// The tokens of clients; empty: anyone may call.
+    /// The clients' tokens. When empty, any client may call the API.
     pub tokens: ApiTokens,
 }
 
 impl From<&Config> for AccessSettings {
     fn from(config: &Config) -> Self {
-        // On Lambda nothing is listened on, and the gateway in front has a name of its own.
+        // On Lambda there is no listener, and the gateway has its own host name.
         let listen = (!config.on_lambda).then(|| config.listen.ip());
-        // The local backend serves the thumbnails at the public URL itself; elsewhere another server does.
+        // Only the local backend serves thumbnails from this process at the public URL.
         let is_local = matches!(config.backend, BackendConfig::Local(_));
         let public_host = config.public_url.as_deref().filter(|_| is_local).and_then(host_of);
         Self {
@@ -41,7 +41,7 @@ impl From<&Config> for AccessSettings {
     }
 }
 
-/// The host that a URL names.
+/// The host of a URL.
 fn host_of(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?;

@@ -1,4 +1,4 @@
-//! How long a request waits for a call of a port, so that an outage is answered with 503 within two seconds.
+//! Limits how long a request waits for a port, so that the API answers 503 within two seconds of an outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTer
 use crate::ports::{Catalog, ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::{Applied, ImageId, ImageRecord, Transition};
 
-/// Longest wait for one call: what remains of two seconds is for the rest of the request.
+/// The longest wait for one call. The rest of the two seconds remains for other work on the request.
 const CALL_LIMIT: Duration = Duration::from_millis(1800);
 
-/// Limits every call that a request makes, whatever the backend's own limits are.
+/// Limits every call of a request, independent of the backend's own limits.
 pub(super) fn limit_calls(state: ApiState) -> ApiState {
     ApiState {
         catalog: Arc::new(LimitedCatalog(state.catalog)),
@@ -26,7 +26,7 @@ pub(super) fn limit_calls(state: ApiState) -> ApiState {
     }
 }
 
-/// A catalog whose calls end after [`CALL_LIMIT`]. A write that was given up may still happen: each can be repeated.
+/// A catalog whose calls end after [`CALL_LIMIT`]. A write may still take effect after that; all writes are repeatable.
 struct LimitedCatalog(Arc<dyn Catalog>);
 
 /// A bucket whose calls end after [`CALL_LIMIT`].
@@ -100,7 +100,7 @@ impl ObjectStore for LimitedStore {
         limit(Operation::ObjectsDeleteVersion, self.0.delete_version(key, id)).await
     }
 
-    /// Not limited here: it makes one call for each version of the object, which the backend limits one by one.
+    /// Not limited here: it makes one call for each version of the object, and the backend limits each of them.
     async fn delete(&self, key: &str) -> Result<(), PortError> {
         self.0.delete(key).await
     }

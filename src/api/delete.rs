@@ -1,4 +1,4 @@
-//! Deleting an image: first the record is closed to workers, then the objects go.
+//! Deletes an image: first closes its record to workers, then deletes its objects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::ports::{ObjectStore, PortError};
 use crate::recipe::ThumbnailKey;
 use crate::record::{Applied, Attempt, Change, Guard, ImageId, ImageRecord, Status, Transition};
 
-/// How long a deleted image's record keeps late events out: longer than a queue keeps a message, which is 14 days.
+/// How long a deleted image's record rejects late events. A queue keeps a message for at most 14 days.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(15 * 24);
 
-/// How often a record that workers keep changing is looked at again.
+/// The number of attempts to update a record that workers keep changing.
 const TRIES: usize = 5;
 
-/// `DELETE /images/{id}`: the original with all its versions, its thumbnails, and what is known of it.
+/// `DELETE /images/{id}`: deletes the original with all its versions, the thumbnails and the record's data.
 ///
-/// The order matters. Once the record says `deleted`, a worker that has the image in hand can no longer publish it, and
-/// an event that comes later finds nothing to do. An upload that is newer than what the record knew is another matter:
-/// it came after, and wins. A deletion that ends half-way is repeated by asking again.
+/// The order matters. Once the record is `deleted`, a worker that holds the image can no longer publish it, and a later
+/// event has no effect. An upload newer than the one that the record knew is kept: it came after the deletion. The
+/// client can repeat a deletion that failed half-way.
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
     id: Result<Path<String>, PathRejection>,
@@ -37,7 +37,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Writes `deleted` into the record and returns what stood there; `None` when there is no such image.
+/// Writes `deleted` into the record and returns the previous record; `None` if the image does not exist.
 async fn close(api: &ApiState, id: &ImageId) -> Result<Option<ImageRecord>, Problem> {
     for _ in 0..TRIES {
         let Some(record) = api.catalog.look(id).await? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The status of an image, and where its thumbnails are.
+//! The status of an image and the URLs of its thumbnails.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::wait::{Looked, Until, Wait, look_until, tag_of};
 use crate::http::{BaseUrl, IfNoneMatch, Problem, ProblemKind};
 use crate::record::{ImageId, ImageRecord, Status};
 
-/// How soon a client may ask again where requests cannot wait, in seconds.
+/// `Retry-After` in seconds where requests cannot wait.
 const RETRY_AFTER_SECS: u64 = 1;
 
-/// What may follow the question mark.
+/// The query parameters.
 #[derive(Deserialize)]
 pub(super) struct ImageQuery {
     wait: Option<String>,
@@ -33,7 +33,7 @@ impl ImageQuery {
     }
 }
 
-/// `GET /images/{id}`: the image as of now, once it changes, or once its status is final.
+/// `GET /images/{id}`: the image now, after its next change, or when its status is final.
 pub(super) async fn show(
     State(api): State<Arc<ApiState>>,
     base: BaseUrl,
@@ -46,7 +46,7 @@ pub(super) async fn show(
     answer(&api, &base, &id, wait, &headers, |_| true).await
 }
 
-/// `GET /images?key=`: the image of an object that another system put there.
+/// `GET /images?key=`: the image of an object that another system uploaded.
 pub(super) async fn find(
     State(api): State<Arc<ApiState>>,
     base: BaseUrl,
@@ -62,7 +62,7 @@ pub(super) async fn find(
     answer(&api, &base, &id, wait, &headers, |record| record.key == key).await
 }
 
-/// `GET /images/{id}/{size}`: to the thumbnail that is current.
+/// `GET /images/{id}/{size}`: redirects to the current thumbnail.
 pub(super) async fn redirect(
     State(api): State<Arc<ApiState>>,
     base: BaseUrl,
@@ -81,13 +81,13 @@ pub(super) async fn redirect(
         return Err(Problem::new(ProblemKind::NoThumbnail, detail));
     }
     let url = thumbnail_url(&api, &base, &id, published, &size, api.clock.now()).await?;
-    // The next version has another URL, and a signed one ends. It is a secret of its client.
+    // The next version has another URL, and a signed URL expires. A signed URL is also secret.
     let cache_control = if api.settings.public_url.is_some() { "no-cache" } else { "private, no-cache" };
     Ok((StatusCode::FOUND, [(header::LOCATION, url), (header::CACHE_CONTROL, cache_control.to_owned())])
         .into_response())
 }
 
-/// Waits as asked, then answers: 200 with the image, 304 when the client has it already, 404 when there is none.
+/// Waits if requested, then answers: 200 with the image, 304 if the client has it already, 404 if it does not exist.
 async fn answer(
     api: &ApiState,
     base: &BaseUrl,

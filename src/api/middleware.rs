@@ -16,10 +16,10 @@ use super::{ApiSettings, MAX_WAIT};
 use crate::http::{MAX_BODY_BYTES, Problem, ProblemKind, cors, only_for_hosts};
 use crate::metrics::{self, ListenerName, StatusClass};
 
-/// How long an answer may take in all.
+/// The time limit for a whole response.
 const ANSWER_TIMEOUT: Duration = MAX_WAIT.saturating_add(Duration::from_secs(10));
 
-/// Puts the layers around the API's routes and those of signed addresses, which carry their own permission.
+/// Wraps the API's routes in all layers. The routes of signed URLs need fewer: the URL is the permission.
 pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSettings) -> Router {
     let access = settings.access.clone();
     let origins: Arc<[String]> = settings.cors_origins.clone().into();
@@ -39,7 +39,7 @@ pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSett
         None => routes,
     }
     .layer(nosniff);
-    // A page of another origin that may ask for an upload URL may use it too.
+    // A page of another origin that can request an upload URL must be able to use it.
     let routes = match cors {
         Some(cors) => routes.layer(cors),
         None => routes,
@@ -48,7 +48,7 @@ pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSett
     only_for_hosts(routes, access.hosts, ListenerName::Api)
 }
 
-/// Answers 503 when the answer takes too long.
+/// Answers 503 when the handler takes too long.
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
@@ -59,11 +59,11 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// How long `?wait=` or `?until=` held an answer back, as an extension of the response.
+/// How long `?wait=` or `?until=` delayed a response. Stored as an extension of the response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeldBack(pub(super) Duration);
 
-/// Counts the request once it is answered, and records how long that took.
+/// Counts each answered request and records its duration.
 async fn measure(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let asked = asked(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
     let started = Instant::now();
@@ -79,7 +79,7 @@ async fn measure(path: Option<MatchedPath>, request: Request, next: Next) -> Res
     response
 }
 
-/// What a request asks for, by its method and its route.
+/// The kind of a request, from its method and route.
 fn asked(method: &Method, route: &str) -> metrics::Request {
     use metrics::Request::{
         CreateImage, CreatePlainUpload, DeleteImage, FindImage, GetDescription, GetImage, GetLiveness, GetThumbnail,

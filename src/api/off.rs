@@ -1,4 +1,4 @@
-//! What the API answers where nothing answers: requests that a setting turns off name that setting.
+//! Responses for unknown paths and methods. If a setting disables a route, the response names the setting.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::http::{Method, Uri};
 use super::ApiState;
 use crate::http::{self, Problem, ProblemKind};
 
-/// The answer to a path that is not in the router.
+/// The response to a path without a route.
 pub(super) async fn no_such_path(State(api): State<Arc<ApiState>>, uri: Uri) -> Problem {
     if uri.path() == "/upload-url" && !api.settings.has_plain_uploads {
         let detail = "plain uploads are off: this server's operator turns them on with DARKROOM_PLAIN_UPLOADS=on; \
@@ -18,7 +18,7 @@ pub(super) async fn no_such_path(State(api): State<Arc<ApiState>>, uri: Uri) -> 
     http::no_such_path(uri).await
 }
 
-/// The answer to a path that is in the router, with another method.
+/// The response to a known path with an unsupported method.
 pub(super) async fn method_not_allowed(
     State(api): State<Arc<ApiState>>,
     path: Option<MatchedPath>,

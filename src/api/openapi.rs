@@ -1,4 +1,4 @@
-//! The API's description, for people and code generators: as this server answers, with what is switched off left out.
+//! The OpenAPI document of this server. It omits what the settings disable.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
     Ok(document)
 }
 
-/// A request for an upload has a body, and `contentLength` in it.
+/// Makes the body of an upload request and its `contentLength` required.
 fn require_content_length(document: &mut Value) {
     document["paths"]["/images"]["post"]["requestBody"]["required"] = true.into();
     let request = &mut document["components"]["schemas"]["UploadRequest"];
@@ -51,7 +51,7 @@ fn require_content_length(document: &mut Value) {
     request["properties"]["contentLength"]["type"] = "integer".into();
 }
 
-/// Removes an answer that this server never gives.
+/// Removes a response that this server never sends.
 fn remove_answer(document: &mut Value, status: &str, name: &str) {
     document["components"]["responses"].as_object_mut().map(|responses| responses.remove(name));
     let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());

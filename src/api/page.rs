@@ -1,4 +1,4 @@
-//! The upload page: static files inside the binary, and the policy that keeps browsers from running anything else.
+//! The upload page: static files in the binary, and a content security policy that blocks all other scripts.
 
 mod words;
 
@@ -16,12 +16,12 @@ use crate::http::{IfNoneMatch, entity_tag};
 use crate::ports::PortError;
 use crate::ports::objects::UploadTerms;
 
-/// What stands in the page for the largest upload, the sizes of the thumbnails, and the commands to paste.
+/// Placeholders in the page for the largest upload, the thumbnail sizes and the example commands.
 const MARKS: [&str; 3] = ["{{max_bytes}}", "{{sizes}}", "{{commands}}"];
 
 const PAGE: &str = include_str!("page/index.html");
 
-/// Files that the page loads: path, media type, content.
+/// The page's files: path, media type, content.
 const FILES: [(&str, &str, &str); 9] = [
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
@@ -36,7 +36,7 @@ const FILES: [(&str, &str, &str); 9] = [
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The page and its files.
+/// The routes of the page and its files.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
     let files = FILES.into_iter().map(|(path, content_type, content)| {
         (path, get(move |headers: HeaderMap| async move { revalidated(&headers, content_type, content.to_owned()) }))
@@ -55,13 +55,13 @@ async fn page(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response 
     (guards, revalidated(&headers, "text/html; charset=utf-8", page)).into_response()
 }
 
-/// The page with what the settings say.
+/// Fills the settings into the page.
 fn fill_in(settings: &ApiSettings) -> String {
     let values = [settings.max_bytes.to_string(), words::sizes(&settings.sizes), words::commands(settings)];
     MARKS.into_iter().zip(values).fold(PAGE.to_owned(), |page, (mark, value)| page.replace(mark, &value))
 }
 
-/// A file that browsers keep and ask about each time: a new build is seen at once.
+/// A file that browsers cache and revalidate on each use, so that they load a new build immediately.
 fn revalidated(headers: &HeaderMap, content_type: &'static str, content: String) -> Response {
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&content)[..12]);
     let tag = entity_tag(&hash);
@@ -71,7 +71,7 @@ fn revalidated(headers: &HeaderMap, content_type: &'static str, content: String)
     (status, headers, [(header::ETAG, tag)], body).into_response()
 }
 
-/// Scripts and styles come from here alone; pictures and uploads go where the URLs of this server point to.
+/// Scripts and styles come only from this server. Images and uploads may use the origins of the backend's URLs.
 async fn content_security_policy(api: &ApiState) -> String {
     let uploads = api.uploads.sign_upload("policy", &UploadTerms::default()).await.map(|signed| signed.url);
     let thumbnails = match &api.settings.public_url {
@@ -86,7 +86,7 @@ async fn content_security_policy(api: &ApiState) -> String {
     )
 }
 
-/// The origin of a URL with a space before it; nothing for a path on this server, any `https` when nobody knows.
+/// The origin of a URL, with a leading space. Empty for a path on this server; any `https` when the URL is unknown.
 fn origin(url: Result<String, PortError>) -> String {
     let Ok(url) = url else { return " https:".to_owned() };
     let Ok(uri) = url.parse::<Uri>() else { return " https:".to_owned() };

@@ -1,11 +1,11 @@
-//! What the API answers when a port fails.
+//! Converts port errors into responses.
 
 use std::error::Error as _;
 
 use crate::http::{Problem, ProblemKind};
 use crate::ports::{ErrorKind, PortError};
 
-/// A port that failed ends the request here, so this is where it is logged. Clients learn nothing of the inside.
+/// A port error ends the request here, so it is logged here. The response contains no internal details.
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         crate::metrics::port_error(&error);

@@ -1,4 +1,4 @@
-//! Upload URLs: the record comes first, then the URL is handed out.
+//! Upload URLs. The record is stored before the URL is returned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use crate::ports::objects::{SignedUpload, UploadTerms};
 use crate::recipe::Format;
 use crate::record::{ImageId, ImageRecord, Status};
 
-/// How long after its URL an upload that never came is still remembered.
+/// How long the record of an upload that never arrived is kept after its URL was issued.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
-/// What a body must be.
+/// The expected request body.
 const EXPECTED: &str =
     "the body must be empty, or an object such as {\"contentType\": \"image/jpeg\", \"contentLength\": 123456}";
 
-/// What a client may state about its upload. A field that is misspelt is an error: it would not be enforced.
+/// What a client may state about its upload. An unknown field is an error, because it would not be enforced.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     content_type: Option<String>,
     content_length: Option<u64>,
 }
 
-/// The answer: where and how to upload.
+/// The response: where and how to upload.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Upload {
@@ -42,7 +42,7 @@ struct Upload {
     expires_at: String,
 }
 
-/// `POST /images`: a URL that takes one upload, with what the client stated signed into it.
+/// `POST /images`: a URL for one upload. The signature covers what the client stated.
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
     base: BaseUrl,
@@ -61,20 +61,20 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, headers, Json(upload)).into_response())
 }
 
-/// `GET /upload-url`: a URL that takes any upload until it expires, for the plainest client.
+/// `GET /upload-url`: a URL for any upload until it expires, for simple clients.
 pub(super) async fn create_plain(State(api): State<Arc<ApiState>>, base: BaseUrl) -> Result<Response, Problem> {
     let terms = UploadTerms { expires_in: api.settings.upload_url_expiry, ..UploadTerms::default() };
     let upload = hand_out(&api, &base, &terms).await?;
     Ok(([no_store()], Json(upload)).into_response())
 }
 
-/// An upload URL is a secret of whoever asked for it.
+/// An upload URL is a secret of the client that requested it.
 fn no_store() -> (HeaderName, String) {
     (header::CACHE_CONTROL, "no-store".to_owned())
 }
 
-/// Signs an upload of a new image and stores its record. Whoever has the URL can therefore ask for the status, and an
-/// upload is never faster than its record.
+/// Stores the record of a new image and signs an upload URL for it. The record exists before the client has the URL, so
+/// the client can request the status immediately and no upload arrives before its record.
 async fn hand_out(api: &ApiState, base: &BaseUrl, terms: &UploadTerms) -> Result<Upload, Problem> {
     let id = ImageId::random().map_err(|error| {
         tracing::error!(%error, "no randomness for an id");
@@ -96,7 +96,7 @@ async fn hand_out(api: &ApiState, base: &BaseUrl, terms: &UploadTerms) -> Result
 }
 
 impl Wish {
-    /// Reads a body; an empty one wishes nothing.
+    /// Parses a body. An empty one states nothing.
     fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
@@ -122,7 +122,7 @@ impl Wish {
                         )));
                     }
                 },
-                // It would not be enforced.
+                // An unknown field would not be enforced.
                 (name, _) => {
                     let name: String = name.chars().take(80).collect();
                     return Err(wrong(&format!("there is no field {name:?}")));
@@ -132,7 +132,7 @@ impl Wish {
         Ok(wish)
     }
 
-    /// Refuses what could never become a thumbnail, before anything is uploaded.
+    /// Rejects uploads that can never be rendered before they start.
     fn check(&self, max_bytes: u64, requires_content_length: bool) -> Result<(), Problem> {
         if let Some(content_type) = self.content_type.as_deref().filter(|it| Format::from_content_type(it).is_none()) {
             let shown: String = content_type.chars().take(80).collect();

@@ -1,4 +1,4 @@
-//! A record as a client sees it.
+//! A record as the API returns it.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::ports::PortError;
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageId, ImageRecord, Published, Reason, Status};
 
-/// How long a presigned thumbnail works, counted from its signing time.
+/// How long a presigned thumbnail URL is valid after its signing time.
 const DOWNLOAD_VALID_FOR: Duration = Duration::from_mins(60);
 
-/// Signing times are rounded down to this, so that a URL stays the same, and cacheable, for a while.
+/// Signing times are rounded down to a multiple of this, so that URLs stay the same, and cacheable, for a while.
 pub(super) const SIGNING_WINDOW: Duration = Duration::from_mins(15);
 
-/// One image.
+/// The JSON of an image.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ImageView {
@@ -53,7 +53,7 @@ struct ThumbnailView {
     bytes: u64,
 }
 
-/// The sizes as an object whose fields keep the recipe's order, small first.
+/// Serializes the sizes as an object in the recipe's order, smallest first.
 fn in_order<S: Serializer>(sizes: &Option<Vec<(String, ThumbnailView)>>, serializer: S) -> Result<S::Ok, S::Error> {
     let sizes = sizes.as_deref().unwrap_or_default();
     let mut map = serializer.serialize_map(Some(sizes.len()))?;
@@ -63,7 +63,7 @@ fn in_order<S: Serializer>(sizes: &Option<Vec<(String, ThumbnailView)>>, seriali
     map.end()
 }
 
-/// The image as of `now`. Published thumbnails are shown whatever has become of a newer upload since.
+/// The image at `now`. Includes published thumbnails whatever the state of a newer upload.
 pub(super) async fn view(
     api: &ApiState,
     base: &BaseUrl,
@@ -106,7 +106,7 @@ async fn thumbnails(
     Ok(views)
 }
 
-/// Where the thumbnail can be fetched: under the public URL, else presigned.
+/// The URL of a thumbnail: below the public URL, or presigned.
 pub(super) async fn thumbnail_url(
     api: &ApiState,
     base: &BaseUrl,
@@ -115,7 +115,7 @@ pub(super) async fn thumbnail_url(
     size: &str,
     now: Timestamp,
 ) -> Result<String, PortError> {
-    // Only what was rendered is published, and that is one of the formats.
+    // Only rendered thumbnails are published, and they have a known format.
     let format = Format::from_content_type(&published.content_type).unwrap_or(Format::Jpeg);
     let key = ThumbnailKey { id, version: &published.version, size, format }.to_string();
     let url = match &api.settings.public_url {

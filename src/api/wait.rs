@@ -1,4 +1,4 @@
-//! Waiting for an image to change, or for its final status: entity tags, `?wait=` and `?until=`.
+//! Waits for an image to change or to reach its final status: entity tags, `?wait=` and `?until=`.
 
 use std::time::Duration;
 
@@ -13,43 +13,43 @@ use crate::http::{Problem, ProblemKind, entity_tag};
 use crate::ports::{Catalog, PortError};
 use crate::record::{ImageId, ImageRecord};
 
-/// The first pause between two looks at the catalog; each is a quarter longer than the one before.
+/// The first pause between two reads of the catalog. Each pause is a quarter longer than the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 
-/// The longest pause between two looks.
+/// The longest pause between two reads.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The entity tag of what a client is shown: it changes with the record, and with the signatures of its URLs, so that
-/// a client is never told "not modified" about URLs that have expired.
+/// The entity tag of a response. It changes with the record and with the signatures of the URLs, so that a client never
+/// receives "not modified" for URLs that have expired.
 pub(super) fn tag_of(api: &ApiState, record: &ImageRecord, now: Timestamp) -> HeaderValue {
     let is_signed = record.published.is_some() && api.settings.public_url.is_none();
     let window = if is_signed { now.floor(SIGNING_WINDOW).as_secs() } else { 0 };
-    // The time tells a record from an earlier one of the same id that was deleted.
+    // The time distinguishes the record from a deleted record with the same id.
     entity_tag(&format!("{}-{:x}-{window:x}", record.rev, record.updated_at.as_millis()))
 }
 
 /// What a request waits for, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait {
-    /// Longest wait, cut to what the server allows; zero: the answer is the image as of now.
+    /// The longest wait, limited to the server's maximum. Zero returns the image immediately.
     pub(super) longest: Duration,
-    /// What ends the wait before that.
+    /// The event that ends the wait early.
     pub(super) until: Until,
-    /// Whether the client asked for a wait that this server does not allow.
+    /// Whether the client requested a wait that this server does not allow.
     pub(super) is_denied: bool,
 }
 
-/// What ends a wait.
+/// An event that ends a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
     /// The next change.
     Change,
-    /// A status after which nothing happens without a new upload.
+    /// A status that changes only after a new upload.
     Final,
 }
 
 impl Wait {
-    /// Reads `?wait=` and `?until=`. `until=final` without `wait` waits as long as the server allows.
+    /// Parses `?wait=` and `?until=`. `until=final` without `wait` waits for the server's maximum.
     pub(super) fn parse(wait: Option<&str>, until: Option<&str>, longest: Duration) -> Result<Self, Problem> {
         let until = match until {
             None => None,
@@ -74,14 +74,13 @@ fn bad_value(name: &str, expected: &str, text: &str) -> Problem {
     Problem::new(ProblemKind::BadRequest, format!("{name} is {expected}, not {shown:?}"))
 }
 
-/// The last record that was read, and how long the request was held back.
+/// The last record that was read, and how long the response was delayed.
 pub(super) struct Looked {
     pub(super) record: Option<ImageRecord>,
     pub(super) held: Duration,
 }
 
-/// Reads the record until `is_news` says that it is worth an answer, until `longest` has passed, or until the server
-/// shuts down.
+/// Reads the record until `is_news` accepts it, `longest` has passed, or the server shuts down.
 pub(super) async fn look_until(
     catalog: &dyn Catalog,
     id: &ImageId,

@@ -1,4 +1,4 @@
-//! Shows what `darkroom check` found, and asks a running process whether it lives.
+//! Formats the results of `darkroom check`, and checks whether a running process is alive.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 
 use crate::backends::{Finding, Probe};
 
-/// How long a process may take to say that it lives.
+/// How long a process may take to answer a liveness check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The probes as a table, one a line, troubles with their cause.
+/// The probes as a table with one line each. Failures include their cause.
 pub(super) fn table(probes: &[Probe]) -> String {
     let width = |column: fn(&Probe) -> &str| probes.iter().map(|probe| column(probe).len()).max().unwrap_or(0);
     let (actions, targets) = (width(|probe| probe.action), width(|probe| &probe.on));
@@ -34,12 +34,12 @@ pub(super) fn table(probes: &[Probe]) -> String {
     table
 }
 
-/// Whether something does not work; what could not be checked is no failure.
+/// Whether the probe failed. A probe that could not run is not a failure.
 pub(super) const fn fails(probe: &Probe) -> bool {
     matches!(probe.finding, Finding::Fails(_))
 }
 
-/// Asks the process whose admin listener is at `admin` whether it lives. A process that drains does.
+/// Checks the liveness of the process whose admin listener is at `admin`. A draining process is alive.
 pub(super) async fn health(admin: SocketAddr) -> anyhow::Result<()> {
     let asked = tokio::time::timeout(HEALTH_TIMEOUT, ask(admin)).await;
     let answer = asked.with_context(|| format!("no answer from {admin} within {} s", HEALTH_TIMEOUT.as_secs()))??;
@@ -49,7 +49,7 @@ pub(super) async fn health(admin: SocketAddr) -> anyhow::Result<()> {
 }
 
 async fn ask(admin: SocketAddr) -> anyhow::Result<String> {
-    // The wildcard address is one to listen on, not one to call.
+    // Clients cannot connect to the wildcard address.
     let admin = match admin {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, v4.port())),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, v6.port())),

@@ -1,8 +1,8 @@
-//! The limit of open files: raised as far as the system allows, since each client takes one or two.
+//! Raises the limit of open files as far as the system allows, because each client takes one or two.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit to the hard one. Where that fails the process goes on with the limit that it has.
+/// Raises the soft limit to the hard limit. If that fails, the process continues with its current limit.
 pub(super) fn raise_limit() {
     let before = getrlimit(Resource::Nofile);
     if before.current == before.maximum {

@@ -1,4 +1,4 @@
-//! The API as a function on AWS Lambda: requests are events that the function asks for, and there is no listener.
+//! The API as an AWS Lambda function. It polls requests as events and has no listener.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::backends;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 
-/// Answers one event after the other until the process is asked to stop; Lambda freezes it in between.
+/// Answers events one at a time until a shutdown signal. Lambda freezes the process between events.
 ///
-/// Nobody can reach health and metrics in there, so there are none: Lambda and the gateway count requests and errors.
+/// There is no admin listener, because it would be unreachable: Lambda and the gateway count requests and errors.
 pub(super) async fn run(config: Config) -> anyhow::Result<Ending> {
     let shutdown = signals::shutdown_on_signals().context("signals cannot be listened to")?;
     let clock: SharedClock = Arc::new(SystemClock);

@@ -1,4 +1,4 @@
-//! One HTTP listener: bound before anything else is promised, stopped when asked.
+//! One HTTP listener. It binds before the process reports readiness, and stops gracefully.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::{self, ConnectionLimits};
 
-/// How long requests under way may take after a listener was asked to stop.
+/// How long active requests may take after a listener starts to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A listener that serves a router until it is stopped.
@@ -22,7 +22,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Binds the address that `setting` names and serves `router` there, within `limits`.
+    /// Binds the address of `setting` and serves `router` there, within `limits`.
     pub(super) async fn start(
         setting: &str,
         address: SocketAddr,
@@ -36,12 +36,12 @@ impl Listener {
         Ok(Self { address, stop, task })
     }
 
-    /// The address that is really listened on, also where port 0 was asked for.
+    /// The bound address, with the actual port if port 0 was requested.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes no new connection and waits for the requests under way, but not for ever.
+    /// Accepts no new connections and waits up to [`STOP_TIMEOUT`] for active requests.
     pub(super) async fn stop(self) {
         self.stop.cancel();
         let task = self.task.abort_handle();
@@ -52,7 +52,7 @@ impl Listener {
     }
 }
 
-/// Why the address that `setting` names cannot be listened on, with what to do about it.
+/// Why the address of `setting` cannot be bound, and how to fix it.
 fn cannot_listen(setting: &str, address: SocketAddr, error: Error) -> anyhow::Error {
     let what = match error.kind() {
         ErrorKind::AddrInUse => {

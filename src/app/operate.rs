@@ -1,4 +1,4 @@
-//! The operator's commands on the backend that the settings name, with a terminal to talk to.
+//! Runs the operator's commands on the configured backend, with a terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::operate::sweep::{self, SweepReport, SweepTerms};
 use crate::operate::{OperateError, Site};
 use crate::ports::Ports;
 
-/// Does what was asked with the dead letters; the report goes to standard output, progress to a terminal alone.
+/// Runs a command on the dead letters. Writes the report to standard output, and progress only to a terminal.
 ///
 /// # Errors
-/// When the backend cannot be opened, a call fails, or there is no such dead letter.
+/// When the backend cannot be opened, a call fails, or the dead letter does not exist.
 pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
     block_on(async {
         let site = site(config).await?;
@@ -41,10 +41,10 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
     })
 }
 
-/// Lists the catalog's records, or shows one. A reader of standard output that has seen enough, such as `head`, ends it.
+/// Lists the catalog's records, or shows one. Stops when the reader of standard output closes it, as `head` does.
 ///
 /// # Errors
-/// When the backend cannot be opened, a call fails, or there is no such image.
+/// When the backend cannot be opened, a call fails, or the image does not exist.
 pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> {
     block_on(async {
         let site = site(config).await?;
@@ -60,7 +60,7 @@ pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> 
     })
 }
 
-/// Finds what got stuck and puts it right; the report goes to standard output, also that of a sweep that failed.
+/// Finds and repairs stuck images. Writes the report to standard output, even if the sweep failed.
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
@@ -86,8 +86,8 @@ pub fn sweep(config: &Config, terms: SweepTerms, as_json: bool) -> anyhow::Resul
     })
 }
 
-/// Puts objects into the queue that are there already; the report goes to standard output, also that of a backfill that
-/// failed, and progress to a terminal alone. Whether all is well with those that were waited for.
+/// Puts existing objects into the queue. Writes the report to standard output, even if the backfill failed, and
+/// progress only to a terminal. Returns whether all awaited images were published or refused.
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
@@ -119,12 +119,12 @@ pub fn backfill(config: &Config, terms: &BackfillTerms) -> anyhow::Result<bool> 
     })
 }
 
-/// Progress, if anybody is at the terminal.
+/// Shows progress if standard error is a terminal.
 fn progress_on(terminal: &mut io::Stderr) -> Progress<'_> {
     Progress::on(if terminal.is_terminal() { Some(terminal) } else { None })
 }
 
-/// Asks whoever sits at the terminal; anything but a yes is a no.
+/// Asks a question on the terminal. Every answer except yes is a no.
 fn ask(question: &str) -> io::Result<bool> {
     let mut terminal = io::stderr();
     write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush())?;
@@ -133,7 +133,7 @@ fn ask(question: &str) -> io::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// How `darkroom local` sweeps every hour.
+/// The options of the hourly sweep of `darkroom local`.
 pub(super) fn hourly_terms(config: &Config) -> SweepTerms {
     SweepTerms { delete_originals_after: config.delete_originals_after, ..SweepTerms::default() }
 }
@@ -144,7 +144,7 @@ async fn site(config: &Config) -> anyhow::Result<Site> {
     Ok(site_of(config, backend.ports, clock))
 }
 
-/// What the operator's commands work on, of a backend that is open.
+/// The operator's context for an open backend.
 pub(super) fn site_of(config: &Config, ports: Ports, clock: SharedClock) -> Site {
     Site {
         ports,

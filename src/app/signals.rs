@@ -1,12 +1,12 @@
-//! SIGTERM and SIGINT: the first begins the drain, the second ends the process at once.
+//! SIGTERM and SIGINT: the first signal starts the drain, the second exits immediately.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The exit code after a second signal: 128 and the number of SIGINT, as a shell counts it.
+/// The exit code after a second signal: 128 plus the number of SIGINT, as in a shell.
 const EXIT_AT_ONCE: i32 = 130;
 
-/// A token that the first signal cancels.
+/// Returns a token that the first signal cancels.
 pub(super) fn shutdown_on_signals() -> std::io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,11 +1,11 @@
-//! Times of different modules that must agree, checked when darkroom is compiled.
+//! Durations of different modules that must be consistent. Checked at compile time.
 
 use crate::config::LONGEST_RENDER;
 use crate::operate::sweep::SweepTerms;
 use crate::pipeline::LEASE;
 use crate::worker::{LONGEST_DELAY, LONGEST_PAUSE};
 
-/// Seconds of a claim's lease that are left after the longest render, to deliver and publish the thumbnails.
+/// Seconds of a claim's lease that remain after the longest render, to deliver and publish the thumbnails.
 const DELIVERY_SECS: u64 = 30;
 
 const _: () = assert!(LEASE.as_secs() >= LONGEST_RENDER.as_secs() + DELIVERY_SECS, "a claim ends before its work");

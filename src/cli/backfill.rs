@@ -1,4 +1,4 @@
-//! `darkroom backfill`: its arguments.
+//! The arguments of `darkroom backfill`.
 
 use clap::Args;
 
@@ -35,10 +35,10 @@ pub struct Backfill {
 }
 
 impl Backfill {
-    /// How the backfill is to go about it, where uploads have this prefix.
+    /// The options of the backfill, for the given upload prefix.
     ///
     /// # Errors
-    /// When the keys that are asked for cannot be those of uploads.
+    /// When the requested keys are outside the upload prefix.
     pub fn terms(&self, upload_prefix: &str) -> Result<BackfillTerms, String> {
         let prefix = self.prefix.as_deref().unwrap_or(upload_prefix);
         if !prefix.starts_with(upload_prefix) {

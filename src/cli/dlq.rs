@@ -1,4 +1,4 @@
-//! `darkroom dlq`: its arguments.
+//! The arguments of `darkroom dlq`.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -92,10 +92,10 @@ struct Selection {
 }
 
 impl Dlq {
-    /// What is asked for.
+    /// The requested operation.
     ///
     /// # Errors
-    /// When a question would have to be asked and nobody is there to answer it.
+    /// When the command needs confirmation and has no terminal to ask on.
     pub fn request(&self) -> Result<Request, &'static str> {
         Ok(match &self.command {
             DlqCommand::List { selection, json } => Request::List { filter: selection.filter(), as_json: *json },

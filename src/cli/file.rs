@@ -1,4 +1,4 @@
-//! A file that is read piece by piece.
+//! A file that is read in pieces.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,11 +8,11 @@ use std::path::Path;
 
 use darkroom_thumbnail::Source;
 
-/// Bytes that are held at once: the inflater takes in so many, and they are few enough for the second cache.
+/// The bytes of one piece: as much as the inflater reads at once, and small enough for the L2 cache.
 const PIECE_BYTES: usize = 60 << 10;
 
-/// Opens a file as a source. What does not tell its length, a pipe for instance, is read to its end, or to one byte more than
-/// `max_bytes`, which are too many.
+/// Opens a file as a source. If its length is unknown, as for a pipe, reads it to its end or to one byte more than
+/// `max_bytes`, which is then rejected as too large.
 pub(super) fn open(path: &Path, max_bytes: u64) -> io::Result<Box<dyn Source>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -24,12 +24,12 @@ pub(super) fn open(path: &Path, max_bytes: u64) -> io::Result<Box<dyn Source>> {
     Ok(Box::new(bytes))
 }
 
-/// A file of which one piece is held.
+/// A file with one piece in memory.
 struct Pieces {
     file: File,
     length: u64,
     piece: Box<[u8]>,
-    /// What of the file the piece is.
+    /// The range of the file that the piece covers.
     held: Range<u64>,
 }
 
@@ -38,7 +38,7 @@ impl Pieces {
         Self { file, length, piece: vec![0; PIECE_BYTES].into(), held: 0..0 }
     }
 
-    /// What of the file is held from this place on.
+    /// The bytes in memory from offset `at` on.
     fn held(&self, at: u64) -> &[u8] {
         let count = (self.held.end - self.held.start) as usize;
         let from = at.checked_sub(self.held.start).and_then(|from| usize::try_from(from).ok());
@@ -53,7 +53,7 @@ impl Source for Pieces {
 
     fn bytes_at(&mut self, at: u64) -> io::Result<&[u8]> {
         if self.held(at).is_empty() {
-            // Should reading fail, the piece is none.
+            // If the read fails, the piece is empty.
             self.held = at..at;
             self.held.end += read_at(&self.file, at, &mut self.piece)? as u64;
         }
@@ -69,7 +69,7 @@ impl Source for Pieces {
     }
 }
 
-/// Fills the space, if the file goes on so far.
+/// Fills `space` from offset `at`, or up to the end of the file.
 fn read_at(file: &File, at: u64, space: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while count < space.len() {
@@ -107,7 +107,7 @@ mod tests {
                 if piece.is_empty() {
                     break;
                 }
-                // Not to its end, so that the next one is behind it and still held.
+                // Consumes only half, so that the next piece overlaps this one.
                 all.extend_from_slice(&piece[..piece.len().div_ceil(2)]);
             }
             assert!(all == bytes, "{length}");

@@ -1,4 +1,4 @@
-//! `darkroom images`: its arguments.
+//! The arguments of `darkroom images`.
 
 use clap::{Args, Subcommand};
 
@@ -44,7 +44,7 @@ enum ImagesCommand {
 }
 
 impl Images {
-    /// What is asked for.
+    /// The requested operation.
     pub fn request(&self) -> Request {
         match &self.command {
             ImagesCommand::List { status, since, json } => {

@@ -1,9 +1,9 @@
-//! Reads values of arguments; each error says what the value must be.
+//! Parses argument values. Each error states which values are valid.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// An age with a unit.
+/// Parses an age with a unit.
 pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text)
         .ok()
@@ -11,7 +11,7 @@ pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
         .ok_or("must be an age with a unit, such as 30m or 2h")
 }
 
-/// A whole number within a range.
+/// Parses a whole number within a range.
 pub(super) fn number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: std::str::FromStr + PartialOrd + std::fmt::Display + Clone + Send + Sync,

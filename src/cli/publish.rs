@@ -1,10 +1,10 @@
-//! Files that appear under their names whole or not at all.
+//! Writes files atomically: a file appears under its name complete or not at all.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A file under a temporary name, which is removed when this is dropped.
+/// A file under a temporary name. Dropping it removes the file.
 pub(in crate::cli) struct Temporary {
     path: PathBuf,
 }
@@ -13,7 +13,7 @@ impl Temporary {
     /// Writes a file under a temporary name into a directory.
     ///
     /// # Errors
-    /// When it cannot be written; nothing is left of it then.
+    /// When it cannot be written. In that case no file remains.
     pub(in crate::cli) fn write(directory: &Path, bytes: &[u8]) -> io::Result<Self> {
         let name = format!(".darkroom-{:016x}.tmp", getrandom::u64()?);
         let path = directory.join(name);
@@ -23,15 +23,15 @@ impl Temporary {
         Ok(temporary)
     }
 
-    /// Gives the file its name. A link of that name is replaced, and what it leads to is left alone.
+    /// Gives the file its final name. Replaces a symbolic link of that name, not the file that the link points to.
     ///
     /// # Errors
-    /// When there is a file of that name and it may not be replaced; or the system refuses it.
+    /// When the name exists and `may_replace` is false, or the system call fails.
     pub(in crate::cli) fn publish(self, target: &Path, may_replace: bool) -> io::Result<()> {
         if may_replace {
             return fs::rename(&self.path, target);
         }
-        // Unlike a rename, a hard link never replaces a file that another process has made meanwhile.
+        // Unlike a rename, a hard link never replaces a file that another process has created in the meantime.
         match fs::hard_link(&self.path, target) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => rename_if_free(&self.path, target),
             linked => linked,
@@ -41,12 +41,12 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After a rename there is no such file.
+        // After a rename, the temporary name no longer exists.
         drop(fs::remove_file(&self.path));
     }
 }
 
-/// For file systems without hard links: another process could still make the file between the check and the rename.
+/// For file systems without hard links. Another process can still create the file between the check and the rename.
 fn rename_if_free(from: &Path, target: &Path) -> io::Result<()> {
     match fs::symlink_metadata(target) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
@@ -59,7 +59,7 @@ fn rename_if_free(from: &Path, target: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// The names in a directory.
+    /// The file names in a directory.
     fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! `darkroom render`: the pure renderer from the command line.
+//! `darkroom render`: renders files without queue or catalog.
 
 mod names;
 
@@ -35,7 +35,7 @@ pub struct Render {
     pub json: bool,
 }
 
-/// What became of one file.
+/// The result of one file.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
@@ -71,7 +71,7 @@ struct Written {
     bytes: u64,
 }
 
-/// A path as text: JSON has no other, so bytes that are not UTF-8 become U+FFFD.
+/// Serializes a path as text. JSON supports only text, so bytes that are not UTF-8 become U+FFFD.
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
@@ -81,20 +81,20 @@ struct Milliseconds {
     decode: f64,
     resize: f64,
     encode: f64,
-    /// From the opened file to thumbnails, writing them left out.
+    /// From the opened file to the thumbnails, without the time to write them.
     total: f64,
 }
 
-/// Renders every file and reports on each; `true` when all of them came out. Failures go to `failures`, with `--json` to
-/// `report` as well.
+/// Renders every file and reports on each. Returns whether all succeeded. Failures go to `failures`, with `--json` also
+/// to `report`.
 ///
 /// # Errors
-/// When the directory cannot be made, or the report cannot be written.
+/// When the directory cannot be created, or the report cannot be written.
 pub fn run(args: &Render, config: &Config, report: &mut impl Write, failures: &mut impl Write) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the directory {}", args.out.display()))?;
     let (names, inputs) = names::plan(args, config);
     let inputs: Vec<Result<Input, End>> = inputs.into_iter().map(|input| input.map_err(End::from)).collect();
-    // Names that cannot be used are reported before anything is written.
+    // Invalid names are reported before any file is written.
     for (path, input) in args.files.iter().zip(&inputs) {
         if let Err(failed) = input {
             failed.write_failure(path, failures).context("cannot report")?;
@@ -134,9 +134,9 @@ fn one(path: &Path, input: Input, names: &Names<'_>, config: &Config) -> anyhow:
     Ok(End::rendered(&rendered, source.length(), targets, total))
 }
 
-/// Writes the thumbnails of one file: all of them under temporary names, then each gets its own.
+/// Writes the thumbnails of one file. All are written under temporary names before any gets its final name.
 fn write(thumbnails: &[Thumbnail], targets: &[PathBuf], names: &Names<'_>) -> anyhow::Result<()> {
-    // Another process may have made files meanwhile.
+    // Another process may have created files in the meantime.
     names.check_all(targets)?;
     let cannot_write = |target: &Path| format!("cannot write {}", target.display());
     let mut temporaries = Vec::new();
@@ -172,7 +172,7 @@ impl End {
         }
     }
 
-    /// Writes why the file failed, if it did.
+    /// Writes the reason if the file failed.
     fn write_failure(&self, file: &Path, out: &mut impl Write) -> io::Result<()> {
         let file = file.display();
         match self {
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
     use crate::config::{Environment, Machine, Role};
 
-    /// Renders files made of these bytes and returns whether all came out, with the lines of the report.
+    /// Renders files with these contents. Returns whether all succeeded, and the lines of the report.
     fn render(files: &[(&str, &[u8])], json: bool) -> (bool, Vec<String>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let files = files.iter().map(|(name, bytes)| {
@@ -240,7 +240,7 @@ mod tests {
         (all, String::from_utf8(report).unwrap().lines().map(str::to_owned).collect(), dir)
     }
 
-    /// A picture of 40 x 20 pixels.
+    /// A PNG of 40 x 20 pixels.
     fn png() -> Vec<u8> {
         let mut bytes = io::Cursor::new(Vec::new());
         image::RgbImage::from_pixel(40, 20, image::Rgb([9, 99, 199]))
@@ -292,7 +292,7 @@ mod tests {
             change(&mut input);
             one(&cat, input, &names, &config).unwrap_err().to_string()
         };
-        // As if the file had been a JPEG when its names were checked.
+        // Simulates that the file was a JPEG when its names were checked.
         let error = error_after(&|input| input.extension = Some("jpg"));
         assert!(error.contains("has changed"), "{error}");
         let error = error_after(&|_| std::fs::hard_link(&cat, out.join("cat_large.png")).unwrap());

@@ -1,4 +1,4 @@
-//! `darkroom simulate`: what the scaling policy would do on hard days, before it costs money.
+//! `darkroom simulate`: replays days of high load against the scaling policy.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -80,7 +80,7 @@ fn number_between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most:
     number.ok_or_else(|| format!("must be a number from {least} to {most}"))
 }
 
-/// A simulation whose arguments and files have been read and can be used.
+/// A simulation with valid arguments, after its files have been read.
 #[derive(Debug)]
 pub struct Simulation {
     policy: Policy,
@@ -92,8 +92,8 @@ impl Simulate {
     /// Reads the files that the arguments name.
     ///
     /// # Errors
-    /// When a file cannot be read, the plan has no policy, the arrivals are none, or the task limits contradict each
-    /// other: the arguments cannot be used.
+    /// When a file cannot be read, the plan has no policy, the arrivals are empty, or the task limits contradict each
+    /// other.
     pub fn simulation(&self) -> anyhow::Result<Simulation> {
         let policy = self.policy()?;
         let (least, most) = (policy.min_tasks, policy.max_tasks);
@@ -103,7 +103,7 @@ impl Simulate {
         Ok(simulation)
     }
 
-    /// A picture never replaces a file that was read, whatever link leads to it.
+    /// Ensures that a picture does not replace an input file, also through links.
     fn is_not_an_input(&self, picture: &Path) -> anyhow::Result<()> {
         let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
         for (argument, input) in [("--plan", &self.plan), ("--arrivals", &self.arrivals)] {
@@ -127,7 +127,7 @@ impl Simulate {
         }
         if let Some(seconds) = self.seconds_per_image {
             policy.seconds_per_image = seconds;
-            // A plan's metric keeps its own, possibly wrong, seconds per image.
+            // The metric of a plan keeps its own seconds per image, even if they are wrong.
             if let (None, Metric::Load { seconds_per_image, .. }) = (&self.plan, &mut policy.metric) {
                 *seconds_per_image = seconds;
             }
@@ -157,12 +157,12 @@ fn picture_of(dir: &Path, trace: &Trace) -> PathBuf {
 }
 
 impl Simulation {
-    /// The files that the pictures are written to.
+    /// The files for the pictures.
     fn pictures(&self) -> impl Iterator<Item = PathBuf> {
         self.out.iter().flat_map(|dir| self.traces.iter().map(move |trace| picture_of(dir, trace)))
     }
 
-    /// Replays the traces and writes a table, as Markdown.
+    /// Replays the traces and writes a Markdown table.
     ///
     /// # Errors
     /// When the table or a picture cannot be written.

@@ -1,4 +1,4 @@
-//! `darkroom sweep`: its arguments.
+//! The arguments of `darkroom sweep`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// How the sweep is to go about it, what the settings say left out.
+    /// The options of the sweep, without those from the settings.
     pub const fn terms(&self) -> SweepTerms {
         SweepTerms { stuck_after: self.stuck_after, delete_originals_after: None, is_dry_run: self.dry_run }
     }

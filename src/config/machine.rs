@@ -1,29 +1,29 @@
-//! What this machine gives the process: cores, memory and file descriptors.
+//! The resources of this machine: cores, memory and file descriptors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-/// What the defaults are taken from.
+/// The resources that the defaults depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// Cores that the process may use.
+    /// The cores available to the process.
     pub cores: usize,
-    /// Memory that the process may use: the smallest limit of its control groups, else what the machine has.
+    /// The memory available to the process: the smallest limit of its control groups, or the machine's memory.
     pub memory_bytes: u64,
-    /// File descriptors that the process may open at most: the hard limit.
+    /// The hard limit of open file descriptors.
     pub descriptors: u64,
 }
 
-/// Assumed where the system does not tell.
+/// The memory to assume if the system does not report it.
 const FALLBACK_MEMORY_BYTES: u64 = 1 << 30;
 
-/// Linux' own default for the hard limit, assumed where there is no limit.
+/// Linux's default hard limit, assumed if there is no limit.
 const FALLBACK_DESCRIPTORS: u64 = 1 << 20;
 
 impl Machine {
-    /// The machine that this process runs on.
+    /// Detects the machine that this process runs on.
     pub fn detect() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let memory_bytes = memory_bytes(Path::new("/")).unwrap_or(FALLBACK_MEMORY_BYTES);
@@ -32,12 +32,12 @@ impl Machine {
     }
 }
 
-/// The groups of this machine, a line each: empty where there is no such file, as in a container.
+/// The contents of the machine's group file. Empty if the file is missing, as in a container.
 pub(super) fn groups() -> String {
     fs::read_to_string("/etc/group").unwrap_or_default()
 }
 
-/// The memory that the process may use, with the system's files under `root`.
+/// The memory available to the process, from the system files below `root`.
 fn memory_bytes(root: &Path) -> Option<u64> {
     let total = fs::read_to_string(root.join("proc/meminfo")).ok().and_then(|text| mem_total(&text));
     cgroup_limits(root).into_iter().chain(total).min()
@@ -48,8 +48,8 @@ fn mem_total(meminfo: &str) -> Option<u64> {
     kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The limits of the process' own control group and of all above it. Version 1 has its own file; `max`, and its huge
-/// number for "none", are never the smallest.
+/// The memory limits of the process' control group and of all its parents, for versions 1 and 2. "No limit" is `max` in
+/// version 2 and a huge number in version 1, and never the smallest limit.
 fn cgroup_limits(root: &Path) -> Vec<u64> {
     let mount = root.join("sys/fs/cgroup");
     let own = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
@@ -64,7 +64,7 @@ fn cgroup_limits(root: &Path) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    /// A system's files, as far as they are read.
+    /// The system files that the code reads.
     fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {

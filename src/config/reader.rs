@@ -1,23 +1,23 @@
-//! Reads variables one after another and remembers every mistake on the way.
+//! Reads variables and collects all mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::values::Parsed;
 
-/// The beginning of every variable that is darkroom's own.
+/// The prefix of darkroom's variables.
 const PREFIX: &str = "DARKROOM_";
 
-/// The variables of a process, or of a test, with the arguments of the command line that replace some of them.
+/// The environment variables of a process or a test, and the command-line arguments that replace some of them.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// By the variable that it replaces.
+    /// Maps each replaced variable to its argument.
     arguments: BTreeMap<&'static str, &'static str>,
 }
 
 impl Environment {
-    /// The variables of this process. Those that are not Unicode cannot be darkroom's and are left out.
+    /// The variables of this process. It skips those that are not Unicode: they cannot be darkroom's.
     pub fn of_process() -> Self {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
@@ -25,13 +25,13 @@ impl Environment {
         std::env::vars_os().filter_map(unicode).collect()
     }
 
-    /// Replaces a variable by an argument of the command line, such as `--listen`; messages then name the argument.
+    /// Replaces a variable by a command-line argument, such as `--listen`. Messages then name the argument.
     pub fn replace(&mut self, variable: &'static str, argument: &'static str, value: impl Into<String>) {
         self.variables.insert(variable.to_owned(), value.into());
         self.arguments.insert(variable, argument);
     }
 
-    /// What sets the variable: the argument that replaces it, else the variable itself.
+    /// The argument that replaces the variable, or the variable itself.
     fn name_of(&self, variable: &'static str) -> &'static str {
         self.arguments.get(variable).copied().unwrap_or(variable)
     }
@@ -44,14 +44,14 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     }
 }
 
-/// One thing wrong with the settings.
+/// One mistake in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The variable, or the argument of the command line that replaces it.
+    /// The variable, or the command-line argument that replaces it.
     pub variable: &'static str,
-    /// Its value, unless it is not set.
+    /// Its value, if it is set.
     pub value: Option<String>,
-    /// What is wrong, in words that follow the variable.
+    /// What is wrong. The text continues a sentence that starts with the variable.
     pub problem: String,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Everything wrong with the settings, at once.
+/// All mistakes in the settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes(pub Vec<Mistake>);
 
@@ -75,7 +75,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// Reads variables, and remembers which are known and what was wrong.
+/// Reads variables and records which are known and which are invalid.
 pub(super) struct Reader<'a> {
     environment: &'a Environment,
     known: BTreeSet<&'static str>,
@@ -87,29 +87,29 @@ impl<'a> Reader<'a> {
         Self { environment, known: BTreeSet::new(), mistakes: Vec::new() }
     }
 
-    /// The variable as text; an empty one counts as not set.
+    /// The variable as text. Empty counts as unset.
     pub(super) fn text(&mut self, variable: &'static str) -> Option<&'a str> {
         self.text_or_empty(variable).filter(|value| !value.is_empty())
     }
 
-    /// The variable as text, where being empty means something.
+    /// The variable as text, where empty is a meaningful value.
     pub(super) fn text_or_empty(&mut self, variable: &'static str) -> Option<&'a str> {
         self.known.insert(variable);
         self.environment.variables.get(variable).map(|value| value.trim())
     }
 
-    /// The variable's value, if it is set and right.
+    /// The variable's value, if it is set and valid.
     pub(super) fn optional<T>(&mut self, variable: &'static str, parse: impl Fn(&str) -> Parsed<T>) -> Option<T> {
         let text = self.text(variable)?;
         self.parsed(variable, text, parse)
     }
 
-    /// The variable's value, or `default`; also `default` when it is wrong, to find further mistakes.
+    /// The variable's value, or `default`. Also `default` if it is invalid, to find further mistakes.
     pub(super) fn or<T>(&mut self, variable: &'static str, default: T, parse: impl Fn(&str) -> Parsed<T>) -> T {
         self.optional(variable, parse).unwrap_or(default)
     }
 
-    /// The variable's value, which must be set.
+    /// The variable's value. It must be set.
     pub(super) fn required<T>(&mut self, variable: &'static str, parse: impl Fn(&str) -> Parsed<T>) -> Option<T> {
         if self.text(variable).is_none() {
             self.mistake(variable, "must be set");
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         self.optional(variable, parse)
     }
 
-    /// The value of `text`; remembers what is wrong with it.
+    /// Parses `text` and records a mistake if it is invalid.
     pub(super) fn parsed<T>(
         &mut self,
         variable: &'static str,
@@ -128,41 +128,41 @@ impl<'a> Reader<'a> {
         parse(text).map_err(|problem| self.mistake(variable, problem)).ok()
     }
 
-    /// Remembers that something is wrong with a variable.
+    /// Records a mistake in a variable.
     pub(super) fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
         let value = self.text_or_empty(variable).map(str::to_owned);
         let variable = self.name_of(variable);
         self.mistakes.push(Mistake { variable, value, problem: problem.into() });
     }
 
-    /// The variable exactly as it is set, where a space is part of the value.
+    /// The variable without trimming, where spaces are part of the value.
     pub(super) fn untrimmed(&mut self, variable: &'static str) -> Option<&'a str> {
         self.known.insert(variable);
         self.environment.variables.get(variable).map(String::as_str)
     }
 
-    /// Remembers that something is wrong with a variable whose value must not be shown.
+    /// Records a mistake in a variable whose value is secret.
     pub(super) fn secret_mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
         self.mistakes.push(Mistake { variable, value: None, problem: problem.into() });
     }
 
-    /// What sets the variable: the argument of the command line that replaces it, else the variable itself.
+    /// The command-line argument that replaces the variable, or the variable itself.
     pub(super) fn name_of(&self, variable: &'static str) -> &'static str {
         self.environment.name_of(variable)
     }
 
-    /// Marks variables that this role has no use for as known.
+    /// Marks variables that this role does not use as known.
     pub(super) fn ignore(&mut self, variables: &[&'static str]) {
         self.known.extend(variables);
     }
 
-    /// Variables that look like darkroom's and are not: most likely a slip of the pen.
+    /// Unknown variables with darkroom's prefix, which are probably typing errors.
     pub(super) fn unknown(&self) -> Vec<String> {
         let ours = self.environment.variables.keys().filter(|name| name.starts_with(PREFIX));
         ours.filter(|name| !self.known.contains(name.as_str())).cloned().collect()
     }
 
-    /// `Err` with every mistake so far, if there was one.
+    /// `Err` with all mistakes so far, if there are any.
     pub(super) fn check(&mut self) -> Result<(), Mistakes> {
         if self.mistakes.is_empty() { Ok(()) } else { Err(Mistakes(std::mem::take(&mut self.mistakes))) }
     }

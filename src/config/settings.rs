@@ -1,4 +1,4 @@
-//! Every variable with its default and its range.
+//! All variables, with their defaults and ranges.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,45 +19,45 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 const TEN_YEARS: Duration = Duration::from_secs(315_576_000);
 
-/// Where `darkroom local` keeps everything unless told otherwise.
+/// The default directory of `darkroom local`.
 const DEFAULT_DIR: &str = "darkroom-data";
 
-/// The one bucket of the local backend: its name shows in events alone.
+/// The only bucket of the local backend. Its name appears only in events.
 const LOCAL_BUCKET: &str = "darkroom";
 
-/// Most pixels of an upload, whatever the memory.
+/// The largest default pixel limit, independent of memory.
 const MAX_PIXELS: u64 = 100_000_000;
 
-/// Largest image that a limit may be set to: beyond it the codecs' own counters are at risk.
+/// The largest pixel limit that can be set. Larger images could overflow the codecs' counters.
 const MOST_PIXELS: u64 = 1_000_000_000;
 
-/// Longest render: the claim's lease must cover it and the delivery after it, which `app` checks.
+/// The longest render timeout. The claim's lease must cover it and the delivery after it; `app` checks this.
 pub(crate) const LONGEST_RENDER: Duration = Duration::from_secs(90);
 
-/// The longest that an upload address works.
+/// The longest validity of an upload URL.
 pub(crate) const LONGEST_UPLOAD_EXPIRY: Duration = HOUR;
 
-/// Part of the machine's memory that is budgeted; the rest is for the process itself.
+/// The percentage of the machine's memory in the budget. The rest is for the process itself.
 const BUDGET_PERCENT: u64 = 70;
 
-/// Descriptors that are left for what is neither a client's connection nor its file: the database, logs, calls to AWS,
-/// the admin listener.
+/// File descriptors reserved for other uses than clients' connections and files: the database, logs, calls to AWS, the
+/// admin listener.
 const RESERVED_DESCRIPTORS: u64 = 192;
 
-/// Descriptors that are left for each render slot: its source, and the pipes to a decoder.
+/// File descriptors reserved for each render slot: its source, and the pipes to a decoder.
 const DESCRIPTORS_PER_SLOT: u64 = 4;
 
-/// Most connections unless set otherwise. An idle one takes some 20 KiB of memory, an upload up to 400 KiB.
+/// The default connection limit. An idle connection takes about 20 KiB of memory, an upload up to 400 KiB.
 const DEFAULT_MAX_CONNECTIONS: u32 = 1024;
 
-/// The addresses of the two listeners; some commands have arguments that replace them.
+/// The address of each listener. Some commands have arguments that replace them.
 const LISTEN: &str = "DARKROOM_LISTEN";
 const ADMIN_LISTEN: &str = "DARKROOM_ADMIN_LISTEN";
 
-/// Settings of the AWS backend alone.
+/// Settings only of the AWS backend.
 const AWS_ONLY: [&str; 3] = ["DARKROOM_TABLE", "DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"];
 
-/// Settings of the local backend alone.
+/// Settings only of the local backend.
 const LOCAL_ONLY: [&str; 6] = [
     "DARKROOM_DIR",
     "DARKROOM_DIR_GROUP",
@@ -100,7 +100,7 @@ fn local(reader: &mut Reader<'_>, role: Role) -> LocalConfig {
     let path = |text: &str| Ok(PathBuf::from(text));
     let dir = match role {
         Role::Local | Role::Health => Some(reader.or("DARKROOM_DIR", DEFAULT_DIR.into(), path)),
-        // Processes that share a directory are told which: their working directories may differ.
+        // Processes that share a directory must name it: their working directories may differ.
         _ => reader.required("DARKROOM_DIR", path),
     };
     let defaults = LocalConfig::new(dir.unwrap_or_default());
@@ -127,7 +127,7 @@ fn aws(reader: &mut Reader<'_>, role: Role) -> AwsConfig {
     AwsConfig { table, queue_url, dlq_url }
 }
 
-/// The tokens of the roles that have an API. Others must not need to read the file.
+/// The tokens, for roles with an API. Other roles do not need access to the file.
 fn api_tokens(reader: &mut Reader<'_>, role: Role) -> ApiTokens {
     match role {
         Role::Api | Role::Local => tokens::read(reader),
@@ -191,7 +191,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
     }
 }
 
-/// The default pixel limit: 100 megapixels, or what the budget of renders holds of the dearest kind of image.
+/// The default pixel limit: 100 megapixels, or the largest image whose rendering fits in the budget in the worst case.
 fn pixels_that_fit(render_budget: u64, recipe: &Recipe) -> u64 {
     let (mut fitting, mut too_many) = (0, MAX_PIXELS + 1);
     while too_many - fitting > 1 {
@@ -206,7 +206,8 @@ fn render_slots(reader: &mut Reader<'_>, machine: Machine) -> usize {
     slots.map_or(machine.cores.max(1), |slots| slots as usize)
 }
 
-/// Connections of the API's listener. A client may need two descriptors: its socket, and the file that it uploads.
+/// The connection limit of the API's listener. A client may need two descriptors: its socket, and the file that it
+/// uploads.
 fn max_connections(reader: &mut Reader<'_>, machine: Machine, render_slots: usize) -> usize {
     let reserve = RESERVED_DESCRIPTORS + DESCRIPTORS_PER_SLOT * render_slots as u64;
     let most = (machine.descriptors.saturating_sub(reserve).max(machine.descriptors / 4) / 2).max(1);

@@ -1,4 +1,4 @@
-//! The tokens that let a client call the API, kept as hashes alone.
+//! The tokens for calls of the API, stored only as hashes.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -11,27 +11,28 @@ use subtle::{Choice, ConstantTimeEq};
 use super::reader::Reader;
 use super::values::Parsed;
 
-/// The setting that holds the tokens themselves.
+/// The setting that contains the tokens.
 pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
 
-/// The setting that names the file that holds them.
+/// The setting that names the file with the tokens.
 pub(super) const TOKEN_FILE: &str = "DARKROOM_API_TOKEN_FILE";
 
-/// Shortest token: 16 random characters cannot be guessed over a network.
+/// The shortest token: 16 random characters cannot be guessed over a network.
 const MIN_TOKEN_CHARS: usize = 16;
 
-/// Largest file of tokens.
+/// The largest token file.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
-/// The tokens that the API accepts; several, so that one can follow another. Its `Debug` shows only their number.
+/// The tokens that the API accepts. There can be several, for rotation. `Debug` shows only their number.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ApiTokens(Vec<[u8; 32]>);
 
 impl ApiTokens {
-    /// Reads tokens that are separated by commas.
+    /// Parses tokens separated by commas.
     ///
     /// # Errors
-    /// When one is empty, too short, or has a character that no header can carry; the error does not show it.
+    /// When a token is empty, too short, or contains a character that is invalid in a header. The error does not show
+    /// the token.
     pub fn parse(text: &str) -> Result<Self, String> {
         text.split(',').map(hash_of_valid).collect::<Parsed<_>>().map(Self)
     }
@@ -41,7 +42,7 @@ impl ApiTokens {
         self.0.is_empty()
     }
 
-    /// Whether this is one of the tokens. The time that it takes tells nothing about them.
+    /// Whether `token` is valid. The time that this takes reveals nothing about the valid tokens.
     pub fn contain(&self, token: &str) -> bool {
         let hash = hash(token);
         let found = self.0.iter().fold(Choice::from(0), |found, known| found | known[..].ct_eq(&hash));
@@ -72,7 +73,7 @@ fn hash_of_valid(token: &str) -> Parsed<[u8; 32]> {
     Ok(hash(token))
 }
 
-/// A warning where others than the owner of the token file and its group can read or write it.
+/// Returns a warning if users other than the owner and the group of the token file can read or write it.
 pub(super) fn exposed_file(path: &str) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & 0o006 != 0).then(|| {
@@ -80,8 +81,8 @@ pub(super) fn exposed_file(path: &str) -> Option<String> {
     })
 }
 
-/// The tokens of [`TOKEN`] or of the file that [`TOKEN_FILE`] names. A variable that is set to
-/// nothing is a mistake, since it would open the API without a word.
+/// The tokens of [`TOKEN`] or of the file in [`TOKEN_FILE`]. An empty variable is a mistake, because it would silently
+/// open the API.
 pub(super) fn read(reader: &mut Reader<'_>) -> ApiTokens {
     let (token, file) = (reader.untrimmed(TOKEN), reader.text_or_empty(TOKEN_FILE));
     let (variable, tokens) = match (token, file) {
@@ -100,7 +101,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> ApiTokens {
     })
 }
 
-/// Reads a file of tokens; one line break at its end does not count.
+/// Reads a token file and ignores one line break at its end.
 fn read_file(path: &str) -> Parsed<ApiTokens> {
     if path.is_empty() {
         return Err("must name a file".to_owned());

@@ -1,4 +1,4 @@
-//! Checks between settings: values that are right one by one and wrong together.
+//! Checks combinations of settings that are valid separately.
 
 use bytesize::ByteSize;
 use darkroom_thumbnail::max_render_memory;
@@ -7,16 +7,16 @@ use super::reader::Reader;
 use super::{BackendConfig, Config, Role};
 use crate::recipe::THUMBNAIL_PREFIX;
 
-/// Fewest pixels that a limit makes sense with.
+/// The smallest useful pixel limit.
 pub(super) const LEAST_PIXELS: u64 = 1_000_000;
 
-/// Remembers every pair of settings that cannot work together.
+/// Records all combinations of settings that cannot work.
 pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     keys_must_not_overlap(reader, config);
     one_of_tokens_and_authorizer(reader, config);
     public_path_must_be_plain(reader, config);
     queues_must_differ(reader, config);
-    // Others render nothing: where uploads may be large their machines are small all the same.
+    // Other roles do not render, and their machines may be small even if uploads may be large.
     if matches!(role, Role::Local | Role::Worker) {
         budget_must_hold_the_dearest_image(reader, config);
     }
@@ -26,7 +26,7 @@ pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     }
 }
 
-/// Both read the header `Authorization`, so no client could satisfy them together.
+/// Both use the `Authorization` header, so no client could satisfy both.
 fn one_of_tokens_and_authorizer(reader: &mut Reader<'_>, config: &Config) {
     if config.has_jwt_authorizer && !config.api_tokens.is_empty() {
         let problem = "cannot be on while DARKROOM_API_TOKEN or DARKROOM_API_TOKEN_FILE is set: both read the header \
@@ -35,7 +35,8 @@ fn one_of_tokens_and_authorizer(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
-/// Live messages would be taken for dead letters: marked as failed by a sweep, and deleted by `darkroom dlq drop`.
+/// Otherwise live messages would count as dead letters: a sweep would mark them as failed, and `darkroom dlq drop`
+/// would delete them.
 fn queues_must_differ(reader: &mut Reader<'_>, config: &Config) {
     let BackendConfig::Aws(aws) = &config.backend else { return };
     if let (Some(queue), Some(dead_letters)) = (&aws.queue_url, &aws.dlq_url)
@@ -45,7 +46,7 @@ fn queues_must_differ(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
-/// The local backend serves the public URL's path itself, and its router gives some characters a meaning.
+/// The local backend serves the path of the public URL, and its router treats some characters as special.
 fn public_path_must_be_plain(reader: &mut Reader<'_>, config: &Config) {
     let Some(url) = config.public_url.as_deref().filter(|_| matches!(config.backend, BackendConfig::Local(_))) else {
         return;
@@ -58,8 +59,8 @@ fn public_path_must_be_plain(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
-/// A thumbnail under the uploads' prefix would be taken for an upload: an endless, costly loop. An upload under the
-/// thumbnails' prefix would be taken for a leftover.
+/// A thumbnail under the upload prefix would count as an upload: an endless, costly loop. An upload under the thumbnail
+/// prefix would count as a leftover.
 fn keys_must_not_overlap(reader: &mut Reader<'_>, config: &Config) {
     let prefix = &*config.upload_prefix;
     let overlaps = THUMBNAIL_PREFIX.starts_with(prefix) || prefix.starts_with(THUMBNAIL_PREFIX);
@@ -71,7 +72,7 @@ fn keys_must_not_overlap(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
-/// An image that is allowed and never fits would wait for memory for ever.
+/// An allowed image that never fits would wait for memory forever.
 fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) {
     let dearest = max_render_memory(&config.recipe, config.max_pixels);
     let is_too_small = config.max_pixels < LEAST_PIXELS || config.render_budget() < dearest;
@@ -91,7 +92,7 @@ fn budget_must_hold_the_dearest_image(reader: &mut Reader<'_>, config: &Config) 
     }
 }
 
-/// What can be used and is probably not meant.
+/// Warnings about valid but probably unintended settings.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     if config.drain_timeout < config.render_timeout {

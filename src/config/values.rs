@@ -1,4 +1,4 @@
-//! From text to values: each function reads one kind of value and says what is wrong with it.
+//! Parses setting values. Each function parses one type and describes invalid input.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -9,19 +9,19 @@ use ipnet::IpNet;
 
 use crate::recipe::{Recipe, Size};
 
-/// The value, or what is wrong with it in words that follow "it".
+/// The value, or the mistake. Its text continues a sentence that starts with "it".
 pub(super) type Parsed<T> = Result<T, String>;
 
-/// Longest name of a size.
+/// The longest name of a size.
 const MAX_SIZE_NAME_CHARS: usize = 32;
 
-/// Sides that a thumbnail's box may have, in pixels.
+/// The valid sides of a thumbnail's box, in pixels.
 const SIDES: RangeInclusive<u32> = 1..=10_000;
 
-/// Sizes that a recipe may have.
+/// The most sizes of a recipe.
 const MAX_SIZES: usize = 16;
 
-/// A duration with a unit, such as `60s` or `1m 30s`.
+/// Parses a duration with a unit, such as `60s` or `1m 30s`.
 pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Parsed<Duration> {
     let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
     let value = humantime::parse_duration(text)
@@ -35,7 +35,7 @@ pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Parsed<Du
     Err(format!("must be from {least} to {most}"))
 }
 
-/// A number of bytes with a unit, such as `64MiB`.
+/// Parses a number of bytes with a unit, such as `64MiB`.
 pub(super) fn size(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
     let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
     let value = text
@@ -50,7 +50,7 @@ pub(super) fn size(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
     Err(format!("must be from {} to {}", ByteSize(*range.start()), ByteSize(*range.end())))
 }
 
-/// A number of pixels, such as `100MP` or `25000000`.
+/// Parses a number of pixels, such as `100MP` or `25000000`.
 pub(super) fn pixels(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
     const PER_MEGAPIXEL: u64 = 1_000_000;
     let value = match text.strip_suffix("MP") {
@@ -64,7 +64,7 @@ pub(super) fn pixels(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
     Err(format!("must be from {} to {} pixels", range.start(), range.end()))
 }
 
-/// A whole number.
+/// Parses a whole number.
 pub(super) fn count(text: &str, range: RangeInclusive<u32>) -> Parsed<u32> {
     let value: Option<u32> = text.parse().ok();
     value
@@ -72,25 +72,25 @@ pub(super) fn count(text: &str, range: RangeInclusive<u32>) -> Parsed<u32> {
         .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// The id of a group: a number, or a name in `groups`, which has the format of `/etc/group`.
+/// Parses a group id: a number, or a name in `groups`, which has the format of `/etc/group`.
 pub(super) fn group(text: &str, groups: &str) -> Parsed<u32> {
     let id_of = |line: &str| {
         let mut fields = line.split(':');
         (fields.next() == Some(text)).then(|| fields.nth(1)?.parse().ok()).flatten()
     };
-    // The largest number means "no change" to the system.
+    // The system interprets the largest number as "no change".
     let is_id = |id: &u32| *id != u32::MAX;
     let id = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { groups.lines().find_map(id_of) };
     id.filter(is_id).ok_or_else(|| "must be a group's id, or a name in /etc/group".to_owned())
 }
 
-/// A port of the loopback.
+/// The loopback address with this port.
 pub(super) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// An address to listen on: `127.0.0.1:8080` or `[::]:8080`. `localhost:8080`, `:8080` and `8080` are ports of the loopback:
-/// who wants to be reached from elsewhere must say so.
+/// Parses an address to listen on: `127.0.0.1:8080` or `[::]:8080`. `localhost:8080`, `:8080` and `8080` use the
+/// loopback: other interfaces must be named explicitly.
 pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
     let port = text.strip_prefix("localhost").filter(|rest| rest.starts_with(':')).unwrap_or(text);
     let port = port.strip_prefix(':').unwrap_or(port);
@@ -105,7 +105,7 @@ pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
     })
 }
 
-/// `on` or `off`.
+/// Parses `on` or `off`.
 pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text {
         "on" => Ok(true),
@@ -114,7 +114,7 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     }
 }
 
-/// The sizes of the thumbnails, such as `small:100,large:1000`; sorted from small to large.
+/// Parses the thumbnail sizes, such as `small:100,large:1000`. Returns them in ascending order.
 pub(super) fn recipe(text: &str) -> Parsed<Recipe> {
     let mut sizes = text.split(',').map(|part| one_size(part.trim())).collect::<Parsed<Vec<Size>>>()?;
     if sizes.len() > MAX_SIZES {
@@ -140,7 +140,7 @@ fn one_size(text: &str) -> Parsed<Size> {
     Ok(Size { name: name.to_owned(), side })
 }
 
-/// An absolute `http` or `https` address without query or fragment, returned without a slash at its end.
+/// Parses an absolute `http` or `https` URL without query or fragment. Returns it without a trailing slash.
 pub(super) fn web_address(text: &str) -> Parsed<String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     let is_plain = !host.contains(['?', '#', '\\']) && !host.contains(|c: char| c.is_whitespace() || c.is_control());
@@ -150,7 +150,7 @@ pub(super) fn web_address(text: &str) -> Parsed<String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Web pages that may use the API: `*`, or a list of `https://host[:port]`.
+/// Parses allowed origins: `*`, or a list of `https://host[:port]`.
 pub(super) fn origins(text: &str) -> Parsed<Vec<String>> {
     text.split(',').map(|part| one_origin(part.trim())).collect()
 }
@@ -163,7 +163,7 @@ fn one_origin(text: &str) -> Parsed<String> {
     Err(format!("has {text:?}: must be * or a list of origins such as https://example.org, without a path"))
 }
 
-/// Names of hosts, or their addresses, in lower case; without scheme and port.
+/// Parses host names or addresses without scheme and port. Returns them in lower case.
 pub(super) fn hosts(text: &str) -> Parsed<Vec<String>> {
     text.split(',').map(|part| one_host(part.trim())).collect()
 }
@@ -180,7 +180,7 @@ fn one_host(text: &str) -> Parsed<String> {
     Err(format!("has {text:?}: must be a list of host names or addresses such as images.example, without a port"))
 }
 
-/// Addresses and networks of proxies, such as `10.0.0.0/8`.
+/// Parses addresses and networks of proxies, such as `10.0.0.0/8`.
 pub(super) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
     text.split(',').map(|part| one_network(part.trim())).collect()
 }
@@ -191,16 +191,16 @@ fn one_network(text: &str) -> Parsed<IpNet> {
     text.parse::<IpNet>().ok().or_else(address).ok_or_else(wrong)
 }
 
-/// A bucket's name.
+/// Parses a bucket name.
 pub(super) fn bucket(text: &str) -> Parsed<String> {
     let is_name = (3..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
     if is_name { Ok(text.to_owned()) } else { Err("must be a bucket: 3 to 63 of a-z, 0-9, - and .".to_owned()) }
 }
 
-/// The beginning of the uploads' keys.
+/// Parses the prefix of the uploads' keys.
 pub(super) fn prefix(text: &str) -> Parsed<String> {
-    /// S3's longest key, less the longest image id.
+    /// S3's longest key minus the longest image id.
     const MAX_BYTES: usize = 1024 - crate::record::ImageId::MAX_CHARS;
     let has_form = (text.is_empty() || text.ends_with('/')) && !text.starts_with('/');
     if has_form && text.len() <= MAX_BYTES && !text.contains(|c: char| c.is_control()) {
@@ -213,7 +213,7 @@ pub(super) fn prefix(text: &str) -> Parsed<String> {
 mod tests {
     use super::*;
 
-    /// The texts that `parse` takes, out of a list.
+    /// The texts that `parse` accepts.
     fn accepted<'a, T>(texts: &[&'a str], parse: impl Fn(&str) -> Parsed<T>) -> Vec<&'a str> {
         texts.iter().copied().filter(|text| parse(text).is_ok()).collect()
     }

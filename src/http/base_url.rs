@@ -1,4 +1,4 @@
-//! The base URL under which a client reached this server, to make the URLs in answers absolute.
+//! The base URL under which the client reached this server. It makes URLs in responses absolute.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -12,12 +12,12 @@ use super::{Authorities, Problem};
 pub(crate) struct BaseUrl(String);
 
 impl BaseUrl {
-    /// `url` itself when it is absolute, else as a path on this server.
+    /// Returns an absolute `url` unchanged, and resolves a path against this server.
     pub(crate) fn absolute(&self, url: String) -> String {
         if url.starts_with('/') { format!("{}{url}", self.0) } else { url }
     }
 
-    /// The base URL as the request's `Host` has it; a trusted proxy in front says whether it was `https`.
+    /// The base URL from the request's `Host`. A trusted proxy reports whether the scheme was `https`.
     fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
         let authorities = Authorities::of(uri, headers)?;
         let authority = authorities.effective().ok_or_else(unusable)?;

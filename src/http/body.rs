@@ -1,4 +1,4 @@
-//! Reading the body of a small request.
+//! Reads the body of a small request.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use bytes::Bytes;
 
 use super::{Problem, ProblemKind};
 
-/// Largest body of a request: a few short JSON fields. The router's `DefaultBodyLimit` enforces it.
+/// The largest request body: a few short JSON fields. The router's `DefaultBodyLimit` enforces it.
 pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body of a small request.
+/// Reads the body of a small request.
 ///
 /// # Errors
-/// 413 when it is larger than [`MAX_BODY_BYTES`], 408 when it does not arrive in time, 400 when it breaks off.
+/// 413 when it is larger than [`MAX_BODY_BYTES`], 408 when it does not arrive in time, 400 when the connection fails.
 pub(crate) async fn read_body(request: Request) -> Result<Bytes, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => Ok(body),

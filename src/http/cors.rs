@@ -1,14 +1,14 @@
-//! CORS: which web pages of other origins may call a listener.
+//! CORS: which other origins may call a listener.
 
 use std::time::Duration;
 
 use axum::http::{Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// How long a browser may remember what CORS allows.
+/// How long browsers may cache a preflight response.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Lets web pages of these origins call the API, `*` meaning any, and send a token; `None` when there are none.
+/// Allows these origins to call the API, and to send a token if `has_tokens`. `*` allows all. `None` without origins.
 pub(crate) fn cors(origins: &[String], has_tokens: bool) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Answers that every listener gives: liveness, and problems where no route answers.
+//! Handlers that all listeners share: liveness, and problems for unmatched requests.
 
 use axum::http::{Method, Uri};
 
@@ -9,12 +9,12 @@ pub(crate) async fn livez() -> &'static str {
     "alive\n"
 }
 
-/// The answer to a path that is not in the router.
+/// The response to an unknown path.
 pub(crate) async fn no_such_path(uri: Uri) -> Problem {
     Problem::new(ProblemKind::NoSuchPath, format!("there is nothing at {}", uri.path()))
 }
 
-/// The answer to a path that is in the router, with another method.
+/// The response to a known path with an unsupported method.
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(ProblemKind::MethodNotAllowed, format!("{} does not answer {method}", uri.path()))
 }

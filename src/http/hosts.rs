@@ -1,4 +1,4 @@
-//! Which hosts a listener answers for: a web page whose name leads to this machine must not reach it under that name.
+//! Host checks against DNS rebinding: a web page whose host name resolves to this machine must not reach it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Arrival, Authorities, Problem, ProblemKind};
 use crate::metrics::{self, ListenerName, StatusClass};
 
-/// The hosts that a listener answers for.
+/// The hosts that a listener accepts.
 #[derive(Clone, Debug, Default)]
 pub struct HostRules {
     is_checked: bool,
@@ -20,27 +20,27 @@ pub struct HostRules {
 }
 
 impl HostRules {
-    /// The rules of a listener on `listen`. On a loopback address only the loopback's names and these are answered;
-    /// elsewhere every name is, unless some are named.
+    /// The rules of a listener on `listen`. A loopback address accepts only the loopback's names and `names`. Another
+    /// address accepts every host if `names` is empty.
     pub fn new(listen: Option<IpAddr>, names: &[String]) -> Self {
         Self { is_checked: !names.is_empty() || listen.is_some_and(is_loopback), names: names.to_vec() }
     }
 
-    /// The same rules, which also admit the host of the public URL.
+    /// Also accepts the host of the public URL.
     pub(crate) fn with_public_host(mut self, host: Option<String>) -> Self {
         self.names.extend(host);
         self
     }
 
-    /// Whether any request may be refused for its host.
+    /// Whether the rules can reject a host.
     pub(crate) const fn is_checked(&self) -> bool {
         self.is_checked
     }
 
-    /// Whether a request for `host`, an authority without its port, is answered on the address `local`.
+    /// Whether to accept a request on the address `local` for `host`, an authority without its port.
     fn admit(&self, host: &str, local: Option<IpAddr>) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        // An address cannot be rebound as a name can: who asks for this very address means this server.
+        // DNS rebinding needs a name, so a request for this very IP address is meant for this server.
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
         if let Ok(address) = literal.parse::<IpAddr>() {
             let is_own = local.is_some_and(|local| local.to_canonical() == address.to_canonical());
@@ -50,13 +50,12 @@ impl HostRules {
     }
 }
 
-/// Answers only requests for hosts that the rules admit.
+/// Rejects requests for hosts that the rules do not accept.
 pub(crate) fn only_for_hosts(routes: Router, hosts: HostRules, listener: ListenerName) -> Router {
     routes.layer(from_fn_with_state((Arc::new(hosts), listener), check_host))
 }
 
-/// Answers 421 to requests for hosts that this listener does not answer for. One without a host comes from no browser
-/// and passes.
+/// Answers 421 to requests for other hosts. A request without a host is accepted: browsers always send one.
 async fn check_host(
     State((rules, listener)): State<(Arc<HostRules>, ListenerName)>,
     request: Request,
@@ -79,7 +78,7 @@ async fn check_host(
     }
 }
 
-/// Whether an address is of this machine's loopback, also where it is written as IPv6.
+/// Whether an address is a loopback address, including IPv4-mapped IPv6.
 pub(crate) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }

@@ -1,4 +1,4 @@
-//! Reading a request's body from a client that must keep a least rate and end in time.
+//! Reads a request body and enforces a minimum rate and a deadline.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
-/// The time that a client's rate is averaged over.
+/// The period over which the rate is averaged.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// A body whose client is held to a least rate and to a deadline.
+/// A body with a minimum rate and a deadline.
 pub(crate) struct PacedBody {
     body: BodyDataStream,
     rate: Rate,
     deadline: Instant,
 }
 
-/// Why a body was not read to its end.
+/// Why the body could not be read completely.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error("less than {least} bytes per second arrived, averaged over {} s", WINDOW.as_secs())]
@@ -29,12 +29,12 @@ pub(crate) enum ReadError {
 }
 
 impl PacedBody {
-    /// A body that brings at least `least_rate` bytes per second and ends before `deadline`.
+    /// Requires at least `least_rate` bytes per second, and the end before `deadline`.
     pub(crate) fn new(body: Body, least_rate: u64, deadline: Instant) -> Self {
         Self { body: body.into_data_stream(), rate: Rate::new(least_rate), deadline }
     }
 
-    /// The next part of the body; `None` at its end. Only the time spent in here counts for the client's rate.
+    /// The next part of the body; `None` at its end. Only the time spent in this method counts for the rate.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
             let start = Instant::now();
@@ -56,7 +56,7 @@ impl PacedBody {
     }
 }
 
-/// A client's rate, from one window of waiting time to the next.
+/// Measures a client's rate in windows of waiting time.
 struct Rate {
     least: u64,
     waited: Duration,
@@ -68,19 +68,19 @@ impl Rate {
         Self { least, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// How much of the window is left.
+    /// The time left in the window.
     const fn left(&self) -> Duration {
         WINDOW.saturating_sub(self.waited)
     }
 
-    /// Counts what arrived. At the end of a window the rate is compared, and another window begins.
+    /// Counts received bytes. At the end of a window it checks the rate and starts another window.
     fn count(&mut self, bytes: usize, waited: Duration) -> Result<(), ReadError> {
         self.bytes += bytes as u64;
         self.waited += waited;
         if self.waited < WINDOW {
             return Ok(());
         }
-        // A wait may end after its time: the bytes are held against the time that really passed.
+        // A wait may end late, so the rate uses the time that really passed.
         let millis = u64::try_from(self.waited.as_millis()).unwrap_or(u64::MAX);
         if self.bytes.saturating_mul(1000) < self.least.saturating_mul(millis) {
             return Err(ReadError::TooSlow { least: self.least });
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// A body that brings `bytes` every second, `count` times.
+    /// A body that sends `bytes` every second, `count` times.
     fn every_second(bytes: usize, count: usize) -> Body {
         Body::from_stream(stream::iter(0..count).then(move |_| async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -110,7 +110,7 @@ mod tests {
         Instant::now() + Duration::from_secs(seconds)
     }
 
-    /// The bytes of a body, or why it was cut, and after how many seconds.
+    /// Reads a body. Returns its bytes or the error, and how many seconds it took.
     async fn read(body: Body, least_rate: u64, deadline: Instant) -> (Result<usize, String>, u64) {
         let (start, mut bytes) = (Instant::now(), 0);
         let mut body = PacedBody::new(body, least_rate, deadline);
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!((outcome, seconds), (Err("the deadline passed".to_owned()), 15));
     }
 
-    /// While the disk is slow the client cannot send.
+    /// While the disk is slow, the client cannot send.
     #[tokio::test(start_paused = true)]
     async fn time_that_this_server_takes_does_not_count() {
         let mut body = PacedBody::new(every_second(100, 30), 100, in_seconds(1000));

@@ -1,19 +1,19 @@
-//! Entity tags and `If-None-Match`, as RFC 9110 has them.
+//! Entity tags and `If-None-Match` (RFC 9110).
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use headers::{ETag, Header as _};
 
-/// The strong entity tag with that text between its quotes, which must be visible ASCII without a quote.
+/// Makes a strong entity tag. `opaque` must be visible ASCII without quotes.
 pub(crate) fn entity_tag(opaque: &str) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{opaque}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// The `If-None-Match` of a request: all its lines. Text that is not an entity tag matches nothing.
+/// The `If-None-Match` header, with all its lines. A malformed entity tag matches nothing.
 #[derive(Debug)]
 pub(crate) struct IfNoneMatch(Option<headers::IfNoneMatch>);
 
 impl IfNoneMatch {
-    /// Reads the header. A header without a value counts as absent.
+    /// Parses the header. An empty header counts as absent.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let is_blank = |line: &HeaderValue| line.as_bytes().iter().all(|byte| b", \t".contains(byte));
         let lines = headers.get_all(header::IF_NONE_MATCH);
@@ -29,20 +29,19 @@ impl IfNoneMatch {
         self.0.is_none()
     }
 
-    /// Whether it is `*`, which matches whatever exists.
+    /// Whether it is `*`, which matches any existing representation.
     pub(crate) fn is_any(&self) -> bool {
         self.0 == Some(headers::IfNoneMatch::any())
     }
 
-    /// Whether the client has the version with this entity tag already, by weak comparison.
+    /// Whether the client already has the version with this entity tag (weak comparison).
     pub(crate) fn matches(&self, tag: &HeaderValue) -> bool {
         let Some(known) = &self.0 else { return false };
         ETag::decode(&mut std::iter::once(tag)).is_ok_and(|tag| !known.precondition_passes(&tag))
     }
 }
 
-/// Whether every quote of a line is closed, with no space between the two. The parser takes that for granted: a debug
-/// build of it panics otherwise.
+/// Whether all quotes of a line are closed, without spaces inside tags. A debug build of the parser panics otherwise.
 fn has_whole_tags(line: &HeaderValue) -> bool {
     let parts: Vec<&[u8]> = line.as_bytes().split(|byte| *byte == b'"').collect();
     let mut quoted = parts.iter().skip(1).step_by(2);

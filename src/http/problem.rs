@@ -1,4 +1,4 @@
-//! Every error that is answered, as RFC 9457 problem details.
+//! Error responses as RFC 9457 problem details.
 
 mod kind;
 
@@ -8,20 +8,20 @@ use serde_json::json;
 
 pub use kind::ProblemKind;
 
-/// How soon a client may try again after an outage, in seconds.
+/// `Retry-After` after an outage, in seconds.
 const RETRY_AFTER_SECS: u64 = 5;
 
-/// An error as a client sees it.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which problem it is.
+    /// The kind of problem.
     pub kind: ProblemKind,
-    /// What is wrong this time, and with which value.
+    /// What is wrong with this request, including the invalid value.
     pub detail: String,
 }
 
 impl Problem {
-    /// A problem of that kind.
+    /// Makes a problem of this kind.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into() }
     }

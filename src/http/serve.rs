@@ -1,4 +1,4 @@
-//! Serving a router on a listener: connections are capped, slow clients are cut off, a shutdown lets requests finish.
+//! Serves a router on a listener: limits connections, disconnects slow clients and shuts down gracefully.
 
 mod activity;
 mod connections;
@@ -22,56 +22,56 @@ use connections::{Connections, Slot};
 use exchange::Exchange;
 use stream::WatchedStream;
 
-/// How long a client may take to send a request's head, and to stay silent between two requests.
+/// How long a client may take to send a request head, or stay idle between two requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a client may take none of the bytes that wait for it.
+/// How long a client may read nothing while bytes wait for it.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Largest head of a request: the longest signed URL has some 4 KiB.
+/// The largest request head. The longest signed URL has about 4 KiB.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
-/// Most bytes of requests and answers that are held for a connection.
+/// The most bytes of requests and responses to buffer for a connection.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
-/// Bytes of an answer that the system holds for a client, which it doubles. A small buffer makes a reader show within
-/// [`STALL_TIMEOUT`] that it reads: the system reports progress once a third of the buffer is free.
+/// The socket's send buffer. The kernel doubles this value. With a small buffer, a client that reads shows progress
+/// within [`STALL_TIMEOUT`]: the kernel reports progress once a third of the buffer is free.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 
-/// How long to wait when there is no socket left for another connection.
+/// How long to wait when no socket is available for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// The limits of a listener's connections.
+/// The connection limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// The listener's name in the metrics.
     pub listener: ListenerName,
-    /// Connections that are open at once. At this number each new one takes the place of another.
+    /// The number of open connections at which each new one evicts another.
     pub max_connections: usize,
-    /// Longest wait for a request's head, and between two requests.
+    /// The longest wait for a request head, and between two requests.
     pub idle_timeout: Duration,
-    /// Longest time in which a client takes none of the bytes that wait for it.
+    /// The longest time in which a client may read none of the bytes that wait for it.
     pub stall_timeout: Duration,
 }
 
 impl ConnectionLimits {
-    /// The usual timeouts, with that many connections at once.
+    /// The default timeouts, with this connection limit.
     pub const fn new(listener: ListenerName, max_connections: usize) -> Self {
         Self { listener, max_connections, idle_timeout: IDLE_TIMEOUT, stall_timeout: STALL_TIMEOUT }
     }
 }
 
-/// The two ends of the connection that a request came over; an extension of each request that [`serve`] passes on.
+/// Both addresses of a request's connection. [`serve`] adds it to each request as an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// The client's address, or that of a proxy in front.
+    /// The address of the client, or of a proxy in front.
     pub peer: SocketAddr,
     /// The address that the client connected to.
     pub local: SocketAddr,
 }
 
-/// Serves until `shutdown` is cancelled, then returns once every request in hand is answered. Takes as long as the
-/// slowest of them: the caller sets the limit.
+/// Serves until `shutdown` is cancelled, then finishes all requests and returns. That takes as long as the slowest
+/// request: the caller sets the limit.
 pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, shutdown: CancellationToken) {
     limit_send_buffers(&listener);
     let mut server = http1::Builder::new();
@@ -91,16 +91,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
     graceful.shutdown().await;
 }
 
-/// Gives every socket that the listener accepts a small send buffer.
+/// Gives every accepted socket a small send buffer.
 fn limit_send_buffers(listener: &TcpListener) {
     if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER_BYTES) {
         tracing::debug!(%error, "the send buffers keep their default size");
     }
 }
 
-/// Runs one connection to its end, which an eviction brings about at once.
+/// Runs one connection until it ends or is evicted.
 async fn run(connection: impl Future<Output = hyper::Result<()>>, slot: Slot, listener: ListenerName) {
-    // The future owns the socket, and is dropped before the slot becomes free.
+    // The future owns the socket and is dropped before the slot is released.
     let closed = tokio::select! {
         biased;
         () = slot.evicted() => Closed::Evicted,
@@ -112,7 +112,7 @@ async fn run(connection: impl Future<Output = hyper::Result<()>>, slot: Slot, li
 
 fn how_it_closed(ended: hyper::Result<()>) -> Closed {
     let Err(error) = ended else { return Closed::Ended };
-    // A client that breaks off is its own affair.
+    // A client may disconnect at any time: this is not a server error.
     tracing::debug!(%error, "a connection broke off");
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause.map(io::Error::kind) {
@@ -147,13 +147,13 @@ async fn next_connection(
 }
 
 fn prepare(stream: TcpStream, peer: SocketAddr) -> io::Result<(TcpStream, Arrival)> {
-    // Answers are small and complete: nothing is gained by holding them back.
+    // Responses are small and complete, so delaying them has no benefit.
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
     Ok((stream, Arrival { peer, local }))
 }
 
-/// Whether the process or the machine has no descriptor, or no memory, for another socket.
+/// Whether the process or the machine is out of file descriptors or socket memory.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
@@ -164,7 +164,8 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// With a large one it would take minutes to show that a slow client reads, and each client could hold megabytes.
+    /// With a large buffer, it would take minutes to see whether a slow client reads, and each client could hold
+    /// megabytes.
     #[tokio::test]
     async fn accepted_sockets_have_a_small_send_buffer() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

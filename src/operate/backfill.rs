@@ -1,7 +1,7 @@
-//! `darkroom backfill`: objects that are there already go into the queue, as if they had just been uploaded.
+//! `darkroom backfill`: puts existing objects into the queue as if they had just been uploaded.
 //!
-//! Each object is looked up in the catalog first, so that a backfill that is repeated passes over what has its verdict.
-//! What it sends has no order and changes nothing where nothing is amiss: it may be killed anywhere, and send twice.
+//! It first looks up each object in the catalog, so that a repeated backfill skips images with a verdict. Its events
+//! have no order and no effect on images that need nothing: it may be killed at any point, and may send an event twice.
 
 mod choice;
 mod fates;
@@ -21,27 +21,27 @@ use choice::{Choice, Why};
 pub use fates::Fates;
 use room::Room;
 
-/// Records looked up at once.
+/// The number of concurrent record lookups.
 const LOOKS: usize = 50;
 
-/// How a backfill goes about it.
+/// The options of a backfill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackfillTerms {
-    /// What the keys of the objects begin with: the upload prefix, or more.
+    /// The prefix of the objects' keys. It starts with the upload prefix.
     pub prefix: String,
-    /// The key after which to begin: where an earlier backfill came to.
+    /// The key to start after: the last key of an earlier backfill.
     pub start_after: Option<String>,
-    /// Render again what was published or refused.
+    /// Whether to render published and refused images again.
     pub is_forced: bool,
-    /// Messages that the queue may hold, others' included.
+    /// The most messages in the queue, including those of other senders.
     pub max_queue: u64,
-    /// Messages a second, at most.
+    /// The most messages per second.
     pub rate: u32,
-    /// Wait until every image that was put into the queue has its verdict.
+    /// Whether to wait until every enqueued image has a verdict.
     pub waits: bool,
-    /// Only tell what would be done.
+    /// Show what would be done, and do nothing.
     pub is_dry_run: bool,
-    /// Progress as JSON objects, one a line.
+    /// Whether to report progress as JSON, one object per line.
     pub as_json: bool,
 }
 
@@ -49,24 +49,24 @@ pub struct BackfillTerms {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackfillReport {
-    /// Objects looked at.
+    /// Objects examined.
     pub objects: u64,
-    /// Those that are in the queue now.
+    /// Objects that were put into the queue.
     pub enqueued: u64,
-    /// Published with the recipe of the settings: left alone.
+    /// Published with the current recipe: skipped.
     pub published: u64,
-    /// Published with another recipe: left alone.
+    /// Published with another recipe: skipped.
     pub outdated: u64,
-    /// Refused: left alone.
+    /// Refused: skipped.
     pub refused: u64,
-    /// A worker has them in hand.
+    /// A worker is processing them.
     pub in_hand: u64,
-    /// Deleted images, folder markers, and records of a newer build: left alone.
+    /// Deleted images, folder markers, and records of a newer build: skipped.
     pub passed_over: u64,
-    /// The last key that is done with: the next backfill may begin after it.
+    /// The last key that was handled. The next backfill may start after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_key: Option<String>,
-    /// What became of those in the queue, where it was waited for.
+    /// The outcomes of the enqueued images, if the backfill waited for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fates: Option<Fates>,
 }
@@ -88,11 +88,11 @@ impl BackfillReport {
     }
 }
 
-/// Puts objects into the queue, in the order of their keys. `report` is true at every moment; after each page of the
-/// listing a line on `out` says how far it is.
+/// Puts objects into the queue in the order of their keys. `report` is valid at any time. After each page of the
+/// listing, writes a line with the progress to `out`.
 ///
 /// # Errors
-/// When a call fails. What was enqueued by then stays so; `report` says after which key to go on.
+/// When a call fails. The events that were sent until then stay in the queue; `report` has the key to continue after.
 pub async fn backfill(
     site: &Site,
     terms: &BackfillTerms,
@@ -115,7 +115,7 @@ pub async fn backfill(
     Ok(())
 }
 
-/// How many objects there are, for the estimate.
+/// The number of objects, for the estimate.
 async fn count(site: &Site, terms: &BackfillTerms) -> Result<u64, OperateError> {
     let (mut objects, mut after) = (0, terms.start_after.clone());
     loop {
@@ -129,7 +129,7 @@ async fn count(site: &Site, terms: &BackfillTerms) -> Result<u64, OperateError> 
 /// An image that was put into the queue.
 struct Sent {
     image: ImageId,
-    /// Its record's revision before that; `None` where there was no record.
+    /// The revision of its record before that; `None` without a record.
     rev: Option<u64>,
 }
 
@@ -140,7 +140,7 @@ struct Backfill<'a> {
     pace: Pace,
     room: Room<'a>,
     report: &'a mut BackfillReport,
-    /// Those to be waited for.
+    /// The images to wait for.
     sent: Vec<Sent>,
 }
 
@@ -164,7 +164,7 @@ impl Backfill<'_> {
         }
     }
 
-    /// The image of an object, with its record; `None` for a folder marker.
+    /// The image of an object with its record; `None` for a folder marker.
     async fn look(&self, object: &Listed) -> Result<Option<(ImageId, Option<ImageRecord>)>, OperateError> {
         let Some(image) = ImageId::of_upload(&self.site.prefix, &object.key, object.bytes) else { return Ok(None) };
         let record = self.site.ports.catalog.look(&image).await?;
@@ -197,7 +197,7 @@ impl Backfill<'_> {
         if !self.terms.is_dry_run {
             self.room.wait().await?;
             self.pace.step().await;
-            // Nobody waits for it: it is no part of how long people do.
+            // No user waits for this image, so it does not count for the waiting times.
             self.site.enqueue(&object.key, self.terms.is_forced, None).await?;
         }
         if self.terms.waits {

@@ -1,4 +1,4 @@
-//! `darkroom dlq`: which dead letters are meant, and what may be asked for.
+//! `darkroom dlq`: the filter and the operations.
 
 mod drop;
 mod list;
@@ -17,23 +17,23 @@ pub use list::list;
 pub use redrive::{RedriveTerms, Redriven, redrive};
 pub use show::show;
 
-/// Which dead letters; those that every part admits.
+/// Selects dead letters. A dead letter must match every field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Ids of messages, or of their images; any without one.
+    /// Ids of messages or of their images; empty matches all.
     pub ids: Vec<String>,
-    /// Causes; any without one.
+    /// Causes; empty matches all.
     pub causes: Vec<Cause>,
-    /// What the object's key begins with.
+    /// The prefix of the object's key.
     pub key_prefix: Option<String>,
-    /// Sent at least so long ago.
+    /// The least age since sending.
     pub older_than: Option<Duration>,
-    /// Sent at most so long ago.
+    /// The greatest age since sending.
     pub newer_than: Option<Duration>,
 }
 
 impl Filter {
-    /// Whether this dead letter is meant.
+    /// Whether the filter selects this dead letter.
     pub fn admits(&self, letter: &Letter, now: Timestamp) -> bool {
         let age = now.since(letter.message.sent_at);
         let has_id = |id: &String| letter.is_called(id);
@@ -45,7 +45,8 @@ impl Filter {
             && self.newer_than.is_none_or(|most| age <= most)
     }
 
-    /// Whether a redrive is to take this one up. What no redrive can help is left alone, unless it is asked for.
+    /// Whether a redrive sends this dead letter. Skips those that a redrive cannot help, unless the filter has ids or
+    /// causes.
     fn redrives(&self, letter: &Letter, now: Timestamp) -> bool {
         let is_asked_for = !self.ids.is_empty() || !self.causes.is_empty();
         self.admits(letter, now) && (is_asked_for || !letter.cause.is_hopeless())
@@ -62,53 +63,53 @@ impl Letter {
         self.subjects.iter().map(|subject| &*subject.event.key).collect()
     }
 
-    /// It in one line.
+    /// The dead letter as one line.
     fn line(&self) -> String {
         format!("{}  {}  {}", self.message.id, self.cause.as_str(), printable(&self.keys().join(" ")))
     }
 }
 
-/// What an operator may ask for.
+/// The operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// [`list`]
     List {
-        /// Which.
+        /// The dead letters to list.
         filter: Filter,
-        /// One JSON object a line.
+        /// Whether to print JSON, one object per line.
         as_json: bool,
     },
     /// [`show`]
     Show {
-        /// Id of the message, or of its image.
+        /// The id of the message or of its image.
         id: String,
-        /// One JSON object a line.
+        /// Whether to print JSON, one object per line.
         as_json: bool,
     },
     /// [`redrive`]
     Redrive {
-        /// Which.
+        /// The dead letters to redrive.
         filter: Filter,
-        /// How.
+        /// The options.
         terms: RedriveTerms,
     },
     /// [`drop`]
     Drop {
-        /// Which.
+        /// The dead letters to drop.
         filter: Filter,
-        /// How.
+        /// The options.
         terms: DropTerms,
     },
 }
 
-/// An age by its two largest units.
+/// Formats an age with its two largest units.
 fn in_short(age: Duration) -> String {
     let text = humantime::format_duration(age).to_string();
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 impl Site {
-    /// The dead letters that the filter admits, oldest first; all of them are visible again afterwards.
+    /// The dead letters that the filter selects, oldest first. Afterwards all of them are visible again.
     async fn dead_letters(&self, filter: &Filter) -> Result<Vec<Letter>, OperateError> {
         let mut walk = Walk::through(&*self.ports.dead_letters);
         let found = self.collect(&mut walk, filter).await;

@@ -12,10 +12,10 @@ pub use list::list;
 pub use show::show;
 pub(super) use view::View;
 
-/// A point in time, or an age that is counted back from now.
+/// A point in time, or an age before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// So long before now.
+    /// This long before now.
     Ago(Duration),
     /// At this time.
     At(Timestamp),
@@ -30,19 +30,19 @@ impl Since {
     }
 }
 
-/// Which records to list, and how.
+/// The filter and format of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListOptions {
-    /// Only records with one of these statuses; without any, all except `deleted`.
+    /// Only records with one of these statuses; if empty, all except `deleted`.
     pub statuses: Vec<Status>,
     /// Only records that were written at this time or later.
     pub since: Option<Since>,
-    /// One JSON object a line.
+    /// Whether to print JSON, one object per line.
     pub as_json: bool,
 }
 
 impl ListOptions {
-    /// Whether a record is listed; `since` is when the listed ones were written at the earliest.
+    /// Whether to list a record; `since` is the earliest time of its last write.
     fn admit(&self, record: &ImageRecord, since: Option<Timestamp>) -> bool {
         let has_status = match &*self.statuses {
             [] => record.status != Status::Deleted,
@@ -52,7 +52,7 @@ impl ListOptions {
     }
 }
 
-/// What `darkroom images` is asked for.
+/// The operations of `darkroom images`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// [`list`]
@@ -61,7 +61,7 @@ pub enum Request {
     Show {
         /// The image.
         id: ImageId,
-        /// One JSON object.
+        /// Whether to print one JSON object.
         as_json: bool,
     },
 }

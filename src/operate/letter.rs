@@ -1,4 +1,4 @@
-//! One dead letter: what it was about, why it is dead, and what to do about it.
+//! One dead letter: its objects, its cause, and what to do about it.
 
 use futures_util::future::try_join_all;
 
@@ -8,34 +8,34 @@ use crate::ports::PortError;
 use crate::ports::queue::Message;
 use crate::record::{ImageId, ImageRecord, Reason, SourceId, Status};
 
-/// Why a message is a dead letter, as far as it can be told from the message and the records of its images.
+/// Why a message is a dead letter, as far as the message and the records of its images show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The message, or a part of it, is no upload event.
+    /// The message, or a part of it, is not an upload event.
     Unreadable,
-    /// The event is of a bucket that is none of ours.
+    /// The event is from a bucket that darkroom does not use.
     OtherBucket,
-    /// The event is of another bucket than the settings name, and the image waits for exactly this upload.
+    /// The event is from another bucket than the configured one, and the image waits for exactly this upload.
     WrongBucket,
-    /// There is no verdict on the upload.
+    /// The upload has no verdict.
     Unfinished,
     /// The image is `failed`.
     Failed(Reason),
-    /// The upload was decided meanwhile, or a newer one of the same key came after it.
+    /// The upload has a verdict by now, or a newer upload of the same key replaced it.
     Settled,
 }
 
 impl Cause {
-    /// The causes that are no reason in an image's record.
+    /// The causes that are not a reason in an image's record.
     const OWN: [Self; 5] = [Self::Unfinished, Self::Settled, Self::Unreadable, Self::OtherBucket, Self::WrongBucket];
 
-    /// Every cause, in the order of the table in docs/OPERATIONS.md, which has the same names, meanings and advice.
+    /// All causes, in the order of the table in docs/OPERATIONS.md, which has the same names, meanings and advice.
     pub fn all() -> impl Iterator<Item = Self> {
         let failures = Reason::ALL.into_iter().filter(|reason| !reason.is_rejection());
         failures.map(Self::Failed).chain(Self::OWN)
     }
 
-    /// Its name in lists and filters.
+    /// The name in lists and filters.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
@@ -47,18 +47,18 @@ impl Cause {
         }
     }
 
-    /// The cause of that name.
+    /// The cause with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         let own = Self::OWN.into_iter().find(|cause| cause.as_str() == name);
         own.or_else(|| Reason::from_name(name).map(Self::Failed))
     }
 
-    /// Whether no number of further receives makes a difference, with the settings as they are.
+    /// Whether further receives cannot help while the settings stay the same.
     pub const fn is_hopeless(self) -> bool {
         matches!(self, Self::Unreadable | Self::OtherBucket | Self::WrongBucket)
     }
 
-    /// What it means.
+    /// The meaning, for operators.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Unreadable => "the message, or a part of it, is no upload event",
@@ -80,7 +80,7 @@ impl Cause {
         }
     }
 
-    /// What an operator does about it.
+    /// The advice for operators.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Unreadable => "find out who sends such messages to the queue, then drop it",
@@ -105,32 +105,32 @@ impl Cause {
     }
 }
 
-/// One object that a dead letter is about.
+/// One object of a dead letter.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// What the event says.
+    /// The event.
     pub event: ObjectCreated,
-    /// The object's image; `None` when it is none of ours.
+    /// The object's image; `None` if it is not one of darkroom's.
     pub image: Option<ImageId>,
-    /// The image's record as it is now.
+    /// The current record of the image.
     pub record: Option<ImageRecord>,
-    /// What became of it.
+    /// The cause for this object.
     pub cause: Cause,
 }
 
-/// A dead letter, read.
+/// A parsed dead letter.
 #[derive(Clone, Debug)]
 pub struct Letter {
     /// The message as it was received.
     pub message: Message,
-    /// The objects that it is about, in the order in which they stand there.
+    /// The objects of the message, in its order.
     pub subjects: Vec<Subject>,
-    /// Why it is dead; of several objects the cause that asks for most.
+    /// Its cause. For several objects, the cause that needs the most attention.
     pub cause: Cause,
 }
 
 impl Letter {
-    /// What went wrong last, in words.
+    /// The last error, as text.
     pub fn last_error(&self) -> Option<String> {
         match event::parse(&self.message.body) {
             Err(error) => Some(error.to_string()),
@@ -143,14 +143,14 @@ impl Letter {
         }
     }
 
-    /// The object that gave the cause.
+    /// The object that determines the cause.
     pub fn subject(&self) -> Option<&Subject> {
         self.subjects.iter().find(|subject| subject.cause == self.cause).or(self.subjects.first())
     }
 }
 
 impl Site {
-    /// Reads dead letters, with the records of their images.
+    /// Parses dead letters and reads the records of their images.
     pub(super) async fn read(&self, messages: Vec<Message>) -> Result<Vec<Letter>, PortError> {
         try_join_all(messages.into_iter().map(|message| self.read_one(message))).await
     }
@@ -195,12 +195,12 @@ impl Site {
     }
 }
 
-/// Whether the API handed out an upload URL for the event's key, and no worker has seen the upload.
+/// Whether the API issued an upload URL for the event's key and no worker has seen the upload.
 fn waits_for(record: &ImageRecord, event: &ObjectCreated) -> bool {
     record.status == Status::WaitingForUpload && record.key == event.key
 }
 
-/// What the record says of the upload that the event tells of.
+/// The cause, from the event and the image's record.
 fn cause_of(event: &ObjectCreated, record: Option<&ImageRecord>, message: &Message) -> Cause {
     let Some(record) = record else { return Cause::Unfinished };
     if record.status == Status::Deleted {
@@ -212,7 +212,7 @@ fn cause_of(event: &ObjectCreated, record: Option<&ImageRecord>, message: &Messa
         (Some(told), Some(known)) if told > known => return Cause::Unfinished,
         _ => {}
     }
-    // Of another object than the record, and nothing says which of them is newer.
+    // The event is of another object than the record, and their order is unknown.
     let told = event.version_id.as_deref().map(SourceId::of_version);
     if told.is_some() && record.src.is_some() && told != record.src && !is_this_message {
         return Cause::Unfinished;

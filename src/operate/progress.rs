@@ -1,14 +1,14 @@
-//! How far a long command is: one line that is written over again, for people at a terminal.
+//! The progress of a long command: one line on a terminal that is overwritten in place.
 
 use std::io::Write;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the line is written.
+/// How often to write the line.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// The progress of one command; silent where nobody looks.
+/// The progress of one command. Silent without a terminal.
 pub struct Progress<'a> {
     terminal: Option<&'a mut dyn Write>,
     doing: &'static str,
@@ -24,18 +24,18 @@ impl<'a> Progress<'a> {
         Self { terminal, doing: "", total: 0, done: 0, started: Instant::now(), written: None }
     }
 
-    /// Whether anybody sees it.
+    /// Whether progress is shown.
     pub(super) fn is_shown(&self) -> bool {
         self.terminal.is_some()
     }
 
-    /// Begins something that will have about `total` steps.
+    /// Begins an operation with about `total` steps.
     pub(super) fn begin(&mut self, doing: &'static str, total: u64) {
         (self.doing, self.total, self.done) = (doing, total, 0);
         (self.started, self.written) = (Instant::now(), None);
     }
 
-    /// One step is done.
+    /// Counts a finished step.
     pub(super) fn step(&mut self) {
         self.done += 1;
         if self.written.is_some_and(|written| written.elapsed() < EVERY) {
@@ -44,12 +44,12 @@ impl<'a> Progress<'a> {
         self.written = Some(Instant::now());
         let line = self.line();
         if let Some(terminal) = &mut self.terminal {
-            // A line that cannot be shown is no reason to stop.
+            // If the line cannot be written, the command continues.
             let _ = write!(terminal, "\r\x1b[K{line}").and_then(|()| terminal.flush());
         }
     }
 
-    /// Makes room for a line of something else, until the next step.
+    /// Clears the line for other output, until the next step.
     pub(super) fn clear(&mut self) {
         if let (Some(terminal), Some(_)) = (&mut self.terminal, self.written.take()) {
             let _ = write!(terminal, "\r\x1b[K").and_then(|()| terminal.flush());

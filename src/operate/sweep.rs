@@ -1,7 +1,7 @@
-//! `darkroom sweep`: finds images that got stuck, and thumbnails that nobody will ask for, and puts it right.
+//! `darkroom sweep`: finds and repairs stuck images, and removes thumbnails that are no longer needed.
 //!
-//! Every repair is a conditional write, or an event that changes nothing where nothing is amiss. So a sweep may be
-//! killed anywhere, and any number of them may run at once, beside workers and clients.
+//! Every repair is a conditional write, or an event that has no effect on an image that needs nothing. So a sweep may
+//! be killed at any point, and several sweeps may run at once, beside workers and clients.
 
 mod leftovers;
 mod originals;
@@ -19,23 +19,23 @@ use super::{OperateError, Site};
 use crate::clock::Timestamp;
 use originals::Originals;
 
-/// How a sweep goes about it.
+/// The options of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SweepTerms {
-    /// How long an image may be `waiting_for_thumbnails` with nobody at work before its event is taken for lost.
+    /// How long an image may be `waiting_for_thumbnails` without a worker before its event counts as lost.
     pub stuck_after: Duration,
-    /// How long after its verdict an original goes that is superseded or was refused; `None`: all stay.
+    /// How long after its verdict to delete an original that is superseded or refused; `None` keeps all.
     pub delete_originals_after: Option<Duration>,
-    /// Only tell what would be done.
+    /// Show what would be done, and do nothing.
     pub is_dry_run: bool,
 }
 
 impl SweepTerms {
-    /// Longer than a retry's longest delay, the breaker's longest pause and a lease, one after the other.
+    /// Longer than the sum of the longest retry delay, the longest pause of the breaker and a lease.
     pub const STUCK_AFTER: Duration = Duration::from_hours(1);
 
-    /// Messages with which a queue is long: the event that seems to be lost may be among them, and would be sent again
-    /// by every sweep. Twice would change nothing; it would only make the queue longer.
+    /// The number of messages that make a queue long. The seemingly lost event may be among them, and every sweep would
+    /// send it again. Duplicates would be harmless, but they would make the queue longer.
     pub const LONG_QUEUE: u64 = 1000;
 }
 
@@ -49,36 +49,36 @@ impl Default for SweepTerms {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepReport {
-    /// Records looked at.
+    /// Records examined.
     pub records: u64,
-    /// Uploads that never came: their records are gone.
+    /// Uploads that never arrived: their records were deleted.
     pub uploads_forgotten: u64,
-    /// Uploads whose event got lost: enqueued.
+    /// Uploads whose events were lost: enqueued.
     pub uploads_enqueued: u64,
-    /// Images that nobody was at work on: enqueued.
+    /// Images without a worker: enqueued.
     pub images_enqueued: u64,
-    /// Those of both kinds that were left for a later sweep, since the queue is long.
+    /// Images of both kinds that were left for a later sweep, because the queue is long.
     pub left_for_later: u64,
-    /// Dead letters whose images had no verdict: `failed` now.
+    /// Dead letters whose images had no verdict: now `failed`.
     pub verdicts_written: u64,
-    /// Records of deleted images that no late event can bring back any more: gone.
+    /// Records of deleted images that no late event can restore: deleted.
     pub deletions_forgotten: u64,
-    /// Thumbnails of superseded versions: removed.
+    /// Thumbnails of superseded versions: deleted.
     pub thumbnails_removed: u64,
-    /// Their bytes.
+    /// The size of these thumbnails in bytes.
     pub bytes_removed: u64,
-    /// Originals that were superseded or refused: removed.
+    /// Originals that were superseded or refused: deleted.
     pub originals_removed: u64,
-    /// Their bytes.
+    /// The size of these originals in bytes.
     pub original_bytes_removed: u64,
-    /// Old thumbnails of images without a record: left alone.
+    /// Old thumbnails of images without a record: kept.
     pub thumbnails_unknown: u64,
-    /// Repairs that were no longer needed, since somebody else wrote the record first.
+    /// Repairs that were no longer needed, because another process wrote the record first.
     pub changed_meanwhile: u64,
 }
 
 impl SweepReport {
-    /// Whether there was nothing to put right.
+    /// Whether the sweep found nothing to repair.
     pub fn is_clean(&self) -> bool {
         *self == Self { records: self.records, thumbnails_unknown: self.thumbnails_unknown, ..Self::default() }
     }
@@ -90,10 +90,10 @@ impl fmt::Display for SweepReport {
     }
 }
 
-/// Looks through records, dead letters and thumbnails, and repairs what it finds. `report` is true at every moment.
+/// Examines records, dead letters and thumbnails, and repairs what it finds. `report` is valid at any time.
 ///
 /// # Errors
-/// When a call fails: the next sweep finds what this one did not get to.
+/// When a call fails. The next sweep handles the rest.
 pub async fn sweep(site: &Site, terms: SweepTerms, report: &mut SweepReport) -> Result<(), OperateError> {
     site.check_upload_bucket().await?;
     let is_queue_long = site.ports.queue.attributes().await?.visible > SweepTerms::LONG_QUEUE;
@@ -112,13 +112,13 @@ pub async fn sweep(site: &Site, terms: SweepTerms, report: &mut SweepReport) -> 
     sweep.originals().await
 }
 
-/// How long after its start a process sweeps for the first time: what a restart stirred up has settled by then.
+/// How long after its start a process sweeps first. By then the effects of a restart have settled.
 const FIRST_AFTER: Duration = Duration::from_secs(300);
 
-/// How often it sweeps then.
+/// The time between sweeps.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// Sweeps every hour, for as long as the future is polled. A sweep that fails is tried again in its next hour.
+/// Sweeps every hour while the future is polled. After a failure, the next sweep is an hour later.
 pub async fn hourly(site: Site, terms: SweepTerms) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_AFTER, EVERY);
     loop {
@@ -139,14 +139,14 @@ struct Sweep<'a> {
     now: Timestamp,
     is_queue_long: bool,
     report: &'a mut SweepReport,
-    /// Hashes of image and published version: enough to pass over nearly every thumbnail without asking the catalog,
-    /// in eight bytes an image. A collision keeps a thumbnail that might have gone.
+    /// Hashes of image and published version, eight bytes each. They let the sweep skip nearly every thumbnail without
+    /// a read of the catalog. A collision keeps a thumbnail that could be deleted.
     published: HashSet<u64>,
     originals: Originals,
 }
 
 impl Sweep<'_> {
-    /// Puts an event of the object as it is now into the queue.
+    /// Puts an event for the object's current version into the queue.
     async fn enqueue(&self, key: &str, is_forced: bool) -> Result<(), OperateError> {
         if self.terms.is_dry_run {
             return Ok(());
@@ -154,7 +154,7 @@ impl Sweep<'_> {
         Ok(self.site.enqueue(key, is_forced, Some(self.now)).await?)
     }
 
-    /// What the log says is done, or would be done in a dry run.
+    /// The action for the log: done, or what a dry run would do.
     const fn action(&self, done: &'static str, would: &'static str) -> &'static str {
         if self.terms.is_dry_run { would } else { done }
     }

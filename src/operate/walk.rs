@@ -1,4 +1,4 @@
-//! Looking through a queue: every message once, hidden for as long as the look takes, then given back.
+//! Walks through a queue: receives every message once, hides it during the walk, then releases it.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::ports::queue::{MAX_BATCH, Message, Receipt};
 use crate::ports::{PortError, Queue};
 
-/// A long poll asks every server of SQS, so that an empty answer means that nothing is left; a short one only samples.
+/// A long poll queries all servers of SQS, so an empty response means an empty queue. A short poll only samples.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// How long a message stays hidden if its reader is killed.
 const HIDDEN: Duration = Duration::from_secs(60);
 
-/// Receives in a row that brought nothing new before the rest is taken for seen: in a long look the first messages
-/// come back before the last ones were there.
+/// The number of receives in a row without new messages after which the walk ends: in a long walk, the first messages
+/// become visible again before the last ones were received.
 const REPEATS: usize = 20;
 
 /// A walk through the messages of a queue.
 ///
-/// Looking is receiving: each look counts a receive, which matters to nobody where there is no redrive policy.
+/// Each walk counts as a receive of every message. That has no effect in a queue without a redrive policy.
 pub(super) struct Walk<'a> {
     queue: &'a dyn Queue,
     seen: HashSet<String>,
@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
         Self { queue, seen: HashSet::new(), held: HashMap::new() }
     }
 
-    /// The next messages, none of which this walk has returned before; empty at the end.
+    /// The next messages that this walk has not returned before; empty at the end.
     pub(super) async fn next(&mut self) -> Result<Vec<Message>, PortError> {
         for _ in 0..REPEATS {
             let received = self.queue.receive(MAX_BATCH, WAIT, HIDDEN).await?;
@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
         self.queue.delete(&receipts).await.into_iter().collect()
     }
 
-    /// Makes visible again what was looked at and not deleted.
+    /// Makes the messages visible again that were not deleted.
     pub(super) async fn end(self) {
         let releases: Vec<_> = self.held.into_values().map(|receipt| (receipt, Duration::ZERO)).collect();
         if releases.is_empty() {

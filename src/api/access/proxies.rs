@@ -1,4 +1,4 @@
-//! Whose word counts about the connection in front: anyone can send `X-Forwarded-*`.
+//! Trusted proxies. Any client can send `X-Forwarded-*`, so only those of trusted peers are kept.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use ipnet::IpNet;
 
 use crate::http::{Arrival, is_loopback};
 
-/// The peers whose `X-Forwarded-*` headers count: those on this machine, Lambda's gateway, and these networks.
+/// The peers whose `X-Forwarded-*` headers are trusted: this machine, Lambda's gateway, and `networks`.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
-    /// Whether requests are Lambda's events, which come from the gateway alone.
+    /// Whether requests arrive as Lambda events. These come only from the gateway.
     pub on_lambda: bool,
-    /// Further peers.
+    /// Other trusted peers.
     pub networks: Vec<IpNet>,
 }
 
@@ -27,7 +27,7 @@ impl TrustedProxies {
     }
 }
 
-/// Removes what an untrusted peer says about the connection in front of it, so that nothing further in can believe it.
+/// Removes the forwarding headers of untrusted peers, so that no later handler uses them.
 pub(in crate::api) async fn drop_untrusted(
     State(proxies): State<Arc<TrustedProxies>>,
     mut request: Request,

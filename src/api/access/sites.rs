@@ -1,4 +1,4 @@
-//! Web pages of other sites must not write through their visitors' browsers.
+//! Rejects writes from web pages of other sites, which could otherwise act through their visitors' browsers.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::{Authorities, Problem, ProblemKind};
 
-/// Set by browsers, and by no page.
+/// Browsers set this header. Pages cannot set it.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// Answers 403 to requests that write and come from a page of another origin, unless `origins` names it.
+/// Answers 403 to writes from pages of another origin that is not in `origins`.
 ///
-/// Uploads to signed addresses are not checked: whoever has the address was given it, and it allows nothing else.
+/// Uploads to signed URLs are not checked: the URL is the client's permission, and it permits nothing else.
 pub(in crate::api) async fn refuse_other_sites(
     State(origins): State<Arc<[String]>>,
     path: Option<MatchedPath>,
@@ -29,13 +29,13 @@ pub(in crate::api) async fn refuse_other_sites(
     next.run(request).await
 }
 
-/// Whether a request changes something. `GET /upload-url` stores a record.
+/// Whether a request writes. `GET /upload-url` does: it stores a record.
 fn writes(method: &Method, route: &str) -> bool {
     let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     !is_safe || route == "/upload-url"
 }
 
-/// Whether a request comes from a page of another origin that is not among `allowed`.
+/// Whether a request comes from a page of another origin that is not in `allowed`.
 fn is_foreign(uri: &Uri, headers: &HeaderMap, allowed: &[String]) -> bool {
     let sites: Vec<&HeaderValue> = headers.get_all(SEC_FETCH_SITE).into_iter().collect();
     let origins: Vec<&HeaderValue> = headers.get_all(header::ORIGIN).into_iter().collect();
@@ -53,7 +53,7 @@ fn is_foreign(uri: &Uri, headers: &HeaderMap, allowed: &[String]) -> bool {
     !origins.into_iter().all(|origin| is_allowed(origin) || is_own(origin, &own))
 }
 
-/// Whether an origin is the server's own. The scheme is not compared: a proxy in front may not say that it is `https`.
+/// Whether an origin is the server's own. The scheme is not compared: a proxy may terminate TLS without reporting it.
 fn is_own(origin: &HeaderValue, own: &Authorities) -> bool {
     let Some((origin, own)) = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok()).zip(own.effective())
     else {
@@ -73,7 +73,7 @@ fn is_own(origin: &HeaderValue, own: &Authorities) -> bool {
 mod tests {
     use super::*;
 
-    /// Whether a request with these headers is foreign to `http://images.example:8080`.
+    /// Whether a request to `http://images.example:8080` with these headers is foreign.
     fn foreign(headers: &[(&'static str, &str)], allowed: &[&str]) -> bool {
         let own = [("host", "images.example:8080")];
         let headers = own.iter().chain(headers);

@@ -1,4 +1,4 @@
-//! The token that a client shows where the settings ask for one.
+//! Checks bearer tokens where the settings require them.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use axum::response::{IntoResponse, Response};
 use crate::config::ApiTokens;
 use crate::http::{Problem, ProblemKind};
 
-/// Answers 401 to requests without a token, except for the page and its files, the API's description and `/livez`.
+/// Answers 401 to requests without a valid token, except for the page and its files, the OpenAPI document and `/livez`.
 pub(in crate::api) async fn require_token(
     State(tokens): State<Arc<ApiTokens>>,
     path: Option<MatchedPath>,
     request: Request,
     next: Next,
 ) -> Response {
-    // A path that is not routed is answered with 404 to everyone.
+    // A path without a route is answered with 404, with or without a token.
     let is_open = path.is_none_or(|path| is_open(path.as_str()));
     if is_open || tokens.is_empty() || bearer(request.headers()).is_some_and(|token| tokens.contain(token)) {
         return next.run(request).await;
@@ -26,12 +26,12 @@ pub(in crate::api) async fn require_token(
         .into_response()
 }
 
-/// Whether a route needs no token.
+/// Whether a route is open to requests without a token.
 fn is_open(route: &str) -> bool {
     ["/", "/openapi.json", "/livez"].contains(&route) || route.starts_with("/page/")
 }
 
-/// The token of the only `Authorization` header.
+/// The token of the `Authorization` header, if there is exactly one such header.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };

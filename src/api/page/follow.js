@@ -1,8 +1,8 @@
-// Following images to their end without using up the browser's six connections to a server.
+// Follows images until they are final without occupying all six connections that a browser opens to a server.
 
 import { call } from "./session.js";
 
-/** Lets at most `width` tasks run at once, the others in the order in which they came. */
+/** Runs at most `width` tasks at once. The others wait in order of arrival. */
 export function lanes(width) {
   const waiting = [];
   let free = width;
@@ -23,19 +23,19 @@ const WIDTH = 2;
 const inLane = lanes(WIDTH);
 const FINAL = ["published", "invalid_content_type", "failed"];
 
-/** Pause after a look that failed. */
+/** Pause after a failed request. */
 const PAUSE_MS = 2_000;
 
 let followed = 0;
 
-/** Whether nothing more happens to the image by itself. */
+/** Whether the image's status is final. */
 export function isFinal(image) {
   return FINAL.includes(image.status);
 }
 
 /**
- * Calls `onImage` with the image whenever it changes, until it is final. `onTrouble` hears when the server cannot be
- * reached; it is asked again until it can be.
+ * Calls `onImage` after each change of the image until it is final. Calls `onTrouble` when the server cannot be
+ * reached, and retries until it can.
  */
 export async function follow(id, { onImage, onTrouble, signal }) {
   followed += 1;
@@ -59,7 +59,10 @@ export async function follow(id, { onImage, onTrouble, signal }) {
   }
 }
 
-/** One look: the image once it differs from the tag, or nothing new. Waits long only while nobody else waits. */
+/**
+ * Requests the image once. Returns it if its entity tag differs from `tag`. Uses a long poll only if no other request
+ * waits.
+ */
 async function lookAt(id, tag, signal) {
   const wait = followed > WIDTH ? "1s" : "20s";
   const headers = tag ? { "if-none-match": tag } : {};
@@ -80,7 +83,7 @@ async function lookAt(id, tag, signal) {
   }
 }
 
-/** Waits, or until the connection is back. */
+/** Waits for `ms`, or until the connection is back. */
 function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const end = () => {

@@ -9,10 +9,10 @@ const inUploadLane = lanes(2);
 const template = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
 /**
- * `state`: queued, uploading, waiting, ready, refused, stopped. `file` is null where only the image is known: after a
- * reload, or when the page was opened by a link. `id` is that of the stored image.
+ * `state`: queued, uploading, waiting, ready, refused, stopped. `file` is null after a reload, or when the page was
+ * opened by a link. `id` is the id of the stored image.
  *
- * `list` has the `limits` of the server, and hears of each `changed(item)` and `removed(item)`.
+ * `list` has the `limits` of the server. The item calls its `changed(item)` and `removed(item)`.
  */
 export class Item {
   constructor({ name, size = null, file = null, id = null }, list) {
@@ -22,7 +22,7 @@ export class Item {
     this.upload = null;
     this.isStored = id !== null;
     this.isWaitingForNetwork = false;
-    /** Whether it was shown before a reload as it is now. */
+    /** Whether the item is shown exactly as it was before a reload. */
     this.isOldNews = file === null;
     this.cancelled = new AbortController();
     this.element = template("item");
@@ -36,7 +36,7 @@ export class Item {
     }
   }
 
-  /** What a reload needs to show the item again. */
+  /** The data to restore the item after a reload. */
   get entry() {
     const { name, size, id, state, words } = this;
     return { name, size, id, state, words };
@@ -46,7 +46,7 @@ export class Item {
     return this.element.querySelector(selector);
   }
 
-  /** Shows a state; `progress` is 0 to 1, or null while there is no telling. */
+  /** Shows a state. `progress` is 0 to 1, or null when it is unknown. */
   show(state, words, { progress = null, canRetry = false } = {}) {
     const isNews = state !== this.state || state === "stopped";
     [this.state, this.words] = [state, words];
@@ -64,7 +64,7 @@ export class Item {
     if (isNews) this.list.changed(this);
   }
 
-  /** Takes the file all the way; every end is shown, none is thrown. */
+  /** Uploads the file and follows its image to the end. Shows every outcome and never throws. */
   async run() {
     try {
       if (!this.isStored) await inUploadLane(() => this.send());
@@ -113,7 +113,7 @@ export class Item {
       this.showThumbnails(image);
       this.show("ready", statusInWords(image, limits));
     } else {
-      // What failed through no fault of the file may be uploaded again, as a new image.
+      // The failure is not the file's fault, so the user may upload it again as a new image.
       const canRetry = image.status === "failed" && this.file !== null;
       if (canRetry) [this.upload, this.isStored] = [null, false];
       throw new Stopped(statusInWords(image, limits), { canRetry });

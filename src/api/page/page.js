@@ -1,4 +1,4 @@
-// The page: files in, one list entry each; the list outlives a reload.
+// The page: accepts files and shows a list entry for each. The list survives a reload.
 
 import { Item } from "./item.js";
 import { linkedId, saveEntries, savedEntries } from "./saved.js";
@@ -8,7 +8,7 @@ const limits = { maxBytes: Number(document.body.dataset.maxBytes) };
 const items = new Set();
 const byId = (id) => document.getElementById(id);
 
-/** States in which nothing more happens to an item unless somebody acts. */
+/** States that change only when the user acts. */
 const ENDS = ["ready", "refused", "stopped"];
 
 const list = {
@@ -40,7 +40,7 @@ function addFiles(files) {
   listChanged();
 }
 
-/** Shows an entry of the list as it was before a reload. The files themselves are gone. */
+/** Restores a list entry after a reload. The file itself is no longer available. */
 function restore({ name, size, id, state, words }) {
   const item = add({ name, size, id });
   if (id !== null) item.run();
@@ -48,7 +48,7 @@ function restore({ name, size, id, state, words }) {
   else item.show("stopped", "The page was reloaded before the upload ended. Choose the file again.");
 }
 
-/** Shows the image that the address links to, whoever uploaded it. */
+/** Shows the image that the page's URL links to, including images that others uploaded. */
 function showLinked() {
   const id = linkedId();
   if (id === null) return;
@@ -78,7 +78,7 @@ function retryable() {
   return [...items].filter((item) => !item.part(".retry").hidden);
 }
 
-/** Tells who cannot see the list what happened; the last lines are enough. */
+/** Announces changes to screen readers. Keeps only the last lines. */
 function announce(words) {
   const line = document.createElement("p");
   line.textContent = words;
@@ -87,7 +87,7 @@ function announce(words) {
   while (log.childElementCount > 20) log.firstElementChild.remove();
 }
 
-/** Browsers say "offline" also where the server is on this very machine: only what really broke off counts. */
+/** Browsers report "offline" even if the server runs on this machine, so only failed requests count. */
 function showConnection() {
   byId("offline").hidden = navigator.onLine || !waitingForNetwork().length;
 }

@@ -1,11 +1,11 @@
-// The list of this tab, kept in session storage: a reload shows it again, and closing the tab forgets it.
+// The list of this tab, in session storage: a reload restores it, and closing the tab deletes it.
 
 const KEY = "darkroom-list";
 
-/** What an image's id looks like. */
+/** The format of an image id. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** The entries that were saved last: `{ name, size, id, state, words }`. */
+/** The saved entries: `{ name, size, id, state, words }`. */
 export function savedEntries() {
   try {
     const entries = JSON.parse(sessionStorage.getItem(KEY));
@@ -15,21 +15,21 @@ export function savedEntries() {
   }
 }
 
-/** Replaces the entries. Where nothing can be stored the list lasts until the next reload. */
+/** Replaces the saved entries. If storage fails, the list lasts until the next reload. */
 export function saveEntries(entries) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(entries));
   } catch {
-    // The quota is used up, or the browser forbids it.
+    // The quota is exceeded, or the browser forbids storage.
   }
 }
 
-/** A link to the page that shows this image. */
+/** The URL of the page for this image. */
 export function linkTo(id) {
   return `/#${id}`;
 }
 
-/** The image that the page's own address links to; null when it is none. */
+/** The image id in the page's URL, or null. */
 export function linkedId() {
   const id = location.hash.slice(1);
   return ID.test(id) ? id : null;

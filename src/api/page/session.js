@@ -1,4 +1,4 @@
-// Calls of the API, with the token that the server may ask for. It is kept until the tab is closed.
+// Calls the API, with a token if the server requires one. The token is kept until the tab is closed.
 
 const KEY = "darkroom-token";
 
@@ -6,10 +6,10 @@ const dialog = document.getElementById("token-dialog");
 const input = document.getElementById("token");
 const trouble = document.getElementById("token-trouble");
 
-/** The question that is on the screen, so that several calls share one. */
+/** The open token dialog. Concurrent calls share it. */
 let question = null;
 
-/** As `fetch`. While the server asks for a token, so does the page, and the call is repeated with it. */
+/** Like `fetch`. On 401 it asks the user for a token and repeats the request. */
 export async function call(path, options = {}) {
   for (;;) {
     const token = sessionStorage.getItem(KEY);
@@ -20,14 +20,14 @@ export async function call(path, options = {}) {
   }
 }
 
-/** Asks for another token than `refused`, unless one was given meanwhile. */
+/** Asks for a token other than `refused`, unless the user has already entered one. */
 function askForToken(refused) {
   if (sessionStorage.getItem(KEY) !== refused) return Promise.resolve();
   question ??= new Promise((resolve) => {
     trouble.hidden = refused === null;
     input.value = "";
     dialog.addEventListener("close", function end() {
-      // Without a token nothing goes on: Escape brings the question back.
+      // A token is required: Escape opens the dialog again.
       if (sessionStorage.getItem(KEY) === refused) return dialog.showModal();
       dialog.removeEventListener("close", end);
       question = null;
@@ -38,7 +38,7 @@ function askForToken(refused) {
   return question;
 }
 
-/** Waits, or until the call is given up. */
+/** Waits for the promise, or until the request is aborted. */
 function settled(promise, signal) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -50,7 +50,7 @@ function settled(promise, signal) {
 dialog.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const token = input.value.trim();
-  // Anything else cannot stand in a header.
+  // A header cannot carry other characters.
   if (!/^[!-~]+$/.test(token)) {
     trouble.hidden = false;
     return;

@@ -1,8 +1,8 @@
-// One upload: look at the file's first bytes, ask for an address, put the bytes there.
+// One upload: detects the file's type, requests an upload URL and sends the file.
 
 import { call } from "./session.js";
 
-/** What stopped an upload, in words, and whether it makes sense to try again. */
+/** Why an upload stopped, and whether a retry makes sense. */
 export class Stopped extends Error {
   constructor(words, { canRetry = false, isNetwork = false } = {}) {
     super(words);
@@ -11,15 +11,15 @@ export class Stopped extends Error {
   }
 }
 
-/** The connection broke off; whatever was under way can be repeated. */
+/** The connection failed. The interrupted request can be repeated. */
 export function brokenOff() {
   return new Stopped("The connection broke off. Nothing is lost: it can be repeated.", { canRetry: true, isNetwork: true });
 }
 
-/** How long an upload may make no progress at all. */
+/** How long an upload may make no progress. */
 const STALL_MS = 60_000;
 
-/** The type of image that the first bytes tell; null when it is none that is taken. */
+/** The image type from the file's first bytes, or null if it is not supported. */
 export async function typeOf(file) {
   let head;
   try {
@@ -33,7 +33,7 @@ export async function typeOf(file) {
   return null;
 }
 
-/** Asks for an address that takes this file and nothing else. */
+/** Requests an upload URL that is valid only for this file. */
 export async function askForUpload(file, contentType, signal) {
   const body = JSON.stringify({ contentType, contentLength: file.size });
   let response;
@@ -47,14 +47,14 @@ export async function askForUpload(file, contentType, signal) {
   return response.json();
 }
 
-/** Whether the address still works. */
+/** Whether the upload URL has not expired. */
 export function isUsable(upload) {
   return upload !== null && Date.parse(upload.expiresAt) > Date.now() + 5_000;
 }
 
 /**
- * Puts the file; `onProgress` hears the part that is sent, 0 to 1. An object that is there already is as good as a
- * success: the first try arrived, only its answer did not.
+ * Uploads the file. Calls `onProgress` with the part that was sent, 0 to 1. An object that already exists counts as a
+ * success: an earlier attempt arrived, but its response was lost.
  */
 export function put(file, upload, onProgress, signal) {
   return new Promise((resolve, reject) => {
@@ -83,7 +83,7 @@ export function put(file, upload, onProgress, signal) {
   });
 }
 
-/** What an answer that is no success means. */
+/** The meaning of an error response. */
 async function stoppedBy(status, text) {
   const detail = detailOf(await text());
   if (status === 403) return new Stopped("The upload's address has expired.", { canRetry: true });

@@ -1,6 +1,6 @@
-// What the page says: sizes, statuses, reasons and problems, in words.
+// The texts of the page: sizes, statuses, reasons and problems.
 
-/** Bytes for people, such as `3.2 MiB`. */
+/** Formats bytes, such as `3.2 MiB`. */
 export function bytesInWords(bytes) {
   if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
   const units = ["KiB", "MiB", "GiB"];
@@ -34,23 +34,23 @@ const REASONS = {
   source_missing: () => "Failed: the upload vanished before it could be read.",
 };
 
-/** Where an image stands. */
+/** The text for an image's status. */
 export function statusInWords(image, limits) {
   if (image.reason) return reasonInWords(image.reason, limits);
   return STATUSES[image.status] ?? image.status;
 }
 
-/** Why an image was refused, or has failed. */
+/** Why an image was refused or failed. */
 export function reasonInWords(reason, limits) {
   return REASONS[reason]?.(limits) ?? `Failed: ${reason.replaceAll("_", " ")}.`;
 }
 
-/** How much of a file is sent, 0 to 1. What is sent is not stored yet. */
+/** The part of a file that was sent, 0 to 1. A sent file is not stored yet. */
 export function uploadInWords(part) {
   return part < 1 ? `Uploading, ${Math.floor(part * 100)} %` : "Uploading, almost there";
 }
 
-/** How many files have come to their end, and how: "5 of 8 done", "8 done, 4 refused". */
+/** How many files are done, and with which result: "5 of 8 done", "8 done, 4 refused". */
 export function summaryInWords({ all, done, refused, stopped }) {
   const parts = [done === all ? `${done} done` : `${done} of ${all} done`];
   if (refused) parts.push(`${refused} refused`);

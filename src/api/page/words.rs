@@ -1,19 +1,19 @@
-//! What the page says of the settings: the sizes of the thumbnails, and commands that can be pasted into a shell.
+//! Texts of the page that depend on the settings: the thumbnail sizes and example shell commands.
 
 use super::super::ApiSettings;
 use crate::recipe::Size;
 
-/// Where the page's script puts the address under which the page was opened.
+/// The page's script writes the page's origin into this element.
 const ORIGIN: &str = "<span class=\"origin\"></span>";
 
-/// The sizes in words: `small (100 pixels), medium (500 pixels) and large (1000 pixels)`.
+/// The sizes as text: `small (100 pixels), medium (500 pixels) and large (1000 pixels)`.
 pub(super) fn sizes(sizes: &[Size]) -> String {
     let mut words = sizes.iter().map(|Size { name, side }| format!("{name} ({side} pixels)")).collect::<Vec<_>>();
     let last = words.pop().unwrap_or_default();
     if words.is_empty() { last } else { format!("{} and {last}", words.join(", ")) }
 }
 
-/// Commands that upload `photo.jpg` and wait for its thumbnails, as HTML. They ask for no more than this server does.
+/// Shell commands, as HTML, that upload `photo.jpg` and wait for its thumbnails. They use only enabled features.
 pub(super) fn commands(settings: &ApiSettings) -> String {
     let (token, header) = if settings.access.tokens.is_empty() {
         ("", "")

@@ -1,4 +1,4 @@
-//! The files that `darkroom render` writes for each input, checked before the first one is written.
+//! The output files of `darkroom render` for each input. All names are checked before the first file is written.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,35 +13,35 @@ use darkroom_thumbnail::{Format, Source};
 use super::{Render, file};
 use crate::config::Config;
 
-/// Bytes that tell the format of a file.
+/// The number of bytes that identify the format of a file.
 const SIGNATURE_BYTES: usize = 8;
 
-/// An input, and the names of its thumbnails.
+/// An input and the names of its thumbnails.
 pub(super) struct Input {
-    /// The bytes of what can be read only once, such as a pipe; `None` for a file.
+    /// The source of an input that can be read only once, such as a pipe; `None` for a file.
     pub(super) source: Option<Box<dyn Source>>,
-    /// The extension of the thumbnails; `None` where the bytes are neither JPEG nor PNG, which rendering refuses.
+    /// The extension of the thumbnails; `None` if the input is neither JPEG nor PNG. Rendering rejects such input.
     pub(super) extension: Option<&'static str>,
-    /// The files to write, in the order of the sizes; none without an extension.
+    /// The output files, in the order of the sizes. Empty without an extension.
     pub(super) targets: Vec<PathBuf>,
 }
 
-/// The rules for the names of thumbnails in one run.
+/// The rules for the output names of one run.
 pub(super) struct Names<'a> {
-    /// What must not be written to: each input, and what a link that is an input leads to.
+    /// The files that must not be overwritten: the inputs, and the targets of inputs that are symbolic links.
     inputs: HashMap<FileId, &'a Path>,
-    /// Whether a file that exists is replaced.
+    /// Whether to replace existing files.
     is_forced: bool,
 }
 
-/// A file under whatever name.
+/// The identity of a file, independent of its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct FileId {
     device: u64,
     inode: u64,
 }
 
-/// Opens each input and checks the names of its thumbnails; an error is that of one input.
+/// Opens each input and checks the names of its thumbnails. Each error belongs to one input.
 pub(super) fn plan<'a>(args: &'a Render, config: &Config) -> (Names<'a>, Vec<anyhow::Result<Input>>) {
     let names = Names::of(args);
     let inputs = args.files.iter().map(|path| Input::open(path, &args.out, config)).collect();
@@ -54,7 +54,7 @@ pub(super) fn plan<'a>(args: &'a Render, config: &Config) -> (Names<'a>, Vec<any
     (names, inputs)
 }
 
-/// Refuses every input that has a thumbnail's name in common with another input.
+/// Rejects every input that shares a thumbnail's name with another input.
 fn refuse_shared_names(files: &[PathBuf], inputs: Vec<anyhow::Result<Input>>) -> Vec<anyhow::Result<Input>> {
     let mut owners: HashMap<PathBuf, Vec<usize>> = HashMap::new();
     for (index, input) in inputs.iter().enumerate() {
@@ -108,13 +108,13 @@ impl<'a> Names<'a> {
         Self { inputs: found.collect(), is_forced: args.force }
     }
 
-    /// Whether files that exist are replaced.
+    /// Whether existing files are replaced.
     pub(super) const fn is_forced(&self) -> bool {
         self.is_forced
     }
 
     /// # Errors
-    /// When one of the files is an input, under whatever name; exists and may not be replaced; or is a directory.
+    /// When one of the files is an input under any name, exists and may not be replaced, or is a directory.
     pub(super) fn check_all(&self, targets: &[PathBuf]) -> anyhow::Result<()> {
         targets.iter().try_for_each(|target| self.check(target))
     }

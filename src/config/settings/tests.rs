@@ -1,4 +1,4 @@
-//! Which settings are taken, which are refused, and what their defaults are.
+//! Tests which settings are valid, which are rejected, and their defaults.
 
 use super::*;
 use crate::config::Mistake;
@@ -6,7 +6,7 @@ use crate::config::Mistake;
 /// A machine with 4 cores and 8 GiB.
 const MACHINE: Machine = Machine { cores: 4, memory_bytes: 8 << 30, descriptors: 20_000 };
 
-/// The least that a worker on AWS needs.
+/// The minimal settings of a worker on AWS.
 const AWS: [(&str, &str); 3] = [
     ("DARKROOM_UPLOAD_BUCKET", "photos"),
     ("DARKROOM_TABLE", "images"),
@@ -21,7 +21,7 @@ fn local(variables: &[(&str, &str)]) -> Result<Loaded, Mistakes> {
     read_on(MACHINE, Role::Local, variables)
 }
 
-/// The variables that are complained about.
+/// The variables with mistakes.
 fn complaints(read: Result<Loaded, Mistakes>) -> Vec<&'static str> {
     read.err().map(|mistakes| mistakes.0.into_iter().map(|mistake| mistake.variable).collect()).unwrap_or_default()
 }
@@ -78,7 +78,7 @@ fn roles_need_what_they_use() {
     assert_eq!(complaints(read_on(MACHINE, Role::Local, &[("DARKROOM_BACKEND", "aws")])), Vec::<&str>::new());
 }
 
-/// On Lambda an API has 128 MiB, and answers for uploads that no such machine could render.
+/// On Lambda, an API has 128 MiB and accepts uploads that are too large to render in that memory.
 #[test]
 fn an_api_needs_no_memory_to_render_with() {
     let small = Machine { cores: 1, memory_bytes: 128 * MIB, descriptors: 20_000 };
@@ -155,7 +155,7 @@ fn thumbnails_never_land_among_the_uploads() {
 
 #[test]
 fn the_budget_holds_the_dearest_image_or_is_refused() {
-    // Of source, a quarter of the budget is less than 64 MiB.
+    // A quarter of the budget is less than 64 MiB, so sources get 64 MiB.
     let enough = 64 * MIB + max_render_memory(&Recipe::default(), 10_000_000);
     for (budget, is_refused) in [(enough - 1, true), (enough, false), (enough + 1, false)] {
         let budget = format!("{budget}B");
@@ -165,7 +165,7 @@ fn the_budget_holds_the_dearest_image_or_is_refused() {
     }
     let tiny = Machine { cores: 1, memory_bytes: 64 * MIB, descriptors: 20_000 };
     assert_eq!(complaints(read_on(tiny, Role::Local, &[])), ["DARKROOM_MEMORY_BUDGET"]);
-    // Who renders nothing needs no memory for it.
+    // Roles that do not render need no memory for it.
     let operator = [("DARKROOM_BACKEND", "local"), ("DARKROOM_DIR", "d")];
     assert_eq!(complaints(read_on(tiny, Role::Operator, &operator)), Vec::<&str>::new());
 }
@@ -223,7 +223,7 @@ fn connections_leave_descriptors_for_files_and_the_admin_listener() {
     let of =
         |descriptors, variables: &[(&str, &str)]| read_on(Machine { descriptors, ..MACHINE }, Role::Local, variables);
     let default = |descriptors| of(descriptors, &[]).unwrap().config.max_connections;
-    // Of 1024, 192 and 4 for each of the 4 slots are reserved; each client may take two of the rest.
+    // Of 1024, 192 are reserved, and 4 for each of the 4 slots. Each client may take two of the rest.
     assert_eq!(default(1024), 408);
     assert_eq!((default(64), default(1)), (8, 1));
     assert_eq!((default(20_000), default(1 << 30)), (1024, 1024));
@@ -263,7 +263,7 @@ fn tokens_come_from_one_place_and_are_never_shown() {
         assert_eq!(complaints(Err(mistakes)), [variable], "{variables:?}");
     }
     assert!(local(&[("DARKROOM_JWT_AUTHORIZER", "on")]).unwrap().config.has_jwt_authorizer);
-    // Others have no API, and may have no right to read the file.
+    // Other roles have no API, and may have no permission to read the file.
     let elsewhere = [&AWS[..], &[("DARKROOM_API_TOKEN_FILE", "/nowhere")]].concat();
     let loaded = read_on(MACHINE, Role::Worker, &elsewhere).unwrap();
     assert!(loaded.config.api_tokens.is_empty() && loaded.warnings.is_empty());

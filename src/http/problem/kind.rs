@@ -1,53 +1,53 @@
-//! The kinds of problems: each with its type, status and title.
+//! The kinds of problems, with the type, status and title of each.
 
 use axum::http::StatusCode;
 
-/// What went wrong, as a client's code may tell it apart.
+/// The kind of an error. Client code can match on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
-    /// The request makes no sense as it stands.
+    /// The request is malformed.
     BadRequest,
-    /// The text in the path cannot be an image's id.
+    /// The path contains an invalid image id.
     InvalidId,
-    /// The server asks for a token, and the request has none that it knows.
+    /// The server requires a token, and the request has no valid one.
     Unauthorized,
     /// The request comes from a web page of another origin.
     CrossSite,
-    /// The request is for a host that this server does not answer for.
+    /// The server does not accept requests for this host.
     Misdirected,
-    /// There is no such image.
+    /// The image does not exist.
     UnknownImage,
-    /// The image has no such thumbnail, or none yet.
+    /// The image does not have this thumbnail, or does not have it yet.
     NoThumbnail,
-    /// There is nothing under this path.
+    /// The path does not exist.
     NoSuchPath,
-    /// The path exists and the method does not.
+    /// The path does not support this method.
     MethodNotAllowed,
     /// The request took too long to arrive.
     RequestTimeout,
-    /// The request's body is larger than any that makes sense.
+    /// The request body exceeds the limit.
     BodyTooLarge,
-    /// The upload that was announced is over the limit.
+    /// The announced upload exceeds the size limit.
     UploadTooLarge,
-    /// The size of the upload must be stated, and is not.
+    /// The request must state the size of the upload.
     ContentLengthMissing,
-    /// The type that was announced is none that darkroom takes.
+    /// The announced content type is not supported.
     UnsupportedType,
-    /// A fault of darkroom's own.
+    /// An internal error.
     Internal,
-    /// There is no space for more uploads.
+    /// No space is left for uploads.
     NoSpace,
-    /// Something that darkroom needs does not answer: try again later.
+    /// A service that darkroom needs is unavailable. The client can retry later.
     Unavailable,
-    /// A signed URL was changed, or is used with another method.
+    /// A signed URL was changed, or used with another method.
     InvalidSignature,
     /// A signed URL has expired.
     UrlExpired,
-    /// A request to a signed URL has another `Content-Type` or `Content-Length` than was signed.
+    /// A request to a signed URL has a `Content-Type` or `Content-Length` that differs from the signed one.
     SignedHeaderMismatch,
-    /// There is no object under this URL.
+    /// The object does not exist.
     NoSuchObject,
-    /// The object may be uploaded only once, and was.
+    /// The object accepts only one upload and already has it.
     AlreadyUploaded,
 }
 
@@ -78,7 +78,7 @@ impl ProblemKind {
         Self::AlreadyUploaded,
     ];
 
-    /// The last part of the problem's `type`, its `status` and its `title`.
+    /// The last part of the problem's `type`, the `status`, and the `title`.
     const fn facts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::BadRequest => ("bad-request", StatusCode::BAD_REQUEST, "the request makes no sense"),
@@ -126,7 +126,7 @@ impl ProblemKind {
         self.facts().1
     }
 
-    /// The problem's `title`, the same for each of its kind.
+    /// The problem's `title`, the same for all problems of a kind.
     pub const fn title(self) -> &'static str {
         self.facts().2
     }

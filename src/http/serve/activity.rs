@@ -1,4 +1,4 @@
-//! What a connection is doing, since when, and how many bytes it has moved.
+//! A connection's phase, its start, and the number of bytes transferred.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,42 +6,42 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a connection is spared after it began what it is doing, unless every other one is as young.
+/// How long a new phase protects a connection from eviction, unless every other connection is as new.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
-/// A body that moves more slowly than this may be held open for the sake of it.
+/// A slower body may be a client that only keeps its connection open.
 const SLOW_BYTES_PER_SECOND: u64 = 32 << 10;
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It waits for a request's head, the first or another.
+    /// The server waits for the first or next request head.
     Idle,
-    /// It sends a request's body.
+    /// The client sends a request body.
     Receiving,
-    /// It waits for this server's answer.
+    /// The client waits for the server's response.
     Answering,
-    /// It receives an answer.
+    /// The client receives a response.
     Sending,
 }
 
-/// How readily a connection is evicted: the least goes first.
+/// The eviction order: the lowest rank goes first.
 ///
-/// A client that holds many connections can make each look young or slow, never fast and for long: so a body that moves
-/// fast outlives them, and a connection that was just opened outlives the idle and the slow.
+/// A client with many connections can make each of them look new or slow, but it cannot keep all of them fast. So fast
+/// transfers rank above new connections, and new connections rank above idle and slow ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// Idle for longer than [`GRACE`], by the time since when.
+    /// Idle for longer than [`GRACE`], ordered by the start.
     Idle(Instant),
-    /// It moves a body slowly, by the bytes per second.
+    /// Transfers a body slowly, ordered by bytes per second.
     Slow(u64),
-    /// It waits for this server, by the time since when.
+    /// Waits for the server's response, ordered by the start.
     Answering(Instant),
-    /// Idle for less than [`GRACE`].
+    /// Idle for less than [`GRACE`], ordered by the start.
     Fresh(Instant),
-    /// It moves a body fast, by the bytes per second.
+    /// Transfers a body fast, ordered by bytes per second.
     Fast(u64),
-    /// It began a request less than [`GRACE`] ago.
+    /// Began a request less than [`GRACE`] ago.
     Begun(Instant),
 }
 
@@ -59,7 +59,7 @@ impl ByteCount {
     }
 }
 
-/// One connection's present phase.
+/// The current phase of a connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     phase: Phase,
@@ -69,7 +69,7 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// A connection that was just opened.
+    /// Starts with a new connection.
     pub(super) fn new(now: Instant) -> Self {
         Self { phase: Phase::Idle, since: now, bytes: ByteCount::default(), bytes_before: 0 }
     }
@@ -82,12 +82,12 @@ impl Activity {
         &self.bytes
     }
 
-    /// Begins another phase.
+    /// Enters another phase.
     pub(super) fn enter(&mut self, phase: Phase, now: Instant) {
         (self.phase, self.since, self.bytes_before) = (phase, now, self.bytes.get());
     }
 
-    /// How readily it is evicted now.
+    /// The eviction rank at `now`.
     pub(super) fn rank(&self, now: Instant) -> Rank {
         let elapsed = now.duration_since(self.since);
         match self.phase {
@@ -108,7 +108,7 @@ impl Activity {
 mod tests {
     use super::*;
 
-    /// The rank after `millis` in a phase in which `bytes` were moved.
+    /// The rank after `millis` in a phase that transferred `bytes`.
     fn rank(phase: Phase, millis: u64, bytes: usize) -> Rank {
         let start = Instant::now();
         let mut activity = Activity::new(start);

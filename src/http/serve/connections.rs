@@ -1,4 +1,4 @@
-//! The open connections of a listener: how many there may be, and which one makes room for another.
+//! The open connections of a listener, their limit, and which one to evict at the limit.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,23 +18,23 @@ pub(super) struct Connections {
     table: Arc<Mutex<Table>>,
 }
 
-/// Every connection that is open and was not evicted.
+/// All open connections that were not evicted.
 #[derive(Default)]
 struct Table {
     last: u64,
     open: HashMap<u64, Entry>,
-    /// The idle ones in the order in which they became so.
+    /// The idle ones, in the order in which they became idle.
     idle: BTreeMap<u64, u64>,
 }
 
 struct Entry {
     activity: Activity,
-    /// Its place in [`Table::idle`], while it is idle.
+    /// Its key in [`Table::idle`], while it is idle.
     idle_place: u64,
     evicted: CancellationToken,
 }
 
-/// The place of one connection; the last clone frees it.
+/// The slot of one connection. Dropping the last clone releases it.
 #[derive(Clone)]
 pub(super) struct Slot(Arc<Place>);
 
@@ -47,20 +47,19 @@ struct Place {
 }
 
 impl Connections {
-    /// Room for `most` connections.
+    /// Allows `most` connections.
     pub(super) fn new(listener: ListenerName, most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
         Self { listener, free: Arc::new(Semaphore::new(most)), table: Arc::default() }
     }
 
-    /// A place for a connection that was just accepted. When there is none, another connection is evicted, and this
-    /// returns once that one is closed.
+    /// Returns a slot for an accepted connection. At the limit, evicts another connection and waits until it is closed.
     pub(super) async fn admit(&self) -> Slot {
         let permit = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => Some(permit),
             Err(_) => {
                 self.evict_one();
-                // It fails only for a semaphore that was closed, and this one never is.
+                // It fails only for a closed semaphore, and this one is never closed.
                 Arc::clone(&self.free).acquire_owned().await.ok()
             }
         };
@@ -75,7 +74,7 @@ impl Connections {
         Slot(Arc::new(Place { id, bytes, evicted, connections: self.clone(), _permit: permit }))
     }
 
-    /// Closes the connection whose rank is the least, if one is open.
+    /// Evicts the connection with the lowest rank, if one is open.
     pub(super) fn evict_one(&self) {
         let mut table = self.lock();
         if let Some(entry) = table.first_to_go(Instant::now()).and_then(|id| table.remove(id)) {
@@ -83,7 +82,7 @@ impl Connections {
         }
     }
 
-    /// Closes every connection that has no request in hand.
+    /// Closes every connection without an active request.
     pub(super) fn evict_idle(&self) {
         let mut table = self.lock();
         let idle: Vec<u64> = table.idle.values().copied().collect();
@@ -105,7 +104,7 @@ impl Table {
 
     fn first_to_go(&self, now: Instant) -> Option<u64> {
         let longest_idle = self.idle.values().next().copied();
-        // The usual case needs no look at every connection.
+        // Usually the first idle connection decides, without a look at the others.
         let is_certain = |id: &u64| matches!(self.open[id].activity.rank(now), Rank::Idle(_));
         longest_idle.filter(is_certain).or_else(|| {
             let ranks = self.open.iter().map(|(id, entry)| (entry.activity.rank(now), *id));
@@ -121,7 +120,7 @@ impl Table {
 
     fn enter(&mut self, id: u64, phase: Phase) {
         let place = self.next();
-        // An evicted connection may go on for a moment.
+        // An evicted connection may run for another moment.
         let Some(entry) = self.open.get_mut(&id) else { return };
         if entry.activity.phase() == Phase::Idle {
             self.idle.remove(&entry.idle_place);
@@ -135,17 +134,17 @@ impl Table {
 }
 
 impl Slot {
-    /// Counts the connection's bytes.
+    /// The counter of the connection's bytes.
     pub(super) fn bytes(&self) -> ByteCount {
         self.0.bytes.clone()
     }
 
-    /// The connection begins another phase.
+    /// Enters another phase.
     pub(super) fn enter(&self, phase: Phase) {
         self.0.connections.lock().enter(self.0.id, phase);
     }
 
-    /// Returns once the connection has to make room.
+    /// Waits until the connection is evicted.
     pub(super) async fn evicted(&self) {
         self.0.evicted.cancelled().await;
     }
@@ -166,7 +165,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Opens `count` connections, a second apart.
+    /// Opens `count` connections, one second apart.
     async fn open(connections: &Connections, count: usize) -> Vec<Slot> {
         let mut slots = Vec::new();
         for _ in 0..count {
@@ -176,12 +175,12 @@ mod tests {
         slots
     }
 
-    /// Which of the slots were evicted.
+    /// The indices of the evicted slots.
     fn evicted(slots: &[Slot]) -> Vec<usize> {
         (0..slots.len()).filter(|at| slots[*at].0.evicted.is_cancelled()).collect()
     }
 
-    /// Admits one more, which waits until the slot that it takes is free.
+    /// Admits one more connection, which waits for a free slot. Returns the index of the evicted slot.
     async fn one_more(connections: &Connections, slots: &mut Vec<Slot>) -> usize {
         let before = evicted(slots);
         let admitted = tokio::spawn({
@@ -237,7 +236,7 @@ mod tests {
         assert!(evicted(&slots).is_empty());
     }
 
-    /// Otherwise every new connection would push out the one before, which had no time to send a request.
+    /// Otherwise each new connection would evict the previous one before it could send a request.
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_outlives_the_crawling_ones() {
         let connections = Connections::new(ListenerName::Api, 2);
@@ -248,7 +247,7 @@ mod tests {
         assert_eq!(one_more(&connections, &mut slots).await, 0);
     }
 
-    /// Otherwise a client could push out uploads by opening connections and asking for little on each.
+    /// Otherwise a client could evict uploads by opening connections and sending a little on each.
     #[tokio::test(start_paused = true)]
     async fn an_upload_outlives_connections_that_keep_themselves_young() {
         let connections = Connections::new(ListenerName::Api, 3);

@@ -1,4 +1,4 @@
-//! The router as a connection sees it: each request and answer shows in the connection's phase.
+//! Wraps the router so that requests and responses update the connection's phase.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -47,7 +47,7 @@ impl Service<Request<Incoming>> for Exchange {
     }
 }
 
-/// A request in hand; the connection is idle again when it is dropped.
+/// An active request. Dropping it makes the connection idle.
 struct InHand(Slot);
 
 impl Drop for InHand {
@@ -56,7 +56,7 @@ impl Drop for InHand {
     }
 }
 
-/// The body of an answer, with the request that it ends.
+/// A response body. Its end ends the request.
 pub(super) struct WatchedBody {
     body: Body,
     _in_hand: InHand,

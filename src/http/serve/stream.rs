@@ -1,4 +1,4 @@
-//! A connection's bytes: counted, and cut off when the client takes none of those that wait for it.
+//! A connection's byte stream: counts bytes, and fails when the client stops reading.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use tokio::time::{Sleep, sleep};
 
 use super::activity::ByteCount;
 
-/// A stream that fails once its other end has taken nothing for too long while bytes wait for it.
+/// A stream that fails when the peer has read nothing for too long while bytes wait for it.
 pub(super) struct WatchedStream<S> {
     inner: S,
     bytes: ByteCount,
     stall_timeout: Duration,
-    /// Runs while bytes wait to be taken.
+    /// Runs while bytes wait to be read.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
@@ -24,7 +24,7 @@ impl<S> WatchedStream<S> {
         Self { inner, bytes, stall_timeout, stall: None }
     }
 
-    /// Passes the outcome of a write on; a write that waits for too long is an error.
+    /// Returns the result of a write, or an error if the write has waited too long.
     fn watch(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(outcome) = written {
             self.stall = None;

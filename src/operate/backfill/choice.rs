@@ -1,4 +1,4 @@
-//! Which objects a backfill puts into the queue, by what their records say.
+//! Chooses which objects a backfill puts into the queue, by their records.
 
 use super::Backfill;
 use crate::operate::OperateError;
@@ -7,32 +7,32 @@ use crate::ports::objects::Listed;
 use crate::recipe;
 use crate::record::{ImageRecord, Status};
 
-/// What is done with an object.
+/// What to do with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// It goes into the queue.
+    /// Put it into the queue.
     Enqueue,
-    /// There is a reason not to.
+    /// Skip it for a reason.
     LeaveAlone(Why),
 }
 
-/// Why an object is left alone.
+/// Why an object is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It is published, with the recipe of the settings.
+    /// It is published with the current recipe.
     Published,
-    /// It is published, with another recipe.
+    /// It is published with another recipe.
     Outdated,
-    /// It is no image that is taken.
+    /// It is not a supported image.
     Refused,
-    /// A worker is at work on it.
+    /// A worker is processing it.
     InHand,
-    /// Its image was deleted, or a newer build knows more about it, or it is no image of ours.
+    /// Its image was deleted, a newer build wrote its record, or it is not one of darkroom's images.
     NotOurs,
 }
 
 impl Backfill<'_> {
-    /// Decides on an object by its image's record.
+    /// Chooses by the record of the object's image.
     pub(super) async fn choose(&self, object: &Listed, record: Option<&ImageRecord>) -> Result<Choice, OperateError> {
         let Some(record) = record else { return Ok(Choice::Enqueue) };
         let why = match record.status {
@@ -52,15 +52,15 @@ impl Backfill<'_> {
         Ok(Choice::LeaveAlone(why))
     }
 
-    /// Whether the published thumbnails are what the recipe of the settings makes of what was read.
+    /// Whether the current recipe would make the published thumbnails from the same source.
     fn is_of_this_recipe(&self, record: &ImageRecord) -> bool {
         let (Some(src), Some(published)) = (&record.src, &record.published) else { return false };
-        // The sequencer is part of a version where the bucket keeps none, unless the event had no order.
+        // Without bucket versioning, the sequencer is part of a version, unless the event had no order.
         let orders = [None, record.seq.as_ref()];
         orders.into_iter().any(|seq| published.version == recipe::version(&self.site.recipe, src, seq))
     }
 
-    /// Whether the object is not the one that the record speaks of: the event of a later upload got lost.
+    /// Whether the object differs from the record's source: the event of a later upload was lost.
     async fn is_another(&self, object: &Listed, record: &ImageRecord) -> Result<bool, OperateError> {
         match self.site.ports.uploads.head(&object.key).await {
             Ok(info) => Ok(record.src.as_ref() != Some(&info.src)),

@@ -1,4 +1,4 @@
-//! What became of the images that a backfill put into the queue.
+//! The outcomes of the images that a backfill put into the queue.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,27 +13,27 @@ use crate::operate::progress::Progress;
 use crate::operate::{OperateError, Site};
 use crate::record::Status;
 
-/// How often those without a verdict are looked at.
+/// How often to read the records without a verdict.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How long the queue must be empty before nothing more is expected. SQS tells its depth up to a minute late.
+/// How long the queue must be empty before waiting ends. SQS reports its depth up to a minute late.
 const EMPTY_FOR: Duration = Duration::from_secs(60);
 
-/// How long nothing may happen before nothing more is expected: longer than the longest delay of a retry.
+/// How long nothing may change before waiting ends: longer than the longest retry delay.
 const SILENT_FOR: Duration = Duration::from_hours(1);
 
-/// Images by what became of them.
+/// Images by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fates {
-    /// By status, and reason where there is one, as text.
+    /// Counts by status, with the reason if there is one.
     pub settled: BTreeMap<String, u64>,
-    /// Those of which nothing more is to be expected without an operator: their messages are dead letters, or got lost.
+    /// Images that will get no verdict without an operator: their messages are dead letters or were lost.
     pub without_verdict: u64,
 }
 
 impl Fates {
-    /// Whether each was published, or refused for its bytes.
+    /// Whether every image was published, or refused because of its bytes.
     pub fn are_all_well(&self) -> bool {
         self.without_verdict == 0 && !self.settled.keys().any(|fate| fate.starts_with(Status::Failed.as_str()))
     }
@@ -49,7 +49,7 @@ impl fmt::Display for Fates {
     }
 }
 
-/// Follows images until each has a verdict that was written since, or none is to be expected any more.
+/// Follows images until each has a new verdict, or no further verdict is expected.
 pub(super) async fn follow(
     site: &Site,
     mut open: Vec<Sent>,
@@ -80,7 +80,7 @@ pub(super) async fn follow(
     }
 }
 
-/// Counts those that are settled; the others.
+/// Counts the images with a verdict, and returns the others.
 async fn settle(
     site: &Site,
     open: Vec<Sent>,
@@ -105,7 +105,7 @@ async fn settle(
     Ok(left)
 }
 
-/// What became of an image; `None` as long as nothing has.
+/// The outcome of an image; `None` while it has none.
 async fn fate(site: &Site, sent: &Sent) -> Result<Option<String>, OperateError> {
     let Some(record) = site.ports.catalog.look(&sent.image).await? else {
         return Ok(sent.rev.map(|_| Status::Deleted.to_string()));

@@ -1,4 +1,4 @@
-//! The report of a backfill: as a table for people, as a JSON object for scripts.
+//! The report of a backfill: a table for people, a JSON object for scripts.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ struct Json<'a> {
 }
 
 impl BackfillReport {
-    /// The report as a table; that of a dry run says what would be done.
+    /// The report as a table. That of a dry run says what would be done.
     pub fn table(&self, terms: &BackfillTerms) -> String {
         let (enqueued, left_alone) =
             if terms.is_dry_run { ("would enqueue", "would leave alone") } else { ("enqueued", "left alone") };
@@ -33,7 +33,7 @@ impl BackfillReport {
         let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
         let mut table = String::new();
         for (label, count) in rows {
-            // Writing into a string cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(table, "{label:width$}{count}");
         }
         if let Some(fates) = &self.fates {
@@ -42,7 +42,7 @@ impl BackfillReport {
         table
     }
 
-    /// A line that says that there was nothing to do, if there was nothing, at the end of a backfill that did not fail.
+    /// A message if a successful backfill had nothing to do.
     pub fn nothing(&self, terms: &BackfillTerms) -> Option<String> {
         match (self.objects, self.enqueued) {
             (0, _) => Some(format!("no objects under {:?}", terms.prefix)),
@@ -51,7 +51,7 @@ impl BackfillReport {
         }
     }
 
-    /// How far a backfill is, after a page of the listing.
+    /// Writes the progress after a page of the listing.
     pub(super) fn write_progress(&self, terms: &BackfillTerms, out: &mut dyn Write) -> io::Result<()> {
         if terms.as_json {
             return self.write_json(terms.is_dry_run, out);

@@ -1,16 +1,16 @@
-//! How much the queue may still take.
+//! The remaining capacity of the queue.
 
 use std::time::Duration;
 
 use crate::ports::{PortError, Queue};
 
-/// Messages sent between two looks at the depth.
+/// The number of messages to send between two reads of the queue's depth.
 const BETWEEN_LOOKS: u64 = 100;
 
 /// How long to wait when the queue is full.
 const FULL_FOR: Duration = Duration::from_secs(5);
 
-/// The room in a queue that others use too.
+/// The capacity of a queue with other senders.
 pub(super) struct Room<'a> {
     queue: &'a dyn Queue,
     most: u64,
@@ -18,12 +18,12 @@ pub(super) struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// A queue that is to hold `most` messages.
+    /// Limits the queue to `most` messages.
     pub(super) fn of(queue: &'a dyn Queue, most: u64) -> Self {
         Self { queue, most, left: 0 }
     }
 
-    /// Waits until there is room for one more message. What workers hold counts too: it may come back.
+    /// Waits until the queue has capacity for one more message. Messages that workers hold count too: they may return.
     pub(super) async fn wait(&mut self) -> Result<(), PortError> {
         while self.left == 0 {
             let depth = self.queue.attributes().await?;

@@ -1,4 +1,4 @@
-//! `darkroom dlq drop`: deleted for good, after a question.
+//! `darkroom dlq drop`: deletes dead letters permanently, after a confirmation.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -11,18 +11,18 @@ use crate::operate::letter::Letter;
 use crate::operate::walk::Walk;
 use crate::operate::{OperateError, Site, write_json};
 
-/// How a drop goes about it.
+/// The options of a drop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DropTerms {
-    /// Whether the question is answered already.
+    /// Whether to skip the confirmation.
     pub is_confirmed: bool,
-    /// Only tell what would be done.
+    /// Show what would be done, and do nothing.
     pub is_dry_run: bool,
-    /// The report as JSON objects, one a line.
+    /// Whether to report JSON, one object per line.
     pub as_json: bool,
 }
 
-/// The last line of a report in JSON.
+/// The last line of a JSON report.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
@@ -30,13 +30,14 @@ struct Summary {
     dropped: u64,
 }
 
-/// Deletes dead letters for good, once `confirm` agrees to the question, unless the terms answer it; tells each that is gone.
-/// How many there were, or would be.
+/// Deletes dead letters permanently, after `confirm` agrees or if the options skip it. Reports each deletion. Returns
+/// how many were deleted, or would be.
 ///
-/// Only those are deleted that were there when the question was asked.
+/// Deletes only those that existed when the confirmation was requested.
 ///
 /// # Errors
-/// When a call fails, the question cannot be asked, or there is no dead letter of an id that the filter names. What was told as dropped is gone.
+/// When a call fails, the confirmation cannot be requested, or an id in the filter has no dead letter. Reported
+/// deletions are done.
 pub async fn drop(
     site: &Site,
     filter: &Filter,
@@ -75,7 +76,7 @@ pub async fn drop(
     Ok(dropped)
 }
 
-/// Shows what would be dropped, and asks.
+/// Shows what would be dropped, and asks for confirmation.
 fn is_agreed(
     chosen: &[Letter],
     confirm: &mut dyn FnMut(&str) -> io::Result<bool>,

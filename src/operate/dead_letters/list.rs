@@ -1,4 +1,4 @@
-//! `darkroom dlq list`: one line for each, for people or for machines.
+//! `darkroom dlq list`: one line for each dead letter, as text or JSON.
 
 use std::io::Write;
 
@@ -6,10 +6,10 @@ use super::row::{Row, age};
 use super::{Filter, in_short};
 use crate::operate::{OperateError, Site, printable, write_json};
 
-/// Lists the dead letters that the filter admits, oldest first. How many there are.
+/// Lists the dead letters that the filter selects, oldest first. Returns how many there are.
 ///
 /// # Errors
-/// When the dead letters or a record cannot be read, or the list not be written.
+/// When the dead letters or a record cannot be read, or the list cannot be written.
 pub async fn list(site: &Site, filter: &Filter, as_json: bool, out: &mut dyn Write) -> Result<u64, OperateError> {
     let letters = site.dead_letters(filter).await?;
     let now = site.clock.now();

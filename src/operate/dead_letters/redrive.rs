@@ -1,4 +1,4 @@
-//! `darkroom dlq redrive`: back into the queue, to be tried again.
+//! `darkroom dlq redrive`: sends dead letters to the queue again.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -13,33 +13,33 @@ use crate::operate::progress::Progress;
 use crate::operate::walk::Walk;
 use crate::operate::{OperateError, Pace, Site, write_json};
 
-/// How a redrive goes about it.
+/// The options of a redrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedriveTerms {
-    /// Messages a second, at most.
+    /// The most messages per second.
     pub rate: u32,
-    /// Only tell what would be done.
+    /// Show what would be done, and do nothing.
     pub is_dry_run: bool,
-    /// The report as JSON objects, one a line.
+    /// Whether to report JSON, one object per line.
     pub as_json: bool,
 }
 
-/// What a redrive came to.
+/// The result of a redrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Redriven {
-    /// Messages that are back in the queue, or would be.
+    /// Messages that were sent to the queue, or would be.
     pub redriven: u64,
-    /// Dead letters that were left where they are.
+    /// Dead letters that were skipped.
     pub left: u64,
 }
 
-/// Puts dead letters back into the queue: each is sent before it is deleted, so that whatever ends this half-way
-/// leaves a message twice at worst, which the records know how to take.
+/// Sends dead letters to the queue. Each is sent before it is deleted, so an interruption can only duplicate a message,
+/// and duplicates have no effect on the records.
 ///
-/// What came to the dead letters after the redrive began is left alone, so that it ends even if everything comes back.
+/// Skips messages that become dead letters after the redrive began, so that it ends even if all of them fail again.
 ///
 /// # Errors
-/// When a call fails. What was sent by then is in the queue; the rest is still a dead letter.
+/// When a call fails. The messages that were sent until then are in the queue; the rest are still dead letters.
 pub async fn redrive(
     site: &Site,
     filter: &Filter,
@@ -54,7 +54,7 @@ pub async fn redrive(
         Redrive { site, filter, terms, sent: HashSet::new(), started: site.clock.now(), so_far: Redriven::default() };
     let ended = run.through(&mut walk, progress, out).await;
     walk.end().await;
-    // Told in any case: what was redriven before a failure stays redriven.
+    // Also reported after a failure: the messages that were sent stay in the queue.
     run.so_far.write(terms, out)?;
     ended.map(|()| run.so_far)
 }
@@ -81,7 +81,7 @@ struct Redrive<'a> {
     site: &'a Site,
     filter: &'a Filter,
     terms: RedriveTerms,
-    /// Ids of the messages that this redrive sent: the same id among the dead letters is one that came back.
+    /// The ids of the messages that this redrive sent. If one of them is a dead letter again, it failed again.
     sent: HashSet<String>,
     started: Timestamp,
     so_far: Redriven,
@@ -113,7 +113,7 @@ impl Redrive<'_> {
             }
             let mut sent = Vec::new();
             let sending = self.send(&chosen, &mut sent, &mut pace, progress).await;
-            // Also when one of them could not be sent: those before it were.
+            // Delete also if a send failed: the messages before it were sent.
             walk.delete(&sent).await?;
             sending?;
         }

@@ -23,7 +23,7 @@ pub(super) struct Row<'a> {
     error: Option<String>,
 }
 
-/// The same, with what was done with it, or would be in a dry run.
+/// The same row with the action that was taken, or would be in a dry run.
 #[derive(Serialize)]
 struct Done<'a> {
     action: &'static str,
@@ -46,12 +46,12 @@ impl<'a> Row<'a> {
     }
 }
 
-/// How long ago it was sent, in whole seconds.
+/// The time since the message was sent, in whole seconds.
 pub(super) fn age(letter: &Letter, now: Timestamp) -> Duration {
     Duration::from_secs(now.since(letter.message.sent_at).as_secs())
 }
 
-/// Writes what was done with a dead letter: `{action}  {line}`, or a JSON object.
+/// Writes the action on a dead letter: `{action}  {line}`, or a JSON object.
 pub(super) fn write_done(
     action: &'static str,
     letter: &Letter,

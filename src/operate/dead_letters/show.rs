@@ -1,4 +1,4 @@
-//! `darkroom dlq show`: everything about one.
+//! `darkroom dlq show`: all details of one dead letter.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ struct Everything<'a> {
     meaning: &'static str,
     what_to_do: &'static str,
     objects: Vec<Object<'a>>,
-    /// The event as JSON; the text where it is not JSON.
+    /// The event as JSON, or as text if it is not JSON.
     body: Value,
 }
 
@@ -47,10 +47,11 @@ impl<'a> Everything<'a> {
     }
 }
 
-/// Tells everything about one dead letter, by its id or its image's: what it means, what to do, record and event.
+/// Shows all details of the dead letter with this message or image id: its meaning, the advice, the record and the
+/// event.
 ///
 /// # Errors
-/// When there is none of that id; and as [`list`](super::list).
+/// When no dead letter has this id, and like [`list`](super::list).
 pub async fn show(site: &Site, id: &str, as_json: bool, out: &mut dyn Write) -> Result<(), OperateError> {
     let filter = Filter { ids: vec![id.to_owned()], ..Filter::default() };
     let letters = site.dead_letters(&filter).await?;

@@ -7,12 +7,12 @@ use super::view::View;
 use crate::operate::{OperateError, Site, printable, write_json};
 use crate::record::ImageRecord;
 
-/// Lists the records that the options admit, in the order of the catalog. Returns how many there are.
+/// Lists the records that match the options, in the order of the catalog. Returns how many there are.
 ///
 /// Holds one page of records at a time.
 ///
 /// # Errors
-/// When a page cannot be read, or the list cannot be written. What was printed until then is right.
+/// When a page cannot be read, or the list cannot be written. The lines that were printed are valid.
 pub async fn list(site: &Site, options: &ListOptions, out: &mut dyn Write) -> Result<u64, OperateError> {
     let since = options.since.map(|since| since.resolve(site.clock.now()));
     let (mut next, mut listed) = (None, 0);

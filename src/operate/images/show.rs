@@ -1,4 +1,4 @@
-//! `darkroom images show`: everything that the record of one image says.
+//! `darkroom images show`: the whole record of one image.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use crate::record::{ImageId, ImageRecord, Published};
 /// Shows the record of one image.
 ///
 /// # Errors
-/// When there is no record of that id, or it cannot be read or written.
+/// When the record does not exist, cannot be read, or cannot be written.
 pub async fn show(site: &Site, id: &ImageId, as_json: bool, out: &mut dyn Write) -> Result<(), OperateError> {
     let record = site.ports.catalog.look(id).await?;
     let record = record.ok_or_else(|| OperateError::NoSuchImage(id.clone()))?;

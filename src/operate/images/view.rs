@@ -1,4 +1,4 @@
-//! A record as `darkroom images --json` prints it: the names of the HTTP API, and what only an operator needs.
+//! A record as `darkroom images --json` prints it: the fields of the HTTP API, and further fields for operators.
 
 use serde::Serialize;
 
@@ -21,13 +21,13 @@ pub(in crate::operate) struct View<'a> {
     published: Option<PublishedView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
-    /// Until when a worker holds the image.
+    /// When the lease of the worker that holds the image ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_until: Option<String>,
-    /// Workers that died while they held it.
+    /// The number of workers that died while they held it.
     #[serde(skip_serializing_if = "is_zero")]
     deaths: u32,
-    /// A newer darkroom wrote the record: this one may misread it.
+    /// Whether a newer darkroom wrote the record. This version may misread it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     newer_schema: bool,
 }

@@ -1,4 +1,4 @@
-//! Thumbnails of versions that were superseded, or never published.
+//! Deletes thumbnails of versions that were superseded or never published.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -10,13 +10,13 @@ use crate::ports::objects::Listed;
 use crate::recipe::{THUMBNAIL_PREFIX, ThumbnailKey};
 use crate::record::{ImageId, ImageRecord, Status};
 
-/// How long a thumbnail is kept in any case: its worker may still be about to publish it.
+/// How long every thumbnail is kept, because its worker may still publish it.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// How long the URLs of a version work that was replaced: 60 minutes, and what the signing time is rounded down by.
+/// How long the URLs of a replaced version stay valid: 60 minutes, and the rounding of the signing time.
 const SHOWN_FOR: Duration = Duration::from_hours(2);
 
-/// A published version in eight bytes.
+/// Hashes a published version to eight bytes.
 pub(super) fn hash_of(image: &ImageId, version: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (image, version).hash(&mut hasher);
@@ -24,7 +24,7 @@ pub(super) fn hash_of(image: &ImageId, version: &str) -> u64 {
 }
 
 impl Sweep<'_> {
-    /// Looks at every thumbnail. Those of one image come one after another.
+    /// Examines every thumbnail. The listing groups them by image.
     pub(super) async fn leftovers(&mut self) -> Result<(), OperateError> {
         let mut of_one: Option<(ImageId, Vec<Listed>)> = None;
         let mut after = None;
@@ -54,17 +54,17 @@ impl Sweep<'_> {
         }
     }
 
-    /// Removes an image's old thumbnails that its record does not name.
+    /// Deletes an image's old thumbnails that its record does not name.
     ///
-    /// A worker may begin between the look and the removal, put the very same thumbnails again, and publish them. So
-    /// the record is looked at once more, and an image that anybody wrote meanwhile is rendered again.
+    /// Between the read of the record and the deletion, a worker may start, write the same thumbnails again and publish
+    /// them. So the sweep reads the record again, and enqueues the image if its record was written in the meantime.
     async fn clear(&mut self, image: &ImageId, objects: &[Listed]) -> Result<(), OperateError> {
         let Some(before) = self.site.ports.catalog.look(image).await? else {
-            // Without the record nobody can tell: the table may be the wrong one.
+            // Without a record it is unknown whether they may go: the table may be the wrong one.
             self.report.thumbnails_unknown += objects.len() as u64;
             return Ok(());
         };
-        // What is claimed is about to be published, whatever version it is.
+        // A claimed image is about to be published, in whichever version.
         if before.is_of_a_newer_schema() || before.status == Status::WaitingForThumbnails {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Deletes originals that were superseded or refused.
 //!
-//! Only of images whose ids the API made, and only after a verdict of a build that says when it wrote it. By then every
-//! upload URL of the image has expired, so that no newer object replaces one that is about to be deleted.
+//! Only of images with ids from the API, and only if the record has the time of its verdict, which older builds did not
+//! write. By then every upload URL of the image has expired, so that no newer object replaces one that is about to be
+//! deleted.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,21 +14,21 @@ use crate::operate::OperateError;
 use crate::ports::objects::Version;
 use crate::record::{ImageId, ImageRecord, Status};
 
-/// Hashes of the images whose originals may go, in eight bytes each: enough to pass over nearly all others without asking the
-/// catalog. A collision costs one look at a record.
+/// Hashes of the images whose originals may be deleted, eight bytes each. They let the sweep skip nearly all other
+/// images without a read of the catalog. A collision costs one read of a record.
 #[derive(Debug, Default)]
 pub(super) struct Originals {
     published: HashSet<u64>,
     refused: HashSet<u64>,
 }
 
-/// Whether anything of its original may go at `now`: the API made it, and its verdict is older than `after`.
+/// Whether originals of the image may be deleted at `now`: the API made it, and its verdict is older than `after`.
 fn is_due(record: &ImageRecord, now: Timestamp, after: Duration) -> bool {
     record.by_api && record.verdict_at().is_some_and(|at| now.since(at) > after)
 }
 
-/// Which of all versions of an image's original may go, the oldest first: the current one goes last, so that after a kill the
-/// rest goes as well.
+/// The versions of an image's original that may be deleted, oldest first. The current version goes last, so that a
+/// sweep after a kill also deletes the rest.
 fn removable<'a>(record: &ImageRecord, versions: &'a [Version]) -> Vec<&'a Version> {
     let is_judged = |version: &&Version| record.src.as_ref() == Some(&version.src);
     let is_current_judged = versions.iter().find(|version| version.is_current).as_ref().is_some_and(is_judged);
@@ -35,10 +36,10 @@ fn removable<'a>(record: &ImageRecord, versions: &'a [Version]) -> Vec<&'a Versi
         .iter()
         .rev()
         .filter(|version| match (record.status, &record.published) {
-            // A newer upload than the published one may be on its way: then all stay.
+            // If an upload newer than the published one may be on its way, all versions are kept.
             (Status::Published, _) => is_current_judged && !is_judged(version),
             (Status::InvalidContentType, None) => is_current_judged,
-            // The thumbnails are of one of the others.
+            // The thumbnails were rendered from another version.
             (Status::InvalidContentType, Some(_)) => is_judged(version),
             _ => false,
         })
@@ -46,7 +47,7 @@ fn removable<'a>(record: &ImageRecord, versions: &'a [Version]) -> Vec<&'a Versi
 }
 
 impl Sweep<'_> {
-    /// Notes an image whose original may go.
+    /// Notes an image whose original may be deleted.
     pub(super) fn note_original(&mut self, record: &ImageRecord) {
         let Some(after) = self.terms.delete_originals_after else { return };
         if !is_due(record, self.now, after) {
@@ -59,7 +60,7 @@ impl Sweep<'_> {
         };
     }
 
-    /// Looks at every version of every upload. Those of one key come one after another.
+    /// Examines every version of every upload. The listing groups them by key.
     pub(super) async fn originals(&mut self) -> Result<(), OperateError> {
         let Some(after) = self.terms.delete_originals_after else { return Ok(()) };
         let mut of_one: Vec<Version> = Vec::new();
@@ -79,9 +80,9 @@ impl Sweep<'_> {
         }
     }
 
-    /// Removes what may go of the versions of one key.
+    /// Deletes the deletable versions of one key.
     ///
-    /// The record is read after the versions were listed: an upload that came in between is not among them.
+    /// The record is read after the versions were listed, so an upload in between is not among them.
     async fn remove_originals(&mut self, versions: &[Version], after: Duration) -> Result<(), OperateError> {
         let Some(Version { key, .. }) = versions.first() else { return Ok(()) };
         let Some(id) = ImageId::of_key(&self.site.prefix, key) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Records that wait for what does not come any more.
+//! Repairs records that wait for an event that was lost or never sent.
 
 use super::Sweep;
 use super::leftovers::hash_of;
@@ -7,7 +7,7 @@ use crate::ports::ErrorKind;
 use crate::record::{ImageRecord, Status};
 
 impl Sweep<'_> {
-    /// Looks at every record.
+    /// Examines every record.
     pub(super) async fn records(&mut self) -> Result<(), OperateError> {
         let mut next = None;
         loop {
@@ -52,13 +52,13 @@ impl Sweep<'_> {
         }
     }
 
-    /// Nobody is at work on it, and has not been for longer than the queue holds back an event.
+    /// Whether no worker has held the image for longer than `stuck_after`.
     fn is_stuck(&self, record: &ImageRecord) -> bool {
         let last = record.lease_until.unwrap_or(record.updated_at).max(record.updated_at);
         self.now.since(last) > self.terms.stuck_after
     }
 
-    /// An upload that nobody may make any more: it never came, or its event got lost.
+    /// Handles a record whose upload URL has expired: the upload never arrived, or its event was lost.
     async fn expired(&mut self, record: &ImageRecord) -> Result<(), OperateError> {
         match self.site.ports.uploads.head(&record.key).await {
             Ok(_) if self.is_queue_long => {
@@ -80,7 +80,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Deletes the record, unless somebody wrote it since it was seen.
+    /// Deletes the record, unless another process has written it since it was read.
     async fn forget(&mut self, record: &ImageRecord) -> Result<bool, OperateError> {
         if self.terms.is_dry_run {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! The report of a sweep: as a table for people, as one JSON object for scripts.
+//! The report of a sweep: a table for people, a JSON object for scripts.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::SweepReport;
 use crate::operate::write_json;
 
-/// A count: its line in a report, its line in the report of a dry run, and its value.
+/// A count: its label in a report, its label in the report of a dry run, and its value.
 type Row = (&'static str, &'static str, fn(&SweepReport) -> u64);
 
 const ROWS: [Row; 13] = [
@@ -48,13 +48,13 @@ struct Json<'a> {
 }
 
 impl SweepReport {
-    /// The report as a table; that of a dry run says what would be done.
+    /// The report as a table. That of a dry run says what would be done.
     pub fn table(&self, is_dry_run: bool) -> String {
         let label = |row: &Row| if is_dry_run { row.1 } else { row.0 };
         let width = ROWS.iter().map(|row| label(row).len()).max().unwrap_or(0);
         let mut table = String::new();
         for row in &ROWS {
-            // Writing into a string cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(table, "{:width$} {}", label(row), (row.2)(self));
         }
         table

@@ -1,4 +1,4 @@
-//! Dead letters whose images have no verdict: their last worker died, or could not reach the catalog.
+//! Handles dead letters whose images have no verdict: the last worker died, or could not reach the catalog.
 
 use super::Sweep;
 use crate::operate::OperateError;
@@ -7,7 +7,7 @@ use crate::operate::walk::Walk;
 use crate::record::{Applied, Attempt, Change, Guard, Reason, SourceId, Transition};
 
 impl Sweep<'_> {
-    /// Looks at every dead letter; all of them stay.
+    /// Examines every dead letter. None is deleted.
     pub(super) async fn verdicts(&mut self) -> Result<(), OperateError> {
         let site = self.site;
         let mut walk = Walk::through(&*site.ports.dead_letters);
@@ -30,8 +30,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Writes `failed` as the worker would have, in the name of the dead letter's own message: its return changes
-    /// nothing, and its redrive, which is another message, takes the image up again.
+    /// Writes `failed` as the worker would have, with the id of the dead letter's message. A redelivery of that message
+    /// has no effect; a redrive sends a new message, which processes the image again.
     async fn fail(&mut self, subject: &Subject, message: &str) -> Result<(), OperateError> {
         let Some(id) = subject.image.clone() else { return Ok(()) };
         let Subject { event, record, .. } = subject;
@@ -39,7 +39,7 @@ impl Sweep<'_> {
         let guard = match (&event.sequencer, record) {
             (Some(seq), _) => Guard::Enter { seq: seq.clone(), src: read.clone() },
             (None, None) => Guard::Absent,
-            // An event without an order gives way to whoever is at work.
+            // An event without an order yields to an active worker.
             (None, Some(record)) if record.has_live_lease(self.now) && record.message.as_deref() != Some(message) => {
                 return Ok(());
             }
