@@ -53,7 +53,7 @@ impl Fixture for AwsFixture {
     }
 }
 
-/// Runs one case, and removes what it made whatever becomes of it.
+/// Runs one case, and removes the resources that it created, even if it fails.
 async fn run(case: impl for<'a> FnOnce(&'a dyn Fixture) -> BoxFuture<'a, ()>) {
     let Some(account) = Account::for_contracts().await else { return };
     let fixture = AwsFixture(account);

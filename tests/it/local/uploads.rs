@@ -1,4 +1,4 @@
-//! An upload and its event are one; versions are kept, and not for ever.
+//! The backend stores an upload and its event together; it keeps versions, and removes them after a time.
 
 use std::time::Duration;
 
