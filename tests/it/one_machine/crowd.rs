@@ -75,7 +75,7 @@ async fn honest(site: &Site, darkroom: &Process, photograph: &[u8]) -> Duration 
     start.elapsed()
 }
 
-/// More sockets than the process may open: uploads would get 503, and `/livez` no answer.
+/// There are more sockets than the process may open. Without eviction, uploads would get 503, and `/livez` no answer.
 #[tokio::test]
 async fn more_idle_clients_than_descriptors_shut_nobody_out() {
     raise_own_limit(2000);

@@ -58,7 +58,7 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     assert_eq!(darkroom.get("/livez").await, "alive\n");
     database.execute_batch("ROLLBACK").unwrap();
     until("it gave up", async || darkroom.printed().contains("ending=Stuck")).await;
-    // A thread that a debugger stopped does not die with its process.
+    // A thread that ptrace stopped does not die with its process.
     drop(stopped);
     let (code, log) = darkroom.ended().await;
     assert_eq!(code, Some(1), "{log}");
