@@ -242,7 +242,7 @@ impl World {
         self.ports.queue.send(body).await.unwrap()
     }
 
-    /// An event of the current object, with this sequencer.
+    /// An event of the current object, with this sequencer if there is one.
     pub async fn event_of(&self, name: &str, sequencer: Option<&str>) -> ObjectCreated {
         let key = format!("{PREFIX}{name}");
         let info = self.ports.uploads.head(&key).await.unwrap();
