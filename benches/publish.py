@@ -2,12 +2,12 @@
 
     python publish.py DARKROOM BENCH_BINARY ROUNDS UPLOADS FILE...
 
-Uploads the FILEs in turn until there are UPLOADS of them. Then three contestants use all cores in turn, for a quarter of
-a second each, so that a change of the machine's speed affects all of them equally: the FILEs are rendered alone, from
-memory to memory; `darkroom render`, with a process for each core, reads the uploads as files and writes the thumbnails,
-without any sync; and a worker drains a copy of the full queue, so its rate includes fetching, checking, queue, catalog
-and delivery. Last, uploads go through the API of `darkroom local` while they are published: that rate also includes
-receiving and storing them, and this client, on the same cores.
+Uploads the FILEs in turn until there are UPLOADS of them. Then three contestants use all cores in turn, for a quarter
+of a second each, so that a change of the machine's speed affects all of them equally: the FILEs are rendered alone,
+from memory to memory; `darkroom render`, with a process for each core, reads the uploads as files and writes the
+thumbnails, without any sync; and a worker drains a copy of the full queue, so its rate includes fetching, checking,
+queue, catalog and delivery. Last, uploads go through the API of `darkroom local` while they are published: that rate
+also includes receiving and storing them, and this client, on the same cores.
 
 The program deletes nothing before the end, and TMPDIR should be a directory with few deletions in the last minutes:
 ext4 examines each inode of a deleted file again when it creates a new one.

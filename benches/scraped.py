@@ -2,9 +2,9 @@
 
     python scraped.py DARKROOM UPLOADS PAIRS FILE...
 
-Uploads the FILEs once, in turn, until there are UPLOADS of them; each run gets a copy of that directory. A run is measured
-from the worker's first readiness to the empty queue. Prints the rate and the processor time of each run, and the effect
-of a scraper that reads each second: the median over PAIRS pairs, and their spread.
+Uploads the FILEs once, in turn, until there are UPLOADS of them; each run gets a copy of that directory. A run is
+measured from the worker's first readiness to the empty queue. Prints the rate and the processor time of each run, and
+the effect of a scraper that reads each second: the median over PAIRS pairs, and their spread.
 """
 import os
 import shutil
