@@ -1,7 +1,7 @@
 // sharp (libvips) for comparison: makes the same three thumbnails of each file in one long-lived process.
 //
 //   node sharp.mjs cpu WAY ROUNDS FILE...               CPU time of each file, one JSON object a line
-//   node sharp.mjs rate WAY IN_FLIGHT SECONDS FILE...   images a second (UV_THREADPOOL_SIZE=8, 8 in flight fill 2 cores)
+//   node sharp.mjs rate WAY IN_FLIGHT SECONDS FILE...   images a second (UV_THREADPOOL_SIZE=8, 8 in flight: 2 cores)
 //   node sharp.mjs write WAY DIR FILE...                the thumbnails
 //
 // WAY persize: one pipeline for each size, as in sharp's documentation. WAY cascade: decode once, then large, medium,

@@ -26,8 +26,8 @@ export class Darkroom {
   }
 
   /**
-    * Polls the image until its status is final. Other clients let the server delay the answer with `?until=final`.
-    * A browser has only six connections to a server, and such requests would block the uploads.
+   * Polls the image until its status is final. Other clients let the server delay the answer with `?until=final`.
+   * A browser has only six connections to a server, and such requests would block the uploads.
    */
   async waitUntilFinal(id, timeoutMs = 600_000) {
     const deadline = Date.now() + timeoutMs;
