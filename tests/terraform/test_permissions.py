@@ -32,7 +32,7 @@ class Process:
     settings: dict = field(default_factory=dict)
 
 
-# The sweep's task also runs `darkroom backfill`, so its role covers both. `darkroom dlq` runs with an operator's own role.
+# The sweep's task also runs `darkroom backfill`, so its role covers both. `darkroom dlq` runs with an operator's role.
 NOT_IN_SWEEP = ("operate/dead_letters", "operate/walk")
 SWEEP_ENABLED = {"sweep_enabled": True}
 ORIGINALS_DELETED = {**SWEEP_ENABLED, "delete_originals_after": "30d"}

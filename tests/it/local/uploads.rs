@@ -1,4 +1,4 @@
-//! The backend stores an upload and its event together; it keeps versions, and removes them after a time.
+//! The backend stores an upload and its event together; an upload also removes versions replaced an hour before.
 
 use std::time::Duration;
 
