@@ -128,7 +128,6 @@ async fn a_stop_ends_the_wait_for_a_bucket_at_once() {
     }
 }
 
-/// A queue that has no receive limit.
 struct WithoutLimit(Arc<dyn Queue>);
 
 #[async_trait]

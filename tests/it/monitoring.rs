@@ -46,7 +46,6 @@ fn every_alert_is_quiet_then_fires_then_resolves() {
     }
 }
 
-/// The names of all alerts.
 fn alerts() -> Vec<String> {
     let rules = fs::read_to_string(deploy("prometheus/alerts.rules.yaml")).unwrap();
     let alerts: Vec<String> =

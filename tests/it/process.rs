@@ -49,7 +49,6 @@ impl Process {
         process
     }
 
-    /// The URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
@@ -73,7 +72,6 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
@@ -88,7 +86,6 @@ impl Process {
         (kibibytes("VmRSS") * 1024, kibibytes("VmHWM") * 1024)
     }
 
-    /// The number of open file descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }

@@ -14,7 +14,6 @@ use super::{Bench, call, get, request, with};
 const TOKEN: &str = "0123456789abcdef";
 const NEXT_TOKEN: &str = "fedcba9876543210";
 
-/// An API on a loopback address.
 fn on_loopback() -> Bench {
     Bench::with(|settings| settings.access.hosts = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]))
 }

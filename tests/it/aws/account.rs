@@ -75,7 +75,6 @@ impl Account {
         self.made.lock().unwrap().push(made);
     }
 
-    /// Creates a bucket.
     pub(crate) async fn bucket(&self, keeps_versions: bool) -> String {
         let (s3, name) = (&self.clients.s3, name());
         let region = s3.config().region().map(ToString::to_string).unwrap_or_default();

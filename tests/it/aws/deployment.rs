@@ -21,7 +21,6 @@ pub(crate) const PREFIX: &str = "uploads/";
 /// Receives before a message becomes a dead letter, as in production.
 const MAX_RECEIVES: u32 = 10;
 
-/// Options of a deployment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) keeps_versions: bool,
@@ -90,7 +89,6 @@ impl Deployment {
         command
     }
 
-    /// One of the deployment's own settings.
     pub(crate) fn setting(&self, name: &str) -> &str {
         &self.settings.iter().find(|(known, _)| *known == name).unwrap().1
     }
@@ -140,7 +138,6 @@ impl Deployment {
         self.catalog.look(id).await.unwrap()
     }
 
-    /// Waits until the image has this status.
     pub(crate) async fn expect(&self, id: &ImageId, status: Status) -> ImageRecord {
         let what = format!("{id} is {status}");
         process::until(&what, async || self.record(id).await.is_some_and(|record| record.status == status)).await;

@@ -51,7 +51,6 @@ impl Microburst {
         &self.endpoint
     }
 
-    /// Replaces all rules.
     pub(crate) async fn set(&self, rules: &[Value]) {
         let client = reqwest::Client::new();
         let answer = client.post(self.process.url("/_microburst/rules")).json(rules).send().await.unwrap();

@@ -17,7 +17,6 @@ use crate::dice::Dice;
 /// Number of cases; each writes one record of its own.
 const CASES: u64 = 600;
 
-/// Records and transitions at random.
 struct RandomCase(Dice);
 
 impl Deref for RandomCase {

@@ -16,7 +16,6 @@ use super::{Fixture, Queues, Versions};
 use crate::aws::account::Account;
 use crate::aws::curl;
 
-/// An account for one case.
 struct AwsFixture(Account);
 
 #[async_trait]

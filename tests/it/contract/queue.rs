@@ -48,7 +48,6 @@ const LEASE: Duration = Duration::from_secs(3);
 const ONE_SECOND: Duration = Duration::from_secs(1);
 const NOW: Duration = Duration::ZERO;
 
-/// Receives exactly one message.
 async fn receive_one(queue: &dyn Queue, visibility: Duration) -> Message {
     let mut messages = queue.receive(1, 5 * ONE_SECOND, visibility).await.unwrap();
     assert_eq!(messages.len(), 1);

@@ -84,7 +84,6 @@ impl Soak {
         database.execute_batch("ROLLBACK").unwrap();
     }
 
-    /// Waits until every message is settled.
     async fn settled(&self) {
         let started = Instant::now();
         while self.site.count("SELECT count(*) FROM messages WHERE queue = 0") > 0 {

@@ -213,7 +213,6 @@ async fn sweep_from_the_command_line() {
     assert_eq!(json_lines(&run(&["--json"]))[0]["uploadsForgotten"], 0);
 }
 
-/// The event of an upload.
 fn event_of(key: &str) -> String {
     let created = ObjectCreated {
         bucket: "darkroom".to_owned(),

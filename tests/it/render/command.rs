@@ -10,7 +10,6 @@ use tempfile::TempDir;
 
 use crate::images;
 
-/// A directory of photographs.
 struct Photographs {
     dir: TempDir,
 }

@@ -91,7 +91,6 @@ impl Worker {
     }
 }
 
-/// One image in a fresh catalog.
 pub(super) struct Image {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) id: ImageId,

@@ -112,7 +112,6 @@ pub(crate) async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
     assert_eq!(scanned, expected);
 }
 
-/// Every page of a scan.
 async fn pages(image: &Image) -> Vec<Vec<ImageRecord>> {
     let (mut pages, mut next) = (Vec::new(), None);
     loop {

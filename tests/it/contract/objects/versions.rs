@@ -6,7 +6,6 @@ use futures_util::stream::{StreamExt, iter};
 
 use super::{Fixture, LIMIT, Versions, get, kind, put};
 
-/// Every version under a prefix.
 async fn all_versions(store: &dyn ObjectStore, prefix: &str) -> Vec<Version> {
     let (mut all, mut next) = (Vec::new(), None);
     loop {
