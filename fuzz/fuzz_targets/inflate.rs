@@ -1,5 +1,4 @@
-//! Inflates arbitrary deflate blocks and compares the result with zlib-rs; also inflates streams that zlib-rs
-//! compressed.
+//! Inflates arbitrary deflate blocks, and streams that zlib-rs compressed, and compares the results with zlib-rs.
 #![no_main]
 
 use darkroom_codec::inflate::inflated;

@@ -1,12 +1,11 @@
-//! Encodes pictures with libjpeg-turbo in every mode that it supports, and compares darkroom's rendering with
-//! libjpeg-turbo's.
+//! Encodes pictures with libjpeg-turbo in every mode that it supports, and compares darkroom's rendering with its own.
 #![no_main]
 
 use darkroom_thumbnail::{Recipe, Size, Limits, Stop, render};
 use libfuzzer_sys::fuzz_target;
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
 
-/// The largest permitted difference of a sample: both decoders round, and the thumbnail is encoded again at the best
+/// The largest permitted sample difference: both decoders round, and the thumbnail is encoded again at the best
 /// quality.
 const TOLERANCE: u8 = 6;
 

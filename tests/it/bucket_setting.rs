@@ -65,8 +65,7 @@ async fn only_events_of_another_bucket_open_the_breaker_and_become_no_dead_lette
         assert!(is_breaker_open(&counted));
         assert_eq!(world.dead_letters().await, 0);
     }
-    // The worker probes once or twice in each pause of up to six minutes; it doesn't receive each message whose delay
-    // has passed.
+    // The worker probes once or twice in each pause of up to six minutes, and not once for each delayed message.
     assert!(world.faults.calls(Call::QueueRelease) < 200, "{} releases", world.faults.calls(Call::QueueRelease));
 
     world.upload("cat", &images::jpeg(32, 24)).await;

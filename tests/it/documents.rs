@@ -202,8 +202,7 @@ fn settings() -> BTreeSet<String> {
     ["src/config/settings.rs", "src/config/tokens.rs"].iter().flat_map(|file| variables(&read(file))).collect()
 }
 
-/// Errors, help texts and documents name settings. A name that no code reads is a spelling mistake or a removed
-/// setting.
+/// Errors, help texts and documents name settings. A name that no code reads is misspelt, or the setting was removed.
 #[test]
 fn every_setting_that_is_named_exists() {
     let mut known = settings();

@@ -1,5 +1,4 @@
-//! The API as Lambda runs it: the real binary, events of an HTTP API (payload 2.0), and a small version of Lambda's
-//! runtime API.
+//! The API as Lambda runs it: the real binary, events of an HTTP API (payload 2.0), a small version of the runtime API.
 
 use std::path::Path;
 use std::process::Stdio;

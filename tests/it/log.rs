@@ -256,8 +256,7 @@ fn settled_messages(counted: &PrometheusRecorder, outcome: &str) -> usize {
     scrape.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or("0").parse().unwrap()
 }
 
-/// The worker gives up on the sixth of ten receives, because five workers died; the remaining four receives change
-/// nothing.
+/// The worker gives up on the sixth of ten receives, because five workers died; the other four change nothing.
 #[tokio::test(start_paused = true)]
 async fn an_image_given_up_early_is_one_error_and_one_dead_letter() {
     let log = Log::begin(LogFormat::Json, "info");

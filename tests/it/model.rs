@@ -64,8 +64,7 @@ const VANISHED: Verdict = (Status::Failed, Some(Reason::SourceMissing));
 struct Key {
     /// The verdict on its newest upload.
     newest: Option<Verdict>,
-    /// Its object was deleted after its newest upload. If no worker had decided by then, the verdict is that it is
-    /// missing.
+    /// Its object was deleted after its newest upload. Unless a worker had decided by then, the verdict is "missing".
     is_deleted: bool,
 }
 

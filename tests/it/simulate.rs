@@ -127,8 +127,7 @@ fn a_reader_that_closes_the_pipe_is_no_error_worth_a_message() {
     assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(1), ""));
 }
 
-/// The input is protected through any link. Other files are replaced, and so is a link with a picture's name, but not
-/// its target.
+/// The input is protected through any link. Other files are replaced; of a link, only the link and not its target.
 #[test]
 fn a_picture_replaces_no_file_that_was_read() {
     let dir = tempfile::tempdir().unwrap();

@@ -73,8 +73,7 @@ async fn check_tells_what_works_and_names_the_permission_that_is_missing() {
         let table = String::from_utf8_lossy(&found.stdout);
         assert_eq!(found.status.code(), Some(1), "{operation}: {table}");
         let missing = table.lines().find_map(|line| line.strip_prefix("not working: "));
-        // The check reads the attributes of the dead-letter queue too, so the same permission can be listed a second
-        // time.
+        // The check reads the dead-letter queue's attributes too, so the list can name the same permission twice.
         let missing = missing.unwrap_or_default().trim_end_matches(", sqs:GetQueueAttributes");
         assert_eq!(missing, permission, "{role} without {operation}: {table}");
     }

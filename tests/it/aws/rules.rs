@@ -129,8 +129,7 @@ impl RandomCase {
     }
 }
 
-/// Applies one transition to one record (or none) in DynamoDB and in `record`, and compares them; returns whether it
-/// was admitted.
+/// Applies one transition to one record (or none) in DynamoDB and in `record`; returns whether both admitted it.
 async fn compare(catalog: &DynamoCatalog, seed: u64) -> bool {
     let mut dice = RandomCase(Dice::new(seed));
     dice.roll(2);

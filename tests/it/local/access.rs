@@ -1,5 +1,4 @@
-//! Permissions of the data directory: what a start restricts, what it refuses, and that the command that it prints
-//! fixes it.
+//! Permissions of the data directory: what a start restricts and refuses, and that the command that it prints fixes it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

@@ -73,7 +73,7 @@ async fn an_upload_is_stored_up_to_the_most_bytes_and_not_one_beyond() {
     for (bytes, status) in [(499, 200), (500, 200), (501, 507)] {
         for is_stated in [true, false] {
             let place = Place::new();
-            // The limit counts bytes stored before the first start with a limit, and bytes that other processes store
+            // The limit counts bytes from before the first start with a limit, and bytes that other processes store
             // later.
             place.backend.put("thumbnails/a", &[b'x'; 300]).await;
             let backend = limited(&place, |config| config.max_stored_bytes = Some(1000));

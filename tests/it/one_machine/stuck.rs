@@ -17,8 +17,7 @@ fn long() -> Vec<u8> {
     images::jpeg_of(kind, 9000, 9000)
 }
 
-/// Stops the render thread until the returned child is dropped. Where this is not allowed, prints a line and returns
-/// `None`.
+/// Stops the render thread until the returned child is dropped. Returns `None`, and prints why, if not permitted.
 async fn stop_the_render_thread(process: u32) -> Option<Child> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/one_machine/stop_busiest_thread.py");
     let mut command = Command::new("python3");

@@ -154,8 +154,7 @@ async fn the_rate_and_the_depth_of_the_queue_are_honoured() {
     world.finish().await;
 }
 
-/// After a kill at any call, the next backfill continues: it skips images with thumbnails, and a repeated event has no
-/// effect.
+/// After a kill at any call, the next backfill continues: it skips images with thumbnails; repeated events do nothing.
 #[tokio::test(start_paused = true)]
 async fn a_backfill_that_is_killed_is_simply_repeated() {
     for (n, when) in [(1, When::KilledBefore), (1, When::KilledAfter), (7, When::KilledBefore), (12, When::KilledAfter)]

@@ -197,8 +197,7 @@ async fn an_empty_queue_of_dead_letters_is_no_error() {
     world.finish().await;
 }
 
-/// A redrive sends first and deletes afterwards: if it dies at any call, each message is in one of the two queues or in
-/// both.
+/// A redrive sends first and then deletes: if it dies at any call, each message is in at least one of the two queues.
 #[tokio::test(start_paused = true)]
 async fn a_redrive_that_is_killed_loses_nothing() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];

@@ -1,5 +1,4 @@
-//! `darkroom render` as a user types it: the files that it writes, the files that it must not overwrite, and its
-//! output.
+//! `darkroom render` as a user types it: the files that it writes, those that it must not overwrite, and its output.
 
 use std::collections::BTreeMap;
 use std::fs;
