@@ -2,8 +2,9 @@
 
     python compare.py BENCH_BINARY CORPUS NODE_FOLDER [ROUNDS]
 
-BENCH_BINARY is what `cargo bench -p darkroom-thumbnail --bench render --no-run` builds; NODE_FOLDER is where `npm install sharp` ran. The
-contestants take turns (A B A B); each figure is the median of its rounds, with the lowest and highest file beside it.
+BENCH_BINARY is the output of `cargo bench -p darkroom-thumbnail --bench render --no-run`; NODE_FOLDER is where
+`npm install sharp` ran. The contestants alternate (A B A B). Each figure is the median of its rounds, with the lowest
+and highest file beside it.
 """
 import json
 import os

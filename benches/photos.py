@@ -2,8 +2,9 @@
 
     python photos.py DIR      (needs pyvips, Pillow, apt-get with package lists, dpkg-deb; about 80 MB of downloads)
 
-Writes DIR/{name}_{0.3|1|2|12|24}_{420b|420p|444b}.jpg (b: baseline, p: progressive), DIR/{name}_{4|12}_{rgb|rgba}.png, a JPEG
-with EXIF orientation 6, one with Display P3, drawings that look like screens and flat art. A little noise stands in for a sensor's.
+Writes DIR/{name}_{0.3|1|2|12|24}_{420b|420p|444b}.jpg (b: baseline, p: progressive), DIR/{name}_{4|12}_{rgb|rgba}.png,
+a JPEG with EXIF orientation 6, one with Display P3, drawings that resemble screenshots, and flat art. A little noise
+simulates a sensor's.
 """
 import random
 import subprocess
@@ -49,7 +50,7 @@ def jpeg(image, path, subsampling="on", progressive=False):
 
 
 def drawn(width, height, count, largest):
-    """Rectangles of a few colours: many small ones look like a screen full of text, few large ones like flat art."""
+    """Rectangles of a few colours: many small ones resemble a screen of text, a few large ones resemble flat art."""
     dice = random.Random(count)
     colours = [tuple(dice.randrange(256) for _ in range(3)) for _ in range(12)]
     image = Image.new("RGB", (width, height), (250, 250, 248))

@@ -1,16 +1,16 @@
-"""The rate at which uploads are published, beside the rate at which the same cores render alone.
+"""Compares the rate at which uploads are published with the rate at which the same cores only render.
 
     python publish.py DARKROOM BENCH_BINARY ROUNDS UPLOADS FILE...
 
-FILEs are uploaded in turn until there are UPLOADS of them. Then three work on all cores, a quarter of a second each, in turn, so
-that a machine whose pace changes is as fast for one as for the others: the FILEs are rendered alone, out of memory and into it;
-`darkroom render`, a process for each core, reads the uploads as files and writes the thumbnails, without any sync; and a worker
-drains a copy of the full queue: fetching, checking, queue, catalog and delivery are in its rate. Last, uploads go through the API
-of `darkroom local` while they are published: receiving and storing them is in that rate too, and so is this client, on the same
-cores.
+Uploads the FILEs in turn until there are UPLOADS of them. Then three contestants use all cores in turn, for a quarter
+of a second each, so that a change of the machine's speed affects all of them equally: the FILEs are rendered alone,
+from memory to memory; `darkroom render`, with a process for each core, reads the uploads as files and writes the
+thumbnails, without any sync; and a worker drains a copy of the full queue, so its rate includes fetching, checking,
+queue, catalog and delivery. Last, uploads go through the API of `darkroom local` while they are published: that rate
+also includes receiving and storing them, and this client, on the same cores.
 
-Nothing is deleted before the end, and TMPDIR should be a directory in which little was deleted within the last minutes:
-ext4 looks at each inode of a deleted file again when it makes a new one.
+The program deletes nothing before the end, and TMPDIR should be a directory with few deletions in the last minutes:
+ext4 examines each inode of a deleted file again when it creates a new one.
 """
 import json
 import os
@@ -71,7 +71,7 @@ def is_ready(admin):
 
 
 class Darkroom:
-    """A process of darkroom over a directory."""
+    """A darkroom process on a directory."""
 
     def __init__(self, binary, role, directory):
         self.api, self.admin = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
@@ -112,7 +112,7 @@ def full_queue(binary, scratch, uploads, contents):
 
 
 class Contender:
-    """Processes that work while it is their turn, and how many images they are done with."""
+    """Processes that run only in their turn, and the number of images that they have finished."""
 
     def __init__(self, processes, count):
         self.processes, self.count, self.seconds = processes, count, 0
@@ -132,7 +132,7 @@ class Contender:
 
 
 class Lines(Contender):
-    """Processes that write a line for each image, and what they tell of it behind spaces."""
+    """Processes that write a line for each image. Lines that begin with spaces are further details of it."""
 
     def __init__(self, commands):
         self.images = [0 for _ in commands]
@@ -147,7 +147,7 @@ class Lines(Contender):
 
 
 def rates(contenders):
-    """Images a second of each, while they work in turn."""
+    """Images a second of each contender, while they take turns."""
     def all_of_them(work):
         return [contender.turn(work(contender)) for contender in contenders]
 
@@ -160,7 +160,7 @@ def rates(contenders):
             all_of_them(lambda _: lambda: time.sleep(TURN_SECONDS))
         after = all_of_them(lambda contender: contender.count)
     finally:
-        # A process that is stopped does not end either.
+        # A stopped process cannot exit.
         for contender in contenders:
             contender.signal(signal.SIGCONT)
     if any(process.poll() is not None for contender in contenders for process in contender.processes):

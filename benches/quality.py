@@ -2,7 +2,7 @@
 
     python quality.py SOURCE THUMBNAIL...      prints a JSON object for each thumbnail, one a line
 
-PSNR is taken over all samples, alpha multiplied in; SSIM over luma in windows of 8 x 8.
+PSNR covers all samples, with alpha multiplied in; SSIM covers luma in windows of 8 x 8.
 """
 import json
 import os

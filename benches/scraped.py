@@ -1,10 +1,10 @@
-"""What scraping costs: a worker drains the same queue with and without a scraper, again and again in turn.
+"""Measures the cost of scraping: a worker drains the same queue with and without a scraper, in alternating runs.
 
     python scraped.py DARKROOM UPLOADS PAIRS FILE...
 
-FILEs are uploaded in turn until there are UPLOADS of them, once; each run gets a copy of that directory. The clock runs
-from the worker's first sign of readiness to the empty queue. Prints the rate and the processor time of each run, and
-what a scraper each second changes: the median over PAIRS pairs, and how far they lie apart.
+Uploads the FILEs once, in turn, until there are UPLOADS of them; each run gets a copy of that directory. A run is
+measured from the worker's first readiness to the empty queue. Prints the rate and the processor time of each run, and
+the effect of a scraper that reads each second: the median over PAIRS pairs, and their spread.
 """
 import os
 import shutil
@@ -35,7 +35,7 @@ def end(process):
 
 
 def fill(darkroom, directory, uploads, files):
-    """Uploads that no worker has seen."""
+    """Uploads that no worker has processed."""
     contents = [Path(file).read_bytes() for file in files]
     api, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
     process = start(darkroom, "api", directory, DARKROOM_LISTEN=api, DARKROOM_ADMIN_LISTEN=admin)
@@ -48,13 +48,13 @@ def fill(darkroom, directory, uploads, files):
 
 
 def processor_seconds(process):
-    # Behind the name in brackets: user and system time are fields 14 and 15 of the whole line.
+    # After the name in brackets: user and system time are fields 14 and 15 of the whole line.
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def copy(source, target):
-    """Objects never change, so a link will do; the database does."""
+    """Links the objects, which never change, and copies the database."""
     (os.link if Path(source).parent.name == "objects" else shutil.copy2)(source, target)
 
 
@@ -93,7 +93,7 @@ def drain(darkroom, filled, uploads, is_scraped):
 
 
 def change(pairs, which):
-    """By how many percent the second of each pair differs from the first: the median, and half of the middle spread."""
+    """The difference in percent between the runs of a pair: the median, and half of the interquartile range."""
     shares = sorted(100 * (scraped[which] / plain[which] - 1) for plain, scraped in pairs)
     quarters = statistics.quantiles(shares, n=4) if len(shares) > 1 else [shares[0]] * 3
     return f"{statistics.median(shares):+.2f} % (±{(quarters[2] - quarters[0]) / 2:.2f})"
@@ -107,7 +107,7 @@ def main(darkroom, uploads, pairs, *files):
         drain(darkroom, filled, uploads, False)
         measured = []
         for number in range(int(pairs)):
-            # Which of the two comes first alternates, so that a machine that grows warm favours neither.
+            # Alternate the order of the two, so that a machine that becomes warm affects both equally.
             order = [False, True] if number % 2 == 0 else [True, False]
             by = {is_scraped: drain(darkroom, filled, uploads, is_scraped) for is_scraped in order}
             measured.append((by[False], by[True]))

@@ -1,11 +1,11 @@
-// The peer: sharp (libvips), making the same three thumbnails of each file in one long-lived process.
+// sharp (libvips) for comparison: makes the same three thumbnails of each file in one long-lived process.
 //
 //   node sharp.mjs cpu WAY ROUNDS FILE...               CPU time of each file, one JSON object a line
-//   node sharp.mjs rate WAY IN_FLIGHT SECONDS FILE...   images a second (UV_THREADPOOL_SIZE=8 and 8 in flight fill two cores)
+//   node sharp.mjs rate WAY IN_FLIGHT SECONDS FILE...   images a second (UV_THREADPOOL_SIZE=8, 8 in flight: 2 cores)
 //   node sharp.mjs write WAY DIR FILE...                the thumbnails
 //
-// WAY persize: one pipeline a size, as sharp's documentation shows. WAY cascade: decoded once, large -> medium -> small.
-// Quality 80, 4:2:0, optimised Huffman tables as sharp has them by default; a PNG stays a PNG.
+// WAY persize: one pipeline for each size, as in sharp's documentation. WAY cascade: decode once, then large, medium,
+// small. Quality 80, 4:2:0, optimised Huffman tables, which is sharp's default; the thumbnail of a PNG is a PNG.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

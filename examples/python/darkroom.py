@@ -9,15 +9,15 @@ import requests
 
 Status = Literal["waiting_for_upload", "waiting_for_thumbnails", "published", "invalid_content_type", "failed"]
 
-# After these statuses nothing happens without a new upload.
+# In these statuses nothing changes without a new upload.
 FINAL: tuple[Status, ...] = ("published", "invalid_content_type", "failed")
 
-# Answers that another attempt may change: a limit of the gateway, an outage, a restart.
+# Error statuses that are worth a retry: a limit of the gateway, an outage, a restart.
 RETRIED = (429, 502, 503, 504)
 ATTEMPTS = 6
 LONGEST_PAUSE_S = 30.0
 
-# Connecting, and then the longest silence. A status request is held back for up to 20 s.
+# The limits for connecting and for silence. The server delays the answer to a status request by up to 20 s.
 TIMEOUT_S = (10, 60)
 
 
@@ -44,11 +44,11 @@ class Image(TypedDict):
 
 
 class DarkroomError(Exception):
-    """An answer that is an error, or an image that is not final in time."""
+    """An error answer, or an image that is not final in time."""
 
 
 class Darkroom:
-    """`url` is where the API is; `token` is one of `DARKROOM_API_TOKEN`, if the server has any."""
+    """`url` is the API's address; `token` is one of `DARKROOM_API_TOKEN`, if the server has any."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
@@ -57,14 +57,14 @@ class Darkroom:
             self.api.headers["Authorization"] = f"Bearer {token}"
 
     def create_image(self, content_type: str | None, content_length: int) -> Upload:
-        """Asks for an upload URL that takes one upload of this type and length, and nothing else."""
+        """Asks for an upload URL that accepts one upload of exactly this type and length."""
         body = {"contentType": content_type, "contentLength": content_length}
         answer = send(lambda: self.api.post(f"{self.url}/images", json=body, timeout=TIMEOUT_S))
         wanted: Upload = checked(answer).json()
         return wanted
 
     def put(self, upload: Upload, path: Path) -> None:
-        """Uploads a file. The URL is signed: it needs no token, and S3 refuses a request that has one."""
+        """Uploads a file. The URL is signed: it needs no token, and S3 refuses a request with a token."""
 
         def attempt() -> requests.Response:
             with path.open("rb") as file:
@@ -73,12 +73,12 @@ class Darkroom:
                 )
 
         answer = send(attempt)
-        # The URL works once. 412 says that an earlier attempt arrived, and only its answer was lost.
+        # The URL works once. 412 means that an earlier attempt succeeded, and only its answer was lost.
         if answer.status_code != 412:
             checked(answer)
 
     def wait_until_final(self, image_id: str, timeout_s: float = 600) -> Image:
-        """Asks for the image until its status is final. The server holds each answer back until then, for 20 s."""
+        """Polls the image until its status is final. The server delays each answer until then, for up to 20 s."""
         deadline = time.monotonic() + timeout_s
         pause = 0.25
         while True:
@@ -87,7 +87,7 @@ class Darkroom:
             image: Image = checked(answer).json()
             if image["status"] in FINAL:
                 return image
-            # A server on AWS Lambda does not wait, and says when to ask again.
+            # A server on AWS Lambda does not wait; its answer says when to ask again.
             pause_now = retry_after(answer) or pause
             if time.monotonic() + pause_now > deadline:
                 raise DarkroomError(f"image {image_id} is still {image['status']} after {timeout_s:.0f} s")
@@ -96,7 +96,7 @@ class Darkroom:
 
 
 def send(attempt: Callable[[], requests.Response]) -> requests.Response:
-    """Sends a request again while the server or the network is out of order, with growing pauses."""
+    """Repeats a request while the server or the network fails, with growing pauses."""
     pause = 0.5
     for left in reversed(range(ATTEMPTS)):
         try:
@@ -109,20 +109,20 @@ def send(attempt: Callable[[], requests.Response]) -> requests.Response:
             if answer.status_code not in RETRIED or left == 0:
                 return answer
             wait = retry_after(answer)
-        # Clients that failed together should not come back together.
+        # Clients that failed at the same time should not retry at the same time.
         time.sleep(wait or random.uniform(pause / 2, pause))
         pause = min(pause * 2, LONGEST_PAUSE_S)
     raise AssertionError("the last attempt returns or raises")
 
 
 def retry_after(answer: requests.Response) -> float | None:
-    """The seconds of `Retry-After`, cut to the longest pause."""
+    """The seconds of `Retry-After`, limited to the longest pause."""
     seconds = answer.headers.get("Retry-After", "")
     return min(float(seconds), LONGEST_PAUSE_S) if seconds.isdecimal() else None
 
 
 def checked(answer: requests.Response) -> requests.Response:
-    """Fails on an error answer, with what the server says about it (RFC 9457)."""
+    """Raises an error for an error answer, with the server's explanation (RFC 9457)."""
     if answer.ok:
         return answer
     detail: Any = None

@@ -19,8 +19,8 @@ from darkroom import DarkroomError, Darkroom, Image
 
 
 def upload(darkroom: Darkroom, path: Path) -> Image:
-    """Takes one file from the upload URL to its final status."""
-    # The type is a promise that the upload must keep. What the file is, the server decides by its bytes.
+    """Uploads one file and waits for its final status."""
+    # The upload must have the declared type. The server determines the real type from the bytes.
     content_type, _ = mimetypes.guess_type(path)
     wanted = darkroom.create_image(content_type, path.stat().st_size)
     darkroom.put(wanted, path)
@@ -28,7 +28,7 @@ def upload(darkroom: Darkroom, path: Path) -> Image:
 
 
 def report(path: Path, image: Image) -> bool:
-    """Prints what became of an image, and returns whether it is published."""
+    """Prints the result for an image, and returns whether it is published."""
     if image["status"] == "published":
         for name, thumbnail in image["thumbnails"].items():
             print(f"{path}: {name} {thumbnail['width']}x{thumbnail['height']} {thumbnail['url']}")

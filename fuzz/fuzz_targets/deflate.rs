@@ -1,4 +1,4 @@
-//! Deflates bytes in blocks, which zlib-rs and the own decoder must inflate to the same bytes.
+//! Compresses bytes into deflate blocks, and checks that zlib-rs and darkroom's decoder inflate them to the same bytes.
 #![no_main]
 
 use darkroom_codec::deflate::Deflate;

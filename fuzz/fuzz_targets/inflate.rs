@@ -1,4 +1,4 @@
-//! Inflates deflate blocks of any content beside zlib-rs, and streams that zlib-rs deflated.
+//! Inflates arbitrary deflate blocks, and streams that zlib-rs compressed, and compares the results with zlib-rs.
 #![no_main]
 
 use darkroom_codec::inflate::inflated;
@@ -9,7 +9,7 @@ use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Status};
 const LIMIT: usize = 1 << 20;
 
 fuzz_target!(|blocks: &[u8]| {
-    // The checksum is put right, since no amount of luck finds it.
+    // Set the correct checksum: the fuzzer cannot guess it.
     let mut bytes = vec![0; LIMIT];
     let mut reference = Inflate::new(false, 15);
     let has_ended = reference.decompress(blocks, &mut bytes, InflateFlush::Finish) == Ok(Status::StreamEnd);

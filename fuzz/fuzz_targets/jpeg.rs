@@ -1,4 +1,4 @@
-//! Renders JPEGs, whatever stands in them.
+//! Renders JPEGs with arbitrary contents.
 #![no_main]
 
 use darkroom_thumbnail::{Recipe, Size, Limits, RenderError, Stop, render};

@@ -1,11 +1,12 @@
-//! Encodes pictures by libjpeg-turbo in every way that it knows, and holds what darkroom shows of them against what it shows.
+//! Encodes pictures with libjpeg-turbo in every mode that it supports, and compares darkroom's rendering with its own.
 #![no_main]
 
 use darkroom_thumbnail::{Recipe, Size, Limits, Stop, render};
 use libfuzzer_sys::fuzz_target;
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
 
-/// How far a sample may be off: two decoders round, and the thumbnail is encoded once more, at the best quality.
+/// The largest permitted sample difference: both decoders round, and the thumbnail is encoded again at the best
+/// quality.
 const TOLERANCE: u8 = 6;
 
 const LAYOUTS: [Subsamp; 6] =
@@ -37,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(off <= TOLERANCE, "{off} off");
 });
 
-/// The luma of a file as libjpeg-turbo decodes it.
+/// Decodes the luma of a file with libjpeg-turbo.
 fn luma(file: &[u8]) -> Vec<u8> {
     let mut decompressor = Decompressor::new().unwrap();
     let header = decompressor.read_header(file).unwrap();
@@ -45,7 +46,7 @@ fn luma(file: &[u8]) -> Vec<u8> {
     let mut planes = vec![0; turbojpeg::yuv_pixels_len(width, 1, height, subsamp).unwrap()];
     let yuv = YuvImage { pixels: planes.as_mut_slice(), width, align: 1, height, subsamp };
     decompressor.decompress_to_yuv(file, yuv).unwrap();
-    // Rows of luma are filled up to whole samples of chroma.
+    // Rows of luma are padded to whole chroma samples.
     let stride = width.next_multiple_of(subsamp.width());
     planes.chunks(stride).take(height).flat_map(|row| row[..width].to_vec()).collect()
 }

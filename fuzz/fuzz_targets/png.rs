@@ -1,5 +1,5 @@
-//! Renders PNGs, whatever stands in them. The signature, the head of IHDR and the checksum of every chunk are put right
-//! first, since no amount of luck finds them.
+//! Renders PNGs with arbitrary contents. The target first corrects the signature, the start of IHDR and the checksum of
+//! every chunk, because the fuzzer cannot guess them.
 #![no_main]
 
 use crc_fast::crc32_iso_hdlc;

@@ -1,4 +1,4 @@
-//! Reads headers of anything: never a panic, and never a size over the limit.
+//! Reads headers from arbitrary bytes: it must not panic, and must not return a size over the limit.
 #![no_main]
 
 use darkroom_thumbnail::{Recipe, Limits, Stop, inspect};

@@ -1,10 +1,10 @@
-//! Renders a file alone, and again behind another one: it must end the same.
+//! Renders a file alone, and again after another file: both results must be the same.
 #![no_main]
 
 use darkroom_thumbnail::{Recipe, Size, Limits, RenderError, Stop, Thumbnail, render};
 use libfuzzer_sys::fuzz_target;
 
-/// A gray picture of 16 x 16 pixels whose data is missing: rendering it fails, and so drops what is kept for the next.
+/// A gray picture of 16 x 16 pixels without data. Rendering it fails, and so drops the buffers kept for the next.
 const CUT: &[u8] = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0";
 
 fuzz_target!(|input: &[u8]| {

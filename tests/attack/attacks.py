@@ -1,4 +1,4 @@
-"""The attacks: each returns what it saw, or raises `Harm`."""
+"""The attacks: each returns its observations, or raises `Harm`."""
 
 import os
 import shutil
@@ -9,20 +9,20 @@ import time
 from jpegs import BLOCK_READS_OF_SCAN, DHT, DQT, MAX_BLOCK_READS, golden, with_other_tables, with_scans, without
 from server import REQUEST_SECONDS, Server, connections, expect, honest, path_of, try_to_send, wait_for_ends
 
-# More than the server has descriptors.
+# More than the server's limit of descriptors.
 IDLE_CONNECTIONS = 1100
 CRAWLING_UPLOADS = 100
 NEVER_READING_CLIENTS = 20
 
 
 def order_of_files(server: Server) -> str:
-    """A file must not be decoded with the tables of the file before it."""
+    """The decoder must not use the tables of the previous file."""
     gray, colour = golden("gray.jpg"), golden("sampling_444.jpg")
     leaders = {"tables of its own": with_other_tables(gray), "progressive": golden("sampling_444_progressive.jpg")}
     followers = {"gray without DHT": without(gray, DHT), "colour without DHT": without(colour, DHT), "gray without DQT": without(gray, DQT)}
 
     def alone(name: str, data: bytes) -> bytes | None:
-        """The thumbnail that a process of its own makes; none if it refuses the file."""
+        """The thumbnail that a separate process makes, or none if it refuses the file."""
         file = server.folder / "alone.jpg"
         file.write_bytes(data)
         for old in server.folder.glob("alone_*"):
@@ -48,7 +48,7 @@ def order_of_files(server: Server) -> str:
 
 
 def many_scans(server: Server) -> str:
-    """A file with more scans than are allowed is refused, and one with as many as are allowed ends."""
+    """A file with too many scans is refused, and rendering one with the maximum ends in time."""
     allowed, too_many = with_scans(MAX_BLOCK_READS - BLOCK_READS_OF_SCAN), with_scans(MAX_BLOCK_READS + 1)
     images = [(server.upload(too_many), True), (server.upload(allowed), False), (server.upload(too_many), True)]
     seen = honest(server)
@@ -72,7 +72,7 @@ def idle_connections(server: Server) -> str:
 
 
 def crawling_uploads(server: Server) -> str:
-    """Uploads of a byte a second are ended, and by then others have been served."""
+    """The server ends uploads of a byte a second, and serves other clients in the meantime."""
     uploads = [server.upload_url(1_000_000) for _ in range(CRAWLING_UPLOADS)]
     with connections(server.port, CRAWLING_UPLOADS) as clients:
         for client, upload in zip(clients, uploads):
@@ -95,7 +95,7 @@ def crawling_uploads(server: Server) -> str:
 
 
 def never_reading_clients(server: Server) -> str:
-    """Clients that ask for megabytes and read nothing lose their connection."""
+    """Clients that request megabytes and read nothing lose their connection."""
     before = server.sockets()
     request = f"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
     with connections(server.port, NEVER_READING_CLIENTS) as clients:
@@ -111,7 +111,7 @@ def never_reading_clients(server: Server) -> str:
 
 
 def cross_site_requests(server: Server) -> str:
-    """A page of another site makes the browser ask."""
+    """A page of another site sends requests through the browser."""
     image = server.upload(golden("gray.jpg"))
     server.verdict(image)
     foreign = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
@@ -126,7 +126,7 @@ def cross_site_requests(server: Server) -> str:
 
 
 def foreign_host(server: Server) -> str:
-    """A name of another site that was made to point to this machine."""
+    """Another site's name resolves to this machine (DNS rebinding)."""
     for port, method, path in [(server.port, "POST", "/images"), (server.port, "GET", "/"), (server.admin_port, "GET", "/metrics")]:
         for host in ["evil.example", f"evil.example:{port}", f"localhost.evil.example:{port}", f"127.0.0.1.evil.example:{port}"]:
             status, _ = server.ask(method, path, headers={"Host": host}, port=port)
@@ -140,7 +140,7 @@ def foreign_host(server: Server) -> str:
 
 
 def loose_directory(server: Server) -> str:
-    """A directory that anyone may enter is closed at a start, and one that another user owns is refused."""
+    """A start restricts a directory that any user may enter, and refuses one that another user owns."""
     server.stop()
     for path in [server.data, *server.data.rglob("*")]:
         path.chmod(0o777 if path.is_dir() else 0o666)

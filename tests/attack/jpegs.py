@@ -1,14 +1,14 @@
-"""Small JPEGs that are odd on purpose, made from the golden files by editing their segments."""
+"""Small unusual JPEGs, made by editing the segments of the golden files."""
 
 import re
 from pathlib import Path
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/sources"
 
-# What the scans of a JPEG may take, as in crates/thumbnail/src/probe/jpeg/work.rs: blocks, and what each scan counts besides.
+# The limit for a JPEG's scans, as in crates/thumbnail/src/probe/jpeg/work.rs: blocks, and the fixed cost of each scan.
 MAX_BLOCK_READS = 50_000_000
 BLOCK_READS_TO_BEGIN = 2048
-# Of a gray picture of 97 x 65 pixels.
+# For a gray picture of 97 x 65 pixels.
 BLOCK_READS_OF_SCAN = BLOCK_READS_TO_BEGIN + 13 * 9
 
 DQT, DHT, SOF0, SOS, EOI = 0xDB, 0xC4, 0xC0, 0xDA, b"\xff\xd9"
@@ -19,7 +19,7 @@ def golden(name: str) -> bytes:
 
 
 def segments(jpeg: bytes) -> list[tuple[int, bytes]]:
-    """The segments of a JPEG, up to EOI: marker and bytes with the marker; those of a scan with its coded data."""
+    """The segments of a JPEG, up to EOI: marker, and bytes including the marker; a scan includes its coded data."""
     found, at = [], 2
     while jpeg[at : at + 2] != EOI:
         marker, end = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
@@ -50,7 +50,7 @@ def codes(counts: bytes, values: bytes) -> dict[int, tuple[int, int]]:
 
 
 def with_other_tables(jpeg: bytes) -> bytes:
-    """The same gray picture coded with Huffman tables of its own: the shortest codes are for the rarest symbols."""
+    """The same gray picture with other Huffman tables, which give the shortest codes to the rarest symbols."""
     parts = segments(jpeg)
     tables = {body[4] >> 4: (body[5:21], body[21:]) for marker, body in parts if marker == DHT}
     other = {kind: (counts, values[::-1]) for kind, (counts, values) in tables.items()}
@@ -60,7 +60,7 @@ def with_other_tables(jpeg: bytes) -> bytes:
     bits, at, written = "".join(f"{byte:08b}" for byte in data), 0, []
 
     def recode(kind: int) -> int:
-        """Copies one symbol in the other code, and its further bits as they are."""
+        """Copies one symbol with its other code, and the bits after the code unchanged."""
         nonlocal at
         code = length = 0
         while (code, length) not in decode[kind]:
@@ -93,7 +93,7 @@ def with_other_tables(jpeg: bytes) -> bytes:
 
 
 def with_scans(block_reads: int) -> bytes:
-    """A progressive gray JPEG whose last scan is repeated until its scans take at least so many block reads."""
+    """A progressive gray JPEG with copies of its last scan, so that its scans take at least this many block reads."""
     parts = segments(golden("gray_progressive.jpg"))
     scans = -(-block_reads // BLOCK_READS_OF_SCAN)
     already = sum(marker == SOS for marker, _ in parts)

@@ -1,4 +1,4 @@
-"""The server under attack, and clients of it: an honest one, and connections that do as they are told."""
+"""The server under attack, and its clients: an honest one, and connections that the attacks control."""
 
 import http.client
 import json
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from jpegs import golden
 
-# An honest client gets its upload acknowledged, and /livez answered, within this time in each of three tries. On a machine
-# that is busy with other things, the time that it took before the attack is added.
+# Three times, the server must acknowledge an honest client's upload and answer /livez within this time each. To allow
+# for a busy machine, the time from before the attack is added.
 HONEST_SECONDS = 1.0
 HONEST_TRIES = 3
-# A verdict may wait for the render before it.
+# A verdict may wait for the previous render.
 VERDICT_SECONDS = 20.0
-# Longest that a request of these tests themselves may take.
+# The limit for a request of these tests.
 REQUEST_SECONDS = 60.0
 
 DESCRIPTORS = 1024
@@ -55,7 +55,7 @@ class Server:
         self.binary, self.folder, self.data = binary, folder, folder / "data"
         self.log = folder / "log"
         self.process = None
-        # Seconds that an upload and /livez took an honest client before the attack.
+        # Seconds that an honest client's upload and /livez took before the attack.
         self.usual = [0.0, 0.0]
 
     def start(self):
@@ -109,14 +109,14 @@ class Server:
         return json.loads(answer)
 
     def upload(self, data: bytes) -> str:
-        """Uploads an image; its id."""
+        """Uploads an image; returns its id."""
         answer = self.upload_url(len(data))
         status, said = self.ask("PUT", path_of(answer["uploadUrl"]), data, answer["uploadHeaders"])
         expect(status == 200, f"an upload answers {status}: {said[:200]!r}")
         return answer["id"]
 
     def verdict(self, image: str, seconds: float = VERDICT_SECONDS) -> dict:
-        """The image once it is final."""
+        """Waits until the image is final; returns it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             status, answer = self.ask("GET", f"/images/{image}?wait=1s")
@@ -130,7 +130,7 @@ class Server:
         return self.ask("GET", path_of(image["thumbnails"]["large"]["url"]))[1]
 
     def sockets(self) -> int:
-        """Sockets that the process has open."""
+        """The number of sockets that the process has open."""
         descriptors = Path(f"/proc/{self.process.pid}/fd")
         return sum(os.readlink(descriptor).startswith("socket:") for descriptor in descriptors.iterdir() if descriptor.is_symlink())
 
@@ -140,7 +140,7 @@ def path_of(url: str) -> str:
 
 
 def try_honestly(server: Server) -> tuple[str, float, float]:
-    """An honest client uploads a photograph and asks /livez. The image, and the seconds that either took."""
+    """An honest client uploads a photograph and requests /livez. Returns the image, and the seconds of each."""
     start = time.monotonic()
     try:
         image = server.upload(golden("srgb_profile.jpg"))
@@ -153,7 +153,7 @@ def try_honestly(server: Server) -> tuple[str, float, float]:
 
 
 def honest(server: Server) -> str:
-    """Expects each of three tries of an honest client to be served in time. What it saw."""
+    """Expects the server to serve an honest client in time, three times. Returns the times."""
     images, uploads, lives = zip(*(try_honestly(server) for _ in range(HONEST_TRIES)))
     for what, seconds, usual in [("an honest upload", max(uploads), server.usual[0]), ("/livez", max(lives), server.usual[1])]:
         expect(seconds <= usual + HONEST_SECONDS, f"{what} takes {1000 * seconds:.0f} ms, and {1000 * usual:.0f} ms without the attack")
@@ -165,13 +165,13 @@ def honest(server: Server) -> str:
 
 @contextmanager
 def connections(port: int, count: int):
-    """As many connections as the server takes, up to a number. It may close them at any time."""
+    """Opens connections up to a number, as far as the server accepts them. It may close them at any time."""
     opened = []
     try:
         for _ in range(count):
             client = socket.socket()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            # One after another: the kernel drops what overflows the listener's backlog, and the client repeats it after 1 s.
+            # Connect one at a time: the kernel drops connections beyond the listener's backlog, and retries after 1 s.
             client.settimeout(3)
             opened.append(client)
             try:
@@ -186,7 +186,7 @@ def connections(port: int, count: int):
 
 
 def try_to_send(client: socket.socket, data: bytes):
-    """Sends what fits; of a connection that the server closed nothing is expected."""
+    """Sends as much as fits; ignores connections that the server closed."""
     try:
         client.send(data)
     except OSError:
@@ -194,7 +194,7 @@ def try_to_send(client: socket.socket, data: bytes):
 
 
 def wait_for_ends(clients: list[socket.socket], seconds: float, meanwhile=lambda client: None) -> list[bytes]:
-    """Waits until the server has answered or closed every connection. The first bytes that each received."""
+    """Waits until the server has answered or closed every connection; returns the first bytes of each."""
     end, said = time.monotonic() + seconds, []
     with selectors.DefaultSelector() as waiting:
         for client in clients:

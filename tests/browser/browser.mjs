@@ -1,4 +1,4 @@
-// The browser, and photographs for it: landscapes that it draws and encodes itself.
+// The browser, and photographs for it: landscapes that the browser draws and encodes.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -20,7 +20,7 @@ export async function startBrowser() {
   });
 }
 
-/** Keeps a picture of the page for human eyes. */
+/** Saves a screenshot of the page for review. */
 export async function keepScreenshot(page, name, options = {}) {
   await mkdir(SCREENS, { recursive: true });
   await page.screenshot({ path: join(SCREENS, `${name}.png`), fullPage: true, ...options });
@@ -38,7 +38,7 @@ export async function photographs(browser, sizes) {
   return files;
 }
 
-/** Writes the files where a drag can take them from. */
+/** Writes the files to a folder, from which a test can drag them. */
 export async function onDisk(files, dir) {
   await mkdir(dir, { recursive: true });
   return Promise.all(files.map(async ({ name, buffer }) => {

@@ -1,4 +1,4 @@
-// A darkroom of its own for a test: the built binary on free ports and a fresh directory.
+// A separate darkroom for a test: the built binary on free ports and a fresh directory.
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,7 +12,7 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 /** How long a start or a stop may take on a busy machine. */
 const PATIENCE_MS = 60_000;
 
-/** Starts `darkroom local`; `url` is where its page is. */
+/** Starts `darkroom local`; `url` is the address of its page. */
 export async function startDarkroom(settings = {}) {
   const dir = await mkdtemp(join(tmpdir(), "darkroom-browser-"));
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
@@ -46,7 +46,7 @@ export async function startDarkroom(settings = {}) {
   return { url, stop };
 }
 
-/** A network that can fail: passes connections on to `url`, holds back what clients send, cuts them off. */
+/** A proxy with network faults: forwards connections to `url`, delays what clients send, cuts connections. */
 export async function startGate(url) {
   const { hostname, port } = new URL(url);
   const pairs = new Set();
@@ -80,14 +80,14 @@ export async function startGate(url) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   gate.url = `http://127.0.0.1:${server.address().port}`;
-  /** From now on a connection passes that many bytes on, and no more. */
+  /** From now on, forwards only this many bytes of a connection. */
   gate.hold = (bytes) => (limit = bytes);
-  /** Cuts every connection, new ones too: browsers repeat a request by themselves when a used connection breaks. */
+  /** Cuts every connection, including new ones: browsers repeat a request when a used connection breaks. */
   gate.cut = () => {
     isCut = true;
     for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy();
   };
-  /** From now on everything passes. */
+  /** From now on, forwards everything. */
   gate.open = () => {
     isCut = false;
     limit = Infinity;

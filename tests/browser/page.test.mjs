@@ -1,4 +1,4 @@
-// The upload page in a real browser, used as people use it.
+// The upload page in a real browser, operated as a user does.
 
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { axeSource, keepScreenshot, onDisk, photographs, startBrowser } from "./browser.mjs";
 import { root, startDarkroom, startGate } from "./darkroom.mjs";
 
-/** How long an upload may take to its thumbnails on a busy machine: darkroom is a debug build here. */
+/** How long an upload may take until its thumbnails exist, on a busy machine with a debug build. */
 const PATIENCE_MS = 120_000;
 const MIB = 1024 * 1024;
 
@@ -30,7 +30,7 @@ after(async () => {
   await darkroom?.stop();
 });
 
-/** A test with a page of its own; whatever the browser complains about fails it, unless it is expected. */
+/** A test with its own page. An unexpected complaint of the browser fails the test. */
 function pageTest(name, options, body) {
   test(name, { timeout: 4 * PATIENCE_MS }, async () => {
     const { complaints: expected = /^$/, ...contextOptions } = options;
@@ -54,7 +54,7 @@ async function expectWords(page, name, words) {
   await itemOf(page, name).locator(".words", { hasText: words }).waitFor();
 }
 
-/** Waits for an image's thumbnails and returns their natural sizes as the browser has decoded them. */
+/** Waits for an image's thumbnails; returns their natural sizes after the browser has decoded them. */
 async function thumbnailSizes(page, name) {
   await expectWords(page, name, "Ready");
   const pictures = await itemOf(page, name).locator("img").all();
@@ -128,7 +128,7 @@ pageTest("the summary counts what is done while the rest is on its way", {}, asy
   let isHeld = true;
   const held = [];
   await page.route("**/images", (route) => {
-    // The first file passes.
+    // Let the first file through.
     if (isHeld && route.request().postDataJSON().contentLength !== photos[0].buffer.length) held.push(route);
     else route.continue();
   });
@@ -285,7 +285,7 @@ pageTest("everything works by keyboard", { complaints: NETWORK }, async (page) =
   await page.route("**/images", (route) => route.abort("connectionreset"), { times: 1 });
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.id), "files");
-  // Asked for before the picture is taken: the browser must know that somebody waits before the key is pressed.
+  // Wait for the chooser before the screenshot: the browser must know about the listener before the key press.
   const chooser = page.waitForEvent("filechooser");
   await keepScreenshot(page, "focus");
   await page.keyboard.press("Enter");

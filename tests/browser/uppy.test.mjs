@@ -1,4 +1,4 @@
-// The page of examples/browser in a real browser, on an origin of its own beside the API.
+// The page of examples/browser in a real browser, on another origin than the API.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { keepScreenshot, photographs, startBrowser } from "./browser.mjs";
 import { root, startDarkroom } from "./darkroom.mjs";
 
-/** How long an upload may take to its thumbnails on a busy machine: darkroom is a debug build here. */
+/** How long an upload may take until its thumbnails exist, on a busy machine with a debug build. */
 const PATIENCE_MS = 120_000;
 const MAX_BYTES = 256 * 1024;
 
@@ -35,7 +35,7 @@ after(async () => {
   site?.server.close();
 });
 
-/** As the README says, in a copy without what an earlier build left. */
+/** Builds as the README says, in a copy without the output of earlier builds. */
 async function build() {
   const isSource = (path) => !/\/(node_modules|dist)$/.test(path);
   await rm(folder, { recursive: true, force: true });
@@ -59,7 +59,7 @@ async function serve(dir) {
   return { server, origin: `http://127.0.0.1:${server.address().port}` };
 }
 
-/** A test with a page of its own; a script error on the page fails it. */
+/** A test with its own page; a script error on the page fails it. */
 function pageTest(name, body) {
   test(name, { timeout: 4 * PATIENCE_MS }, async () => {
     const context = await browser.newContext({ viewport: { width: 1000, height: 900 } });
@@ -90,7 +90,7 @@ async function expectResult(page, name, status, text) {
 const named = (name, buffer) => ({ name, mimeType: "image/jpeg", buffer });
 const ofLength = (bytes) => Buffer.concat([photo.buffer, Buffer.alloc(bytes - photo.buffer.length)]);
 
-/** Answers the next request that matches in place of the API. Returns the arrival times of all that match. */
+/** Answers the next matching request instead of the API. Returns the arrival times of all matching requests. */
 async function answerFirst(page, method, path, status, body) {
   const times = [];
   const headers = {

@@ -1,4 +1,4 @@
-"""A darkroom of its own for the examples, and a proxy in front of it that gives other answers on request."""
+"""A separate darkroom for the examples, and a proxy in front of it that can replace answers."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ MAX_BYTES = 64 * 1024
 
 @contextmanager
 def darkroom(**settings: str) -> Iterator[str]:
-    """Runs `darkroom local`; gives its address."""
+    """Runs `darkroom local`; yields its address."""
     with tempfile.TemporaryDirectory(prefix="darkroom-examples-") as folder:
         environment = {
             "PATH": os.environ["PATH"],
@@ -52,13 +52,13 @@ def address(process: subprocess.Popen, log: Path) -> str:
     raise AssertionError(f"darkroom did not start:\n{log.read_text()}")
 
 
-# What the proxy does with a request instead of passing it on: sends status, headers and body, or cuts the connection.
+# The proxy's replacement for forwarding a request: sends status, headers and body, or cuts the connection.
 Answer = tuple[int, dict[str, str], bytes]
 CUT = (0, {}, b"")
 
 
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on to darkroom. `instead` holds, by method, what happens to the next requests."""
+    """Forwards requests to darkroom. `instead` contains, by method, the replacements for the next requests."""
 
     daemon_threads = True
 
@@ -67,9 +67,9 @@ class Proxy(ThreadingHTTPServer):
         self.upstream = upstream.removeprefix("http://")
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.instead: dict[str, queue.SimpleQueue[Answer]] = {}
-        # Whether a request that is cut reaches darkroom first: only its answer is lost then.
+        # Whether a request that the proxy cuts reaches darkroom first, so that only its answer is lost.
         self.loses_answers = False
-        # Method, time of arrival, and whether the request has a token.
+        # Method, arrival time, and whether the request has a token.
         self.seen: list[tuple[str, float, bool]] = []
 
     def answer_instead(self, method: str, answer: Answer, times: int = 1) -> None:

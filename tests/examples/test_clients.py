@@ -20,7 +20,7 @@ UNAVAILABLE = (503, {"Retry-After": "1", "Content-Type": "application/problem+js
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """A gray JPEG without any detail: each block is one bit for its DC coefficient and one for the end of the block."""
+    """A gray JPEG without detail: each block has one bit for its DC coefficient and one for the end of the block."""
 
     def segment(marker: int, body: bytes) -> bytes:
         return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
@@ -43,7 +43,7 @@ def blocks_of(readme: Path, language: str) -> list[str]:
 
 
 class ClientTests:
-    """What every client does. A class for each client says how it is installed and called."""
+    """Tests for every client. A class for each client defines how to install and call it."""
 
     name: str
     command: list[str]
@@ -52,7 +52,7 @@ class ClientTests:
     def setUpClass(cls) -> None:
         cls.url = cls.enterClassContext(darkroom())
         cls.folder = SCRATCH / cls.name
-        # What an earlier run installed stays only as far as the README's commands say so.
+        # Remove earlier installations, so that only the README's commands install something.
         shutil.rmtree(cls.folder, ignore_errors=True)
         made = ("node_modules", "dist", "api.d.ts", ".venv", "__pycache__")
         shutil.copytree(ROOT / "examples" / cls.name, cls.folder, ignore=shutil.ignore_patterns(*made))
@@ -70,7 +70,7 @@ class ClientTests:
 
     @classmethod
     def bash(cls, script: str, url: str) -> str:
-        """Runs a README's commands as a reader would who stops at the first one that fails."""
+        """Runs a README's commands, as a reader who stops at the first failing command."""
         done = cls.execute(["bash", "-c", f"set -euo pipefail\n{script}"], url)
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout

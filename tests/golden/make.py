@@ -1,9 +1,9 @@
-"""Makes the golden files beside it: small images of every kind, and what Pillow makes of each.
+"""Makes the golden files in this folder: small images of every kind, and Pillow's rendering of each.
 
     python3 -m venv venv && venv/bin/pip install 'pillow==13.*' numpy && venv/bin/python make.py
 
-Writes sources/NAME.{jpg,png} and expected/NAME.png: fully decoded by Pillow, turned upright, resized once with Lanczos3
-to fit inside 32 pixels. The files are checked in; run this again only to add a kind.
+Writes sources/NAME.{jpg,png} and expected/NAME.png: decoded by Pillow, turned upright, resized once with Lanczos3 to
+fit inside 32 pixels. The files are checked in; run this again only to add a kind.
 """
 import io
 import struct
@@ -19,7 +19,7 @@ BOX = 32
 
 
 def picture(width, height):
-    """Four coloured quarters with a soft wave, so that every turn and shift shows."""
+    """Four coloured quarters with a soft wave, which make every rotation and shift visible."""
     y, x = numpy.mgrid[0:height, 0:width].astype(numpy.float64)
     x, y = (x + 0.5) / width, (y + 0.5) / height
     corners = numpy.array([[200, 40, 40], [40, 180, 60], [50, 60, 200], [230, 220, 120]], dtype=numpy.float64)
@@ -115,7 +115,7 @@ def png(name, colour, depth, samples, interlaced=False, extra=b""):
 
 
 def pngs():
-    """Every colour type with every depth, straight and interlaced, as PngSuite has them; then transparency."""
+    """Every colour type with every depth, with and without interlacing, as in PngSuite; then transparency."""
     rgb = picture(49, 33)
     gray = rgb[..., 1:2]
     alpha = numpy.broadcast_to(numpy.linspace(0, 255, 49).round().astype(numpy.uint8)[None, :, None], (33, 49, 1))

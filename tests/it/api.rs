@@ -31,10 +31,10 @@ use ports::{Records, Signatures};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// The time at which every test begins: the start of a signing window.
+/// The time at which every test starts: the start of a signing window.
 const START: Timestamp = Timestamp::from_millis(1_700_000_100_000);
 
-/// Any host, no token, and whatever the test itself says about the connection in front.
+/// Accepts any host without a token. Each test sets what it needs about the connection in front.
 fn open_to_all() -> AccessSettings {
     AccessSettings {
         hosts: HostRules::default(),
@@ -43,7 +43,7 @@ fn open_to_all() -> AccessSettings {
     }
 }
 
-/// The settings of every test that wishes no others.
+/// The default settings of a test.
 pub(crate) fn settings() -> ApiSettings {
     ApiSettings {
         upload_prefix: "uploads/".to_owned(),
@@ -99,7 +99,7 @@ impl Bench {
         self.call(get(path)).await
     }
 
-    /// Lets a worker's transition happen.
+    /// Applies a worker's transition to a record.
     async fn apply(&self, id: &str, guard: Guard, change: Change) {
         let id = ImageId::parse(id).unwrap();
         let attempt = Attempt { token: "attempt".to_owned(), message: "message".to_owned() };
@@ -165,7 +165,7 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::builder().method(method).uri(path).header("host", "images.example").body(body.into()).unwrap()
 }
 
-/// A request with one more header.
+/// Adds a header to a request.
 fn with(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
     request.headers_mut().insert(name, value.parse().unwrap());
     request

@@ -1,4 +1,4 @@
-//! Which module may use which: nothing points up, and what is a fault in one place stays in one place.
+//! Dependencies between modules: they point in one direction only, and a few kinds of code have one place each.
 
 mod paths;
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use paths::{Names, circles, paths, resolve};
 
-/// Each module with the modules that it may use besides itself and those that every module may use.
+/// Each module with the modules that it may use, besides itself and [`EVERYWHERE`].
 const ARROWS: [(&str, &[&str]); 21] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
@@ -33,16 +33,16 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("operate", &["event", "ports", "recipe", "record"]),
 ];
 
-/// What every module may use.
+/// Modules that every module may use.
 const EVERYWHERE: [&str; 3] = ["clock", "metrics", "names"];
 
-/// These are pure: neither tokio, nor the system, nor a port.
+/// Pure modules: they use neither tokio, nor the system, nor a port.
 const PURE: [&str; 3] = ["recipe", "record", "simulate"];
 
-/// The libraries that the service is shipped with.
+/// Libraries that the service includes.
 const LIBRARIES: [&str; 2] = ["crates/codec/src", "crates/thumbnail/src"];
 
-/// Circles between files that are still there, each with the folder of its crate. Only ever remove from this list.
+/// Remaining circular uses between files, each with the folder of its crate. Only remove from this list.
 const CIRCLES: [(&str, &[&str]); 4] = [
     ("crates/codec/src", &["inflate::bits", "inflate::codes"]),
     ("crates/codec/src", &["jpeg::blocks", "jpeg::huffman"]),
@@ -59,7 +59,7 @@ fn sources_under(dir: &Path) -> Vec<PathBuf> {
     sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// Every source file of the service with its module, and its code without comments and without its tests.
+/// Every source file of the service with its module and its code, without comments and tests.
 fn code() -> Vec<(PathBuf, String, String)> {
     code_under("src")
 }
@@ -79,13 +79,13 @@ fn code_under(folder: &str) -> Vec<(PathBuf, String, String)> {
         .collect()
 }
 
-/// The names of a file's module; those of the library's root are none.
+/// The names of a file's module; empty for the library's root.
 fn module_of(path: &Path) -> Names {
     let names = path.with_extension("").iter().map(|name| name.to_str().unwrap().to_owned()).collect();
     if names == ["lib"] { Vec::new() } else { names }
 }
 
-/// Every module of a crate with the modules that its code names, wherever they are in the tree.
+/// Every module of a crate with the modules that its code names, at any depth.
 fn uses(folder: &str) -> BTreeMap<Names, BTreeSet<Names>> {
     let files: Vec<(Names, String)> =
         code_under(folder).into_iter().map(|(path, _, code)| (module_of(&path), code)).collect();
@@ -112,7 +112,7 @@ fn nothing_points_up() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Also inside a module, files use each other in one direction. [`CIRCLES`] are those that remain.
+/// Files in a module use each other in one direction, except for [`CIRCLES`].
 #[test]
 fn files_use_each_other_in_no_new_circle() {
     for folder in ["src", "crates/codec/src", "crates/thumbnail/src"] {
@@ -135,14 +135,14 @@ fn pure_modules_touch_neither_tokio_nor_the_system() {
     }
 }
 
-/// Nobody works on `backoff` any more: it stays where deny.toml says it is.
+/// The `backoff` crate is unmaintained: only the file that deny.toml names may use it.
 #[test]
 fn backoff_stays_in_the_breaker() {
     let users: Vec<PathBuf> = code().into_iter().filter(|(.., code)| code.contains("backoff::")).map(|f| f.0).collect();
     assert_eq!(users, [Path::new("worker/breaker.rs")]);
 }
 
-/// A verdict is counted where every verdict of a worker is written, so no new step can forget it or count it twice.
+/// Verdicts are counted in the one function that writes a worker's verdicts, so no step forgets or repeats the count.
 #[test]
 fn verdicts_are_counted_where_they_are_written() {
     let callers = code().into_iter().filter(|(.., code)| code.contains("metrics::verdict"));

@@ -1,7 +1,7 @@
-//! darkroom over AWS's protocol: against emulators that nobody here wrote, and AWS itself where that is asked for.
+//! darkroom over AWS's protocol: against emulators from other projects, and optionally against AWS itself.
 //!
-//! `scripts/with-emulators` starts MiniStack and says where it is. `DARKROOM_TEST_AWS=1` runs the contracts against
-//! AWS instead, with the credentials and region of the SDK's own chain; what they make there they remove.
+//! `scripts/with-emulators` starts MiniStack and sets its address. `DARKROOM_TEST_AWS=1` runs the contracts against AWS
+//! instead, with the credentials and region of the SDK's own chain; the contracts remove what they create there.
 
 pub(crate) mod account;
 mod bucket_setting;

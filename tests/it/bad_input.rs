@@ -1,11 +1,11 @@
-//! Bad uploads through the whole darkroom: each ends with its reason after one attempt, and the worker goes on.
+//! Bad uploads through the whole darkroom: each ends with its reason after one attempt, and the worker continues.
 
 use darkroom::record::{Reason, Status};
 
 use crate::images;
 use crate::world::{Call, Options, World};
 
-/// Everything bad that can be uploaded, by name, and the reason that it is refused for.
+/// Every kind of bad upload: its name, its bytes, and the reason for which it is refused.
 fn bad_uploads(max_bytes: usize) -> Vec<(String, Vec<u8>, Reason)> {
     let mut uploads = vec![
         ("empty".to_owned(), Vec::new(), Reason::Empty),
@@ -49,7 +49,7 @@ async fn every_bad_upload_is_refused_for_its_reason_after_one_attempt() {
         let count = uploads.iter().filter(|upload| upload.2 == *reason).count();
         let series = format!("darkroom_images_rejected_total{{reason=\"{reason}\"}} ");
         let counted = scrape.lines().find_map(|line| line.strip_prefix(&series)).unwrap();
-        // Tests that run in the same process count in the same place.
+        // Tests in the same process share the counters.
         assert!(counted.parse::<usize>().unwrap() >= count, "{reason} was counted {counted} times of {count}");
     }
     let id = world.upload("good", &images::jpeg(64, 48)).await;
@@ -65,7 +65,7 @@ async fn an_upload_of_just_the_most_bytes_and_a_plain_white_one_are_taken() {
     let mut world = World::idle(options);
     world.start_worker();
     for length in [max_bytes - 1, max_bytes] {
-        // What follows the end marker is none of the picture.
+        // Bytes after the end marker are not part of the picture.
         let mut bytes = images::jpeg(64, 48);
         bytes.resize(length, 0);
         let id = world.upload(&format!("bytes-{length}"), &bytes).await;

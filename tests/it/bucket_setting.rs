@@ -1,4 +1,4 @@
-//! A wrong `DARKROOM_UPLOAD_BUCKET`, as the worker meets it: before it receives, and in the events that come.
+//! A wrong `DARKROOM_UPLOAD_BUCKET` in a worker: before the first receive, and in the events that it receives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::world::{BUCKET, Call, Options, When, World};
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
-/// A message about an object of a bucket that is not the world's.
+/// A message about an object in a bucket other than the world's.
 fn of_another_bucket(world: &World, key: &str) -> String {
     let created = ObjectCreated {
         bucket: "another".to_owned(),
@@ -65,7 +65,7 @@ async fn only_events_of_another_bucket_open_the_breaker_and_become_no_dead_lette
         assert!(is_breaker_open(&counted));
         assert_eq!(world.dead_letters().await, 0);
     }
-    // A probe or two for each pause of up to six minutes, not a receive for each message whose delay has passed.
+    // The worker probes once or twice in each pause of up to six minutes, and not once for each delayed message.
     assert!(world.faults.calls(Call::QueueRelease) < 200, "{} releases", world.faults.calls(Call::QueueRelease));
 
     world.upload("cat", &images::jpeg(32, 24)).await;
@@ -127,7 +127,6 @@ async fn a_stop_ends_the_wait_for_a_bucket_at_once() {
     }
 }
 
-/// A queue that has no receive limit.
 struct WithoutLimit(Arc<dyn Queue>);
 
 #[async_trait]
@@ -169,7 +168,7 @@ async fn without_a_receive_limit_an_unusable_message_comes_ever_more_seldom() {
         world.send(body).await;
     }
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    // 5 s, 10 s, 20 s, and so on up to 15 minutes: some ten receives of each in an hour.
+    // 5 s, 10 s, 20 s, and so on up to 15 minutes: about ten receives of each message in an hour.
     let releases = world.faults.calls(Call::QueueRelease);
     assert!((16..=24).contains(&releases), "{releases}");
     world.stop_worker(0).await;

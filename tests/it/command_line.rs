@@ -14,7 +14,7 @@ fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     command
 }
 
-/// What a command prints, which must end with `code`.
+/// Runs a command that must end with `code`; returns its output.
 async fn ended(arguments: &[&str], settings: &[(&str, &str)], code: i32) -> (String, String) {
     let Output { status, stdout, stderr } = command(arguments, settings).output().await.unwrap();
     let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
@@ -38,11 +38,11 @@ async fn help_is_a_command_too() {
     assert!(error.contains("unrecognized subcommand 'sleep'"), "{error}");
 }
 
-/// `darkroom local` in a directory, listening as told.
+/// `darkroom local` in a directory, with these listen addresses.
 async fn local(dir: &Path, listen: &str, port: u16, admin: &str, admin_port: u16) -> Process {
     let dir_text = dir.join("data").display().to_string();
     let arguments = ["local", "--dir", &dir_text, "--listen", listen, "--admin-listen", admin];
-    // Arguments win over settings, also over one that is wrong.
+    // Arguments override settings, including invalid ones.
     let settings = [("DARKROOM_LISTEN", "nowhere"), ("DARKROOM_ADMIN_LISTEN", "nowhere")];
     let address = format!("http://127.0.0.1:{admin_port}");
     let process = Process::start(command(&arguments, &settings), &dir.join("log"), address, "/readyz").await;
@@ -194,7 +194,7 @@ async fn the_first_line_of_the_log_has_the_version_and_a_token_file_that_others_
     }
 }
 
-/// What a look would take for dead letters would be live messages.
+/// With one queue for both, the command would take live messages for dead letters.
 #[tokio::test]
 async fn the_queue_of_dead_letters_is_another_than_the_queue() {
     let queue = ("DARKROOM_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/uploads");
@@ -223,7 +223,7 @@ async fn a_directory_that_all_users_share_is_refused_without_advice_to_close_it(
     assert!(!error.contains("chmod"), "{error}");
 }
 
-/// A lost key is the operator's to restore: a command that only looks makes no new one.
+/// The operator must restore a lost key: a read-only command creates no new one.
 #[tokio::test]
 async fn a_look_at_a_directory_without_its_signing_key_makes_none() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
 //! The contracts of the ports, as cases that every backend must pass.
 //!
-//! A case is a plain function over a [`Fixture`], named after what it shows. Each module lists its cases in a macro,
-//! `for_each_queue_case!` and so on, which calls another macro with the port's name and those of the cases; a backend
-//! is instantiated by a macro that makes a test of each, as `contract/local.rs` does it. A case that is in no list is
-//! never used, which is a warning.
+//! A case is a plain function over a [`Fixture`], named after the behavior that it checks. Each module lists its cases
+//! in a macro, such as `for_each_queue_case!`, which calls another macro with the port's name and the names of the
+//! cases. A backend passes a macro that makes a test of each case, as `contract/local.rs` does. The compiler warns that
+//! a case outside the list is unused.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -34,27 +34,25 @@ pub(crate) enum Versions {
     None,
 }
 
-/// A backend to try. Everything that it gives is fresh and empty.
+/// A backend under test. Everything that it returns is fresh and empty.
 #[async_trait]
 pub(crate) trait Fixture: Send + Sync {
     /// A queue that moves a message to its dead letters after `max_receives`.
     async fn queue(&self, max_receives: u32) -> Queues;
 
-    /// A bucket.
     async fn bucket(&self, versions: Versions) -> Arc<dyn ObjectStore>;
 
-    /// A catalog.
     async fn catalog(&self) -> Arc<dyn Catalog>;
 
-    /// The time by which the backend signs and stores.
+    /// The current time of the clock that the backend uses for signatures and storage.
     fn now(&self) -> Timestamp;
 
     /// Sends a request to a signed address of one of the buckets.
     async fn fetch(&self, request: Request<Bytes>) -> Response<Bytes>;
 
-    /// Waits until that much time has passed for the backend, too.
+    /// Waits until this much time has passed for the backend too.
     ///
-    /// A paused clock jumps; against an emulator this really waits. Cases wait for seconds, and for whole ones.
+    /// A paused clock jumps; against an emulator this really waits. Cases wait for a whole number of seconds.
     async fn let_time_pass(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

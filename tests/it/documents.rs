@@ -1,4 +1,4 @@
-//! The documents are true: their tables agree with the code, their links lead somewhere.
+//! The documents are true: their tables agree with the code, and their links have targets.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// How a metric stands in docs/METRICS.md.
+/// The row of a metric in docs/METRICS.md.
 fn row(metric: &Definition) -> String {
     let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
     let (kind, unit) = (metric.kind.as_str(), metric.unit.as_str());
@@ -92,7 +92,7 @@ fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     names.map(|name| format!("`{name}`")).collect()
 }
 
-/// What stands between backticks in a text, backticks included.
+/// The code spans of a text, backticks included.
 fn between_backticks(text: &str) -> BTreeSet<String> {
     text.split('`').skip(1).step_by(2).map(|name| format!("`{name}`")).collect()
 }
@@ -117,7 +117,7 @@ fn the_readme_explains_every_status_with_its_reasons() {
     }
 }
 
-/// The metrics' document says for each label in one sentence what its values are.
+/// For each label, the metrics' document explains the values in one sentence.
 #[test]
 fn the_metrics_document_lists_every_reason_of_both_kinds_and_every_error() {
     let document = read("docs/METRICS.md");
@@ -135,7 +135,7 @@ fn the_metrics_document_lists_every_reason_of_both_kinds_and_every_error() {
     assert_eq!(between_backticks(kinds), quoted(PortErrorKind::ALL.into_iter().map(PortErrorKind::as_str)));
 }
 
-/// `darkroom dlq show` gives the same advice as the table; the table has code spans that a terminal has not.
+/// `darkroom dlq show` gives the same advice as the table, without the table's code spans.
 #[test]
 fn the_table_of_dead_letters_is_what_dlq_show_says() {
     let document = read("docs/OPERATIONS.md");
@@ -160,7 +160,7 @@ fn the_help_of_dlq_list_names_every_reason() {
     }
 }
 
-/// The long description of a subcommand of `darkroom dlq`, in one line for each paragraph.
+/// The long description of a subcommand of `darkroom dlq`, with one line for each paragraph.
 fn help_of(subcommand: &str) -> String {
     let command = Cli::command();
     let dlq = command.find_subcommand("dlq").unwrap();
@@ -188,7 +188,7 @@ fn the_upload_page_has_words_for_every_reason() {
     let page = read("src/api/page/words.js");
     let reasons = page.split("const REASONS = {").nth(1).unwrap().split("};").next().unwrap();
     let worded = reasons.lines().filter_map(|line| Some(line.trim().split_once(": ")?.0));
-    // The page itself says `unknown` of an image that the server does not know.
+    // The page itself uses `unknown` for an image that the server does not know.
     let worded: Vec<&str> = worded.filter(|reason| *reason != "unknown").collect();
     assert_eq!(worded, Reason::ALL.map(Reason::as_str));
 }
@@ -205,11 +205,11 @@ fn settings() -> BTreeSet<String> {
     ["src/config/settings.rs", "src/config/tokens.rs"].iter().flat_map(|file| variables(&read(file))).collect()
 }
 
-/// Errors, help texts and documents name settings; what no code reads is a spelling mistake, or a setting that is gone.
+/// Errors, help texts and documents name settings. A name that no code reads is misspelt, or the setting was removed.
 #[test]
 fn every_setting_that_is_named_exists() {
     let mut known = settings();
-    // Misspelt on purpose, in a test of the settings.
+    // A deliberate misspelling in a test of the settings.
     known.insert("DARKROOM_SIZE".to_owned());
     let code = texts_under(&root().join("src"));
     let readers = ["README.md", "docs/OPERATIONS.md", "docs/DEPLOY.md", "docs/METRICS.md", "docs/OUTCOMES.md"];
@@ -227,9 +227,9 @@ fn the_readme_lists_every_setting_and_no_other() {
     assert_eq!(listed, code);
 }
 
-/// What a reader is told to type: in sentences and tables between backticks, in blocks a line each.
+/// The commands that a document asks the reader to type: each code span, and each line of a code block.
 fn commands(document: &str) -> Vec<String> {
-    // Between fences are the blocks; a fence is no backtick of a sentence.
+    // The odd parts are the code blocks. Without them, every backtick belongs to a code span.
     let parts: Vec<&str> = document.split("```").collect();
     let quoted = parts.iter().step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2));
     let lines = parts.iter().skip(1).step_by(2).flat_map(|block| block.lines());
@@ -238,12 +238,12 @@ fn commands(document: &str) -> Vec<String> {
     all.filter(|text| !text.contains('\n')).map(str::to_owned).collect()
 }
 
-/// A command line is understood if it can be parsed; one that describes a syntax (`[--json]`, `list|show`) is none.
+/// Every command line must parse. A code span that describes a syntax (`[--json]`, `list|show`) is not a command line.
 #[test]
 fn every_command_in_a_document_is_understood() {
     let (mut count, mut wrong) = (0, Vec::new());
     for document in documents() {
-        // What was true of an older version stays in the list of changes.
+        // The list of changes may name commands of older versions.
         if document.ends_with("CHANGELOG.md") {
             continue;
         }
@@ -254,7 +254,7 @@ fn every_command_in_a_document_is_understood() {
             }
             count += 1;
             match Cli::try_parse_from(words.split_whitespace()) {
-                // Named, not typed: `darkroom dlq`.
+                // The text only names the command, such as `darkroom dlq`.
                 Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {}
                 Err(error) if error.kind() == ErrorKind::DisplayHelp => {}
                 Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {}

@@ -1,4 +1,4 @@
-//! The examples in the documents: each code block is run by a test, or says why not.
+//! The examples in the documents: a test runs each code block, or the document says why not.
 
 mod operations;
 mod others;
@@ -16,7 +16,7 @@ pub(crate) struct Block {
     pub(crate) heading: String,
     pub(crate) language: String,
     pub(crate) text: String,
-    /// Why no test runs it: `<!-- read only: ... -->` on a line before it.
+    /// The reason why no test runs it: `<!-- read only: ... -->` on a line before it.
     pub(crate) read_only: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn blocks(document: &Path) -> Vec<Block> {
     found
 }
 
-/// The text of the blocks of a language under a heading, one after the other.
+/// Joins the blocks of a language under a heading.
 pub(crate) fn text_of(document: &str, heading: &str, language: &str) -> String {
     let all = blocks(Path::new(document));
     let text: String = all
@@ -64,7 +64,7 @@ pub(crate) fn text_of(document: &str, heading: &str, language: &str) -> String {
     text
 }
 
-/// Runs a script as a reader would who stops at the first command that fails; what it printed.
+/// Runs a script, as a reader who stops at the first failing command; returns its output.
 async fn run(script: &str, dir: &Path, environment: &[(&str, &str)]) -> String {
     let binaries = Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap().display();
     let mut command = Command::new("bash");
@@ -76,7 +76,7 @@ async fn run(script: &str, dir: &Path, environment: &[(&str, &str)]) -> String {
     printed
 }
 
-/// The tests that run the blocks under a heading. `*` is every heading of the document.
+/// The tests that run the blocks under a heading. `*` matches every heading of the document.
 const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("README.md", "Try it", "sh", "readmes_commands_work_as_written"),
     ("README.md", "Uploads", "sh", "readmes_commands_work_as_written"),
@@ -100,7 +100,7 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("examples/typescript/README.md", "*", "text", "test_the_readmes_commands_work_as_written"),
 ];
 
-/// Every language that a reader types or copies; a block without one is a picture.
+/// Every language that a reader types or copies; a block without a language is a picture.
 #[test]
 fn every_block_is_run_by_a_test_or_says_why_not() {
     let code: String = ["src", "tests"].iter().flat_map(|dir| texts_under(&root().join(dir))).collect();

@@ -1,4 +1,4 @@
-//! Faults: every call of every port that fails at every turn, and dead workers; the end is always the same.
+//! Faults: failures of every call of every port, and killed workers. The result is always the same.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use darkroom::record::{Reason, Status};
 use crate::images;
 use crate::world::{Call, Options, When, World};
 
-/// A call of a worker, and what befalls it there.
+/// A call of a worker, and the fault that happens there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {
     history: Upload,
@@ -17,16 +17,16 @@ pub(crate) struct Crash {
     when: When,
 }
 
-/// What is uploaded when it happens.
+/// What is uploaded when the fault happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Upload {
     Photograph,
     Text,
-    /// A photograph whose first read fails, so that it is given back and tried again.
+    /// A photograph whose first read fails, so that the worker releases the message and tries again.
     Retried,
 }
 
-/// Every call that a worker makes, for everything that an upload may come to.
+/// Every call that a worker makes, for every result of an upload.
 const CALLS: [(Upload, Call, usize); 15] = [
     (Upload::Photograph, Call::QueueReceive, 1),
     (Upload::Photograph, Call::UploadsGet, 1),
@@ -45,15 +45,15 @@ const CALLS: [(Upload, Call, usize); 15] = [
     (Upload::Retried, Call::UploadsGet, 1),
 ];
 
-/// Every step of the pipeline and of settling, in each of these ways.
+/// Every call of [`CALLS`], with each kind of fault.
 pub(crate) fn crashes(ways: &[When]) -> Vec<Crash> {
     let of = |when| CALLS.map(|(history, call, n)| Crash { history, call, n, when });
     ways.iter().copied().flat_map(of).collect()
 }
 
 impl Crash {
-    /// Lets it happen in a world of its own, with another worker to go on: the end is that of an upload to which
-    /// nothing happened, and it came to it once.
+    /// Runs the crash in `world`, with a second worker if the first one dies. The result is the same as without a
+    /// fault, and the verdict is written exactly once.
     pub(crate) async fn survive(self, mut world: World) {
         let Self { history, call, n, when } = self;
         let bytes = if history == Upload::Text { b"a text".to_vec() } else { images::jpeg(64, 48) };
@@ -105,7 +105,7 @@ async fn a_failure_that_outlives_every_receive_is_a_dead_letter_that_says_why() 
     assert!(record.last_error.unwrap().contains("objects.get"));
     assert_eq!(world.faults.calls(Call::UploadsGet), 3);
 
-    // A redrive brings the event with a message of its own, and takes the image up again.
+    // A redrive brings the event in a new message, and processing of the image starts again.
     world.faults.heal();
     world.redrive().await;
     world.run_until_idle().await;
@@ -183,12 +183,12 @@ async fn killed_five_times_an_image_is_given_up() {
     world.finish_with_dead_letters(1).await;
 }
 
-/// The worker lives and says so: what looks like a dead claim is none.
+/// A worker whose claim succeeded without an answer is not counted as dead.
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_answer_is_lost_is_no_death() {
     let mut world = World::idle(Options::default());
     let id = world.upload("cat", &images::jpeg(64, 48)).await;
-    // Every other write: between two claims stands the release of the first.
+    // The failing calls alternate: a release is between two claims.
     for n in 1..=7 {
         world.faults.fail(Call::CatalogApply, n, ErrorKind::Unavailable, When::After);
     }

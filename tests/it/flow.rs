@@ -1,4 +1,4 @@
-//! The way of uploads through workers: to published, in whatever order their events arrive.
+//! Uploads through workers to `published`, in any order of their events.
 
 use darkroom::event;
 use darkroom::ports::ErrorKind;
@@ -175,7 +175,7 @@ async fn messages_that_are_no_uploads_end_where_they_belong() {
     world.finish_with_dead_letters(2).await;
 }
 
-/// Neither what the header shows nor what only decoding shows is tried twice.
+/// A worker tries a bad file once, whether the header or only decoding shows the damage.
 #[tokio::test(start_paused = true)]
 async fn a_refused_upload_costs_one_attempt() {
     let jpeg = images::jpeg(64, 48);
@@ -203,7 +203,7 @@ async fn a_vanished_object_fails_without_a_dead_letter() {
     world.finish().await;
 }
 
-/// The same event again in the same message, or the message again since its deletion failed.
+/// The same event again in the same message, or the message again because its deletion failed.
 #[tokio::test(start_paused = true)]
 async fn a_vanished_object_is_no_dead_letter_however_often_its_message_tells_of_it() {
     for is_in_one_message in [true, false] {
@@ -268,7 +268,7 @@ async fn an_event_without_a_sequencer_stands_for_the_current_object() {
     world.finish().await;
 }
 
-/// Takes the uploads' own events away, for tests that send theirs.
+/// Removes the uploads' own events, for tests that send theirs.
 async fn drain_queue(world: &World) {
     let (wait, hidden) = (std::time::Duration::ZERO, std::time::Duration::from_secs(30));
     loop {

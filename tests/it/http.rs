@@ -1,4 +1,4 @@
-//! HTTP rules that hold for the API and for the local backend's routes alike, asked of one listener that has both.
+//! HTTP rules that the API and the local backend's routes share, tested on one listener that serves both.
 
 mod preconditions;
 mod problems;
@@ -25,7 +25,7 @@ const MAX_BYTES: u64 = 1000;
 
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
-/// A thumbnail that every server has.
+/// A thumbnail that exists on every server.
 const THUMBNAIL: &str = "thumbnails/cat";
 
 /// The API on a local backend, as `darkroom local` serves it.
@@ -62,7 +62,7 @@ impl Server {
         Self { dir, clock, ports, router: router(state, Some(objects)) }
     }
 
-    /// The path of a new image.
+    /// Creates an image through the API; returns its path.
     async fn new_image(&self) -> String {
         let answer = self.call("POST", "/images", &[], "").await;
         answer.headers["location"].to_str().unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! The API as Lambda runs it: the real binary, events of an HTTP API (payload 2.0), and Lambda's runtime API in small.
+//! The API as Lambda runs it: the real binary, events of an HTTP API (payload 2.0), a small version of the runtime API.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,19 +17,19 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
-/// How long anything may take before a test gives up: far beyond what it takes on a loaded machine.
+/// How long a step may take before a test gives up: far longer than it takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The gateway's address, as in `event.json`.
 const GATEWAY: &str = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com";
 
-/// What the function asks Lambda for, and where it brings its answers.
+/// The runtime API: where the function gets events and sends its answers.
 struct Runtime {
     events: Mutex<mpsc::Receiver<Value>>,
     answers: mpsc::Sender<(&'static str, Value)>,
 }
 
-/// `GET .../invocation/next`: held until there is an event, as Lambda does while it freezes the function.
+/// `GET .../invocation/next` waits until there is an event, as Lambda does while it freezes the function.
 async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     let event = runtime.events.lock().await.recv().await.expect("the test outlives its function");
     let headers = [
@@ -48,7 +48,7 @@ struct Function {
     answers: mpsc::Receiver<(&'static str, Value)>,
 }
 
-/// What the gateway would send to the client.
+/// The answer that the gateway would send to the client.
 struct Answer {
     status: u64,
     headers: Value,
@@ -97,7 +97,7 @@ impl Function {
         Self { process, events, answers }
     }
 
-    /// Sends an event, and takes the function's answer apart as the gateway does.
+    /// Sends an event, and decodes the function's answer as the gateway does.
     async fn invoke(&mut self, event: Value) -> Answer {
         self.events.send(event).await.unwrap();
         let (outcome, answer) = tokio::time::timeout(PATIENCE, self.answers.recv()).await.unwrap().unwrap();
@@ -112,7 +112,7 @@ impl Function {
     }
 }
 
-/// The gateway's event of a request. The path is decoded and the query is not, as the gateway does it.
+/// The gateway's event for a request. As at the gateway, the path is decoded and the query is not.
 fn request(method: &str, path: &str, query: &str) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("lambda/event.json")).unwrap();
     event["rawPath"] = json!(path);
@@ -140,7 +140,7 @@ async fn on_lambda_the_api_answers_the_gateways_events() {
     assert!(upload["uploadUrl"].as_str().unwrap().starts_with(&format!("{GATEWAY}/")), "{upload}");
     assert_eq!(upload["uploadHeaders"]["content-type"], "image/png");
 
-    // A wait would be paid for by the millisecond: the client is told to ask again instead.
+    // Lambda bills a wait by the millisecond, so the answer asks the client to retry instead.
     let path = format!("/images/{}", upload["id"].as_str().unwrap());
     let asked = Instant::now();
     let image = function.invoke(request("GET", &path, "wait=20s")).await;
@@ -169,7 +169,7 @@ async fn on_lambda_bodies_arrive_whole_however_the_gateway_packs_them() {
     }
 }
 
-/// The gateway decodes paths: what arrives need not be one. The function must outlive that.
+/// The gateway decodes paths, so the function can receive an invalid path. It must not crash.
 #[tokio::test]
 async fn on_lambda_odd_requests_are_refused_and_the_function_lives_on() {
     let dir = tempfile::tempdir().unwrap();

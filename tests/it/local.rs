@@ -1,4 +1,4 @@
-//! What the local backend promises beyond the ports: uploads with their events, sharing, recovery, clear refusals.
+//! Promises of the local backend beyond the ports: uploads with their events, sharing, recovery, clear refusals.
 
 mod access;
 mod opening;
@@ -32,7 +32,7 @@ const BUCKET: &str = "photos";
 const MAX_BYTES: u64 = 1000;
 /// Bytes per second.
 const MIN_RATE: u64 = 10;
-/// A thumbnail of so many bytes stands in its row, one of more in a file.
+/// The database row holds a thumbnail of up to this size; a larger one is in a file.
 const IN_ROW_BYTES: usize = 262_144;
 static LARGE: [u8; IN_ROW_BYTES + 1] = [b'x'; IN_ROW_BYTES + 1];
 const ONE_MINUTE: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ impl Backend {
         })
     }
 
-    /// A backend by the system's clock.
+    /// A backend with the system's clock.
     fn open_now(dir: &Path) -> Result<Self, OpenError> {
         Self::open(dir, Arc::new(SystemClock))
     }
@@ -117,7 +117,7 @@ impl Place {
         Self { dir, clock, backend }
     }
 
-    /// Opens the directory once more, as another process does.
+    /// Opens the directory again, as another process does.
     fn open_again(&self) -> Backend {
         Backend::open(self.dir.path(), self.clock.clone()).unwrap()
     }
@@ -126,7 +126,7 @@ impl Place {
         files_below(&self.dir.path().join("objects"))
     }
 
-    /// Files on their way in, of all processes.
+    /// Files that are still being written, of all processes.
     fn incoming(&self) -> Vec<PathBuf> {
         let mut files = files_below(&self.dir.path().join("incoming"));
         files.retain(|file| file.file_name().unwrap() != "lock");

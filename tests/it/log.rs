@@ -1,4 +1,4 @@
-//! The log: what a worker writes about each message, in both formats, as an operator reads it.
+//! The log: a worker's lines about each message, in both formats, as an operator reads them.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -44,20 +44,20 @@ impl Log {
         Self { written, _guard: tracing::subscriber::set_default(lines) }
     }
 
-    /// The lines that hold `text`: what `grep` prints.
+    /// The lines that contain `text`, as `grep` prints them.
     fn grep(&self, text: &str) -> Vec<String> {
         let written = String::from_utf8(self.written.0.lock().unwrap().clone()).unwrap();
         written.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 
-    /// The lines whose field `field` is `value`, of a log in JSON.
+    /// The lines of a JSON log whose field `field` is `value`.
     fn with_field(&self, field: &str, value: &str) -> Vec<Value> {
         let lines = self.grep("").into_iter().map(|line| serde_json::from_str::<Value>(&line).unwrap());
         lines.filter(|line| line[field] == value).collect()
     }
 }
 
-/// What the settled line of a message must say.
+/// The fields that a message's settled line must have.
 struct Settled<'a> {
     outcome: &'a str,
     ids: Option<&'a str>,
@@ -81,7 +81,7 @@ impl Settled<'_> {
     }
 }
 
-/// Everything that a message can come to while its lease holds.
+/// Every outcome of a message whose lease holds.
 const OUTCOMES: [Settled<'_>; 11] = [
     Settled { outcome: "released", ids: Some("cat"), keys: "uploads/cat" },
     Settled { outcome: "published", ids: Some("cat"), keys: "uploads/cat" },
@@ -96,7 +96,7 @@ const OUTCOMES: [Settled<'_>; 11] = [
     Settled { outcome: "duplicate", ids: Some("cat,text"), keys: "uploads/cat, uploads/text" },
 ];
 
-/// Settled lines name images and objects: with the id alone, `grep` finds an image's whole life.
+/// Settled lines name images and objects: a `grep` for the id alone finds every line about an image.
 #[tokio::test(start_paused = true)]
 async fn the_settled_line_names_image_and_object_for_every_outcome() {
     for format in [LogFormat::Text, LogFormat::Json] {
@@ -154,7 +154,7 @@ fn together(created: &[&ObjectCreated]) -> String {
     serde_json::json!({ "Records": records }).to_string()
 }
 
-/// A key comes from outside: it can neither begin a line of its own nor make a field of its own.
+/// A key is untrusted input: it can neither start a new line nor add a field.
 #[tokio::test(start_paused = true)]
 async fn a_key_with_line_breaks_stays_on_its_line() {
     for format in [LogFormat::Text, LogFormat::Json] {
@@ -172,8 +172,8 @@ async fn a_key_with_line_breaks_stays_on_its_line() {
     }
 }
 
-/// A message whose lease is lost is not settled; the line that says so names its image and object all the same, and so
-/// does that of a message that could not be settled.
+/// A message whose lease is lost is not settled, but its line names the image and the object too. So does the line of a
+/// message that could not be settled.
 #[tokio::test(start_paused = true)]
 async fn a_lost_lease_and_a_failed_deletion_name_image_and_object() {
     const SLOW: Duration = Duration::from_secs(20);
@@ -199,7 +199,7 @@ async fn a_lost_lease_and_a_failed_deletion_name_image_and_object() {
     world.finish().await;
 }
 
-/// A body that is no event, an event of another bucket, and two such records in one message.
+/// A body that is not an event, an event of another bucket, and one message with two such records.
 fn unusable_messages(created: &ObjectCreated) -> [(String, &'static str, u64); 3] {
     let foreign = ObjectCreated { bucket: "somebody-elses".to_owned(), ..created.clone() };
     let reason = "an event of bucket \"somebody-elses\", while uploads are expected in \"photos\"";
@@ -210,7 +210,7 @@ fn unusable_messages(created: &ObjectCreated) -> [(String, &'static str, u64); 3
     ]
 }
 
-/// Whatever the number of receives, one ERROR and one dead letter; the receives before the last are DEBUG.
+/// For any number of receives there is one ERROR and one dead letter; the receives before the last are DEBUG.
 #[tokio::test(start_paused = true)]
 async fn an_unusable_message_is_one_error_and_one_dead_letter_on_its_last_receive() {
     for max_receives in [1, 2, 10] {
@@ -249,14 +249,14 @@ async fn an_unusable_message_is_one_error_and_one_dead_letter_on_its_last_receiv
     }
 }
 
-/// What `darkroom_messages_settled_total` says for an outcome.
+/// The value of `darkroom_messages_settled_total` for an outcome.
 fn settled_messages(counted: &PrometheusRecorder, outcome: &str) -> usize {
     let name = format!("darkroom_messages_settled_total{{outcome=\"{outcome}\"}} ");
     let scrape = counted.handle().render();
     scrape.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or("0").parse().unwrap()
 }
 
-/// Given up on its sixth receive of ten, since five workers died of it: the four that are left change nothing.
+/// The worker gives up on the sixth of ten receives, because five workers died; the other four change nothing.
 #[tokio::test(start_paused = true)]
 async fn an_image_given_up_early_is_one_error_and_one_dead_letter() {
     let log = Log::begin(LogFormat::Json, "info");
@@ -281,7 +281,7 @@ async fn an_image_given_up_early_is_one_error_and_one_dead_letter() {
     world.finish_with_dead_letters(1).await;
 }
 
-/// Such events are deleted, and with a wrong prefix they are all that come.
+/// Workers delete such events. With a wrong prefix, every event is of this kind.
 #[tokio::test(start_paused = true)]
 async fn a_key_outside_the_prefix_is_warned_about_once() {
     let log = Log::begin(LogFormat::Text, "warn");

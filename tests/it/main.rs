@@ -1,4 +1,4 @@
-//! The integration tests: one binary.
+//! The integration tests, built as one binary.
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "nothing reaches into a test binary")]
 

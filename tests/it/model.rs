@@ -1,8 +1,8 @@
-//! Random histories against a small model of what must become of each upload.
+//! Random histories, compared with a small model of each upload's expected result.
 //!
-//! Two to four workers live through uploads, overwrites, duplicates, late and reordered events, refused and vanished
-//! objects, failing and lost calls, lost leases, kills, stops, redrives and sweeps. Whatever happened: at the end the newest upload of
-//! each key has its verdict, each version was decided once, and nothing is left over.
+//! Two to four workers process uploads, overwrites, duplicates, late and reordered events, refused and missing objects,
+//! failing and lost calls, lost leases, kills, stops, redrives and sweeps. At the end of every history the newest
+//! upload of each key has its verdict, each version was decided once, and nothing is left over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::dice::Dice;
 use crate::images;
 use crate::world::{Call, Options, PREFIX, When, World};
 
-/// Names of the keys that a history is about: few, so that much happens to each.
+/// The keys of a history: few, so that many events happen to each.
 const NAMES: [&str; 3] = ["cat", "dog", "emu"];
 
-/// What may happen to a call, and to which.
+/// The calls that may fail or be delayed.
 const CALLS: [Call; 7] = [
     Call::QueueReceive,
     Call::QueueExtend,
@@ -31,17 +31,17 @@ const CALLS: [Call; 7] = [
 
 const STEPS: usize = 30;
 
-/// How fast a history goes: a paused clock jumps over hours, before an emulator every second is one.
+/// The speed of a history: a paused clock jumps over hours, but an emulator needs real time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) visibility: Duration,
-    /// Times between two steps.
+    /// Pauses between two steps.
     pub(crate) pauses: [Duration; 4],
-    /// A message that is held back is hidden for one to ten of these.
+    /// The test hides a message for one to ten times this.
     pub(crate) held_back: Duration,
     /// How often in a row a call may fail.
     pub(crate) failures: [usize; 4],
-    /// How long a worker that was asked to stop is waited for.
+    /// How long the test waits for a worker that was asked to stop.
     pub(crate) stop: Duration,
 }
 
@@ -53,18 +53,18 @@ const PAUSED: Pace = Pace {
     stop: Duration::from_secs(300),
 };
 
-/// What must become of an upload that is not replaced by a newer one.
+/// The expected verdict on an upload that no newer upload replaces.
 type Verdict = (Status, Option<Reason>);
 
 const PUBLISHED: Verdict = (Status::Published, None);
 const VANISHED: Verdict = (Status::Failed, Some(Reason::SourceMissing));
 
-/// What the model knows of one key.
+/// The model's state of one key.
 #[derive(Default)]
 struct Key {
     /// The verdict on its newest upload.
     newest: Option<Verdict>,
-    /// Its object was deleted after its newest upload: if no worker had decided by then, it is missing.
+    /// Its object was deleted after its newest upload. Unless a worker had decided by then, the verdict is "missing".
     is_deleted: bool,
 }
 
@@ -88,7 +88,7 @@ impl History {
         Self { world, dice, pace, keys, events: Vec::new(), poison: 0 }
     }
 
-    /// Lets so much happen, and expects the end that the model says.
+    /// Runs this many steps, and expects the result that the model gives.
     pub(crate) async fn live_through(mut self, steps: usize) {
         for _ in 0..steps {
             self.step().await;
@@ -120,7 +120,7 @@ impl History {
         self.world.replace_the_dead();
     }
 
-    /// A picture, or something that is none.
+    /// Uploads a picture, or bytes that are not a picture.
     async fn upload(&mut self) {
         let jpeg = images::jpeg(24, 16);
         let corrupt = jpeg[..jpeg.len() * 2 / 3].to_vec();
@@ -144,7 +144,7 @@ impl History {
         }
     }
 
-    /// As a backfill does: the object as it is now.
+    /// Sends an event for the current object, as a backfill does.
     async fn tell_without_order(&mut self) {
         let name = self.dice.pick(&NAMES);
         let key = &self.keys[name];
@@ -168,7 +168,7 @@ impl History {
         self.world.send(&serde_json::json!({ "Records": records }).to_string()).await;
     }
 
-    /// Somebody else receives what is there and never says a word: it comes back late, behind others.
+    /// Receives messages and never settles them, so that they return late and out of order.
     async fn hold_messages_back(&mut self) {
         let hidden = self.pace.held_back * (1 + self.dice.roll(10) as u32);
         let queue = &self.world.ports.queue;
@@ -193,7 +193,7 @@ impl History {
         self.world.faults.fail(self.dice.pick(&CALLS), 1 + self.dice.roll(3), ErrorKind::Unavailable, when);
     }
 
-    /// Calls that take longer than a lease, while nobody can extend it.
+    /// Delays calls beyond the lease, while no worker can extend it.
     fn lose_leases(&mut self) {
         let call = self.dice.pick(&[Call::UploadsGet, Call::CatalogApply, Call::ThumbnailsPut]);
         self.world.faults.fail(call, 1, ErrorKind::Unavailable, When::Late(3 * self.pace.visibility));
@@ -203,7 +203,7 @@ impl History {
     async fn stop_a_worker(&mut self) {
         let running = self.world.running();
         let number = self.dice.pick(&running);
-        // It may be killed before it has drained.
+        // The worker may be killed before it has drained.
         let _ = tokio::time::timeout(self.pace.stop, self.world.stop_worker(number)).await;
         self.world.start_worker();
     }
@@ -213,7 +213,7 @@ impl History {
         self.poison += 1;
     }
 
-    /// Everything works again, and dead letters are redriven until there are none but nonsense.
+    /// Removes all faults, and redrives dead letters until only unreadable ones are left.
     async fn settle(&mut self) {
         self.world.faults.heal();
         for _ in 0..20 {
@@ -242,7 +242,7 @@ impl History {
         }
     }
 
-    /// What was decided for a version stays decided, and an older upload never follows a newer one.
+    /// A verdict on a version never changes, and an older upload never replaces a newer one.
     fn expect_only_progress(&self) {
         let mut last = HashMap::new();
         for record in self.world.faults.writes() {
@@ -255,7 +255,7 @@ impl History {
     }
 }
 
-/// Each on a clock of its own.
+/// Runs each history on a clock of its own.
 fn live_through_all(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         eprintln!("seed {seed}");

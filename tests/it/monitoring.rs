@@ -1,4 +1,4 @@
-//! What operators look at, before a real Prometheus: rules, alerts, dashboard, and a scrape of two workers under load.
+//! Rules, alerts and the dashboard, checked against a real Prometheus that scrapes two workers under load.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::images;
 use crate::process::free_port;
 
-/// How long anything may take before a test gives up: far beyond what it takes on a loaded machine.
+/// How long a step may take before a test gives up: far longer than it takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 fn deploy(path: &str) -> PathBuf {
@@ -46,7 +46,6 @@ fn every_alert_is_quiet_then_fires_then_resolves() {
     }
 }
 
-/// The names of all alerts.
 fn alerts() -> Vec<String> {
     let rules = fs::read_to_string(deploy("prometheus/alerts.rules.yaml")).unwrap();
     let alerts: Vec<String> =
@@ -66,7 +65,7 @@ fn every_alert_has_its_page() {
     }
 }
 
-/// Ports on the host's loopback lead to listeners that check no hosts unless some are named.
+/// The ports are published on the host's loopback, where listeners check hosts only if hosts are configured.
 #[test]
 fn compose_checks_hosts_and_its_prometheus_is_among_them() {
     let compose = fs::read_to_string(deploy("compose.yaml")).unwrap();
@@ -94,7 +93,7 @@ fn the_dashboard_asks_for_metrics_that_there_are() {
     let known: BTreeSet<&str> = definitions::TABLE.iter().chain(process::TABLE).map(|metric| metric.name).collect();
     let rules = ["prometheus/recording.rules.yaml", "prometheus/alerts.rules.yaml"].map(|file| {
         let rules = fs::read_to_string(deploy(file)).unwrap();
-        // Recorded names hold a colon; what they are made of is checked where they are recorded.
+        // The names of recording rules contain a colon; the test checks their expressions in the rules.
         rules.lines().filter(|line| !line.trim_start().starts_with(['#', '-'])).collect::<Vec<_>>().join("\n")
     });
     let all = panel_queries().into_iter().chain(rules.map(|rules| ("a rule".to_owned(), rules)));
@@ -107,7 +106,7 @@ fn the_dashboard_asks_for_metrics_that_there_are() {
     }
 }
 
-/// Words of a query that begin as darkroom's and the process' metrics do.
+/// The words of a query with the prefix of darkroom's or the process' metrics.
 fn metric_names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':' || c == '/'));
     words
@@ -146,7 +145,7 @@ impl Site {
             let mut darkroom = Command::new(env!("CARGO_BIN_EXE_darkroom"));
             darkroom.arg(command).env("DARKROOM_BACKEND", "local").env("DARKROOM_DIR", dir.path().join("data"));
             darkroom.env("DARKROOM_LISTEN", &api).env("DARKROOM_ADMIN_LISTEN", admin);
-            // Leases so short that they are renewed during the test.
+            // The lease is short, so that workers renew it during the test.
             darkroom.env("DARKROOM_VISIBILITY_TIMEOUT", "2s").env("RUST_LOG", "warn");
             Running(darkroom.spawn().unwrap())
         };
@@ -210,7 +209,7 @@ impl Site {
     }
 }
 
-/// Prometheus with darkroom's own rules, only faster.
+/// Prometheus with darkroom's own rules, evaluated more often.
 fn start_prometheus(dir: &Path, listen: &str, targets: [&str; 2]) -> Running {
     for file in ["recording.rules.yaml", "alerts.rules.yaml"] {
         let rules = fs::read_to_string(deploy("prometheus").join(file)).unwrap();
@@ -243,7 +242,7 @@ fn series(scrape: &str) -> BTreeSet<String> {
 async fn every_panel_shows_data_of_two_workers_under_load() {
     let site = Site::start().await;
     let before = [site.scrape(0).await, site.scrape(1).await].map(|scrape| series(&scrape));
-    // Something of everything: photographs, a picture so large that its lease is renewed, and what is no image.
+    // Every kind of upload: photographs, pictures so large that their lease is renewed, and files that are not images.
     let mut ids = vec![site.upload(images::white_30mp_png()).await, site.upload(images::white_30mp_png()).await];
     for number in 0..40u32 {
         ids.push(site.upload(images::jpeg(320 + number, 240)).await);
@@ -263,7 +262,7 @@ async fn every_panel_shows_data_of_two_workers_under_load() {
     }
 }
 
-/// Uploads go on until every query of the dashboard has returned a number once.
+/// Uploads until every query of the dashboard has returned a number once.
 async fn wait_for_data(site: &Site) {
     let started = Instant::now();
     let mut missing = panel_queries();
@@ -285,7 +284,7 @@ async fn wait_for_data(site: &Site) {
     }
 }
 
-/// What promtool finds wrong with the names and types of a scrape.
+/// Runs promtool's check of the names and types of a scrape.
 fn check_metrics(scrape: &str) {
     use std::io::Write as _;
     let mut check = program("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();

@@ -26,10 +26,10 @@ use tokio::process::Command;
 use crate::images;
 use crate::process::{PATIENCE, Process, free_port};
 
-/// How many objects are not in their rows.
+/// Counts the objects that are stored in files.
 const OBJECTS_IN_FILES: &str = "SELECT count(*) FROM objects WHERE content IS NULL";
 
-/// A directory, the addresses of its API and of the first process that runs on it, and the processes' logs.
+/// A directory, the addresses of its API and of its first process, and the processes' logs.
 pub(crate) struct Site {
     pub(crate) dir: TempDir,
     api: String,
@@ -56,7 +56,7 @@ impl Site {
         self.dir.path().join("data")
     }
 
-    /// `darkroom {role}` on this directory, with leases so short that what a killed process held comes back soon.
+    /// `darkroom {role}` on this directory, with short leases, so that messages of a killed process return soon.
     pub(crate) fn command(&self, role: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
         self.set(command.arg(role), &self.data());
@@ -69,7 +69,7 @@ impl Site {
         command.env("DARKROOM_VISIBILITY_TIMEOUT", "2s").env("DARKROOM_ALLOW_DELETE", "on").env("NO_COLOR", "1");
     }
 
-    /// Runs a command that is a darkroom in the end, and waits until it is ready.
+    /// Runs a command that starts darkroom, and waits until it is ready.
     pub(crate) async fn run(&self, mut command: Command) -> Process {
         let admin = format!("127.0.0.1:{}", free_port());
         command.env("DARKROOM_ADMIN_LISTEN", &admin);
@@ -82,7 +82,7 @@ impl Site {
         self.run(self.command(role)).await
     }
 
-    /// Asks for an upload URL: the image's id, and the URL.
+    /// Asks for an upload URL; returns the image's id and the URL.
     async fn invite(&self) -> reqwest::Result<(String, String)> {
         let answer = self.http.post(format!("{}/images", self.api)).send().await?.error_for_status()?;
         let answer: Value = answer.json().await?;
@@ -94,7 +94,7 @@ impl Site {
         self.http.put(url).header("if-none-match", "*").body(bytes.to_vec()).send().await
     }
 
-    /// Uploads, and expects that it works at once; the image's id.
+    /// Uploads and expects success at the first attempt; returns the image's id.
     pub(crate) async fn upload(&self, bytes: &[u8]) -> String {
         let (id, url) = self.invite().await.unwrap();
         self.put(&url, bytes).await.unwrap().error_for_status().unwrap();
@@ -110,7 +110,7 @@ impl Site {
         ids
     }
 
-    /// Uploads as a client that never gives up: a broken upload is repeated, and a 412 means that it was there already.
+    /// Uploads as a client that retries until it succeeds. A 412 means that an earlier attempt stored the object.
     async fn upload_at_last(&self, bytes: &[u8]) -> String {
         let pause = || tokio::time::sleep(Duration::from_millis(20));
         let (id, url) = loop {
@@ -128,7 +128,7 @@ impl Site {
         }
     }
 
-    /// Waits until it is published, whatever happens to the API meanwhile.
+    /// Waits until the image is published, even if the API fails in between.
     pub(crate) async fn expect_published(&self, id: &str) -> Value {
         let url = format!("{}/images/{id}?wait=5s", self.api);
         let started = Instant::now();
@@ -144,7 +144,7 @@ impl Site {
         }
     }
 
-    /// What is in the database: its answer to a query for one number.
+    /// The result of a database query that returns one number.
     pub(crate) fn count(&self, query: &str) -> usize {
         let database = rusqlite::Connection::open(self.data().join("darkroom.db")).unwrap();
         database.query_row(query, [], |row| row.get(0)).unwrap()
@@ -157,8 +157,8 @@ impl Site {
         select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
-    /// After everything has stopped: these many images are published, each with one original and three thumbnails, and
-    /// nothing else is there, neither in the database nor among the files.
+    /// Call this after all processes have stopped. Expects this number of published images, each with one original and
+    /// three thumbnails, and no other rows or files.
     fn expect_nothing_but(&self, images: usize) {
         assert_eq!(self.count("SELECT count(*) FROM images WHERE status = 'published'"), images);
         assert_eq!(self.count("SELECT count(*) FROM messages"), 0);

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::images as pictures;
 use crate::world::{Call, Faults, Options, When, World};
 
-/// What `darkroom dlq list --json` prints.
+/// The output of `darkroom dlq list --json`.
 async fn listed(site: &Site, filter: &Filter) -> Vec<Value> {
     let mut out = Vec::new();
     let count = list(site, filter, true, &mut out).await.unwrap();
@@ -33,7 +33,7 @@ fn of_cause(name: &str) -> Filter {
     Filter { causes: vec![Cause::from_name(name).unwrap()], ..Filter::default() }
 }
 
-/// A world whose one worker has failed some uploads for good: an outage, and then somebody's nonsense.
+/// A world whose only worker failed some uploads permanently in an outage, and then received unreadable messages.
 async fn after_a_bad_day(names: &[&str], nonsense: usize) -> (World, Vec<ImageId>) {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
     world.faults.fail_many(Call::UploadsGet, 1, 10_000, ErrorKind::Damaged, When::Before);
@@ -51,10 +51,10 @@ async fn after_a_bad_day(names: &[&str], nonsense: usize) -> (World, Vec<ImageId
     (world, ids)
 }
 
-/// The world as its operator sees it, without faults.
+/// The world as an operator's command accesses it, without faults.
 fn seen(world: &World) -> Site {
     world.site(&Faults::default())
 }
 
-/// Longer than a killed command hides what it looked at.
+/// Longer than a killed command keeps its messages hidden.
 const HIDDEN: Duration = Duration::from_secs(61);

@@ -1,8 +1,8 @@
-//! Faults that comparable systems have had in their issue threads, by name, so that darkroom never has them.
+//! Faults from the issue threads of comparable systems, by name, which darkroom must not have.
 //!
-//! What is kept elsewhere: bad records and nonsense in `flow`, deaths and outages in `faults`, overwritten keys and
-//! duplicates in the catalog's contract, loops of thumbnails in the settings' tests, bodies cut and changed in the
-//! adapter's, redelivery in the queue's contract.
+//! Other tests cover: bad records and unreadable messages (`flow`), deaths and outages (`faults`), overwritten keys and
+//! duplicates (the catalog's contract), loops of thumbnails (the settings' tests), truncated and changed bodies (the
+//! adapter's tests), redelivery (the queue's contract).
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn upload(world: &World, count: usize) -> Vec<darkroom::record::ImageId> {
     ids
 }
 
-/// Each image was claimed and published by one attempt, though its work outlived several leases.
+/// One attempt claimed and published each image, although its work took longer than several leases.
 async fn expect_one_attempt_each(world: &World, ids: &[darkroom::record::ImageId]) {
     for id in ids {
         world.expect_published(id).await;
@@ -57,7 +57,7 @@ async fn messages_that_wait_in_the_worker_are_kept_too() {
     let mut world = slow_world(Duration::from_secs(10), 1);
     let ids = upload(&world, 6).await;
     world.start_worker();
-    // By now it has received all of them, and the other worker may only get what it lets go.
+    // By now the worker has received all messages; the other worker may only get those that it releases.
     tokio::time::sleep(Duration::from_secs(5)).await;
     world.start_worker();
     world.run_until_idle().await;
@@ -91,7 +91,7 @@ async fn no_beat_follows_a_retry_delay_or_a_delete() {
     for (before, settled) in settled.iter().enumerate() {
         settled.cancelled().await;
         let beats = world.faults.calls(Call::QueueExtend);
-        // Longer than a beat, and often shorter than the delay.
+        // Longer than the interval of lease renewal, and often shorter than the retry delay.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         if world.faults.calls(Call::UploadsGet) == before + 1 {
             assert_eq!(world.faults.calls(Call::QueueExtend), beats, "a beat after it was settled {}", before + 1);
@@ -104,7 +104,7 @@ async fn no_beat_follows_a_retry_delay_or_a_delete() {
     world.finish().await;
 }
 
-/// Its messages would else stay hidden for their whole timeout.
+/// Otherwise its messages would stay hidden for their whole timeout.
 #[tokio::test(start_paused = true)]
 async fn a_receive_that_ends_after_the_signal_is_given_back_at_once() {
     let mut world = World::idle(Options { visibility: Duration::from_secs(3600), ..Options::default() });
@@ -137,7 +137,7 @@ async fn a_stop_does_not_sleep_out_a_backoff() {
     world.finish().await;
 }
 
-/// A worker whose lease ran out in the middle of its work lets go of it, and whoever took over is the one that counts.
+/// A worker whose lease expires during its work stops the work, and the next worker's result counts.
 #[tokio::test(start_paused = true)]
 async fn a_lost_lease_ends_the_work_and_the_next_worker_publishes() {
     let mut world = World::idle(Options { visibility: Duration::from_secs(5), ..Options::default() });
@@ -150,7 +150,7 @@ async fn a_lost_lease_ends_the_work_and_the_next_worker_publishes() {
     world.expect_published(&id).await;
     let working = Status::WaitingForThumbnails;
     assert_eq!(world.faults.statuses(&id), [working, working, Status::Published]);
-    // The first one never came to ask whether it may publish.
+    // The first worker never tried to publish.
     tokio::time::sleep(2 * SLOW).await;
     assert_eq!(world.faults.calls(Call::CatalogApply), 3);
     world.finish().await;

@@ -1,4 +1,4 @@
-//! Real processes: darkroom's own binary, and the emulators' that a test starts for itself.
+//! Real processes: darkroom's own binary, and the emulators that a test starts for itself.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,22 +8,22 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-/// How long anything may take to come true; the machines that test are slow and shared.
+/// How long a test waits for a condition; test machines are slow and shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A process that dies with its test; what it prints goes to a file.
+/// A process that dies with its test; its output goes to a file.
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     address: String,
 }
 
-/// A port that nobody listens on.
+/// A port that no process listens on.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until `holds` says so.
+/// Waits until `holds` returns true.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !holds().await {
@@ -49,17 +49,16 @@ impl Process {
         process
     }
 
-    /// The address of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
 
-    /// What a GET of the path answers.
+    /// The body of the answer to a GET of the path.
     pub(crate) async fn get(&self, path: &str) -> String {
         reqwest::get(self.url(path)).await.unwrap().text().await.unwrap()
     }
 
-    /// The sum of a metric's samples whose line holds `label`.
+    /// The sum of a metric's samples whose line contains `label`.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> f64 {
         let scraped = self.get("/metrics").await;
         let samples = scraped.lines().filter(|line| {
@@ -68,17 +67,16 @@ impl Process {
         samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
-    /// Everything that it printed.
+    /// All output of the process so far.
     pub(crate) fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its id, as the system knows it.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
 
-    /// Memory that it holds now, and the most that it ever held, in bytes.
+    /// The current and the peak memory in bytes.
     pub(crate) fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let kibibytes = |field: &str| -> u64 {
@@ -88,12 +86,10 @@ impl Process {
         (kibibytes("VmRSS") * 1024, kibibytes("VmHWM") * 1024)
     }
 
-    /// File descriptors that it holds.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
 
-    /// kill -9.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
@@ -104,14 +100,14 @@ impl Process {
         assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }
 
-    /// Asks it to stop, and expects that it ends with 0.
+    /// Asks it to stop, and expects exit code 0.
     pub(crate) async fn stop(self) {
         self.signal("-TERM").await;
         let (code, printed) = self.ended().await;
         assert_eq!(code, Some(0), "{printed}");
     }
 
-    /// Waits until it ends by itself: its exit code, and everything that it printed.
+    /// Waits until the process exits; returns its exit code and all its output.
     pub(crate) async fn ended(mut self) -> (Option<i32>, String) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
         (status.code(), self.printed())

@@ -13,7 +13,7 @@ fn table(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The arguments are refused before anything is printed; what is wrong is on standard error.
+/// The command refuses the arguments before it prints anything on standard output; standard error names the mistake.
 #[track_caller]
 fn refused(arguments: &[&str]) -> String {
     let output = simulate(arguments);
@@ -100,7 +100,7 @@ fn a_queue_that_is_not_drained_in_60_days_is_reported_so() {
     assert!(table.contains("| over 60 d |"), "{table}");
 }
 
-/// Axes with units and round ticks, arrivals, thousands separated.
+/// Axes with units and round ticks, arrivals, thousands separators.
 #[test]
 fn a_picture_can_be_read_without_the_table() {
     let dir = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ fn a_reader_that_closes_the_pipe_is_no_error_worth_a_message() {
     assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(1), ""));
 }
 
-/// Whatever link leads to it. Another file is replaced, and a link of a picture's name without what it leads to.
+/// The input is protected through any link. Other files are replaced; of a link, only the link and not its target.
 #[test]
 fn a_picture_replaces_no_file_that_was_read() {
     let dir = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn a_picture_replaces_no_file_that_was_read() {
     assert!(fs::read_to_string(path("poison.svg")).unwrap().contains("<svg"));
 }
 
-/// Figures are by the minute, so the shortest trace has one.
+/// Figures are per minute, so the shortest trace has one.
 #[test]
 fn a_trace_of_a_second_has_tasks() {
     let dir = tempfile::tempdir().unwrap();

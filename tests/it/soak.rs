@@ -1,7 +1,7 @@
-//! Thousands of uploads while one call in ten fails, whichever it is, and workers are killed and stopped.
+//! Thousands of uploads while one call in ten fails, and workers are killed and stopped.
 //!
-//! The soak of real processes, `one_machine/soak.rs`, can only take the whole database away. Here the workers run inside
-//! the test, so that any single call of any port may fail.
+//! The soak of real processes, `one_machine/soak.rs`, can only lock the whole database. Here the workers run inside the
+//! test, so that any single call of any port may fail.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::world::{Call, Options, When, World};
 
 const UPLOADS: usize = 2000;
 
-/// Of so many uploads one is no image.
+/// One upload in this many is not an image.
 const TEXT_EACH: usize = 10;
 
-/// Of so many calls one fails.
+/// One call in this many fails.
 const FAULT_EACH: usize = 10;
 
-/// An image takes six calls and more, so half of all attempts fail. Behind a port nothing tries again by itself, as
-/// the SDK does on AWS: so there are more attempts here than the ten that are usual.
+/// An image takes at least six calls, so half of all attempts fail. The ports retry nothing here, unlike the SDK on
+/// AWS, so an image may need more than the usual ten attempts.
 const MAX_RECEIVES: u32 = 20;
 
 /// Calls at which a worker may be killed.
@@ -57,7 +57,7 @@ impl Soak {
         }
     }
 
-    /// Kills a worker at some call soon, or asks one to stop and starts another.
+    /// Kills a worker at a random call, or stops one and starts another.
     async fn harass(&mut self) {
         if self.dice.roll(2) == 0 {
             let when = self.dice.pick(&[When::KilledBefore, When::KilledAfter]);
@@ -65,7 +65,7 @@ impl Soak {
             self.kills += 1;
         } else {
             let running = self.world.running();
-            // It may be killed before it has drained.
+            // The worker may be killed before it has drained.
             let stop = self.world.stop_worker(self.dice.pick(&running));
             let _ = tokio::time::timeout(Duration::from_secs(300), stop).await;
             self.world.start_worker();
@@ -87,7 +87,7 @@ async fn two_thousand_uploads_outlive_a_fault_in_one_call_of_ten() {
         }
     }
     let Soak { mut world, kills, stops, images, texts, .. } = soak;
-    // Faults go on until the last message is settled.
+    // Faults continue until the last message is settled.
     for _ in 0..6 * 360 {
         world.replace_the_dead();
         tokio::time::sleep(Duration::from_secs(10)).await;

@@ -1,7 +1,7 @@
-//! A whole darkroom in one test: the local backend in a directory of its own, workers, a paused clock, faults on demand.
+//! A whole darkroom in one test: the local backend in its own directory, workers, a paused clock, injected faults.
 //!
-//! A test reads as what happens: upload, let it run, expect. At its end [`World::finish`] looks for what must never be
-//! left behind; a world that is dropped without it fails its test.
+//! A test reads as a sequence of events: upload, run, expect. At its end [`World::finish`] looks for forbidden
+//! leftovers; a world that is dropped without it fails its test.
 
 mod calls;
 mod faults;
@@ -41,7 +41,7 @@ pub const PREFIX: &str = "uploads/";
 
 const MIB: u64 = 1024 * 1024;
 
-/// What a world may be told to do differently.
+/// Options of a world.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub max_receives: u32,
@@ -70,15 +70,15 @@ impl Default for Options {
 /// A whole darkroom.
 pub struct World {
     pub options: Options,
-    /// The ports as they are, without faults.
+    /// The ports without faults.
     pub ports: Ports,
-    /// What fails for the workers, and what they did.
+    /// The faults of the workers' calls, and a record of the calls.
     pub faults: Faults,
     pub clock: SharedClock,
     dir: TempDir,
-    /// The store puts the events of its objects on the queue by itself.
+    /// The store itself sends the events of its objects to the queue.
     has_notifications: bool,
-    /// Uploads so far, where it does not.
+    /// Uploads so far, if the store sends no events.
     uploads: AtomicUsize,
     workers: Vec<Option<RunningWorker>>,
     is_finished: bool,
@@ -110,7 +110,7 @@ impl World {
         world
     }
 
-    /// A world without workers on other ports, whose store keeps versions and tells nobody of its objects.
+    /// A world without workers on other ports, whose store keeps versions and sends no events.
     pub fn over(ports: Ports, options: Options, clock: SharedClock) -> Self {
         Self {
             options,
@@ -141,7 +141,7 @@ impl World {
         self.workers.len() - 1
     }
 
-    /// What a worker does before it receives.
+    /// A worker's check of the bucket, before its first receive.
     pub async fn wait_for_bucket(&self, shutdown: &CancellationToken) -> Result<(), StartError> {
         self.worker(&self.faults).wait_for_bucket(shutdown).await
     }
@@ -185,7 +185,7 @@ impl World {
         worker.task.await.unwrap()
     }
 
-    /// Starts a worker in the place of each that was killed by a fault.
+    /// Starts a new worker for each one that a fault killed.
     pub fn replace_the_dead(&mut self) {
         for number in 0..self.workers.len() {
             if self.workers[number].as_ref().is_some_and(|worker| worker.faults.is_severed()) {
@@ -200,14 +200,14 @@ impl World {
         (0..self.workers.len()).filter(|number| self.workers[*number].is_some()).collect()
     }
 
-    /// Waits for a worker to be killed by a fault: nothing that it does reaches anything from then on.
+    /// Waits until a fault kills the worker: none of its later calls reaches anything.
     pub async fn wait_for_death(&mut self, number: usize) {
         let worker = self.workers[number].take().expect("the worker runs");
         let died = tokio::time::timeout(Duration::from_secs(3600), worker.faults.severed()).await;
         assert!(died.is_ok(), "the worker never came to its death");
     }
 
-    /// Uploads a file as S3 would take it: stored, and its event on the queue.
+    /// Uploads a file as S3 would take it: stores it and sends its event.
     pub async fn upload(&self, name: &str, bytes: &[u8]) -> ImageId {
         let key = format!("{PREFIX}{name}");
         let bytes = Bytes::copy_from_slice(bytes);
@@ -219,12 +219,12 @@ impl World {
         ImageId::of_key(PREFIX, &key).unwrap()
     }
 
-    /// What the newest upload's event has, where it is this world that writes the events.
+    /// The sequencer of the newest upload's event, if the world writes the events.
     fn last_sequencer(&self) -> String {
         format!("{:016X}", self.uploads.load(Ordering::Relaxed))
     }
 
-    /// As [`World::upload`]; the event that went to the queue.
+    /// Like [`World::upload`], but returns the event that was sent.
     pub async fn upload_event(&self, name: &str, bytes: &[u8]) -> ObjectCreated {
         self.upload(name, bytes).await;
         if !self.has_notifications {
@@ -237,12 +237,12 @@ impl World {
         self.event_of(name, Some(&sequencer)).await
     }
 
-    /// Puts a message on the queue.
+    /// Sends a message to the queue.
     pub async fn send(&self, body: &str) -> String {
         self.ports.queue.send(body).await.unwrap()
     }
 
-    /// An event of the object as it is now, with that sequencer or none.
+    /// An event of the current object, with this sequencer if there is one.
     pub async fn event_of(&self, name: &str, sequencer: Option<&str>) -> ObjectCreated {
         let key = format!("{PREFIX}{name}");
         let info = self.ports.uploads.head(&key).await.unwrap();
@@ -274,12 +274,12 @@ impl World {
         panic!("the queue does not empty: {:?}", self.ports.queue.attributes().await);
     }
 
-    /// The record, which must be there.
+    /// The record of an image, which must exist.
     pub async fn record(&self, id: &ImageId) -> ImageRecord {
         self.ports.catalog.look(id).await.unwrap().unwrap_or_else(|| panic!("{id} has no record"))
     }
 
-    /// Expects the image to be published, with every thumbnail there and of the size that the record says.
+    /// Expects the image to be published, and every thumbnail to have the size that the record states.
     pub async fn expect_published(&self, id: &ImageId) -> ImageRecord {
         let record = self.record(id).await;
         assert_eq!(record.status, Status::Published, "{record:?}");
@@ -287,7 +287,7 @@ impl World {
         record
     }
 
-    /// Expects every thumbnail that the record promises.
+    /// Expects every thumbnail that the record names.
     pub async fn expect_thumbnails(&self, record: &ImageRecord) {
         let published = record.published.as_ref().expect("thumbnails are published");
         let format = Format::from_content_type(&published.content_type).unwrap();
@@ -313,21 +313,21 @@ impl World {
         record
     }
 
-    /// Expects the record to be of the upload that is there now.
+    /// Expects the record to belong to the current upload.
     pub async fn expect_current(&self, id: &ImageId) {
         let record = self.record(id).await;
         let info = self.ports.uploads.head(&record.key).await.unwrap();
         assert_eq!(record.src, Some(SourceId::new(Some(info.src.as_str()), "")), "{record:?}");
     }
 
-    /// What an operator sees of this world; with faults where those of `faults` are.
+    /// The context of an operator's command on this world, with these faults.
     pub fn site(&self, faults: &Faults) -> Site {
         let ports = faults.wrap(self.ports.clone());
         let (bucket, prefix) = (BUCKET.to_owned(), PREFIX.to_owned());
         Site { ports, clock: self.clock.clone(), bucket, prefix, recipe: Recipe::default() }
     }
 
-    /// Redrives every dead letter except those that nobody can read. How many there were.
+    /// Redrives every readable dead letter; returns how many.
     pub async fn redrive(&self) -> u64 {
         let terms = RedriveTerms { rate: 50, is_dry_run: false, as_json: false };
         let site = self.site(&Faults::default());
@@ -336,29 +336,29 @@ impl World {
         redriven.unwrap().redriven
     }
 
-    /// Sweeps, and expects that every call works.
+    /// Sweeps, and expects that every call succeeds.
     pub async fn sweep(&self) -> SweepReport {
         let mut report = SweepReport::default();
         sweep::sweep(&self.site(&Faults::default()), SweepTerms::default(), &mut report).await.unwrap();
         report
     }
 
-    /// How many dead letters there are.
+    /// The number of dead letters.
     pub async fn dead_letters(&self) -> u64 {
         let attributes = self.ports.dead_letters.attributes().await.unwrap();
         attributes.visible + attributes.in_flight + attributes.delayed
     }
 
-    /// Ends the world: every worker drains, and nothing is left behind.
+    /// Ends the world: every worker drains, and nothing is left over.
     pub async fn finish(self) {
         self.finish_with_dead_letters(0).await;
     }
 
-    /// As [`World::finish`], where that many dead letters are right.
+    /// Like [`World::finish`], with this number of dead letters.
     pub async fn finish_with_dead_letters(mut self, expected: u64) {
         for number in 0..self.workers.len() {
             if let Some(worker) = &self.workers[number] {
-                // A fault from before may kill it while its last poll ends: then it never answers.
+                // A fault set earlier may kill the worker during its last poll, and then the worker never answers.
                 let faults = worker.faults.clone();
                 tokio::select! {
                     _ = self.stop_worker(number) => {}

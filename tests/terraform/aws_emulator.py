@@ -1,9 +1,9 @@
-"""Starts moto's server with the gaps closed that Terraform's AWS provider falls into.
+"""Starts moto's server, and closes the gaps that break Terraform's AWS provider.
 
 Usage: aws_emulator.py -H 127.0.0.1 -p PORT
 
-Each function below closes one gap and says what would happen without it. Nothing here is about darkroom: if moto
-closes a gap itself, its function can go.
+Each function below closes one gap and describes the effect of the gap. Nothing here depends on darkroom: when moto
+closes a gap, delete its function.
 """
 
 import json
@@ -28,7 +28,7 @@ def gap(close):
 
 
 def wrap(owner, name):
-    """Replaces a method by one that is given the original first."""
+    """Replaces a method by one that gets the original as its first argument."""
 
     def replace(method):
         original = getattr(owner, name)
@@ -45,8 +45,8 @@ def wrap(owner, name):
 
 @gap
 def queue_attributes():
-    """Queues: RedriveAllowPolicy is unknown, the policy is lost by any later change, RedrivePolicy comes back with
-    white space. The provider waits for what it wrote to come back: it would wait until its time-out."""
+    """Queues: moto does not know RedriveAllowPolicy, loses the policy at each later change, and returns RedrivePolicy
+    with white space. The provider waits until it reads what it wrote, so it would wait until its time-out."""
     original = Queue.attributes.fget
 
     def attributes(self):
@@ -74,7 +74,7 @@ def queue_attributes():
 
 @gap
 def scaling_tags():
-    """Application Auto Scaling: there are no tags, which the provider reads after it made a scalable target."""
+    """Application Auto Scaling: moto has no tags, and the provider reads them after it creates a scalable target."""
     responses = ApplicationAutoScalingResponse
     tags_by_arn = {}
 
@@ -106,7 +106,7 @@ def scaling_tags():
 
 @gap
 def function_logging():
-    """Lambda: LoggingConfig is not kept, so every plan would want to set it again."""
+    """Lambda: moto does not keep LoggingConfig, so every plan would set it again."""
 
     @wrap(LambdaFunction, "__init__")
     def _(original, self, *args, **kwargs):
@@ -127,8 +127,8 @@ def function_logging():
 
 @gap
 def service_settings():
-    """ECS: a service forgets its capacity providers and its deployment's settings, so every plan would want to
-    replace it, and it never comes to run a task, so waiting for a deployment would never end."""
+    """ECS: a service loses its capacity providers and its deployment settings, so every plan would replace it. It also
+    never runs a task, so waiting for a deployment would never end."""
     kept = {
         "capacityProviderStrategy": "capacity_provider_strategy",
         "deploymentConfiguration": "deployment_configuration",
@@ -172,7 +172,7 @@ def service_settings():
 
 @gap
 def rule_descriptions():
-    """EC2: the description of a rule that names a group is not given back, so every plan would want to set it again."""
+    """EC2: moto does not return the description of a rule that names a group, so every plan would set it again."""
 
     def description(self):
         return self.ip_range.get("Description") or self.source_group.get("Description")
@@ -182,7 +182,7 @@ def rule_descriptions():
 
 @gap
 def conditional_denials():
-    """IAM: conditions are ignored, so a bucket policy that denies plain HTTP denies everything."""
+    """IAM: moto ignores conditions, so a bucket policy that denies plain HTTP denies everything."""
 
     @wrap(IAMPolicyStatement, "is_action_permitted")
     def _(original, self, *args, **kwargs):

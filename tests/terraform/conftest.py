@@ -1,4 +1,4 @@
-"""What the tests share: the emulator, and two installations on it."""
+"""Shared fixtures: the emulator, and two installations on it."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ REGION = "us-east-1"
 
 @pytest.fixture(scope="session")
 def scratch() -> Path:
-    """Where everything is made; tests/terraform/run sets it."""
+    """The folder for all output; tests/terraform/run sets it."""
     return Path(os.environ["DARKROOM_SCRATCH"])
 
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def wait_until(is_so, what: str, limit_seconds: float = 30):
-    """Asks again and again until the answer is true, and returns it."""
+    """Repeats a question until the answer is true, and returns the answer."""
     end = time.monotonic() + limit_seconds
     while time.monotonic() < end:
         answer = is_so()
@@ -48,7 +48,7 @@ class Emulator:
     endpoint: str
 
     def environment(self) -> dict[str, str]:
-        """What a process needs to take the emulator for AWS. An address, for `localhost` would make bucket host names."""
+        """The environment of a client of the emulator. An IP address, because `localhost` makes bucket host names."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -85,14 +85,14 @@ def emulator(scratch):
         wait_until(answers, "the emulator answers", 180)
         yield Emulator(endpoint)
     finally:
-        # It has nothing to finish.
+        # There is no work in progress, so no clean stop is needed.
         server.kill()
         server.wait()
 
 
 @pytest.fixture(scope="session")
 def foreign_network(emulator) -> dict[str, str]:
-    """A network that was there before: two subnets, and the security group of a Prometheus."""
+    """An existing network: two subnets, and the security group of a Prometheus."""
     ec2 = emulator.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -105,15 +105,15 @@ def foreign_network(emulator) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def foreign_key(emulator) -> str:
-    """ARN of a KMS key that was there before."""
+    """The ARN of an existing KMS key."""
     return emulator.client("kms").create_key(Description="photographs")["KeyMetadata"]["Arn"]
 
 
 @pytest.fixture(scope="session")
 def installations(emulator, foreign_network, foreign_key, scratch) -> dict[str, Terraform]:
-    """Two installations side by side: one with next to no settings, one with every option on.
+    """Two installations side by side: one with almost no settings, one with every option enabled.
 
-    The provider waits more than it works, so both are applied at once.
+    The provider mostly waits, so both are applied at once.
     """
     settings = {
         "plain": {

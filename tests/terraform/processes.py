@@ -23,9 +23,9 @@ def is_up(url: str) -> bool:
 
 @contextmanager
 def darkroom(role: str, settings: dict[str, str], aws: dict[str, str], scratch: Path):
-    """Runs `darkroom ROLE` until the block ends, then asks it to stop and expects it to end in order.
+    """Runs `darkroom ROLE` until the block ends, then asks it to stop and expects a clean exit.
 
-    The settings are the installation's own, but for the addresses: many processes share this machine. Gives the
+    The settings are the installation's own, except for the addresses: many processes share this machine. Yields the
     address of the API.
     """
     listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))

@@ -1,4 +1,4 @@
-"""A working copy of terraform/ and the commands that are run in it."""
+"""A working copy of terraform/, and the commands that run in it."""
 
 import json
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "terraform"
 
-# A call that the emulator does not know is tried 25 times by default, which looks like a hang.
+# By default the provider tries a call that the emulator does not know 25 times, which looks like a hang.
 FEW_RETRIES = 'provider "aws" {\n  max_retries = 2\n}\n'
 
 
 class CommandFailed(AssertionError):
-    """A command exited with another code than was asked for."""
+    """A command exited with an unexpected code."""
 
 
 class Terraform:
-    """The production files, unchanged, in a folder of their own with an override file and settings beside them."""
+    """The unchanged production files in a separate folder, with an override file and settings."""
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None, **variables):
         shutil.rmtree(folder, ignore_errors=True)
@@ -35,7 +35,7 @@ class Terraform:
         (self.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
 
     def run(self, *arguments: str, codes=(0,), limit_seconds=600) -> subprocess.CompletedProcess:
-        """Runs `terraform ARGUMENTS`; its output is in the answer, and in the message when the code is another."""
+        """Runs `terraform ARGUMENTS`; returns its output, and includes it in the error for an unexpected code."""
         done = subprocess.run(
             ["terraform", *arguments],
             cwd=self.folder,
@@ -56,7 +56,7 @@ class Terraform:
         self.run("destroy", "-auto-approve", "-no-color", "-compact-warnings")
 
     def plan(self) -> dict[str, list[str]]:
-        """What the next apply would do: resources with their actions, unchanged ones left out."""
+        """The changes of the next apply: resources with their actions, without unchanged ones."""
         self.run("plan", "-no-color", "-out=next.tfplan")
         plan = json.loads(self.run("show", "-json", "next.tfplan").stdout)
         actions = {change["address"]: change["change"]["actions"] for change in plan.get("resource_changes", [])}

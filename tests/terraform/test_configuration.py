@@ -1,4 +1,4 @@
-"""terraform/ by itself: its form, its variables, its conditions, what a scanner says."""
+"""terraform/ without an emulator: formatting, variables, conditions, and a security scanner."""
 
 import json
 import re
@@ -11,8 +11,8 @@ from terraform_cli import CONFIGURATION, ROOT, Terraform
 PAID_KEYS = "encrypted with AWS's own keys; a customer key costs per month and call, and a grant in every role"
 PAID_LOGS = "log_retention_days is the operator's choice; a year of logs is not needed to run this"
 
-# What the scanner finds and we leave: each with its reason. Whatever else it finds fails the test, and so does an excuse
-# that nothing needs any more.
+# The scanner's findings that are accepted, each with a reason. Any other finding fails the test, and so does an entry
+# without a finding.
 EXCUSED = {
     ("CKV_AWS_26", "aws_sns_topic.alarms"): "CloudWatch may not use AWS's own key for SNS; alarms hold no secrets",
     ("CKV_AWS_158", "aws_cloudwatch_log_group.api"): PAID_KEYS,
@@ -67,7 +67,7 @@ def test_every_condition_holds(terraform):
 
 
 def test_every_validation_is_tested():
-    """A variable that refuses values is among the expected failures of a run."""
+    """Every variable with a validation is among the expected failures of a run."""
     text = (CONFIGURATION / "variables.tf").read_text()
     blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.S | re.M)
     refusing = {name for name, body in blocks if "validation {" in body}
@@ -102,7 +102,7 @@ def test_scanner_finds_nothing_that_is_not_excused():
     )
     report = json.loads(done.stdout)
     assert report["summary"]["passed"] > 150, report["summary"]
-    # Of for_each the scanner names the key in some runs and the block alone in others.
+    # For resources with for_each, the scanner includes the key in some runs only.
     failed = report["results"]["failed_checks"]
     found = {(check["check_id"], check["resource"].split("[")[0]): check["check_name"] for check in failed}
     assert not {key: name for key, name in found.items() if key not in EXCUSED}, "found and not excused"
@@ -110,7 +110,7 @@ def test_scanner_finds_nothing_that_is_not_excused():
 
 
 def test_gateway_knows_every_route_of_the_api():
-    """What the gateway does not name never reaches the function."""
+    """The gateway forwards only the routes that it names."""
     endpoints = re.findall(r'\("(/[^"]*)", ', (ROOT / "src/api.rs").read_text().split("fn endpoints", 1)[1])
     files = re.findall(r'^    \("(/page/[^"/]*)", ', (ROOT / "src/api/page.rs").read_text(), re.M)
     assert len(endpoints) >= 5 and len(files) >= 2
@@ -119,5 +119,5 @@ def test_gateway_knows_every_route_of_the_api():
 
 
 def runs() -> list[str]:
-    """Names of the runs in terraform/tests."""
+    """The names of the runs in terraform/tests."""
     return [name for file in CONFIGURATION.glob("tests/*.tftest.hcl") for name in re.findall(r'^run "(\w+)"', file.read_text(), re.M)]

@@ -1,7 +1,7 @@
 """The life of an installation, from the first apply to the last destroy, in the order of the tests.
 
-Applied are the production files, by the real provider, to an emulator of AWS's control plane: no task runs there and no
-alarm goes off. That a plan is empty there does not prove that it is on AWS.
+The real provider applies the production files to an emulator of AWS's control plane, which runs no task and raises no
+alarm. An empty plan there does not prove an empty plan on AWS.
 """
 
 import json
@@ -33,7 +33,7 @@ def test_second_plan_is_empty(installations, name):
 
 
 def test_simulate_replays_the_policy_that_is_deployed(installations):
-    """docs/SCALING.md is about the settings that nobody changed, and so is this installation."""
+    """docs/SCALING.md describes the default settings, and this installation uses them."""
     terraform = installations["plain"]
     (terraform.folder / "state.json").write_text(terraform.run("show", "-json").stdout)
     done = subprocess.run([binary(), "simulate", "--plan", "state.json"], cwd=terraform.folder, text=True, capture_output=True)
@@ -42,7 +42,7 @@ def test_simulate_replays_the_policy_that_is_deployed(installations):
 
 
 def policies(installation: Terraform, emulator) -> dict[str, dict]:
-    """The policy of each bucket, queue and topic, as the emulator has it."""
+    """The policy of each bucket, queue and topic, as the emulator returns it."""
     sqs, sns, s3 = (emulator.client(service) for service in ("sqs", "sns", "s3"))
     found = {}
     for address, resource in installation.resources().items():
@@ -98,7 +98,7 @@ def test_images_and_messages_are_encrypted_with_the_key_that_is_given(installati
 
 
 def test_the_keys_statement_is_the_one_in_the_documents(installations):
-    """docs/DEPLOY.md shows it for an installation with nothing renamed."""
+    """docs/DEPLOY.md shows the statement of an installation with the default names."""
     (shown,) = re.findall(r"^```json\n(.*?)^```$", (ROOT / "docs/DEPLOY.md").read_text(), re.M | re.S)
     assert json.loads(shown) == json.loads(installations["plain"].outputs()["kms_key_statement"])
 
@@ -114,7 +114,7 @@ def keys_of(messages: list[dict]) -> list[str]:
 
 
 def test_upload_under_the_prefix_reaches_the_queue_and_no_other(installations, emulator):
-    """By presigned URLs, as clients upload."""
+    """Uploads by presigned URLs, as clients do."""
     outputs = installations["full"].outputs()
     s3, sqs = emulator.client("s3"), emulator.client("sqs")
     for key in ("elsewhere/cat.jpg", "uploads/cat.jpg"):
@@ -176,7 +176,7 @@ def test_service_and_function_run_the_new_image(installations, emulator):
 
 
 def left(emulator) -> dict[str, list[str]]:
-    """What there is of darkroom in the account, by kind. The network that was there before is not ours."""
+    """darkroom's resources in the account, by kind, without the network that existed before."""
 
     def names(service: str, operation: str, field: str, name: str | None = None, **parameters) -> list[str]:
         answer = getattr(emulator.client(service), operation)(**parameters)
@@ -185,7 +185,7 @@ def left(emulator) -> dict[str, list[str]]:
     def is_active(cluster: str) -> bool:
         return emulator.client("ecs").describe_clusters(clusters=[cluster])["clusters"][0]["status"] == "ACTIVE"
 
-    # What was deleted is still told of for a while, here as on AWS.
+    # The emulator, like AWS, lists deleted endpoints for a while.
     available = [{"Name": "vpc-endpoint-state", "Values": ["available"]}]
     ours = [{"Name": "tag:Project", "Values": ["darkroom", "full"]}]
     found = {
@@ -220,7 +220,7 @@ def left(emulator) -> dict[str, list[str]]:
 
 
 def test_destroy_leaves_nothing(installations, emulator):
-    """Not even with images in the buckets."""
+    """The buckets contain images and are still deleted."""
     outputs = installations["plain"].outputs()
     s3 = emulator.client("s3")
     s3.put_object(Bucket=outputs["upload_bucket"], Key="uploads/dog", Body=b"old")

@@ -1,8 +1,8 @@
 """Least privilege: the roles of terraform/iam.tf against the calls that the code makes.
 
-Read from the code are the port methods that each process calls and the SDK operations behind each method; read from a
-plan are the statements of each role. What a method needs stands in NEEDS: a call, an operation, an action too many or
-too few on either side fails a test.
+The tests read from the code the port methods that each process calls, and the SDK operations behind each method. They
+read from a plan the statements of each role. NEEDS lists what a method needs: a missing or superfluous call, operation
+or action on either side fails a test.
 """
 
 import json
@@ -24,7 +24,7 @@ TOKENS = {"api_authentication": "jwt", "jwt_issuer": "https://login.example.com/
 
 @dataclass(frozen=True)
 class Process:
-    """A process of an installation: the modules it runs, and the modules in them that it or its settings leave out."""
+    """A process of an installation: the modules that it runs, without those that it or its settings exclude."""
 
     role: str
     modules: tuple[str, ...]
@@ -32,7 +32,7 @@ class Process:
     settings: dict = field(default_factory=dict)
 
 
-# The sweep's task also runs `darkroom backfill`, so its role covers both. `darkroom dlq` runs with an operator's own role.
+# The sweep's task also runs `darkroom backfill`, so its role covers both. `darkroom dlq` runs with an operator's role.
 NOT_IN_SWEEP = ("operate/dead_letters", "operate/walk")
 SWEEP_ENABLED = {"sweep_enabled": True}
 ORIGINALS_DELETED = {**SWEEP_ENABLED, "delete_originals_after": "30d"}
@@ -48,14 +48,14 @@ PROCESSES = {
     "sweep with a key": Process("sweep", ("operate",), unused=NOT_IN_SWEEP, settings={**ORIGINALS_DELETED, "kms_key_arn": KEY}),
 }
 
-# The port behind each field of `Ports`; in src/api/delete.rs the thumbnails are lent as `bucket`.
+# The port behind each field of `Ports`; src/api/delete.rs passes the thumbnails as `bucket`.
 PORT_OF = {"queue": "queue", "dead_letters": "queue", "uploads": "objects", "thumbnails": "objects", "catalog": "catalog"}
 LENT_AS = {"bucket": "thumbnails"}
 
-# Method of `Walk` (src/operate/walk.rs), which goes through the dead letters -> the method of their queue behind it.
+# Method of `Walk` (src/operate/walk.rs), which reads the dead letters -> the method of their queue behind it.
 WALK = {"next": "receive", "end": "release", "delete": "delete"}
 
-# Port method -> the SDK's operations behind it, and the actions that they need. Actions on the bucket begin with "bucket ".
+# Port method -> the SDK operations behind it, and their actions. Actions on the bucket begin with "bucket ".
 NEEDS = {
     "queue.send": ({"send_message"}, {"sqs:SendMessage"}),
     "queue.receive": ({"receive_message"}, {"sqs:ReceiveMessage"}),
@@ -63,7 +63,7 @@ NEEDS = {
     "queue.release": ({"change_message_visibility_batch"}, {"sqs:ChangeMessageVisibility"}),
     "queue.delete": ({"delete_message_batch"}, {"sqs:DeleteMessage"}),
     "queue.attributes": ({"get_queue_attributes"}, {"sqs:GetQueueAttributes"}),
-    # Without the right to list, an object that is gone is "denied", and that would be tried again for ever.
+    # Without the permission to list, S3 answers "denied" for a missing object, and the worker would retry forever.
     "objects.get": ({"get_object"}, {"s3:GetObject", "s3:GetObjectVersion", "bucket s3:ListBucket"}),
     "objects.head": ({"head_object"}, {"s3:GetObject", "bucket s3:ListBucket"}),
     "objects.put": ({"put_object"}, {"s3:PutObject"}),
@@ -76,7 +76,7 @@ NEEDS = {
         {"list_object_versions", "delete_object"},
         {"bucket s3:ListBucketVersions", "s3:DeleteObject", "s3:DeleteObjectVersion"},
     ),
-    # Which also looks whether it was itself, a moment ago, that made the record.
+    # It also checks whether its own earlier attempt created the record.
     "catalog.create": ({"put_item", "get_item"}, {"dynamodb:PutItem", "dynamodb:GetItem"}),
     "catalog.look": ({"get_item"}, {"dynamodb:GetItem"}),
     "catalog.apply": ({"update_item", "get_item"}, {"dynamodb:UpdateItem", "dynamodb:GetItem"}),
@@ -85,7 +85,7 @@ NEEDS = {
 }
 OPERATIONS = set().union(*(operations for operations, _ in NEEDS.values()))
 
-# The SDK's operation -> what the caller needs of a key of one's own, through the service. Others need nothing of it.
+# SDK operation -> the permissions that the caller needs on a customer managed key. Other operations need none.
 NEEDS_OF_KEY = {
     "send_message": ("sqs", {"kms:Decrypt", "kms:GenerateDataKey"}),
     "receive_message": ("sqs", {"kms:Decrypt"}),
@@ -93,7 +93,7 @@ NEEDS_OF_KEY = {
     "put_object": ("s3", {"kms:GenerateDataKey"}),
 }
 
-# What the platform does in a role's name, not the code.
+# Actions that the platform, not the code, performs with a role.
 OF_THE_PLATFORM = {"WriteLogs"}
 
 
@@ -108,7 +108,7 @@ def code_of(*names: str, folder: Path = SOURCE, without: tuple[str, ...] = ()) -
 
 
 def calls_of(process: Process) -> set[tuple[str, str]]:
-    """What the process calls: (field of `Ports`, method)."""
+    """The calls of the process: (field of `Ports`, method)."""
     methods = {need.split(".")[1] for need in NEEDS}
     code = code_of(*process.modules, without=process.unused)
     found = re.findall(rf"\b({'|'.join([*PORT_OF, *LENT_AS])})\s*\.\s*({'|'.join(methods)})\(", code)
@@ -118,7 +118,7 @@ def calls_of(process: Process) -> set[tuple[str, str]]:
 
 
 def bodies_of(port: str) -> dict[str, str]:
-    """The functions of a port's adapter: name -> all bodies of that name."""
+    """The functions of a port's adapter: name -> all bodies with that name."""
     parts = re.split(r"\bfn (\w+)", code_of(ADAPTERS[port], folder=SOURCE / "backends/aws"))
     bodies: dict[str, str] = {}
     for name, body in zip(parts[1::2], parts[2::2]):
@@ -127,19 +127,19 @@ def bodies_of(port: str) -> dict[str, str]:
 
 
 def operations_in(body: str) -> set[str]:
-    """The SDK's operations that are begun in a function."""
+    """The SDK operations that a function starts."""
     return {call for call in re.findall(r"\.\s*(\w+)\(\)", body) if call in OPERATIONS or looks_like_a_call(call, body)}
 
 
 def operations_of(name: str, bodies: dict[str, str], seen: frozenset[str] = frozenset()) -> set[str]:
-    """The SDK's operations behind a function, followed through the adapter's own functions."""
+    """The SDK operations behind a function, including those of the adapter's functions that it calls."""
     seen = seen | {name}
     helpers = set(re.findall(r"(?:self\.|Self::|\b)(\w+)(?:::<[^>]*>)?\(", bodies[name])) & bodies.keys() - seen
     return operations_in(bodies[name]).union(*(operations_of(helper, bodies, seen) for helper in helpers))
 
 
 def looks_like_a_call(name: str, body: str) -> bool:
-    """Whether `.name()` begins a request of an SDK client."""
+    """Whether `.name()` starts a request of an SDK client."""
     return re.search(rf"\bclient\s*\.\s*{name}\(\)", body) is not None
 
 
@@ -183,7 +183,7 @@ def granted_of_key(resources: dict, role: str) -> set[tuple[str, str]]:
 
 
 def arns(resources: dict) -> dict[str, str]:
-    """Field of `Ports` -> ARN of what it calls."""
+    """Field of `Ports` -> ARN of the resource that it calls."""
     account, region = "123456789012", "us-east-1"
     name = {key: resources[f'aws_s3_bucket.images["{key}"]']["bucket"] for key in ("uploads", "thumbnails")}
     return {
@@ -196,7 +196,7 @@ def arns(resources: dict) -> dict[str, str]:
 
 
 def needed(process: Process, arn: dict[str, str]) -> set[tuple[str, str]]:
-    """The (action, resource) pairs that the process cannot do without."""
+    """The (action, resource) pairs that the process needs."""
     pairs = set()
     for field, method in calls_of(process):
         for action in NEEDS[f"{PORT_OF[field]}.{method}"][1]:
@@ -223,7 +223,7 @@ def test_walk_calls_what_the_roles_are_reckoned_from():
     _, *functions = re.split(r"\bfn (\w+)", code_of("operate/walk"))
     calls = {name: set(re.findall(r"\bqueue\s*\.\s*(\w+)\(", body)) for name, body in zip(functions[::2], functions[1::2])}
     assert {name: called for name, called in calls.items() if called} == {name: {method} for name, method in WALK.items()}
-    # No other queue is walked through.
+    # A walk reads no other queue.
     lent = re.findall(r"Walk::through\(([^)]*)\)", code_of("operate"))
     assert lent and all(queue.endswith(".dead_letters") for queue in lent), lent
 
@@ -236,7 +236,7 @@ def test_adapter_calls_the_operations_that_the_roles_are_reckoned_from(port):
 
 @pytest.mark.parametrize("need", [need for need in NEEDS if not need.startswith("queue.")])
 def test_method_calls_the_operations_that_the_roles_are_reckoned_from(need):
-    """But for the queue's, which gathers calls before it makes them: it is compared as a whole above."""
+    """Not for the queue, which batches calls: the test above compares it as a whole."""
     port, method = need.split(".")
     assert operations_of(method, bodies_of(port)) == NEEDS[need][0]
 

@@ -1,7 +1,7 @@
-"""docs/DEPLOY.md, line by line: every block of commands without the remark "read only" is run as it stands.
+"""docs/DEPLOY.md, line by line: runs every block of commands without the remark "read only", unchanged.
 
-Before the first upload the real `darkroom worker` and `darkroom api` are started with the outputs of the installation,
-and stand in for the task and the function that the emulator does not run.
+Before the first upload the test starts the real `darkroom worker` and `darkroom api` with the outputs of the
+installation. They replace the task and the function, which the emulator does not run.
 """
 
 import os
@@ -43,7 +43,7 @@ def blocks() -> list[Block]:
 
 
 class Shell:
-    """A bash that stops at the first command that fails, as a reader would."""
+    """A bash that stops at the first failing command, as a reader would."""
 
     DONE = "-- done --"
 
@@ -73,7 +73,7 @@ class Shell:
         assert done in self.log.read_text(), f"{commands}\n{self.log.read_text()[-5000:]}"
 
     def value(self, expression: str) -> str:
-        """What the shell makes of an expression."""
+        """The value of a shell expression."""
         self.run(f'echo "value: {expression}"')
         return re.findall(r"^value: (.*)$", self.log.read_text(), re.M)[-1]
 
@@ -83,7 +83,7 @@ class Shell:
 
 
 def photograph() -> bytes:
-    """A picture of 1600 x 1200 pixels. What its name says is not what counts."""
+    """A picture of 1600 x 1200 pixels, a PNG although the file's name ends in .jpg."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
@@ -95,7 +95,7 @@ def photograph() -> bytes:
 
 @pytest.fixture(scope="module")
 def terraform(emulator, scratch) -> Terraform:
-    """The folder of the reader: no settings yet."""
+    """The reader's folder, without settings."""
     terraform = Terraform(scratch / "walkthrough", emulator.environment())
     (terraform.folder / "terraform.tfvars.json").unlink()
     (terraform.folder / "photo.jpg").write_bytes(photograph())
@@ -111,7 +111,7 @@ def shell(terraform, emulator):
 
 @pytest.fixture(scope="module")
 def stand_ins(terraform, emulator, scratch):
-    """Starts worker and API once there is something to start them with; they end before the installation does."""
+    """Starts worker and API once the installation has outputs; they stop before it is destroyed."""
     running = ExitStack()
 
     def start() -> str:
@@ -131,7 +131,7 @@ def test_every_block_is_run_or_says_why_not():
 
 
 def follow(shell: Shell, heading: str, instead=lambda block: None):
-    """Runs a section of the page; `instead` may do what a read-only block would."""
+    """Runs a section of the page; `instead` may replace a read-only block."""
     section = [block for block in blocks() if block.heading == heading]
     assert section, f"there is no section {heading!r}"
     for block in section:
@@ -157,7 +157,7 @@ def test_first_installation(shell, stand_ins, emulator, terraform):
 
 
 def test_poison_becomes_a_dead_letter(emulator, terraform):
-    """By the real worker, which runs since the first thumbnail."""
+    """The real worker, which runs since the first thumbnail, processes the message."""
     outputs = terraform.outputs()
     sqs = emulator.client("sqs")
     sqs.send_message(QueueUrl=outputs["queue_url"], MessageBody="this is no event")
@@ -187,7 +187,7 @@ def test_removal(shell, stand_ins, terraform):
 
 
 def test_costs_add_up():
-    """Each line's arithmetic gives its sum, and the lines give the total."""
+    """The arithmetic of each line is correct, and the lines add up to the total."""
     tables = re.findall(r"((?:^\|.*\|$\n)+)", PAGE[PAGE.index("## Costs") :], re.M)
     totals = 0
     for table in tables:

@@ -1,15 +1,15 @@
 // A client of darkroom's API for web pages.
 
-/** After these statuses nothing happens without a new upload. */
+/** In these statuses nothing changes without a new upload. */
 const FINAL = ["published", "invalid_content_type", "failed"];
 
-/** Answers that another attempt may change: a limit of the gateway, an outage, a restart. */
+/** Error statuses that are worth a retry: a limit of the gateway, an outage, a restart. */
 const RETRIED = [429, 502, 503, 504];
 const ATTEMPTS = 6;
 const LONGEST_PAUSE_MS = 30_000;
 const TIMEOUT_MS = 30_000;
 
-/** An answer that is an error, or an image that is not final in time. */
+/** An error answer, or an image that is not final in time. */
 export class DarkroomError extends Error {}
 
 export class Darkroom {
@@ -19,15 +19,15 @@ export class Darkroom {
     this.#url = url.replace(/\/+$/, "");
   }
 
-  /** Asks for an upload URL that takes one upload of this type and length, and nothing else. */
+  /** Asks for an upload URL that accepts one upload of exactly this type and length. */
   createImage(contentType, contentLength) {
     const headers = { "content-type": "application/json" };
     return this.#call("/images", { method: "POST", headers, body: JSON.stringify({ contentType, contentLength }) });
   }
 
   /**
-   * Asks for the image until its status is final. Other clients let the server hold the answer back by
-   * `?until=final`. A browser has six connections to a server, and such requests would keep the uploads out.
+   * Polls the image until its status is final. Other clients let the server delay the answer with `?until=final`.
+   * A browser has only six connections to a server, and such requests would block the uploads.
    */
   async waitUntilFinal(id, timeoutMs = 600_000) {
     const deadline = Date.now() + timeoutMs;
@@ -42,13 +42,13 @@ export class Darkroom {
   async #call(path, options) {
     const response = await send(() => fetch(this.#url + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) }));
     if (response.ok) return response.json();
-    // RFC 9457: what is wrong is in `detail`.
+    // RFC 9457: `detail` explains the error.
     const problem = await response.json().catch(() => null);
     throw new DarkroomError(problem?.detail ?? `the server answered ${response.status}`);
   }
 }
 
-/** Sends a request again while the server or the network is out of order, with growing pauses. */
+/** Repeats a request while the server or the network fails, with growing pauses. */
 async function send(attempt) {
   for (let left = ATTEMPTS - 1, pause = 500; ; left -= 1, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     let wait = null;
@@ -59,12 +59,12 @@ async function send(attempt) {
     } catch (error) {
       if (left === 0) throw error;
     }
-    // Clients that failed together should not come back together.
+    // Clients that failed at the same time should not retry at the same time.
     await sleep(wait ?? pause * (0.5 + Math.random() / 2));
   }
 }
 
-/** The milliseconds of `Retry-After`, cut to the longest pause. */
+/** The milliseconds of `Retry-After`, limited to the longest pause. */
 function retryAfter(response) {
   const seconds = Number(response.headers.get("retry-after"));
   return seconds > 0 ? Math.min(seconds * 1000, LONGEST_PAUSE_MS) : null;

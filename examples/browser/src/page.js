@@ -7,19 +7,19 @@ import "@uppy/core/css/style.min.css";
 import "@uppy/dashboard/css/style.min.css";
 import { Darkroom } from "./darkroom.js";
 
-/** The page is served from elsewhere than the API: `DARKROOM_CORS_ORIGINS` has to name the page's origin. */
+/** The page's origin differs from the API's: `DARKROOM_CORS_ORIGINS` must contain the page's origin. */
 const darkroom = new Darkroom(new URLSearchParams(location.search).get("api") ?? "http://127.0.0.1:8080");
 
 const uppy = new Uppy({ restrictions: { allowedFileTypes: ["image/jpeg", "image/png"] } });
 uppy.use(Dashboard, { target: "#uploads", inline: true, width: "100%", height: 320, note: "JPEG or PNG" });
 uppy.use(AwsS3, {
-  // The URL takes the whole file in one request.
+  // The URL accepts the whole file in one request.
   shouldUseMultipart: false,
   generateObjectKey: (file) => file.id,
   signRequest: ({ key }) => getUploadParameters(uppy.getFile(key)),
 });
 
-/** Where and how Uppy uploads a file. The headers are signed into the URL and have to be sent as they are. */
+/** Where and how Uppy uploads a file. The headers are signed into the URL, so they must be sent unchanged. */
 async function getUploadParameters(file) {
   const upload = await darkroom.createImage(file.type, file.size);
   uppy.setFileMeta(file.id, { imageId: upload.id });

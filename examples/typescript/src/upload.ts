@@ -13,16 +13,16 @@ Exit codes: 0 every image is published, 1 at least one is not, 2 wrong arguments
 
 const TYPES: Record<string, string> = { ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png" };
 
-/** Takes one file from the upload URL to its final status. */
+/** Uploads one file and waits for its final status. */
 async function upload(darkroom: Darkroom, path: string): Promise<Image> {
-  // The type is a promise that the upload must keep. What the file is, the server decides by its bytes.
+  // The upload must have the declared type. The server determines the real type from the bytes.
   const contentType = TYPES[extname(path).toLowerCase()] ?? null;
   const wanted = await darkroom.createImage(contentType, (await stat(path)).size);
   await darkroom.put(wanted, path);
   return darkroom.waitUntilFinal(wanted.id);
 }
 
-/** Prints what became of an image, and returns whether it is published. */
+/** Prints the result for an image, and returns whether it is published. */
 function report(path: string, { status, reason, thumbnails = {} }: Image): boolean {
   if (status !== "published") {
     console.error(`${path}: ${status}, ${reason}`);
@@ -34,7 +34,7 @@ function report(path: string, { status, reason, thumbnails = {} }: Image): boole
   return true;
 }
 
-/** `fetch` says in `cause` what is wrong with the network. */
+/** `fetch` puts the network error into `cause`. */
 function inWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

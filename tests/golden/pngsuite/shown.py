@@ -1,7 +1,7 @@
-"""Writes down what libvips shows of each picture here: `pip install 'pyvips[binary]' numpy`, then this, into shown.txt.
+"""Writes libvips' rendering of each picture here into shown.txt. First `pip install 'pyvips[binary]' numpy`.
 
-A line is a name, the sides, and the first eight bytes of the SHA-256 of all pixels as RGBA of eight bits: the upper half of
-sixteen, gray as three equal samples, and zeros where nothing can be seen.
+A line has a name, the width and height, and the first eight bytes of the SHA-256 of all pixels as 8-bit RGBA: the upper
+half of 16-bit samples, gray as three equal samples, and zeros for transparent pixels.
 """
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-//! Who may ask: hosts, other sites' pages, proxies, tokens.
+//! Access to the API: hosts, cross-site requests, proxies, tokens.
 
 use std::net::SocketAddr;
 
@@ -14,12 +14,11 @@ use super::{Bench, call, get, request, with};
 const TOKEN: &str = "0123456789abcdef";
 const NEXT_TOKEN: &str = "fedcba9876543210";
 
-/// An API on a loopback address.
 fn on_loopback() -> Bench {
     Bench::with(|settings| settings.access.hosts = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]))
 }
 
-/// An API that asks for one of two tokens.
+/// An API that requires one of two tokens.
 fn guarded() -> Bench {
     let tokens = format!("{TOKEN},{NEXT_TOKEN}");
     Bench::with(|settings| settings.access.tokens = ApiTokens::parse(&tokens).unwrap())
@@ -56,7 +55,7 @@ async fn on_a_loopback_only_its_own_names_are_answered() {
     assert_eq!(bench.records.all().len(), 4, "what is refused leaves no record");
 }
 
-/// The page, its files, other paths, preflights and signed addresses: a rebound name reaches none of them.
+/// A rebound host name reaches neither the page, its files, other paths, preflights nor signed addresses.
 #[tokio::test(start_paused = true)]
 async fn no_path_is_answered_for_a_foreign_host() {
     let bench = Bench::with(|settings| {
@@ -81,7 +80,7 @@ async fn neither_target_nor_header_may_name_a_foreign_host() {
         ("/images", &["localhost", "localhost"], 400),
         ("/images", &["localhost", "evil.example"], 400),
         ("/images", &["evil.example", "localhost"], 400),
-        // Without a host nothing can be handed out, since the URL needs one.
+        // The upload URL needs a host, so a request without one fails.
         ("/images", &[], 400),
     ] {
         let mut request = request("POST", target, "");
@@ -94,7 +93,7 @@ async fn neither_target_nor_header_may_name_a_foreign_host() {
     let mut page = get("/");
     page.headers_mut().append("host", "localhost".parse().unwrap());
     bench.call(page).await.expect_problem(400, "bad-request");
-    // A tunnel is not offered to anyone.
+    // The API offers no tunnels.
     let mut tunnel = request("CONNECT", "evil.example:443", "");
     tunnel.headers_mut().remove("host");
     assert_eq!(bench.call(tunnel).await.status, 421);
@@ -160,7 +159,7 @@ async fn pages_of_other_sites_cannot_write() {
     let detail =
         bench.call(with(request("POST", "/images", ""), "origin", "null")).await.expect_problem(403, "cross-site");
     assert!(detail.contains("DARKROOM_CORS_ORIGINS"), "{detail}");
-    // Reading is what browsers themselves keep from other sites.
+    // Reads are allowed: browsers themselves keep the answers from other sites.
     assert_eq!(bench.call(with(get("/images/cat"), "sec-fetch-site", "cross-site")).await.status, 200);
     assert_eq!(bench.records.all().len(), 3, "what is refused neither stores nor deletes");
 }
@@ -245,7 +244,7 @@ async fn cors_lets_named_pages_send_a_token() {
         let answer = bench.call(preflight()).await;
         assert_eq!(answer.status, 200, "a preflight carries no token");
         assert_eq!(answer.header("access-control-allow-headers").unwrap().contains("authorization"), allows);
-        // A page can read why it was refused.
+        // A page can read the reason of a refusal.
         let refused = bench.call(with(request("POST", "/images", ""), "origin", "https://shop.example")).await;
         assert_eq!(refused.status, if allows { 401 } else { 201 });
         assert_eq!(refused.header("access-control-allow-origin"), Some("https://shop.example"));

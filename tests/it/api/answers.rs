@@ -1,4 +1,4 @@
-//! What the API answers: uploads, statuses, and every way in which a request can be wrong.
+//! The API's answers: uploads, statuses, and every kind of invalid request.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn an_image_is_shown_as_it_stands() {
     tokio::time::advance(Duration::from_secs(1000)).await;
     bench.publish("cat").await;
     let thumbnail = |size: &str, width, height| {
-        // The window of 15 minutes that the second 1000 lies in begins at 900.
+        // Second 1000 is in the 15-minute window that begins at 900.
         let url = format!("http://images.example/signed/thumbnails/cat/v1/{size}.jpg?at=1700001000&for=3600");
         json!({ "url": url, "width": width, "height": height, "bytes": 7 })
     };

@@ -1,4 +1,4 @@
-//! Many connections, slow ones and such as never read: a client that keeps the rules gets in, and stays.
+//! Many, slow and non-reading connections: a client that keeps the rules is admitted and not cut.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Connections that the server under test holds at once.
+/// The server's limit of open connections.
 const CAP: usize = 8;
 
 /// A large answer: more than a socket's buffers hold.
@@ -24,7 +24,7 @@ const LARGE: usize = 32 << 20;
 /// How long a step may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a client may wait for its place: less than an idle connection lasts, which would free one too.
+/// How long a client may wait to be admitted. Shorter than the idle timeout, which would also free a connection.
 const ADMITTED_WITHIN: Duration = Duration::from_secs(20);
 
 struct Server {
@@ -52,7 +52,7 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// A connection that was answered once and is idle since.
+    /// A connection that has had one answer and is idle since.
     async fn idle(&self) -> TcpStream {
         let mut client = self.connect().await;
         assert!(asks(&mut client).await);
@@ -79,7 +79,7 @@ async fn swallow(request: Request) {
     while let Some(Ok(_)) = body.next().await {}
 }
 
-/// Whether a request on this connection is answered.
+/// Returns whether a request on this connection gets an answer.
 async fn asks(client: &mut TcpStream) -> bool {
     let mut answer = vec![0; 1024];
     if client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.is_err() {
@@ -89,7 +89,7 @@ async fn asks(client: &mut TcpStream) -> bool {
     read.is_ok_and(|bytes| String::from_utf8_lossy(&answer[..bytes]).starts_with("HTTP/1.1 200"))
 }
 
-/// What is read until the connection ends.
+/// Reads until the connection ends, and returns the number of bytes.
 async fn rest_of(client: &mut TcpStream) -> usize {
     let mut bytes = Vec::new();
     let _ = timeout(PATIENCE, client.read_to_end(&mut bytes)).await.expect("the connection is not closed");
@@ -169,7 +169,7 @@ async fn a_connection_between_two_requests_makes_room_before_the_slowest_upload(
     assert_eq!(start.elapsed().as_secs(), 0, "it was closed to make room, not for being idle");
 }
 
-/// A request in hand is worth more than a connection that waits for one.
+/// The server closes waiting connections before those with a request in progress.
 #[tokio::test]
 async fn an_upload_outlives_a_flood_of_idle_connections() {
     let server = Server::start().await;
@@ -215,13 +215,13 @@ async fn a_head_that_crawls_ends_after_30_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_nothing_is_cut_after_30_seconds() {
     let server = Server::start().await;
-    // One asks once, one asks for everything at once, and neither reads.
+    // One client sends one request, the other sends all at once; neither reads.
     for requests in [1, 50] {
         let mut client = server.connect().await;
         let asked = b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n".repeat(requests);
         client.write_all(&asked).await.unwrap();
         let start = Instant::now();
-        // The writing end of a connection that was cut fails.
+        // Writing to a closed connection fails.
         while client.write_all(b"x").await.is_ok() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             assert!(start.elapsed() < PATIENCE, "{requests} requests");

@@ -1,4 +1,4 @@
-//! `DELETE /images/{id}`: everything goes, and nothing that comes later brings it back.
+//! `DELETE /images/{id}` removes everything, and no later event restores it.
 
 use axum::Router;
 use darkroom::api::{ApiState, router};
@@ -19,7 +19,7 @@ async fn delete(api: &Router, id: impl std::fmt::Display) -> Answer {
     call(api, request("DELETE", &format!("/images/{id}"), "")).await
 }
 
-/// Expects nothing of the image to be left: no status, no original, no thumbnail.
+/// Expects that no status, original or thumbnail of the image is left.
 async fn expect_gone(world: &World, api: &Router, id: &ImageId, name: &str) {
     call(api, get(&format!("/images/{id}"))).await.expect_problem(404, "unknown-image");
     call(api, get(&format!("/images/{id}/small"))).await.expect_problem(404, "unknown-image");
@@ -64,7 +64,7 @@ async fn deleting_again_or_what_never_was_is_a_success() {
 async fn a_later_event_of_the_deleted_object_does_nothing() {
     let mut world = World::idle(Default::default());
     let api = api_of(&world);
-    // An upload whose event nobody has seen yet, asked for through the API.
+    // An upload asked for through the API, whose event no worker has received yet.
     let upload = call(&api, request("POST", "/images", "")).await.json();
     let name = upload["id"].as_str().unwrap().to_owned();
     let id = world.upload(&name, &jpeg(40, 30)).await;
@@ -73,7 +73,7 @@ async fn a_later_event_of_the_deleted_object_does_nothing() {
     world.run_until_idle().await;
     expect_gone(&world, &api, &id, &name).await;
 
-    // A duplicate of an event that was worked on, and one that is newer than all that the record knew.
+    // A duplicate of a processed event, and an event that is newer than any in the record.
     let id = world.upload("cat", &jpeg(40, 30)).await;
     let known = world.event_of("cat", Some("01")).await;
     let newer = world.event_of("cat", Some("FF")).await;

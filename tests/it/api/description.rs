@@ -1,4 +1,4 @@
-//! `openapi.json` against the router and against real answers: every answer is described, every description answered.
+//! Compares `openapi.json` with the router and with real answers: each answer has a description and the reverse.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ use super::{Answer, Bench, get, request, settings, with};
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// A request with the token.
+/// Adds the token to a request.
 fn bearing(request: Request<Body>) -> Request<Body> {
     with(request, "authorization", &format!("Bearer {TOKEN}"))
 }
 
-/// An API with everything switched on, and its description.
+/// An API with every feature enabled, and its description.
 async fn described() -> (Bench, Value) {
     let bench = Bench::with(|settings| {
         settings.may_delete = true;
@@ -40,7 +40,7 @@ fn operations(document: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// Panics unless the value is what the schema says.
+/// Panics unless the value matches the schema.
 #[track_caller]
 fn expect_valid(document: &Value, schema: &Value, value: &Value) {
     assert_eq!(mismatch(document, schema, value), None, "{value:#}");
@@ -54,7 +54,7 @@ async fn the_description_has_the_routers_paths_and_methods() {
     let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(described, described_paths(&settings()).into_iter().collect());
     for (path, methods) in document["paths"].as_object().unwrap() {
-        // No route answers PATCH, so the router lists what each does answer.
+        // No route accepts PATCH, so the router answers with the methods that the route accepts.
         let answer = bench.call(bearing(request("PATCH", &path.replace(['{', '}'], ""), ""))).await;
         answer.expect_problem(405, "method-not-allowed");
         let allowed = answer.header("allow").unwrap().to_lowercase();
@@ -107,7 +107,7 @@ async fn the_description_knows_every_status_and_reason() {
     assert_eq!(schemas["Reason"]["enum"], Reason::ALL.into_iter().map(Reason::as_str).collect::<Value>());
 }
 
-/// A request, the operation that it belongs to, and how the catalog fails.
+/// An operation, a request to it, and the error that the catalog returns.
 type Call = (&'static str, Request<Body>, Option<ErrorKind>);
 
 const DOWN: Option<ErrorKind> = Some(ErrorKind::Unavailable);
@@ -154,7 +154,7 @@ fn calls(tag: &str) -> Vec<Call> {
     ]
 }
 
-/// Requests that are refused whoever asks for what.
+/// Requests that are refused regardless of the caller and the resource.
 fn refused() -> Vec<Call> {
     let mut refused = Vec::new();
     for (operation, method, path) in [
@@ -206,7 +206,7 @@ async fn every_answer_is_as_described_and_every_description_is_answered() {
     assert_eq!(seen, promised);
 }
 
-/// Expects an answer to have the body and the headers that its description promises.
+/// Checks an answer's body and headers against its description.
 fn expect_described(document: &Value, response: &Value, answer: &Answer, operation: &str) {
     let response = match response["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -240,7 +240,7 @@ async fn a_request_for_an_upload_is_described_as_it_is_read() {
     }
 }
 
-/// Every problem that the API may answer with has the shape that is described.
+/// Every problem that the API can return has the described shape.
 #[tokio::test(start_paused = true)]
 async fn every_type_of_problem_is_listed() {
     let (_, document) = described().await;

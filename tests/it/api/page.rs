@@ -1,4 +1,4 @@
-//! The upload page as a browser gets it.
+//! The upload page as a browser receives it.
 
 use darkroom::recipe::Size;
 

@@ -1,4 +1,4 @@
-//! Ports for the API's tests: records in memory, and signatures that show what was signed.
+//! Ports for the API's tests: records in memory, and signatures that show the signed values.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, Upload
 use darkroom::ports::{Catalog, ErrorKind, ObjectStore, Operation, PortError};
 use darkroom::record::{Applied, ImageId, ImageRecord, Transition};
 
-/// A catalog in memory that can be told to fail.
+/// A catalog in memory whose calls a test can make fail.
 #[derive(Default)]
 pub(super) struct Records {
     records: Mutex<HashMap<ImageId, ImageRecord>>,
@@ -27,7 +27,7 @@ impl Records {
         *self.failure.lock().unwrap() = kind;
     }
 
-    /// From now on no call is answered.
+    /// After this, no call returns.
     pub(super) fn fall_silent(&self) {
         self.is_silent.store(true, Ordering::Relaxed);
     }

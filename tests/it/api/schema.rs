@@ -1,10 +1,10 @@
-//! The part of JSON Schema that `openapi.json` uses. A keyword that is not known here fails the test that meets it.
+//! The part of JSON Schema that `openapi.json` uses. An unknown keyword fails the test.
 
 use axum::http::Uri;
 use darkroom::record::ImageId;
 use serde_json::Value;
 
-/// The first thing about `value` that is not as the schema says; references are resolved within the document.
+/// Returns the first mismatch between `value` and the schema. References are resolved within the document.
 pub(super) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let keywords = schema.as_object().unwrap_or_else(|| panic!("{schema} is no schema"));
     keywords.iter().find_map(|(keyword, rule)| {
@@ -36,7 +36,7 @@ pub(super) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Optio
     })
 }
 
-/// Fields that the schema does not name.
+/// Checks fields that the schema does not name.
 fn additional(document: &Value, schema: &Value, rule: &Value, value: &Value) -> Option<String> {
     let is_named = |name: &str| schema["properties"].get(name).is_some();
     let mut others = value.as_object()?.iter().filter(|(name, _)| !is_named(name));

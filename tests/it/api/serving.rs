@@ -1,4 +1,4 @@
-//! The API over real connections: requests, shutdown, clients that dawdle.
+//! The API over real connections: requests, shutdown, slow clients.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -56,7 +56,7 @@ async fn a_shutdown_answers_who_waits_and_takes_no_new_connections() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
-/// On a paused clock, which moves on as soon as nothing but the timeout is left.
+/// The paused clock advances once only the timeout is pending.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_ends_its_request_is_cut_off() {
     let bench = Bench::new();

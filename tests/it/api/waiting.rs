@@ -1,4 +1,4 @@
-//! `?wait=`, `?until=` and entity tags: on a paused clock, so that every duration is exact.
+//! `?wait=`, `?until=` and entity tags, on a paused clock so that every duration is exact.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Answer, Bench, get, request, with};
 
-/// How long the call took, and its answer.
+/// Returns the duration of the call and its answer.
 async fn timed(bench: &Bench, request: axum::http::Request<Body>) -> (Duration, Answer) {
     let start = Instant::now();
     let answer = bench.call(request).await;
@@ -153,7 +153,7 @@ async fn another_end_of_the_wait_is_refused() {
     assert_eq!(bench.get("/images/cat?until=change").await.status, 200);
 }
 
-/// A wait says nothing of how fast the server is.
+/// Waits are not counted in the latency metrics.
 #[test]
 fn the_measured_time_of_a_request_leaves_out_its_wait() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -192,7 +192,7 @@ async fn where_requests_cannot_wait_the_client_is_told_to_ask_again() {
     }
 }
 
-/// A regression of old: a client that was told "not modified" kept URLs that had expired.
+/// Regression: a client that received "not modified" kept URLs that had expired.
 #[tokio::test(start_paused = true)]
 async fn a_tag_goes_stale_with_the_signatures_of_its_urls() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! The paths that the code of a file names, and the module that each leads to.
+//! The paths in a file's code, and the module that each names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Names = Vec<String>;
 
 /// Every path in the code that begins with `crate`, `darkroom` (as the binary names the library), `super` or `self`.
-/// Groups are spread out: `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// Groups are expanded: `a::{b, c::d}` is `a::b` and `a::c::d`.
 pub(super) fn paths(code: &str) -> BTreeSet<Names> {
     let code: String = code.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut found = BTreeSet::new();
@@ -21,13 +21,13 @@ pub(super) fn paths(code: &str) -> BTreeSet<Names> {
     found
 }
 
-/// Reads the path, or the group of paths, that `text` begins with. Returns what follows it.
+/// Reads the path or group of paths at the start of `text`. Returns the rest of the text.
 fn spread<'a>(text: &'a str, parent: &[String], found: &mut BTreeSet<Names>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
         while !rest.is_empty() && !rest.starts_with('}') {
             let end = spread(rest, parent, found).trim_start();
-            // What is no path (`*`, `as`, generic arguments) is skipped up to the next entry.
+            // Skip everything that is not a path (`*`, `as`, generic arguments) up to the next entry.
             let next = end.find([',', '}']).unwrap_or(end.len());
             rest = end[next..].trim_start_matches(',').trim_start();
         }
@@ -48,7 +48,7 @@ fn spread<'a>(text: &'a str, parent: &[String], found: &mut BTreeSet<Names>) -> 
     }
 }
 
-/// The deepest module that `path`, named in `module`, leads to; the root when it leads to none.
+/// Resolves `path`, named in `module`, to the deepest module; to the root if no module matches.
 pub(super) fn resolve(module: &[String], path: &[String], modules: &BTreeSet<Names>) -> Names {
     let mut names = path.iter();
     let mut target = match names.next().map(String::as_str) {
@@ -70,9 +70,9 @@ pub(super) fn resolve(module: &[String], path: &[String], modules: &BTreeSet<Nam
     target
 }
 
-/// The uses that are part of a circle: `a` uses `b`, and `b` leads back to `a`.
+/// Returns the uses that are part of a circle: `a` uses `b`, and `b` uses `a`, directly or indirectly.
 ///
-/// A module is used with all of its parts, and a part may use what its own module has: the two are one unit.
+/// To use a module is to use its submodules, and a submodule may use its parent: both count as one unit.
 pub(super) fn circles(uses: &BTreeMap<Names, BTreeSet<Names>>) -> Vec<(Names, Names)> {
     let is_part = |part: &Names, whole: &Names| part.starts_with(whole);
     let mut edges: BTreeMap<&Names, BTreeSet<&Names>> = BTreeMap::new();
@@ -145,11 +145,11 @@ mod tests {
             lines.iter().map(|(module, used)| (names(module), used.iter().map(|used| names(used)).collect())).collect()
         };
         assert_eq!(circles(&uses(&[("a", &["b"]), ("b", &["c"]), ("c", &[])])), []);
-        // A part uses its own module.
+        // A submodule uses its parent.
         assert_eq!(circles(&uses(&[("a", &["a::b"]), ("a::b", &["a"]), ("c", &["a::b"])])), []);
         let two = circles(&uses(&[("a", &["b"]), ("b", &["a"]), ("c", &["a"])]));
         assert_eq!(two, [("a", "b"), ("b", "a")].map(|(one, other)| (names(one), names(other))));
-        // Through a part of another module.
+        // A circle through a submodule of another module.
         let three = circles(&uses(&[("a", &["b"]), ("b", &[]), ("b::c", &["a"])]));
         assert_eq!(three, [("a", "b"), ("b", "b::c"), ("b::c", "a")].map(|(one, other)| (names(one), names(other))));
     }

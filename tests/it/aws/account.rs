@@ -1,4 +1,4 @@
-//! An AWS account to make buckets, queues and tables in: an emulator's, or a real one.
+//! An AWS account for buckets, queues and tables: an emulator's, or a real one.
 
 use std::env;
 use std::sync::Mutex;
@@ -16,11 +16,11 @@ use darkroom::ports::ObjectStore as _;
 use darkroom::record::ImageId;
 use std::time::Duration;
 
-/// What emulators take as credentials.
+/// The credentials that emulators accept.
 pub(crate) const KEY: &str = "test";
 pub(crate) const REGION: &str = "us-east-1";
 
-/// An account, and what was made in it.
+/// An account, and the resources that the test created in it.
 pub(crate) struct Account {
     pub(crate) clients: Clients,
     made: Mutex<Vec<Made>>,
@@ -33,7 +33,8 @@ enum Made {
     Table(String),
 }
 
-/// The MiniStack that the test command started; without one the test says that it is skipped, and fails in CI.
+/// The endpoint of the MiniStack that the test command started. Without one the test reports that it is skipped, and
+/// fails in CI.
 pub(crate) fn ministack() -> Option<String> {
     variable("DARKROOM_TEST_MINISTACK")
 }
@@ -49,7 +50,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 impl Account {
-    /// AWS itself if that is asked for, else MiniStack if it runs.
+    /// AWS itself if requested, otherwise MiniStack if it runs.
     pub(crate) async fn for_contracts() -> Option<Self> {
         if env::var("DARKROOM_TEST_AWS").as_deref() == Ok("1") {
             let clients = Clients::load(Duration::from_secs(3600)).await.unwrap();
@@ -74,7 +75,6 @@ impl Account {
         self.made.lock().unwrap().push(made);
     }
 
-    /// A new bucket.
     pub(crate) async fn bucket(&self, keeps_versions: bool) -> String {
         let (s3, name) = (&self.clients.s3, name());
         let region = s3.config().region().map(ToString::to_string).unwrap_or_default();
@@ -92,7 +92,7 @@ impl Account {
         name
     }
 
-    /// A new queue with its dead letters: their URLs.
+    /// Creates a queue and its dead-letter queue; returns their URLs.
     pub(crate) async fn queue(&self, max_receives: u32) -> (String, String) {
         let (sqs, name) = (&self.clients.sqs, name());
         let dead = sqs.create_queue().queue_name(format!("{name}-dlq")).send().await.unwrap().queue_url.unwrap();
@@ -105,14 +105,13 @@ impl Account {
         (queue, dead)
     }
 
-    /// The ARN of a queue.
     pub(crate) async fn queue_arn(&self, url: &str) -> String {
         let arn = QueueAttributeName::QueueArn;
         let asked = self.clients.sqs.get_queue_attributes().queue_url(url).attribute_names(arn.clone());
         asked.send().await.unwrap().attributes.unwrap()[&arn].clone()
     }
 
-    /// A new table with the hash key `id`.
+    /// Creates a table with the hash key `id`.
     pub(crate) async fn table(&self) -> String {
         let (dynamodb, name) = (&self.clients.dynamodb, name());
         let id = AttributeDefinition::builder().attribute_name("id").attribute_type(Scalar::S).build().unwrap();
@@ -124,7 +123,7 @@ impl Account {
         name
     }
 
-    /// Removes all that was made.
+    /// Removes everything that this account created.
     pub(crate) async fn remove_all(&self) {
         let made = std::mem::take(&mut *self.made.lock().unwrap());
         for made in made {
@@ -142,7 +141,7 @@ impl Account {
         while let Some(object) = store.list("", None).await.unwrap().first() {
             store.delete(&object.key).await.unwrap();
         }
-        // What a listing does not show: keys of which only a delete marker is left.
+        // Version listings also show keys that have only a delete marker; object listings do not.
         let versions = s3.list_object_versions().bucket(&name).send().await.unwrap();
         for marker in versions.delete_markers() {
             store.delete(marker.key().unwrap()).await.unwrap();
@@ -151,7 +150,7 @@ impl Account {
     }
 }
 
-/// A name that is nobody else's.
+/// A unique name.
 fn name() -> String {
     format!("darkroom-test-{}", ImageId::random().unwrap())
 }

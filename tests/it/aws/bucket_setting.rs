@@ -1,4 +1,4 @@
-//! A wrong `DARKROOM_UPLOAD_BUCKET` on the whole protocol: the name of no bucket, of one that is denied, of another one.
+//! A wrong `DARKROOM_UPLOAD_BUCKET` over AWS's protocol: a missing bucket, a denied bucket, another bucket.
 
 use darkroom::ports::Queue as _;
 use darkroom::record::Status;

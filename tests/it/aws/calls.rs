@@ -1,4 +1,4 @@
-//! What one image costs: calls counted on the wire by a proxy that nobody here wrote.
+//! The cost of one image: a proxy from another project counts the calls.
 
 use darkroom::record::Status;
 use serde_json::json;
@@ -10,8 +10,8 @@ use crate::images;
 
 const IMAGES: usize = 60;
 
-/// From the event to `published` at most: 1 GET, 3 PUTs, 2 writes to the catalog, and under load a tenth of a receive
-/// and of a delete.
+/// The most calls from the event to `published`: 1 GET, 3 PUTs, 2 writes to the catalog, and under load a tenth of a
+/// receive and of a delete.
 #[tokio::test]
 async fn an_image_costs_one_get_three_puts_two_writes_and_a_tenth_of_a_receive_and_a_delete() {
     let Some(endpoint) = ministack() else { return };
@@ -22,9 +22,9 @@ async fn an_image_costs_one_get_three_puts_two_writes_and_a_tenth_of_a_receive_a
     for number in 0..IMAGES {
         ids.push(deployment.put(&format!("image-{number}"), &photo).await);
     }
-    // A fault that does no harm, so that the proxy notes every call.
+    // The proxy records only calls that a rule matches, so this rule adds a harmless latency of 1 ms to every call.
     proxy.set(&[json!({"service": "*", "latency": {"min": 1, "max": 1}})]).await;
-    // Enough at once that the emulator is the limit: that is what load means here.
+    // Enough slots to make the emulator the bottleneck: that is the load that the test needs.
     let worker =
         deployment.start("worker", &[("AWS_ENDPOINT_URL", proxy.endpoint()), ("DARKROOM_RENDER_SLOTS", "16")]).await;
     for id in &ids {
@@ -42,7 +42,7 @@ async fn an_image_costs_one_get_three_puts_two_writes_and_a_tenth_of_a_receive_a
         ("DeleteMessageBatch", 0.1),
     ] {
         let calls = proxy.fired(operation).await as f64;
-        // The last receive finds an empty queue, the test event is one message more, and the last batches are not full.
+        // The last receive finds an empty queue, the test event is one more message, and the last batches are not full.
         let spare = if limit < 1.0 && limit > 0.0 { 3.0 } else { 0.0 };
         println!("{operation}: {calls} calls for {IMAGES} images, {:.2} each", calls / IMAGES as f64);
         if calls > limit * IMAGES as f64 + spare {

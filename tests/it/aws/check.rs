@@ -1,4 +1,4 @@
-//! `darkroom check` against the protocol: what works, and the name of the permission that is missing.
+//! `darkroom check` over AWS's protocol: which checks pass, and which missing permission it names.
 
 use std::process::Output;
 
@@ -9,7 +9,7 @@ use super::account::ministack;
 use super::deployment::{Deployment, Plan};
 use super::faults::Microburst;
 
-/// A service, the operation that is denied, the role that needs it, and the permission that lets it through.
+/// A service, the operation that is denied, the role that needs it, and the permission that allows it.
 const PERMISSIONS: [(&str, &str, &str, &str); 31] = [
     ("sqs", "GetQueueAttributes", "worker", "sqs:GetQueueAttributes"),
     ("sqs", "ReceiveMessage", "worker", "sqs:ReceiveMessage"),
@@ -63,7 +63,7 @@ async fn check_tells_what_works_and_names_the_permission_that_is_missing() {
         assert_eq!(table.contains(" -> "), role != "images", "{role}: {table}");
     }
     let depth = deployment.queue.attributes().await.unwrap();
-    // S3's own test event, and nothing else.
+    // The queue holds only S3's own test event.
     assert_eq!((depth.visible + depth.in_flight, depth.delayed), (1, 0), "a check sends nothing");
     for (service, operation, role, permission) in PERMISSIONS {
         let code = if service == "s3" { "AccessDenied" } else { "AccessDeniedException" };
@@ -73,13 +73,13 @@ async fn check_tells_what_works_and_names_the_permission_that_is_missing() {
         let table = String::from_utf8_lossy(&found.stdout);
         assert_eq!(found.status.code(), Some(1), "{operation}: {table}");
         let missing = table.lines().find_map(|line| line.strip_prefix("not working: "));
-        // Where a queue's attributes are asked for twice, the dead letters' are missing, too.
+        // The check reads the dead-letter queue's attributes too, so the list can name the same permission twice.
         let missing = missing.unwrap_or_default().trim_end_matches(", sqs:GetQueueAttributes");
         assert_eq!(missing, permission, "{role} without {operation}: {table}");
     }
 }
 
-/// What `darkroom check` says of the notification, and its exit code.
+/// Runs `darkroom check`; returns its line about the notification, and its exit code.
 async fn notification(deployment: &Deployment, settings: &[(&str, &str)]) -> (String, Option<i32>) {
     let output = deployment.command(&["check", "--role", "backfill"], settings).output().await.unwrap();
     let table = String::from_utf8(output.stdout).unwrap();

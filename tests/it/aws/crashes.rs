@@ -12,10 +12,9 @@ use super::account::{Account, ministack};
 use crate::faults::{Crash, crashes};
 use crate::world::{Options, When, World};
 
-/// Worlds at once: each has a queue, a bucket and a table of its own, and mostly waits.
+/// Number of concurrent worlds: each has a queue, a bucket and a table of its own, and mostly waits.
 const AT_ONCE: usize = 12;
 
-/// A world in an account.
 pub(super) async fn world(account: &Account, options: Options) -> World {
     let (queue_url, dlq_url) = account.queue(options.max_receives).await;
     let (bucket, table) = (account.bucket(true).await, account.table().await);

@@ -1,11 +1,10 @@
-//! Requests by curl: the plainest client, and one that takes no part in signing.
+//! Requests by curl: a plain client that does not use the signing code.
 
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -14,10 +13,10 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Sends a request with exactly these headers besides those that curl sets itself.
+/// Sends a request with exactly these headers and those that curl adds.
 pub(crate) async fn send(method: &str, url: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
     let mut curl = Command::new("curl");
-    // `-i` puts the head before the body; `Expect:` keeps an interim answer out of it.
+    // `-i` prints the head before the body; an empty `Expect:` prevents an interim answer.
     curl.args(["--silent", "--show-error", "--globoff", "--path-as-is", "--max-time", "60", "-i", "-H", "Expect:"]);
     curl.args(["-X", method]);
     for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-length")) {
@@ -38,7 +37,7 @@ pub(crate) async fn send(method: &str, url: &str, headers: &[(String, String)], 
     parse(&output.stdout)
 }
 
-/// A GET without further headers.
+/// Sends a GET without further headers.
 pub(crate) async fn get(url: &str) -> Answer {
     send("GET", url, &[], b"").await
 }

@@ -18,10 +18,9 @@ use crate::process::{self, Process};
 
 pub(crate) const PREFIX: &str = "uploads/";
 
-/// Receives before a message is a dead letter, as in production.
+/// Receives before a message becomes a dead letter, as in production.
 const MAX_RECEIVES: u32 = 10;
 
-/// What a deployment may do differently.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) keeps_versions: bool,
@@ -29,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) is_quiet: bool,
 }
 
-/// A deployment in an account of its own names.
+/// A deployment whose resources have unique names.
 pub(crate) struct Deployment {
     pub(crate) account: Account,
     pub(crate) bucket: String,
@@ -81,7 +80,7 @@ impl Deployment {
         command
     }
 
-    /// `darkroom {arguments}` with further settings, which win over the deployment's own.
+    /// `darkroom {arguments}` with further settings, which override the deployment's own.
     pub(crate) fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
         command.args(arguments).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
@@ -90,12 +89,11 @@ impl Deployment {
         command
     }
 
-    /// One of the deployment's own settings.
     pub(crate) fn setting(&self, name: &str) -> &str {
         &self.settings.iter().find(|(known, _)| *known == name).unwrap().1
     }
 
-    /// A line as an operator types it, beside the processes' logs.
+    /// Runs a shell line as an operator types it, in the folder of the processes' logs.
     pub(crate) fn shell(&self, line: &str, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new("bash");
         let binaries = std::path::Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap().display().to_string();
@@ -111,7 +109,8 @@ impl Deployment {
         self.start_until(role, settings, health).await
     }
 
-    /// As [`Deployment::start`], and waits only until it is alive. Not for an API, whose own listener has no `/livez`.
+    /// Like [`Deployment::start`], but waits only until the process is alive. Not for an API, whose own listener has no
+    /// `/livez`.
     pub(crate) async fn start_alive(&self, role: &str, settings: &[(&str, &str)]) -> Process {
         self.start_until(role, settings, "/livez").await
     }
@@ -127,7 +126,7 @@ impl Deployment {
         Process::start(command, &log, format!("http://127.0.0.1:{port}"), health).await
     }
 
-    /// Puts an object under the upload prefix, as another system would. Its image's id.
+    /// Puts an object under the upload prefix, as another system would; returns its image's id.
     pub(crate) async fn put(&self, name: &str, bytes: &[u8]) -> ImageId {
         let key = format!("{PREFIX}{name}");
         let put = self.account.clients.s3.put_object().bucket(&self.bucket).key(&key);
@@ -139,14 +138,13 @@ impl Deployment {
         self.catalog.look(id).await.unwrap()
     }
 
-    /// Waits for a status.
     pub(crate) async fn expect(&self, id: &ImageId, status: Status) -> ImageRecord {
         let what = format!("{id} is {status}");
         process::until(&what, async || self.record(id).await.is_some_and(|record| record.status == status)).await;
         self.record(id).await.unwrap()
     }
 
-    /// Waits until nothing is left on the queue; how many dead letters there are then.
+    /// Waits until the queue is empty, and returns the number of dead letters.
     pub(crate) async fn dead_letters_at_the_end(&self) -> u64 {
         process::until("the queue is empty", async || {
             let depth = self.queue.attributes().await.unwrap();
@@ -157,7 +155,7 @@ impl Deployment {
     }
 }
 
-/// Upload events of the bucket go to the queue; S3 sends a test event at once.
+/// Sends the bucket's upload events to the queue; S3 sends a test event immediately.
 async fn notify(account: &Account, bucket: &str, queue_url: &str) {
     let rule = FilterRule::builder().name(FilterRuleName::Prefix).value(PREFIX).build();
     let filter = NotificationConfigurationFilter::builder().key(S3KeyFilter::builder().filter_rules(rule).build());

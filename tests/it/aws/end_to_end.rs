@@ -1,4 +1,4 @@
-//! The real binary against the whole protocol: uploads by curl, odd keys, odd messages, objects that come and go.
+//! The real binary over AWS's protocol: uploads by curl, unusual keys and messages, objects that appear and disappear.
 
 use darkroom::backends::aws::S3Store;
 use darkroom::event::{self, ObjectCreated};
@@ -13,7 +13,7 @@ use super::faults::Microburst;
 use crate::images;
 use crate::process::{self, Process};
 
-/// Uploads by curl in the way that `POST /images` or `GET /upload-url` told; the image's id.
+/// Uploads by curl as the answer of `POST /images` or `GET /upload-url` says; returns the image's id.
 async fn upload(answer: &curl::Answer, content_type: &str, bytes: &[u8]) -> ImageId {
     let told: Value = serde_json::from_slice(&answer.body).unwrap();
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
@@ -26,8 +26,8 @@ async fn upload(answer: &curl::Answer, content_type: &str, bytes: &[u8]) -> Imag
     ImageId::parse(told["id"].as_str().unwrap()).unwrap()
 }
 
-/// The way of one image from a client's first request to its three thumbnails, by curl alone. `plain_type` is what the
-/// plainest client calls its bytes.
+/// Follows one image from a client's first request to its three thumbnails, with curl only. `plain_type` is the content
+/// type that the simplest client sends.
 async fn upload_and_look(deployment: &Deployment, api: &Process, plain_type: &str) {
     let json = [("content-type".to_owned(), "application/json".to_owned())];
     let photo = images::jpeg(800, 600);
@@ -51,7 +51,7 @@ async fn upload_and_look(deployment: &Deployment, api: &Process, plain_type: &st
     }
 }
 
-/// Also: the test event that S3 sends when the notification is made is gone at the end.
+/// Also checks that the worker removes the test event that S3 sends when the notification is created.
 #[tokio::test]
 async fn an_upload_by_curl_is_published() {
     let Some(endpoint) = ministack() else { return };
@@ -67,7 +67,7 @@ async fn an_upload_by_curl_is_published() {
     }
 }
 
-/// A second emulator, so that nothing fits the first one's quirks. Its events have no sequencer.
+/// A second emulator shows that darkroom doesn't depend on the first one's behavior. Its events have no sequencer.
 #[tokio::test]
 async fn an_upload_is_published_on_another_emulator_too() {
     let Some(moto) = variable("DARKROOM_TEST_MOTO") else { return };
@@ -79,7 +79,7 @@ async fn an_upload_is_published_on_another_emulator_too() {
     let _moto = Process::start(command, &dir.path().join("moto.log"), endpoint.clone(), "/moto-api/data.json").await;
     let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
     let (api, worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));
-    // It never answers a PUT whose type is that of a form: its framework has read the body as one before.
+    // moto never answers a PUT with a form's content type: its framework has already read the body as a form.
     upload_and_look(&deployment, &api, "application/octet-stream").await;
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     api.stop().await;
@@ -104,7 +104,7 @@ async fn keys_may_hold_any_character() {
     worker.stop().await;
 }
 
-/// An event as S3 writes it, of an object as it is now or was.
+/// An event as S3 writes it, for an object that exists or existed.
 fn created(deployment: &Deployment, name: &str, sequencer: &str) -> ObjectCreated {
     ObjectCreated {
         bucket: deployment.bucket.clone(),
@@ -137,7 +137,7 @@ async fn every_envelope_and_every_record_is_read() {
     let object = json!({"key": format!("{PREFIX}by-bridge"), "size": 1, "etag": "e", "sequencer": "A1"});
     let bridge = json!({"version": "0", "source": "aws.s3", "detail-type": "Object Created",
         "detail": {"version": "0", "bucket": {"name": deployment.bucket}, "object": object, "reason": "PutObject"}});
-    // One of three records is no image: the others have nothing to do with that.
+    // One of three records is not an image; the other two are processed normally.
     let records: Vec<Value> = ["first", "text", "last"].map(|name| direct(name)["Records"][0].clone()).into();
     for body in [sns, bridge, json!({"Records": records})] {
         deployment.queue.send(&body.to_string()).await.unwrap();
@@ -189,8 +189,8 @@ async fn the_newest_upload_wins_whatever_becomes_of_the_events() {
     worker.stop().await;
 }
 
-/// Two workers on one queue with a visibility timeout of 5 s and images that take 7 s, since the store is slow: each
-/// image is rendered once.
+/// Two workers share a queue with a visibility timeout of 5 s. The store is slow, so each image takes 7 s: each image
+/// is rendered once.
 #[tokio::test]
 async fn slow_work_outlives_a_short_visibility_timeout() {
     const IMAGES: usize = 6;
@@ -198,7 +198,7 @@ async fn slow_work_outlives_a_short_visibility_timeout() {
     let Some(proxy) = Microburst::start(&endpoint).await else { return };
     proxy.set(&[json!({"service": "s3", "operation": "PutObject", "latency": {"min": 7000, "max": 7000}})]).await;
     let deployment = Deployment::new(&endpoint, Plan::default()).await;
-    // Slots are few, so that messages also wait for longer than their timeout while others are worked on.
+    // Few slots, so that messages also wait longer than their timeout while the worker processes others.
     let settings =
         [("AWS_ENDPOINT_URL", proxy.endpoint()), ("DARKROOM_VISIBILITY_TIMEOUT", "5s"), ("DARKROOM_RENDER_SLOTS", "1")];
     let (one, two) = tokio::join!(deployment.start("worker", &settings), deployment.start("worker", &settings));

@@ -1,4 +1,4 @@
-//! Faults as the SDK sees them: throttling, errors, latency, resets, bodies cut and corrupted, whole outages.
+//! Faults as the SDK receives them: throttling, errors, latency, resets, truncated and corrupt bodies, outages.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) struct Microburst {
 }
 
 impl Microburst {
-    /// Starts one in front of `upstream`, with a fixed seed.
+    /// Starts a proxy in front of `upstream`, with a fixed seed.
     pub(crate) async fn start(upstream: &str) -> Option<Self> {
         let pin = variable("DARKROOM_TEST_MICROBURST")?;
         let (dir, port) = (tempfile::tempdir().unwrap(), process::free_port().to_string());
@@ -51,14 +51,13 @@ impl Microburst {
         &self.endpoint
     }
 
-    /// Replaces all rules.
     pub(crate) async fn set(&self, rules: &[Value]) {
         let client = reqwest::Client::new();
         let answer = client.post(self.process.url("/_microburst/rules")).json(rules).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
-    /// Faults that fired for an operation so far, by its own record.
+    /// The number of faults that the proxy injected for an operation, as the proxy reports it.
     pub(crate) async fn fired(&self, operation: &str) -> usize {
         let metrics = self.process.get("/_microburst/metrics").await;
         let label = format!("operation=\"{operation}\"");
@@ -68,7 +67,7 @@ impl Microburst {
     }
 }
 
-/// The proxy reads a service's model when it is first called, which takes it seconds.
+/// On the first call the proxy reads the service's model, which takes seconds.
 async fn warm_up(through: &Account) {
     let Clients { sqs, s3, dynamodb } = &through.clients;
     process::until("the proxy passes calls on", async || {
@@ -79,7 +78,7 @@ async fn warm_up(through: &Account) {
     .await;
 }
 
-/// Rules by which this share of the calls of every operation fails, of each kind of fault an equal part.
+/// Rules that make this share of the calls of every operation fail, with equal parts for each kind of fault.
 pub(crate) fn on_every_call(share: f64) -> Vec<Value> {
     let mut rules = Vec::new();
     for (service, operation) in OPERATIONS {
@@ -96,11 +95,11 @@ pub(crate) fn on_every_call(share: f64) -> Vec<Value> {
         ];
         kinds.push(json!({"response": {"truncate_frac": 0.5}}));
         kinds.push(json!({"response": {"abort_frac": 0.3}}));
-        // SQS has checksums for the bodies of messages alone: of the rest of an answer it is TLS that sees to it.
+        // SQS has checksums for message bodies only. TLS protects the rest of an answer.
         if service != "sqs" {
             kinds.push(json!({"response": {"corrupt_bytes": 16}}));
         }
-        // The first rule whose draw succeeds decides, so later draws see fewer calls.
+        // The first rule whose draw succeeds decides, so later rules apply to fewer calls.
         let share = share / kinds.len() as f64;
         for (before, mut rule) in kinds.into_iter().enumerate() {
             rule["service"] = json!(service);
@@ -112,7 +111,7 @@ pub(crate) fn on_every_call(share: f64) -> Vec<Value> {
     rules
 }
 
-/// Uploads go to the emulator itself, and the worker goes through the proxy.
+/// Uploads go to the emulator directly, and the worker goes through the proxy.
 async fn survive(rules: Vec<Value>, uploads: usize, pause: Option<Duration>) -> Option<Vec<(String, usize)>> {
     let endpoint = ministack()?;
     let proxy = Microburst::start(&endpoint).await?;
@@ -154,7 +153,7 @@ async fn three_faults_in_ten_calls_lose_nothing() {
     }
 }
 
-/// An outage of a minute of one service while uploads go on.
+/// A one-minute outage of a service while uploads continue.
 async fn outage(service: &str) {
     let rules = vec![json!({"service": service, "error": {"code": "ServiceUnavailable", "status": 503}})];
     let Some(fired) = survive(rules, 30, Some(Duration::from_secs(2))).await else { return };

@@ -38,7 +38,7 @@ struct Day {
     proxy: Microburst,
     started: Instant,
     text: String,
-    /// What the transcript shows instead of the test's random names.
+    /// The test's random names, and what the transcript shows instead.
     names: Vec<(String, &'static str)>,
 }
 
@@ -146,7 +146,7 @@ fn denied_for() -> Duration {
 async fn upload_unnoticed(day: &Day, api: &Process) -> ImageId {
     let answer = curl::send("POST", &api.url("/images"), &[], b"").await;
     let upload: Value = serde_json::from_slice(&answer.body).unwrap();
-    // Not through the proxy: the URL is signed for its address, which the emulator does not know.
+    // Not through the proxy: the URL is signed for the proxy's address, which the emulator does not know.
     let id = day.deployment.put(upload["id"].as_str().unwrap(), &images::jpeg(640, 480)).await;
     let mut is_lost = false;
     process::until("the event is there to be lost", async || {

@@ -11,7 +11,7 @@ use crate::world::Options;
 
 const STEPS: usize = 20;
 
-/// The clock is real here, so everything is short, but for the worker's own delays.
+/// The clock is real here, so all times are short, except for the worker's own delays.
 const PACE: Pace = Pace {
     visibility: Duration::from_secs(3),
     pauses: [Duration::ZERO, Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(4)],
@@ -26,7 +26,7 @@ async fn sixteen_random_histories_end_as_the_model_says() {
     let Some(endpoint) = ministack() else { return };
     let account = Account::at(&endpoint);
     let options = Options { visibility: PACE.visibility, ..Options::default() };
-    // All at once: each has a queue, a bucket and a table of its own, and mostly waits.
+    // Concurrent: each has a queue, a bucket and a table of its own, and mostly waits.
     iter(0..16)
         .for_each_concurrent(None, async |seed| {
             let world = world(&account, options.clone()).await;

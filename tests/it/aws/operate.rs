@@ -1,4 +1,4 @@
-//! The operator's commands against the whole protocol, as they are typed.
+//! The operator's commands over AWS's protocol, as an operator types them.
 
 use std::process::Output;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ async fn run(deployment: &Deployment, arguments: &[&str]) -> Output {
     deployment.command(arguments, &[]).output().await.unwrap()
 }
 
-/// What a command prints that must succeed.
+/// Runs a command that must succeed; returns what it prints.
 async fn printed(deployment: &Deployment, arguments: &[&str]) -> String {
     let output = run(deployment, arguments).await;
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The event of an object that is there, as S3 would have written it.
+/// The event that S3 would have written for an existing object.
 fn event_of(deployment: &Deployment, name: &str) -> String {
     let created = event::ObjectCreated {
         bucket: deployment.bucket.clone(),
@@ -94,7 +94,7 @@ async fn images_are_listed_and_shown() {
     keys.sort();
     assert_eq!(keys, ["uploads/cat", "uploads/dog"]);
     assert_eq!(printed(&deployment, &["images", "list", "--status", "published"]).await, "no images\n");
-    // Neither the queue nor the dead letters are needed.
+    // The command needs neither the queue nor the dead letters.
     let settings = [("DARKROOM_QUEUE_URL", ""), ("DARKROOM_DLQ_URL", "")];
     let shown = deployment.command(&["images", "show", "cat"], &settings).output().await.unwrap();
     assert!(String::from_utf8_lossy(&shown.stdout).contains("status      waiting_for_upload\n"), "{shown:?}");
@@ -133,7 +133,7 @@ async fn a_sweep_repairs_what_got_lost() {
     worker.stop().await;
 }
 
-/// A clock that is ahead of everybody else's: objects of an emulator are always new.
+/// A clock that runs ahead of the system's: an emulator's objects are always new, and the test needs old ones.
 #[derive(Debug)]
 struct Ahead(Duration);
 
@@ -206,7 +206,7 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
     assert_eq!(deployment.record(&cat).await.unwrap().src.as_ref(), Some(&originals[0].src));
 }
 
-/// A bucket that was there before darkroom was.
+/// A bucket with objects from before darkroom's installation.
 #[tokio::test]
 async fn a_backfill_publishes_what_was_there_before() {
     let Some(endpoint) = ministack() else { return };

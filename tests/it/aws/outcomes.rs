@@ -1,7 +1,7 @@
-//! Other systems are told what became of each image: table, stream, pipe, topic, as terraform/outcomes.tf joins them.
+//! Outcome notifications on AWS: table, stream, pipe and topic, connected as in terraform/outcomes.tf.
 //!
-//! The emulator's pipe passes on every record of the stream: it knows no filter. That the filter names the three
-//! verdicts is a test of terraform/ (`outcomes_are_told`); here the test does its work.
+//! The emulator's pipe ignores filters and forwards every record of the stream, so this test filters the records
+//! itself. A test of terraform/ (`outcomes_are_told`) checks that the filter names the three verdicts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::deployment::{Deployment, PREFIX, Plan};
 use crate::process;
 use crate::{examples, images};
 
-/// Makes the way from the table to a queue that a subscriber would have; prints the queue's URL.
+/// Connects the table to a subscriber's queue; prints the queue's URL.
 const JOIN: &str = r#"
 import json, os
 import boto3
@@ -81,7 +81,7 @@ async fn each_verdict_reaches_the_topic_with_its_thumbnails() {
     worker.stop().await;
 }
 
-/// The document's example, fed with what the topic sent.
+/// Runs the document's example on the topic's messages.
 async fn a_subscriber_reads_verdicts_as_outcomes_says(
     deployment: &Deployment,
     boto3: &str,

@@ -1,4 +1,4 @@
-//! DynamoDB and `record::Transition` say the same: random records, random transitions, both asked.
+//! DynamoDB and `record::Transition` agree: both judge random transitions of random records.
 
 use std::ops::{Deref, DerefMut};
 
@@ -14,10 +14,9 @@ use futures_util::stream::{StreamExt as _, iter};
 use super::account::Account;
 use crate::dice::Dice;
 
-/// Cases; each writes one record of its own.
+/// Number of cases; each writes one record of its own.
 const CASES: u64 = 600;
 
-/// Records and transitions at random.
 struct RandomCase(Dice);
 
 impl Deref for RandomCase {
@@ -130,7 +129,7 @@ impl RandomCase {
     }
 }
 
-/// One record (or none), one transition: what DynamoDB makes of it, and what `record` says. Whether it was admitted.
+/// Applies one transition to one record (or none) in DynamoDB and in `record`; returns whether both admitted it.
 async fn compare(catalog: &DynamoCatalog, seed: u64) -> bool {
     let mut dice = RandomCase(Dice::new(seed));
     dice.roll(2);
@@ -160,6 +159,6 @@ async fn dynamodb_admits_and_writes_what_the_record_says() {
     let admitted = iter(0..CASES).map(|seed| compare(&catalog, seed)).buffer_unordered(8);
     let admitted = admitted.filter(|&is| std::future::ready(is)).count().await as u64;
     account.remove_all().await;
-    // Neither side of the rule went untried.
+    // Both admitted and refused transitions were tried.
     assert!((CASES / 10..CASES * 9 / 10).contains(&admitted), "{admitted} of {CASES} were admitted");
 }

@@ -1,4 +1,4 @@
-//! A service that takes requests and answers none, or each with an error: what the API does, and what workers do.
+//! A service that accepts requests and never answers, or answers with errors: the reactions of the API and of workers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::account::{Account, KEY, REGION};
 use crate::process::{Process, free_port};
 
-/// Counts the requests that it takes. The first so many are answered with 503, the others never.
+/// Counts its requests. It answers the first `errors` requests with 503 and the others never.
 struct Service {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -51,7 +51,7 @@ impl Service {
         format!("http://{}", self.address)
     }
 
-    /// How long the call takes to fail as an outage, and the requests that it makes.
+    /// Returns how long the call takes to fail as an outage, and how many requests it makes.
     async fn outage<T>(&self, call: impl Future<Output = Result<T, PortError>>) -> (Duration, usize) {
         let (started, before) = (Instant::now(), self.requests());
         let Err(error) = call.await else { panic!("it succeeded") };
@@ -81,7 +81,7 @@ fn deletion() -> Transition {
     }
 }
 
-/// The clock is paused: it moves on whenever nothing but timers is left to wait for.
+/// The paused clock advances whenever only timers are pending.
 #[tokio::test(start_paused = true)]
 async fn calls_for_a_client_give_up_within_two_seconds() {
     for errors in [0, usize::MAX] {
@@ -116,7 +116,7 @@ async fn a_worker_waits_longer_for_the_same_calls() {
     }
 }
 
-/// Which limits apply shows in the number of attempts: the binary's clock cannot be paused.
+/// The number of attempts shows which limits apply, because the binary's clock cannot be paused.
 #[tokio::test]
 async fn the_api_makes_two_attempts_at_most_and_answers_503() {
     let service = Service::start(usize::MAX).await;

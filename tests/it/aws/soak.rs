@@ -14,7 +14,7 @@ use crate::images;
 
 const UPLOADS: usize = 300;
 
-/// Of so many uploads one is no image.
+/// One upload in this many is not an image.
 const TEXT_EACH: usize = 10;
 
 #[tokio::test]
@@ -26,8 +26,8 @@ async fn three_hundred_uploads_outlive_faults_kills_and_stops() {
     let settings = [("AWS_ENDPOINT_URL", proxy.endpoint()), ("DARKROOM_VISIBILITY_TIMEOUT", "5s")];
     let mut workers = [deployment.start("worker", &settings).await, deployment.start("worker", &settings).await];
     let mut rules = on_every_call(0.1);
-    // A worker that cannot read the queue's rules at its start ends at once, and whoever runs it starts it again: this
-    // test starts each but once.
+    // A worker that cannot read the queue's attributes at startup exits, and its supervisor restarts it. This test
+    // starts each worker only once.
     rules.retain(|rule| rule["operation"] != "GetQueueAttributes");
     proxy.set(&rules).await;
     let photograph = images::jpeg(64, 48);

@@ -1,4 +1,4 @@
-//! What a stop takes while a worker is idle, and that the poll in flight strands nothing.
+//! How long an idle worker takes to stop, and that its last poll leaves no message hidden.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use super::deployment::{Deployment, Plan};
 use crate::images;
 use crate::process::{Process, until};
 
-/// What `docker stop` gives a process before it kills it.
+/// How long `docker stop` waits before it kills a process.
 const DOCKER_STOP: Duration = Duration::from_secs(10);
 
-/// Starts a worker and waits until it has settled a message that asks for nothing: after that it polls an empty queue.
+/// Starts a worker and waits until it has settled a test event; after that it polls an empty queue.
 async fn idle(deployment: &Deployment, settings: &[(&str, &str)]) -> Process {
     deployment.queue.send(r#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#).await.unwrap();
     let worker = deployment.start("worker", settings).await;

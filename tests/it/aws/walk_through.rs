@@ -1,4 +1,4 @@
-//! What README and docs/AWS.md tell a reader to type, against an emulator.
+//! The commands of README and docs/AWS.md, against an emulator.
 
 use tokio::process::Command;
 
@@ -20,13 +20,13 @@ async fn the_walk_through_works_as_written() {
     let Some(awscli) = variable("DARKROOM_TEST_AWSCLI") else { return };
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("photo.jpg"), images::jpeg(640, 480)).unwrap();
-    // Two processes in two terminals are two in the background here, and the client comes when they are ready.
+    // The document runs two processes in two terminals. Here they run in the background, and the client waits for them.
     let commands = commands()
         .replace("\ndarkroom worker\n", "\ndarkroom worker &\n")
         .replace("\ndarkroom api\n", "\nDARKROOM_ADMIN_LISTEN=127.0.0.1:0 darkroom api &\nready\n");
     let (api, admin) = (free_port(), free_port());
-    // Version 1 of awscli forgets the variable where SQS is concerned; the page says so.
-    // The page's address is everybody's; the test's is its own.
+    // Version 1 of awscli ignores the variable for SQS, as the page says.
+    // Replace the page's fixed address by this test's.
     let commands = commands.replace("127.0.0.1:8080", &format!("127.0.0.1:{api}"));
     let script = format!(
         "set -euo pipefail\n\
@@ -66,7 +66,7 @@ async fn the_walk_through_works_as_written() {
 #[tokio::test]
 async fn readmes_boto3_example_works_as_written() {
     let Some(endpoint) = ministack() else { return };
-    // boto3 and requests come with it.
+    // The moto tool includes boto3 and requests.
     let Some(python) = variable("DARKROOM_TEST_MOTO") else { return };
     let deployment = Deployment::new(&endpoint, Plan::default()).await;
     let (api, _worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));

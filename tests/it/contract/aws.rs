@@ -16,7 +16,6 @@ use super::{Fixture, Queues, Versions};
 use crate::aws::account::Account;
 use crate::aws::curl;
 
-/// An account for one case.
 struct AwsFixture(Account);
 
 #[async_trait]
@@ -53,7 +52,7 @@ impl Fixture for AwsFixture {
     }
 }
 
-/// Runs one case, and removes what it made whatever becomes of it.
+/// Runs one case, and removes the resources that it created, even if it fails.
 async fn run(case: impl for<'a> FnOnce(&'a dyn Fixture) -> BoxFuture<'a, ()>) {
     let Some(account) = Account::for_contracts().await else { return };
     let fixture = AwsFixture(account);

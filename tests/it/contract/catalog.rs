@@ -1,6 +1,6 @@
-//! The contract of `Catalog`: a case for every row of the table of events against records, named after its row.
+//! The contract of `Catalog`: one case for each row of the table of events against records, named after its row.
 //!
-//! What becomes of the message is the worker's business; here stand the record, the condition and the write.
+//! These cases check the record, the condition and the write. The worker's tests check the message.
 
 mod entering;
 mod image;

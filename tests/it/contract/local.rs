@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::{Fixture, Queues, Versions};
 
-/// Backends in directories of their own.
+/// Backends, each in a directory of its own.
 pub(crate) struct LocalFixture {
     clock: Arc<TokioClock>,
     dirs: Mutex<Vec<TempDir>>,
@@ -33,7 +33,7 @@ impl LocalFixture {
         }
     }
 
-    /// A backend whose uploads, which keep their versions, are all of the bucket `{name}-uploads`.
+    /// A backend whose upload bucket `{name}-uploads` keeps versions and accepts every key.
     fn open(&self, max_receives: u32, name: &str) -> LocalBackend {
         let dir = tempfile::tempdir().unwrap();
         let config = LocalConfig { max_receives, ..LocalConfig::new(dir.path().to_owned()) };

@@ -71,7 +71,7 @@ fn terms(expires_in: Duration) -> UploadTerms {
     UploadTerms { expires_in, ..UploadTerms::default() }
 }
 
-/// Uploads as a client does: the headers that it was told, a length, and a Content-Type of its own if it was told none.
+/// Uploads as a client does: with the signed headers, a length, and its own Content-Type if none was signed.
 async fn upload(fixture: &dyn Fixture, signed: &SignedUpload, body: &'static [u8]) -> Response<Bytes> {
     upload_as(fixture, signed, "application/x-www-form-urlencoded", body).await
 }
@@ -126,7 +126,7 @@ pub(crate) async fn a_put_replaces_what_stood_there(fixture: &dyn Fixture) {
 pub(crate) async fn each_version_is_read_by_its_own_name(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
     let mut versions = Vec::new();
-    // The same bytes again are a version of their own.
+    // The same bytes again are a separate version.
     for bytes in [&b"first"[..], b"second", b"first"] {
         put(&*store, "key", bytes).await;
         versions.push((store.head("key").await.unwrap().src, bytes));
@@ -336,7 +336,7 @@ pub(crate) async fn a_signed_download_works_until_it_expires(fixture: &dyn Fixtu
     assert_eq!(fetch(fixture, Method::GET, &url).await.status(), StatusCode::FORBIDDEN);
 }
 
-/// For how many seconds the client alone may keep an answer.
+/// For how many seconds a client's private cache may keep an answer.
 fn freshness(response: &Response<Bytes>, now: Timestamp) -> i64 {
     let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
     let cache_control = header("cache-control").unwrap();

@@ -1,4 +1,4 @@
-//! The contract of `Queue`: redelivery, receive counts, dead letters, and what becomes of old receipts.
+//! The contract of `Queue`: redelivery, receive counts, dead letters, and old receipts.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,24 +43,23 @@ macro_rules! for_each_queue_case {
 }
 pub(crate) use for_each_queue_case;
 
-/// Short, since emulators take real time over it; at least two seconds, since SQS counts whole ones.
+/// Short, because emulators use real time; at least two seconds, because SQS counts whole seconds.
 const LEASE: Duration = Duration::from_secs(3);
 const ONE_SECOND: Duration = Duration::from_secs(1);
 const NOW: Duration = Duration::ZERO;
 
-/// Receives exactly one message.
 async fn receive_one(queue: &dyn Queue, visibility: Duration) -> Message {
     let mut messages = queue.receive(1, 5 * ONE_SECOND, visibility).await.unwrap();
     assert_eq!(messages.len(), 1);
     messages.remove(0)
 }
 
-/// Looks whether there is something to receive, for a second.
+/// Polls for a second; returns whether there was no message.
 async fn is_empty(queue: &dyn Queue) -> bool {
     queue.receive(1, ONE_SECOND, LEASE).await.unwrap().is_empty()
 }
 
-/// Receives until `count` messages are there.
+/// Receives until it has `count` messages.
 async fn receive_all(queue: &dyn Queue, count: usize, visibility: Duration) -> Vec<Message> {
     let mut all = Vec::new();
     while all.len() < count {
@@ -91,7 +90,7 @@ async fn delete(queue: &dyn Queue, message: &Message) -> Result<(), ErrorKind> {
     kinds(queue.delete(std::slice::from_ref(&message.receipt)).await).remove(0)
 }
 
-/// A message that was received twice: as the first and as the second receive saw it.
+/// Receives a message twice; returns it as the first and as the second receive got it.
 async fn received_twice(queue: &dyn Queue) -> (Message, Message) {
     queue.send("twice").await.unwrap();
     let first = receive_one(queue, LEASE).await;
@@ -347,7 +346,7 @@ pub(crate) async fn batches_of_any_size_answer_each_receipt_in_order(fixture: &d
     let expected: Vec<_> =
         (0..23).map(|index| if replaced.contains(&index) { Err(ErrorKind::LeaseLost) } else { Ok(()) }).collect();
     assert_eq!(kinds(queue.extend(&receipts(&messages), lease).await), expected);
-    // Deleting by old receipts is answered `Ok` and leaves the four that were received again.
+    // Deleting with an old receipt returns `Ok` and keeps the four messages that were received again.
     assert_eq!(kinds(queue.delete(&receipts(&messages)).await), vec![Ok(()); 23]);
     assert_eq!(kinds(queue.extend(&receipts(&again), lease).await), vec![Ok(()); replaced.len()]);
     let releases: Vec<_> = again.iter().map(|message| (message.receipt.clone(), NOW)).collect();
@@ -368,7 +367,7 @@ pub(crate) async fn attributes_tell_depths_and_rules(fixture: &dyn Fixture) {
     assert_eq!(dead_letters.attributes().await.unwrap().max_receives, None);
 }
 
-/// A backend that does not know the age must say so, and not that it is zero.
+/// A backend that does not know the age must return none, not zero.
 pub(crate) async fn attributes_tell_the_age_of_the_oldest_message_or_nothing(fixture: &dyn Fixture) {
     let Queues { queue, dead_letters } = fixture.queue(1).await;
     let age_of = async |queue: &Arc<dyn Queue>| queue.attributes().await.unwrap().oldest_age;
@@ -384,11 +383,11 @@ pub(crate) async fn attributes_tell_the_age_of_the_oldest_message_or_nothing(fix
     let is_about =
         |age: Option<Duration>, seconds: u32| age.is_some_and(|age| age.abs_diff(ONE_SECOND * seconds) < ONE_SECOND);
     assert!(is_about(age_of(&queue).await, 10));
-    // Held by somebody it only grows older.
+    // A received message keeps its age.
     let old = receive_one(&*queue, LEASE).await;
     assert_eq!(old.body, "old");
     assert!(is_about(age_of(&queue).await, 10));
-    // A dead letter is as old as it was as a message, and what stays behind is all the younger.
+    // A dead letter keeps the age that it had as a message. The age of the queue is then that of its younger message.
     release(&*queue, &old, 60 * ONE_SECOND).await.unwrap();
     fixture.let_time_pass(2 * LEASE).await;
     let new = receive_one(&*queue, LEASE).await;

@@ -1,4 +1,4 @@
-//! The examples in docs/OPERATIONS.md, typed into a shell.
+//! Runs the examples of docs/OPERATIONS.md in a shell.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn ports(dir: &Path) -> Ports {
 async fn a_token_is_made_and_used_as_operations_says() {
     let site = Site::new();
     let api = site.address().to_owned();
-    // A process in a second terminal is one in the background here, and the client comes when it is ready.
+    // The document runs a process in a second terminal. Here it runs in the background, and the client waits for it.
     let script = text_of(DOCUMENT, "Access control", "sh")
         .replace(
             " darkroom local\n",
@@ -42,7 +42,7 @@ async fn dead_letters_are_looked_after_as_operations_says() {
     let dir = tempfile::tempdir().unwrap();
     let dead_letters = ports(dir.path()).dead_letters;
     let id = dead_letters.send("nonsense").await.unwrap();
-    // Nobody is at a terminal to be asked.
+    // There is no terminal, so the command cannot ask for confirmation.
     let script = text_of(DOCUMENT, "Dead letters", "sh")
         .replace("show ID ", &format!("show {id} "))
         .replace("drop --reason unreadable ", "drop --reason unreadable --yes ");

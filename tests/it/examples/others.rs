@@ -6,11 +6,11 @@ use super::{run, text_of};
 use crate::images;
 use crate::one_machine::Site;
 
-/// A value without its contents: what it is, and the names in it.
+/// The structure of a value: types and field names, without contents.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
-        // Three thumbnails are of one shape, as is one.
+        // All items have the same structure, so one item represents the array.
         Value::Array(items) => items.iter().take(1).map(shape).collect(),
         Value::String(_) => "text".into(),
         Value::Number(_) => "number".into(),
@@ -49,7 +49,7 @@ async fn the_file_of_outcomes_is_as_outcomes_shows_it() {
     }
 }
 
-/// Both blocks; `terraform show` prints here what it prints of a plan that sets nothing.
+/// Runs both blocks. `terraform show` prints here what it prints for a plan that sets nothing.
 #[tokio::test]
 async fn own_arrivals_are_simulated_as_scaling_says() {
     let dir = tempfile::tempdir().unwrap();

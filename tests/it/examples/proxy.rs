@@ -11,7 +11,7 @@ use crate::images;
 use crate::one_machine::Site;
 use crate::process::free_port;
 
-/// The public name; it leads to this machine.
+/// The public name; it resolves to this machine.
 const NAME: &str = "photos.localhost";
 
 /// nginx with the document's block, for `NAME`.
@@ -52,7 +52,7 @@ async fn nginx(dir: &Path, api: &str, port: u16) -> Option<Child> {
     Some(command.spawn().unwrap())
 }
 
-/// Upload URLs and thumbnails have the public address, and uploads of up to the limit get through.
+/// Upload URLs and thumbnails have the public address, and uploads of up to the limit succeed.
 #[tokio::test]
 #[ignore = "needs nginx: make test-long"]
 async fn behind_a_reverse_proxy_urls_have_the_public_address() {
@@ -64,7 +64,7 @@ async fn behind_a_reverse_proxy_urls_have_the_public_address() {
     let darkroom = site.run(command).await;
     let public = format!("https://{NAME}:{port}");
     std::fs::write(site.dir.path().join("photo.jpg"), images::jpeg(1600, 1200)).unwrap();
-    // curl leads names that end in .localhost to this machine.
+    // curl resolves names that end in .localhost to this machine.
     let script = format!(
         "curl() {{ command curl -sSf --cacert certificate.pem \"$@\"; }}\n\
          until curl {public} >/dev/null 2>&1; do sleep 0.1; done\n\

@@ -1,10 +1,10 @@
-//! `If-None-Match`: the same header gets the same answer, whichever part of darkroom serves the URL.
+//! `If-None-Match`: the same header gets the same answer from every part of darkroom.
 
 use darkroom::ports::objects::UploadTerms;
 
 use super::{Server, THUMBNAIL};
 
-/// A URL of each part that answers with an entity tag.
+/// URLs that answer with an entity tag, one from each part.
 async fn tagged_urls(server: &Server) -> Vec<String> {
     let page = ["/".to_owned(), "/page/page.js".to_owned()];
     let objects = [server.sign_download(THUMBNAIL).await, format!("/{THUMBNAIL}")];

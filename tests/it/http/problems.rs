@@ -1,4 +1,4 @@
-//! Problem answers: the same fields and headers, whichever part of darkroom refuses.
+//! Problem answers: every part of darkroom uses the same fields and headers.
 
 use std::collections::HashSet;
 
@@ -63,7 +63,7 @@ async fn every_refusal_has_a_type_and_the_same_headers() {
     expect_problem(&server.call("PUT", &upload, &[], "picture").await, 403, "url-expired");
 }
 
-/// Damaged bytes, and a data directory that is gone: a client tries again later.
+/// With damaged bytes or a missing data directory, the answer asks the client to retry later.
 #[tokio::test(start_paused = true)]
 async fn an_outage_says_when_to_try_again() {
     let server = Server::start().await;
@@ -80,7 +80,7 @@ async fn an_outage_says_when_to_try_again() {
     }
 }
 
-/// A page of a named origin can read what an answer says, whichever part gives it.
+/// A page of an allowed origin can read the answers of every part.
 #[tokio::test(start_paused = true)]
 async fn cors_headers_are_on_every_answer() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Who may use the data directory: what a start closes, what it refuses, and that the command it names mends it.
+//! Permissions of the data directory: what a start restricts and refuses, and that the command that it prints fixes it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{BUCKET, Backend, LARGE, files_below};
 
-/// A group that the user of these tests need not be in, and a user that he is not.
+/// A group and a user to which the user of these tests need not belong.
 const GROUP: u32 = 42_424;
 const STRANGER: u32 = 42_425;
 
@@ -53,7 +53,7 @@ fn expect_modes(dir: &Path, directories: u32, files: u32) {
     }
 }
 
-/// Only root gives files away. Others skip the test, and CI runs as root.
+/// Whether the user can change a file's owner. Only root can; other users skip the test, and CI runs as root.
 fn may_give_away() -> bool {
     let dir = tempfile::tempdir().unwrap();
     let may = chown(dir.path(), Some(STRANGER), Some(GROUP)).is_ok();
@@ -64,7 +64,7 @@ fn may_give_away() -> bool {
     may
 }
 
-/// Runs the command that a refusal names, which must make the directory one that can be used.
+/// Runs the command that a refusal prints, and expects the directory to be usable afterwards.
 #[track_caller]
 fn expect_mended(dir: &Path, group: Option<u32>, refused_for: &str) -> String {
     let refusal = open(dir, group).err().unwrap_or_else(|| panic!("{} was opened", dir.display()));
@@ -105,7 +105,7 @@ async fn what_earlier_builds_left_open_is_closed_at_a_start() {
     drop((backend, other));
 }
 
-/// SQLite makes its log anew with each first opening.
+/// SQLite creates its log again at each first opening.
 #[tokio::test]
 async fn what_is_made_anew_is_closed_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -193,7 +193,7 @@ fn links_are_followed_to_what_they_lead_to() {
     let command = expect_mended(&link, None, "chmod 700");
     assert!(command.ends_with(real.to_str().unwrap()), "{command}");
 
-    // A key that is kept elsewhere.
+    // A key in another place.
     let key = dir.path().join("key");
     fs::rename(real.join("signing.key"), &key).unwrap();
     symlink(&key, real.join("signing.key")).unwrap();
@@ -215,13 +215,13 @@ fn a_group_that_is_accepted_shares_the_directory_of_another_user() {
     let data = dir.path().join("volume");
     fs::create_dir(&data).unwrap();
     chown(&data, Some(STRANGER), Some(GROUP)).unwrap();
-    // As Kubernetes leaves a volume with fsGroup, others shut out.
+    // Kubernetes leaves a volume with fsGroup like this, except for access by others.
     set_mode(&data, 0o2770);
     open(&data, Some(GROUP)).unwrap();
     expect_modes(&data, 0o2770, 0o660);
     assert!(matches!(open(&data, None), Err(OpenError::Foreign { .. })));
     assert!(matches!(open(&data, Some(GROUP + 1)), Err(OpenError::Exposed { .. })));
-    // Others may enter; the group may not write; what is made does not belong to the group.
+    // Others may enter; the group may not write; new files do not belong to the group.
     for mode in [0o2775, 0o2750, 0o770] {
         set_mode(&data, mode);
         assert!(matches!(open(&data, Some(GROUP)), Err(OpenError::Exposed { .. })), "{mode:o}");

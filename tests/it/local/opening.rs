@@ -1,4 +1,4 @@
-//! A directory that cannot be used is refused with what to do about it, and is left as it is.
+//! A start refuses an unusable directory, says what to do, and leaves the directory unchanged.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -19,7 +19,7 @@ fn refusal(dir: &Path) -> OpenError {
     }
 }
 
-/// A thread of the backend may still be closing the database, and would write over the damage.
+/// Waits, because a thread of the backend may still be closing the database, and would overwrite the damage.
 fn wait_until_closed(dir: &Path) {
     for _ in 0..3000 {
         if !dir.join("darkroom.db-wal").exists() {
@@ -45,7 +45,7 @@ fn a_missing_directory_is_made_for_its_owner_alone() {
 
 #[test]
 fn a_directory_without_rights_is_named() {
-    // Nobody may make a directory there, root included.
+    // Not even root can create a directory there.
     let error = refusal(Path::new("/sys/darkroom"));
     assert!(matches!(error, OpenError::Denied { .. }), "{error:?}");
     let text = error.to_string();
@@ -108,7 +108,7 @@ fn a_database_of_another_program_is_left_alone() {
 
 #[tokio::test]
 async fn a_damaged_database_is_named_and_the_pictures_stay() {
-    // Its first bytes, a page in its middle, and a cut.
+    // Damage the first bytes, damage a page in the middle, and truncate.
     let ways: [fn(&fs::File, u64); 3] = [
         |file, _| file.write_all_at(b"this is no database at all, by any means", 0).unwrap(),
         |file, length| file.write_all_at(&[0x5a; 8192], length / 2).unwrap(),
@@ -143,7 +143,7 @@ fn a_damaged_signing_key_is_named() {
     Backend::open_now(dir.path()).unwrap();
 }
 
-/// What a start with these names of buckets says of a directory; `None`: it starts.
+/// The refusal of a start with these bucket names; `None` if it starts.
 fn refused(dir: &Path, uploads: &str, thumbnails: &str) -> Option<String> {
     let config = LocalConfig::new(dir.to_owned());
     let opened = LocalBackend::open(&config, uploads, "uploads/", thumbnails, Arc::new(SystemClock));
@@ -192,7 +192,7 @@ async fn a_directory_with_two_buckets_is_told_apart_by_what_is_in_them() {
     assert!(refused(dir, "up", "up").unwrap().contains("set DARKROOM_THUMBNAIL_BUCKET to down"));
 }
 
-/// Builds before this check let it happen; neither name may lock the other's uploads out.
+/// Older builds allowed this. Neither name may make the other's uploads unreachable.
 #[tokio::test]
 async fn a_directory_that_was_used_under_two_names_starts_under_each() {
     let dir = tempfile::tempdir().unwrap();

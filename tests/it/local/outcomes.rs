@@ -1,4 +1,4 @@
-//! Other systems are told what became of each image: each verdict at least once, whatever happens to the file.
+//! Outcome notifications: each verdict is reported at least once, whatever happens to the file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn file(world: &World) -> PathBuf {
     world.dir().join("outcomes.jsonl")
 }
 
-/// What the file says, once it says that much.
+/// Waits until the file has this many lines; returns them.
 async fn told(world: &World, lines: usize) -> Vec<Value> {
     for _ in 0..600 {
         let text = fs::read_to_string(file(world)).unwrap_or_default();
@@ -34,7 +34,7 @@ async fn told(world: &World, lines: usize) -> Vec<Value> {
     panic!("not told: {:?}", fs::read_to_string(file(world)));
 }
 
-/// The start of another process on the world's directory.
+/// Starts another process on the world's directory.
 async fn restart(world: &World) {
     let config = LocalConfig { max_receives: 2, tells_outcomes: true, ..LocalConfig::new(world.dir().to_owned()) };
     let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, Arc::new(SystemClock)).unwrap();
@@ -75,7 +75,7 @@ async fn each_verdict_is_told_with_its_thumbnails() {
     }
     assert_eq!((&thumbnails[1]["size"], &thumbnails[1]["width"]), (&json!("medium"), &json!(500)));
     world.stop_worker(worker).await;
-    // Nothing is left to be told again.
+    // No report is left over.
     restart(&world).await;
     assert_eq!(told(&world, 3).await.len(), 3);
     world.finish_with_dead_letters(1).await;
@@ -90,7 +90,7 @@ async fn nobody_is_told_unless_it_is_asked_for() {
     world.finish().await;
 }
 
-/// Work goes on, its messages are settled, and what could not be told is told by the next verdict.
+/// The worker continues and settles its messages; the next verdict also reports those that could not be reported.
 #[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_written_holds_up_nothing_and_loses_nothing() {
     let mut world = world();
@@ -110,8 +110,8 @@ async fn a_file_that_cannot_be_written_holds_up_nothing_and_loses_nothing() {
     world.finish().await;
 }
 
-/// A process that dies between the verdict and the file leaves its note to the next one that starts. A line that it
-/// tore is ended, and told again.
+/// If a process dies between the verdict and the file, the next process that starts reports the verdict. It ends a
+/// partial line, and writes the report again.
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_process_could_not_tell_is_told_at_the_next_start() {
     let mut world = world();
@@ -131,7 +131,7 @@ async fn what_a_dead_process_could_not_tell_is_told_at_the_next_start() {
     world.finish().await;
 }
 
-/// The worker dies after its verdict and before its message is deleted: the verdict was told, and is not lost.
+/// The worker dies after its verdict and before it deletes its message: the verdict was reported, and is not lost.
 #[tokio::test(start_paused = true)]
 async fn a_verdict_is_told_although_its_worker_dies_at_once() {
     let mut world = world();

@@ -1,11 +1,11 @@
-//! What a killed process leaves behind, and what the next starter makes of it.
+//! The files that a killed process leaves, and what the next process does with them.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 
 use super::Place;
 
-/// The corner of a process that was killed: its lock is there and nobody holds it.
+/// The incoming folder of a killed process: its lock file exists, and no process holds the lock.
 fn corner_of_a_killed_process(place: &Place, files: &[&str]) -> PathBuf {
     let corner = place.dir.path().join("incoming").join("killed");
     fs::create_dir(&corner).unwrap();

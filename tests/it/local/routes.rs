@@ -1,4 +1,4 @@
-//! The routes of signed addresses: what they refuse, and how they serve.
+//! The routes of signed addresses: refusals and answers.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn an_upload_that_breaks_off_leaves_nothing_behind() {
     let url = place.backend.sign_upload("uploads/cat").await;
     let chunks = stream::iter([Ok(Bytes::from_static(b"pic")), Err(std::io::Error::other("connection lost"))]);
     assert_problem(&place.backend.fetch(put(&url, Body::from_stream(chunks))).await, 400, "connection lost");
-    // And one whose client is gone before the end.
+    // A client that disconnects before the end.
     let endless = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"pic"))]).chain(stream::pending());
     let upload = place.backend.fetch(put(&url, Body::from_stream(endless)));
     assert!(tokio::time::timeout(Duration::from_secs(5), upload).await.is_err());
@@ -150,7 +150,7 @@ async fn an_upload_ends_a_minute_after_its_address_expired() {
     );
 }
 
-/// Otherwise an address that was never signed would hold a connection for as long as its client likes.
+/// Otherwise an unsigned address would hold a connection for as long as its client likes.
 #[tokio::test(start_paused = true)]
 async fn the_body_of_a_refused_upload_keeps_the_least_rate_too() {
     let place = Place::new();
@@ -195,7 +195,7 @@ async fn nothing_that_is_served_can_run_as_a_script() {
     }
 }
 
-/// Whatever was stored with the object: the address is a secret, and it ends.
+/// This holds for any stored header, because the address is secret and expires.
 #[tokio::test(start_paused = true)]
 async fn what_is_served_may_be_kept_by_the_client_alone_while_its_address_works() {
     let place = Place::new();

@@ -48,7 +48,7 @@ async fn an_address_signed_by_one_process_works_at_another() {
     assert_eq!(place.backend.fetch(request).await.status(), 200);
 }
 
-/// By the system's clock, since it is about real contention; it never sleeps.
+/// Uses the system's clock, because it tests real contention; it never sleeps.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn processes_that_write_all_the_time_never_find_the_database_locked() {
     const SENDERS: usize = 4;

@@ -1,4 +1,4 @@
-//! Small thumbnails stand in their rows, without a file.
+//! Small thumbnails are stored in their rows, without a file.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -19,7 +19,7 @@ async fn up_to_the_limit_a_thumbnail_needs_no_file_and_is_read_as_any_other() {
         let place = Place::new();
         let bytes = &LARGE[..length];
         place.backend.put(KEY, bytes).await;
-        // The file is in doubt until its row is on the disk, with the next upload or verdict.
+        // A file stays in `incoming` until its row is on the disk, with the next upload or verdict.
         assert_eq!((place.objects().len(), place.incoming().len()), (files, files), "{length}");
         assert_eq!(place.backend.get(KEY, None).await.unwrap(), bytes, "{length}");
         let objects = &place.backend.ports.thumbnails;

@@ -1,4 +1,4 @@
-//! Room for uploads: a floor of free space, and a most of kept bytes.
+//! Space for uploads: a minimum of free space, and a maximum of stored bytes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::{BUCKET, Backend, MAX_BYTES, ONE_MINUTE, Place};
 /// More than any disk has.
 const FLOOR: u64 = u64::MAX;
 
-/// Another process of the place, with limits of its own.
+/// Another process on the same directory, with limits of its own.
 fn limited(place: &Place, limit: impl FnOnce(&mut LocalConfig)) -> Backend {
     let mut config = LocalConfig { max_receives: 3, ..LocalConfig::new(place.dir.path().to_owned()) };
     limit(&mut config);
@@ -46,7 +46,7 @@ async fn below_the_floor_an_upload_is_refused_before_its_body_is_read() {
             Ok::<_, std::io::Error>(Bytes::from_static(b"picture"))
         }
     }));
-    // A client that waits for leave to send.
+    // A client that waits for `100 Continue`.
     let request = Request::put(&url).header("expect", "100-continue").body(body).unwrap();
     assert_no_space(&nearly_full.fetch(request).await);
     assert!(!was_read.load(Ordering::Relaxed));
@@ -73,7 +73,8 @@ async fn an_upload_is_stored_up_to_the_most_bytes_and_not_one_beyond() {
     for (bytes, status) in [(499, 200), (500, 200), (501, 507)] {
         for is_stated in [true, false] {
             let place = Place::new();
-            // What is there before the first start with a limit counts, and so does what others put later.
+            // The limit counts bytes from before the first start with a limit, and bytes that other processes store
+            // later.
             place.backend.put("thumbnails/a", &[b'x'; 300]).await;
             let backend = limited(&place, |config| config.max_stored_bytes = Some(1000));
             place.backend.put("thumbnails/b", &[b'x'; 100]).await;
@@ -97,7 +98,7 @@ async fn an_upload_is_stored_up_to_the_most_bytes_and_not_one_beyond() {
     }
 }
 
-/// Both have passed the check when the first is stored.
+/// Both uploads have passed the check when the first is stored.
 #[tokio::test(start_paused = true)]
 async fn the_most_bytes_are_held_where_uploads_are_stored() {
     for (bytes, fits) in [(499, true), (500, true), (501, false)] {
@@ -111,7 +112,7 @@ async fn the_most_bytes_are_held_where_uploads_are_stored() {
             (backend.events().await.len(), place.objects().len()),
             (1 + usize::from(fits), 1 + usize::from(fits))
         );
-        // Thumbnails of what was accepted are kept all the same, and what is deleted makes room.
+        // The limit doesn't apply to thumbnails of accepted uploads, and deletion frees space.
         backend.put("thumbnails/cat", &[b'x'; 600]).await;
         for key in ["uploads/cat", "uploads/dog", "thumbnails/cat"] {
             backend.ports.uploads.delete(key).await.unwrap();

@@ -1,4 +1,4 @@
-//! An upload and its event are one; versions are kept, and not for ever.
+//! The backend stores an upload and its event together; an upload also removes versions replaced an hour before.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An address that works once does not work again after its object was deleted.
+//! A used upload address does not work again after its object was deleted.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn after_the_deletion_the_same_address_does_not_upload_again() {
     let [first, unused] = [signed(&place.backend, true).await, signed(&place.backend, true).await];
     assert_eq!(upload(&place.backend, &first).await, 200);
     place.backend.ports.uploads.delete("uploads/cat").await.unwrap();
-    // Also one of the same key that was never used, and in another process and after a restart.
+    // Nor does an unused address of the same key, in this process and in another one.
     for backend in [&place.backend, &place.open_again()] {
         for url in [&first, &unused] {
             assert_eq!(upload(backend, url).await, 412);
@@ -78,7 +78,7 @@ async fn an_address_that_works_until_it_expires_still_does() {
         assert_eq!(upload(&place.backend, &url).await, 200);
         place.backend.ports.uploads.delete("uploads/cat").await.unwrap();
     }
-    // What others put, they put.
+    // Only signed uploads are restricted: a put through the port succeeds.
     place.backend.ports.uploads.put("uploads/cat", Bytes::from_static(b"x"), "image/png", "no-store").await.unwrap();
     assert_eq!(place.backend.get("uploads/cat", None).await.unwrap(), "x");
 }

@@ -1,4 +1,4 @@
-//! Who may call the real binary: tokens, hosts, and what the log says about them.
+//! Access to the real binary: tokens, hosts, and the log's lines about them.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::images;
 
 const TOKEN: &str = "a-token-that-the-log-must-not-hold";
 
-/// The line that says that the API asks for nothing.
+/// The line that says that the API requires no token.
 const OPEN: &str = "anyone who reaches";
 
 #[tokio::test]

@@ -1,9 +1,9 @@
-//! A directory that was used under another `DARKROOM_UPLOAD_BUCKET` or `DARKROOM_THUMBNAIL_BUCKET`.
+//! A directory that was used with another `DARKROOM_UPLOAD_BUCKET` or `DARKROOM_THUMBNAIL_BUCKET`.
 
 use super::Site;
 use crate::images;
 
-/// Every command that opens the directory refuses it; under the right name everything is there, as it was.
+/// Every command that opens the directory refuses it. With the right name, its contents are unchanged.
 #[tokio::test]
 async fn another_bucket_name_ends_with_2_names_the_setting_and_harms_nothing() {
     let site = Site::new();

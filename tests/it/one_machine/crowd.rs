@@ -1,4 +1,4 @@
-//! Crowds of idle and crawling clients: an honest one is answered within a second all the same.
+//! Crowds of idle and slow clients: a normal client still gets its answer within a second.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::Site;
 use crate::images;
 use crate::process::Process;
 
-/// `darkroom local` that begins with these limits of open files.
+/// `darkroom local` with these initial limits of open files.
 async fn start(site: &Site, soft: u64, hard: Option<u64>) -> Process {
     let hard = hard.map(|hard| format!("ulimit -Hn {hard} && ")).unwrap_or_default();
     let mut command = Command::new("sh");
@@ -23,7 +23,7 @@ async fn start(site: &Site, soft: u64, hard: Option<u64>) -> Process {
     site.run(command).await
 }
 
-/// Lets this process open as many sockets as the test needs.
+/// Raises this process's limit of open files to the number that the test needs.
 fn raise_own_limit(needed: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
     assert!(maximum.is_none_or(|most| most >= needed), "the test needs {needed} open files, the limit is {maximum:?}");
@@ -42,7 +42,7 @@ async fn idle(site: &Site, count: usize) -> Vec<TcpStream> {
     sockets
 }
 
-/// An upload that sends a byte a second until it is cut.
+/// An upload that sends a byte a second until the server closes the connection.
 async fn crawl(mut socket: TcpStream, site_api: String, url: String) -> Duration {
     let (start, path) = (Instant::now(), url.strip_prefix(&site_api).unwrap());
     let head = format!("PUT {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n");
@@ -63,7 +63,7 @@ async fn crawling(site: &Site, count: usize) -> JoinSet<Duration> {
     uploads
 }
 
-/// How long an upload by a client of its own takes, and the answer of `/livez` after it.
+/// Measures an upload by a new client, followed by `/livez`.
 async fn honest(site: &Site, darkroom: &Process, photograph: &[u8]) -> Duration {
     let start = Instant::now();
     let http = reqwest::Client::new();
@@ -75,7 +75,7 @@ async fn honest(site: &Site, darkroom: &Process, photograph: &[u8]) -> Duration 
     start.elapsed()
 }
 
-/// More sockets than the process may open: uploads answered 503, and `/livez` not at all.
+/// There are more sockets than the process may open. Without eviction, uploads would get 503, and `/livez` no answer.
 #[tokio::test]
 async fn more_idle_clients_than_descriptors_shut_nobody_out() {
     raise_own_limit(2000);
@@ -108,7 +108,7 @@ async fn among_5000_idle_and_200_crawling_clients_an_upload_takes_less_than_a_se
     times.sort();
     println!("an upload and a look at /livez among the crowd took {times:?}");
     assert!(times[times.len() / 2] < Duration::from_secs(1), "{times:?}");
-    // No crawling upload outlives the window that its rate is averaged over.
+    // A slow upload ends within the time window of its average rate.
     while let Some(lasted) = crawling.join_next().await {
         assert!(lasted.unwrap() < Duration::from_secs(30));
     }

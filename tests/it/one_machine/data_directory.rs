@@ -1,4 +1,4 @@
-//! Whatever the umask, and as whichever user: who may use what darkroom makes.
+//! The permissions of the files that darkroom creates, with any umask and as any user.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::Site;
 use crate::images;
 
-/// A user without rights, and a group of his.
+/// A user without privileges, and a group of that user.
 const USER: u32 = 65_532;
 const GROUP: u32 = 42_424;
 
@@ -48,7 +48,7 @@ async fn whatever_the_umask_what_is_made_is_closed_to_others() {
     }
 }
 
-/// As in a container with Kubernetes' fsGroup: the volume belongs to root, the process is in the volume's group.
+/// As in a container with Kubernetes' fsGroup: root owns the volume, and the process is in the volume's group.
 #[tokio::test]
 async fn a_user_without_rights_works_in_a_volume_of_his_group() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! Killed or asked to stop with work in hand: everything that was uploaded is published.
+//! A process killed or stopped during its work: every upload is published.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +39,7 @@ async fn terminated_with_fifty_in_the_queue_it_ends_in_order_and_goes_on_later()
     site.expect_nothing_but(ids.len());
 }
 
-/// Photographs that are uploaded while the process is killed, and how often.
+/// Number of photographs uploaded while the process is killed, and number of kills.
 const PHOTOGRAPHS: usize = 200;
 const KILLS: usize = 10;
 

@@ -1,4 +1,4 @@
-//! Memory and order under the dearest uploads that the limits allow.
+//! Memory and order under the uploads that need the most memory within the limits.
 
 use std::time::Instant;
 
@@ -11,13 +11,13 @@ use crate::images::{self, JpegKind};
 
 const MIB: u64 = 1024 * 1024;
 
-/// A JPEG of a picture that fits into so many pixels.
+/// A JPEG of at most this many pixels.
 fn jpeg(pixels: u64, subsampling: Subsamp, is_progressive: bool) -> Vec<u8> {
     let side = pixels.isqrt() as u32;
     images::jpeg_of(JpegKind { subsampling, is_progressive, is_arithmetic: false, quality: 60 }, side, side)
 }
 
-/// All slots at once render the largest images of the dearest kinds, again and again.
+/// All slots render the largest images of the most expensive kinds at once, repeatedly.
 #[tokio::test]
 #[ignore = "takes minutes: `make test-long`"]
 async fn a_budget_of_256_mib_keeps_the_process_under_400_mb() {
@@ -51,8 +51,8 @@ async fn a_budget_of_256_mib_keeps_the_process_under_400_mb() {
     darkroom.stop().await;
 }
 
-/// Images of 100 megapixels keep arriving among small ones: whoever came first is served first, so no small image waits
-/// for a large one that came after it.
+/// Images of 100 megapixels arrive among small ones. The worker serves them in order, so no small image waits for a
+/// large one that arrived later.
 #[tokio::test]
 #[ignore = "takes minutes: `make test-long`"]
 async fn small_images_are_not_starved_by_large_ones() {
@@ -96,7 +96,7 @@ async fn small_images_are_not_starved_by_large_ones() {
         println!("{size}: half are published {half:.0} ms after their upload began, all of them {all:.0} ms");
     }
     for (number, (_, last_small)) in ends.iter().enumerate() {
-        // Two slots, and up to ten messages that may be received out of order: two large ones may overtake.
+        // There are two slots, and up to ten messages may be received out of order: two large images may overtake.
         if let Some((later_large, _)) = ends.get(number + 3) {
             assert!(last_small <= later_large, "small images of round {number} waited for a later large one: {ends:?}");
         }
@@ -104,7 +104,8 @@ async fn small_images_are_not_starved_by_large_ones() {
     darkroom.stop().await;
 }
 
-/// A render is asked to stop between its stages, strips and scans; that counts as an attempt, and the last one says why.
+/// A render past its deadline stops between its stages, strips and scans. This counts as an attempt, and the last
+/// attempt records the reason.
 #[tokio::test]
 async fn a_render_past_its_deadline_is_a_failure_that_counts() {
     let site = Site::new();

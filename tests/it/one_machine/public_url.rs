@@ -81,7 +81,7 @@ async fn public_thumbnails_may_be_cached_by_anyone_and_nothing_else_is_public() 
     assert_eq!(get(small).await.status(), 404, "without the setting addresses are signed");
 }
 
-/// A reverse proxy on this machine passes the client's `Host` on.
+/// A reverse proxy on this machine forwards the client's `Host`.
 #[tokio::test]
 async fn the_host_of_the_public_url_is_answered() {
     let site = Site::new();

@@ -55,7 +55,7 @@ async fn readmes_commands_end_when_the_image_is_refused() {
     assert!(printed.contains("invalid_content_type") && printed.contains("unsupported_type"), "{printed}");
 }
 
-/// An image that is not final after one wait is asked for again.
+/// The commands ask again for an image that is not final after one wait.
 #[tokio::test]
 async fn readmes_commands_wait_in_a_busy_queue() {
     let site = Site::new();
@@ -87,7 +87,7 @@ async fn readmes_commands_fail_on_an_error_answer() {
     }
 }
 
-/// The commands that the page shows, as they are pasted.
+/// The commands that the page shows, as a user pastes them.
 async fn pasted(site: &Site) -> String {
     let page = site.http.get(&site.api).send().await.unwrap().text().await.unwrap();
     let code = page.split("<code>").nth(1).unwrap().split("</code>").next().unwrap();

@@ -1,4 +1,4 @@
-//! What the binary's listeners answer, and what is counted of it.
+//! The answers of the binary's listeners, and the metrics of the requests.
 
 use super::Site;
 
@@ -6,7 +6,7 @@ use super::Site;
 async fn a_worker_has_no_series_of_requests_and_the_api_has_them() {
     let site = Site::new();
     let (api, worker) = tokio::join!(site.start("api"), site.start("worker"));
-    // Neither a request for another host nor one for nothing makes a series on a worker.
+    // Requests for another host or an unknown path add no series on a worker.
     for path in ["/metrics", "/nothing"] {
         let request = site.http.get(worker.url(path)).header("host", "evil.example");
         assert_eq!(request.send().await.unwrap().status(), 421);
@@ -36,7 +36,7 @@ async fn a_delete_that_is_off_says_how_to_turn_it_on() {
     assert!(told.contains("DARKROOM_ALLOW_DELETE=on"), "{told}");
 }
 
-/// SQLite itself waits for five seconds, which is what a worker does.
+/// SQLite itself waits for five seconds, as in a worker; the API answers earlier.
 #[tokio::test]
 async fn a_locked_database_is_answered_with_503_before_sqlite_gives_up() {
     let site = Site::new();
@@ -60,7 +60,7 @@ async fn a_locked_database_is_answered_with_503_before_sqlite_gives_up() {
     api.stop().await;
 }
 
-/// SQLite would go on with the file that was deleted, and lose what it is given.
+/// SQLite would continue with the deleted file, and lose everything written to it.
 #[tokio::test]
 async fn a_database_that_is_gone_or_replaced_is_answered_with_503() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! What a scrape holds after ten thousand images: as many series as before, and nothing of any image.
+//! A scrape after ten thousand images has the same series as before, and no values from any image.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::process::{Process, until};
 
 const IMAGES: usize = 10_000;
 
-/// Images between two looks at how far it is.
+/// Images between two checks of the progress.
 const ROUND: usize = 1000;
 
-/// Clients that upload at once.
+/// Number of concurrent clients.
 const CLIENTS: usize = 8;
 
 /// The names and labels of a scrape's lines.
@@ -24,7 +24,7 @@ fn series(scrape: &str) -> BTreeSet<String> {
     samples.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
 }
 
-/// The values of a series' labels, bounds of buckets left out.
+/// The values of a series' labels, without the bounds of buckets.
 fn label_values(series: &str) -> Vec<&str> {
     let labels = series.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
     let pairs = labels.split(',').filter_map(|label| label.split_once('='));
@@ -38,7 +38,7 @@ async fn wait_until_published(darkroom: &Process, count: usize) {
     .await;
 }
 
-/// A few of each kind, and requests that fail.
+/// Uploads a few images of each kind, and sends requests that fail.
 async fn warm_up(site: &Site) -> usize {
     let jpeg = images::jpeg(64, 48);
     let pictures = [images::png_rgb(8, 8), images::jpeg_progressive(40, 30), jpeg.clone()];

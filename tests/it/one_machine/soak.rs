@@ -1,4 +1,4 @@
-//! Two workers on one directory under everything at once, for thousands of uploads.
+//! Two workers on one directory under all kinds of trouble, for thousands of uploads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,13 +11,13 @@ use crate::dice::Dice;
 use crate::images;
 use crate::process::{Process, until};
 
-/// Uploads at least; a longer soak goes on for as long as `DARKROOM_SOAK_SECONDS` says.
+/// The minimum number of uploads. A longer soak continues for `DARKROOM_SOAK_SECONDS`.
 const UPLOADS: usize = 2000;
 
-/// Of so many uploads one is no image.
+/// One upload in this many is not an image.
 const TEXT_EACH: usize = 10;
 
-/// How long the database is held against everybody, which is longer than the five seconds that they wait for it.
+/// How long the database stays locked: longer than the five seconds for which the processes wait.
 const LOCKED: Duration = Duration::from_millis(5500);
 
 struct Soak {
@@ -29,13 +29,13 @@ struct Soak {
 }
 
 impl Soak {
-    /// The number of the next upload, if there is to be one.
+    /// The number of the next upload, or `None` at the end.
     fn next(&self) -> Option<usize> {
         let number = self.asked_for.fetch_add(1, Ordering::Relaxed);
         (number < UPLOADS || self.begun.elapsed() < self.least).then_some(number)
     }
 
-    /// One client after another; how many images and how many texts it uploaded.
+    /// Uploads one file after another; returns the number of images and of texts.
     async fn upload(&self) -> (usize, usize) {
         let photograph = images::jpeg(96, 64);
         let (mut uploaded, mut texts) = (0, 0);
@@ -47,7 +47,7 @@ impl Soak {
         (uploaded, texts)
     }
 
-    /// Kills, stops and starts workers, and takes the database away, until all is uploaded.
+    /// Kills, stops and starts workers, and locks the database, until all files are uploaded.
     async fn harass(&self, mut workers: [Process; 2]) -> [Process; 2] {
         let mut dice = Dice::unforeseen();
         let (mut kills, mut stops, mut locks) = (0, 0, 0);
@@ -84,7 +84,6 @@ impl Soak {
         database.execute_batch("ROLLBACK").unwrap();
     }
 
-    /// Everything that was sent has been settled.
     async fn settled(&self) {
         let started = Instant::now();
         while self.site.count("SELECT count(*) FROM messages WHERE queue = 0") > 0 {
@@ -93,7 +92,7 @@ impl Soak {
         }
     }
 
-    /// What a process holds: memory in bytes, and descriptors.
+    /// The memory in bytes and the number of descriptors of each process.
     fn held(processes: &[&Process]) -> Vec<(u64, usize)> {
         processes.iter().map(|process| (process.memory().0, process.descriptors())).collect()
     }
@@ -122,13 +121,13 @@ async fn nothing_is_lost_in_a_long_bad_day() {
     });
     let counts = join_all(clients.collect::<Vec<_>>()).await.into_iter().map(Result::unwrap);
     let (mut published, texts) = counts.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
-    // The bad day goes on until most of it is worked off.
+    // The trouble continues until most messages are settled.
     until("most is settled", async || site.count("SELECT count(*) FROM messages WHERE queue = 0") < 200).await;
     soak.is_over.store(true, Ordering::Relaxed);
     let [one, two] = harassed.await.unwrap();
     soak.settled().await;
 
-    // In peace, what the processes hold does not grow.
+    // Without trouble, the processes' memory and descriptors do not grow.
     let processes = [&api, &one, &two];
     published += site.upload_many(50).await.len();
     soak.settled().await;

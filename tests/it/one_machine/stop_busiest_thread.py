@@ -1,6 +1,6 @@
-"""Stops the thread of a process that works most, and nothing else of it, until standard input ends: as a codec that hangs.
+"""Stops only the busiest thread of a process until standard input ends, to simulate a codec that hangs.
 
-    python3 stop_busiest_thread.py PID      prints `stopped`, or why it could not
+    python3 stop_busiest_thread.py PID      prints `stopped`, or the reason for its failure
 """
 import ctypes
 import os

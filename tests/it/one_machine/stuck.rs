@@ -1,4 +1,4 @@
-//! A render thread that hangs, as no file can make it: its process ends itself, and another one goes on with the image.
+//! A render thread that hangs, which no file can cause: its process exits, and another one processes the image.
 
 use std::process::Stdio;
 
@@ -19,7 +19,7 @@ fn long() -> Vec<u8> {
     images::jpeg_of(kind, 9000, 9000)
 }
 
-/// Stops the thread that renders as long as the answer lives. `None` where that is not allowed, which is said in a line.
+/// Stops the render thread until the returned child is dropped. Returns `None`, and prints why, if not permitted.
 async fn stop_the_render_thread(process: u32) -> Option<Child> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/one_machine/stop_busiest_thread.py");
     let mut command = Command::new("python3");
@@ -51,7 +51,7 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     until("it is being rendered", async || site.count(&record) == 1).await;
     let Some(stopped) = stop_the_render_thread(darkroom.id()).await else { return };
 
-    // The drain cannot end while nothing can be written, so there is time to look at it.
+    // The drain cannot end while the database is locked, so there is time to check it.
     let database = rusqlite::Connection::open(site.data().join("darkroom.db")).unwrap();
     database.busy_timeout(crate::process::PATIENCE).unwrap();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -59,13 +59,13 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     assert_eq!(darkroom.get("/livez").await, "alive\n");
     database.execute_batch("ROLLBACK").unwrap();
     until("it gave up", async || darkroom.printed().contains("ending=Stuck")).await;
-    // A thread that is held does not die with its process.
+    // A thread that ptrace stopped does not die with its process.
     drop(stopped);
     let (code, log) = darkroom.ended().await;
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("past twice its deadline"), "{log}");
 
-    // It counted as a failure of the image, and not as a death: it is not rendered alone.
+    // It counted as a failure of the image, not as a death, so the image is not rendered alone.
     let told = "SELECT count(*) FROM images WHERE record LIKE '%rendering took longer than its deadline%'";
     assert_eq!(site.count(told), 1);
     let mut command = site.command("local");

@@ -1,4 +1,4 @@
-//! What a user runs into: a port in use, a directory that cannot be used, a full disk.
+//! Problems of a user: a port in use, an unusable directory, a full disk.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::Site;
 use crate::images;
 
-/// Runs `darkroom local`, which cannot begin.
+/// Runs `darkroom local`, which must fail to start.
 async fn refusal(site: &Site, data: &Path, code: i32) -> Output {
     let mut command = site.command("local");
     let output = command.env("DARKROOM_DIR", data).env("DARKROOM_ADMIN_LISTEN", "127.0.0.1:0").output().await.unwrap();
@@ -35,7 +35,7 @@ async fn a_port_in_use_is_named() {
 #[tokio::test]
 async fn a_directory_without_rights_is_named() {
     let site = Site::new();
-    // Nobody may make a directory there, root included.
+    // Not even root can create a directory there.
     let told = printed(&refusal(&site, Path::new("/sys/darkroom"), 2).await);
     assert!(told.contains("/sys/darkroom") && told.contains("DARKROOM_DIR"), "{told}");
 }
@@ -57,7 +57,7 @@ async fn a_damaged_database_and_a_newer_one_are_named_and_left_alone() {
     assert!(told.contains(database.to_str().unwrap()) && told.contains("newer darkroom"), "{told}");
 }
 
-/// A darkroom whose directory is a file system of 8 MB, half of it taken, in a mount namespace of its own.
+/// A darkroom whose directory is a half-full file system of 8 MB, in its own mount namespace.
 async fn on_a_small_disk(site: &Site) -> Option<crate::process::Process> {
     let (data, binary) = (site.data(), env!("CARGO_BIN_EXE_darkroom"));
     std::fs::create_dir(&data).unwrap();
@@ -73,7 +73,7 @@ async fn on_a_small_disk(site: &Site) -> Option<crate::process::Process> {
     site.set(
         command
             .args(unshare)
-            // Uploads go on until the disk itself refuses them.
+            // Uploads continue until the disk itself refuses them.
             .env("DARKROOM_MIN_FREE_SPACE", "0B")
             .arg(format!("{mount} && head -c 4M /dev/zero > \"$DARKROOM_DIR/ballast\" && exec {binary} local")),
         &data,
@@ -87,7 +87,7 @@ async fn a_full_disk_is_told_to_the_uploader_and_loses_nothing() {
     let Some(darkroom) = on_a_small_disk(&site).await else { return };
     let photograph = images::jpeg_12mp();
     let mut ids = Vec::new();
-    // More than the disk holds.
+    // Upload more than the disk holds.
     let refused = loop {
         assert!(ids.len() < 100, "100 photographs of {} bytes fit", photograph.len());
         let invited = site.http.post(format!("{}/images", site.api)).send().await.unwrap();
@@ -106,7 +106,7 @@ async fn a_full_disk_is_told_to_the_uploader_and_loses_nothing() {
     assert!([StatusCode::INSUFFICIENT_STORAGE, StatusCode::SERVICE_UNAVAILABLE].contains(&status), "{status}");
     assert_eq!(problem["status"], status.as_u16());
 
-    // What was acknowledged is published as soon as there is space, and the next upload works.
+    // Acknowledged uploads are published as soon as there is space, and the next upload succeeds.
     let ballast = format!("/proc/{}/root{}/ballast", darkroom.id(), site.data().display());
     std::fs::remove_file(ballast).unwrap();
     for id in &ids {

@@ -1,4 +1,4 @@
-//! The backfill: objects that were there before darkroom was, or whose events got lost.
+//! The backfill: objects from before darkroom's installation, and objects whose events were lost.
 
 use std::io;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn backfill(world: &World, terms: &BackfillTerms) -> BackfillReport {
     report
 }
 
-/// Objects that nobody was told of.
+/// Puts objects, and deletes their events.
 async fn put_quietly(world: &World, names: impl IntoIterator<Item = String>, bytes: &[u8]) -> Vec<ImageId> {
     let mut ids = Vec::new();
     for name in names {
@@ -91,7 +91,7 @@ async fn nothing_to_do_is_no_error() {
     world.finish().await;
 }
 
-/// More than one page of the listing; a key after which to begin, and a longer prefix, choose among them.
+/// More than one page of the listing; a start key and a longer prefix restrict it.
 #[tokio::test(start_paused = true)]
 async fn thousands_are_enqueued_each_once() {
     const OBJECTS: usize = 2_300;
@@ -154,7 +154,7 @@ async fn the_rate_and_the_depth_of_the_queue_are_honoured() {
     world.finish().await;
 }
 
-/// Wherever it dies, the next one goes on: what has its thumbnails is passed over, what was sent twice changes nothing.
+/// After a kill at any call, the next backfill continues: it skips images with thumbnails; repeated events do nothing.
 #[tokio::test(start_paused = true)]
 async fn a_backfill_that_is_killed_is_simply_repeated() {
     for (n, when) in [(1, When::KilledBefore), (1, When::KilledAfter), (7, When::KilledBefore), (12, When::KilledAfter)]
@@ -210,7 +210,7 @@ async fn a_call_that_fails_ends_it_and_the_report_says_where_to_go_on() {
     world.finish().await;
 }
 
-/// What a record says of its object decides, unless a later upload is there that nobody was told of.
+/// The record decides whether an object is sent, unless the object is a later upload whose event was lost.
 #[tokio::test(start_paused = true)]
 async fn what_is_decided_is_left_alone_until_it_is_forced_or_replaced() {
     let mut world = World::new().await;
@@ -243,7 +243,7 @@ async fn what_is_decided_is_left_alone_until_it_is_forced_or_replaced() {
     world.finish().await;
 }
 
-/// A worker has one in hand, and another was deleted: neither is anybody else's business.
+/// A worker is processing one image, and another was deleted: the backfill ignores both.
 #[tokio::test(start_paused = true)]
 async fn what_is_in_hand_is_left_alone_and_what_failed_is_tried_again() {
     let mut world = World::idle(Options { max_receives: 1, ..Options::default() });
@@ -299,7 +299,7 @@ async fn waiting_tells_what_became_of_each() {
     world.finish().await;
 }
 
-/// Their messages were lost, and the queue is empty: nothing more is to be expected.
+/// The messages were lost and the queue is empty, so no further verdict can follow.
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_when_nothing_more_is_to_be_expected() {
     let world = World::idle(Options::default());
@@ -321,7 +321,7 @@ async fn waiting_ends_when_nothing_more_is_to_be_expected() {
     world.finish().await;
 }
 
-/// On a terminal the number of objects is asked first, and the line goes away at the end.
+/// On a terminal the backfill first counts the objects, and it clears the progress line at the end.
 #[tokio::test(start_paused = true)]
 async fn progress_has_an_estimate() {
     let world = World::idle(Options::default());

@@ -1,4 +1,4 @@
-//! `darkroom dlq` as a user types it: what it prints, where, and its exit codes.
+//! `darkroom dlq` as a user types it: its output, the stream, and its exit codes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use darkroom::event::{self, ObjectCreated};
 use darkroom::record::{ImageId, ImageRecord};
 use serde_json::{Value, json};
 
-/// `darkroom {arguments}` on a directory, with nobody at a terminal.
+/// Runs `darkroom {arguments}` on a directory, without a terminal.
 pub(super) fn darkroom(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
     command.args(arguments).stdin(Stdio::null()).env_clear();
@@ -24,7 +24,7 @@ pub(super) fn printed(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What a command prints with `--json`.
+/// The output of a command with `--json`.
 fn json_lines(output: &Output) -> Vec<Value> {
     printed(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -213,7 +213,6 @@ async fn sweep_from_the_command_line() {
     assert_eq!(json_lines(&run(&["--json"]))[0]["uploadsForgotten"], 0);
 }
 
-/// The event of an upload.
 fn event_of(key: &str) -> String {
     let created = ObjectCreated {
         bucket: "darkroom".to_owned(),

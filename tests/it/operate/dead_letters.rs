@@ -1,4 +1,4 @@
-//! Dead letters: listed, explained, redriven and dropped, whatever happens meanwhile.
+//! Dead letters: listed, explained, redriven and dropped, while messages arrive and calls fail.
 
 use std::io;
 use std::time::Duration;
@@ -23,14 +23,14 @@ async fn redrive(world: &World, filter: &Filter, terms: RedriveTerms) -> (Redriv
     (done.unwrap(), String::from_utf8(out).unwrap())
 }
 
-/// Drops what the filter admits, when asked with that answer.
+/// Drops the dead letters that match the filter, with this answer to the confirmation.
 async fn drop(world: &World, filter: &Filter, answer: bool) -> (u64, String) {
     let mut out = Vec::new();
     let dropped = dead_letters::drop(&seen(world), filter, DropTerms::default(), &mut |_| Ok(answer), &mut out).await;
     (dropped.unwrap(), String::from_utf8(out).unwrap())
 }
 
-/// All are to be had again at once.
+/// Expects that all dead letters are visible immediately.
 async fn expect_visible(world: &World, count: u64) {
     let depth = world.ports.dead_letters.attributes().await.unwrap();
     assert_eq!((depth.visible, depth.in_flight), (count, 0));
@@ -49,7 +49,7 @@ async fn a_list_tells_what_each_dead_letter_is_about() {
     assert!((7200..7300).contains(&cat["ageSeconds"].as_u64().unwrap()), "{cat}");
     let nonsense = rows.iter().find(|row| row["reason"] == "unreadable").unwrap();
     assert!(nonsense["error"].as_str().unwrap().contains("not JSON"), "{nonsense}");
-    // Whoever looks next sees them too.
+    // The next command sees them too.
     expect_visible(&world, 2).await;
 
     let mut text = Vec::new();
@@ -107,7 +107,7 @@ async fn show_tells_the_record_the_error_and_what_to_do() {
     world.finish_with_dead_letters(2).await;
 }
 
-/// What a dead letter is called follows its image's record: no verdict, a verdict by somebody else, another bucket.
+/// The cause of a dead letter depends on its image's record: no verdict, another message's verdict, another bucket.
 #[tokio::test(start_paused = true)]
 async fn causes_follow_the_records() {
     let mut world = World::idle(Options::default());
@@ -128,7 +128,7 @@ async fn causes_follow_the_records() {
     world.finish_with_dead_letters(1).await;
 }
 
-/// An image that waits for the very upload says that the setting is wrong; a stranger may have any key.
+/// An image that waits for this upload shows that the setting is wrong; a key alone proves nothing.
 #[tokio::test(start_paused = true)]
 async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_them() {
     let mut world = World::idle(Options::default());
@@ -159,7 +159,7 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
     }
     assert_eq!(redrive(&world, &Filter::default(), ALL).await.0, Redriven { redriven: 0, left: 3 });
 
-    // With the setting put right it is a message like any other, and the strangers of before are ours as well.
+    // With the right setting this event is an ordinary one, and so are the other events of that bucket.
     let right = Site { bucket: "elsewhere".to_owned(), ..site };
     assert_eq!(listed(&right, &of_cause("unfinished")).await.len(), 2);
     world.finish_with_dead_letters(3).await;
@@ -197,7 +197,7 @@ async fn an_empty_queue_of_dead_letters_is_no_error() {
     world.finish().await;
 }
 
-/// Send first, delete then: wherever a redrive dies, each message is in one of the two queues, or in both.
+/// A redrive sends first and then deletes: if it dies at any call, each message is in at least one of the two queues.
 #[tokio::test(start_paused = true)]
 async fn a_redrive_that_is_killed_loses_nothing() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
@@ -224,7 +224,7 @@ async fn a_redrive_that_is_killed_loses_nothing() {
     }
 }
 
-/// A call that fails ends the redrive; what it had sent is not sent again by the next.
+/// A failing call ends the redrive; the next redrive does not repeat the messages that this one sent.
 #[tokio::test(start_paused = true)]
 async fn a_redrive_that_fails_half_way_is_simply_repeated() {
     let (world, ids) = after_a_bad_day(&["cat", "cow", "dog"], 0).await;
@@ -245,7 +245,7 @@ async fn a_redrive_that_fails_half_way_is_simply_repeated() {
     world.finish().await;
 }
 
-/// Nonsense that is redriven is dead again within a second, while the redrive still runs.
+/// An unreadable message becomes a dead letter again within a second of its redrive, while the redrive still runs.
 #[tokio::test(start_paused = true)]
 async fn what_comes_back_does_not_keep_a_redrive_running() {
     let (world, _) = after_a_bad_day(&[], 30).await;
@@ -289,7 +289,7 @@ async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
     assert_eq!((dropped, told.matches("to drop  ").count()), (0, 3), "{told}");
     expect_visible(&world, 4).await;
 
-    // One more comes while the operator thinks about the question.
+    // Another dead letter arrives before the operator answers the question.
     let mut out = Vec::new();
     let database = world.ports.dead_letters.clone();
     let mut asked = String::new();
@@ -324,7 +324,7 @@ async fn thousands_of_dead_letters_are_listed_and_dropped() {
     world.finish().await;
 }
 
-/// An image without a record is told by its key.
+/// For an image without a record, the command identifies the dead letter by its key.
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_without_a_record_is_found_by_its_images_id() {
     let world = World::idle(Options::default());

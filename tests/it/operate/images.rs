@@ -33,7 +33,7 @@ fn ids(rows: &[Value]) -> Vec<&str> {
     ids
 }
 
-/// Ids that are listed with these options.
+/// The images that these options list.
 async fn listed(world: &World, statuses: &[Status], since: Option<Since>) -> Vec<Value> {
     let mut out = Vec::new();
     let options = ListOptions { statuses: statuses.to_vec(), since, as_json: true };
@@ -87,7 +87,7 @@ async fn images_are_listed_by_status_and_time_and_shown_with_all_that_is_known()
     world.finish().await;
 }
 
-/// A writer that fails once it has taken a number of bytes.
+/// A writer that fails after a number of bytes.
 struct Closed(usize);
 
 impl Write for Closed {
@@ -182,7 +182,7 @@ async fn a_reader_that_has_seen_enough_ends_a_list_without_an_error() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
     command.args(["images", "list"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_clear();
     let mut child = command.env("DARKROOM_BACKEND", "local").env("DARKROOM_DIR", dir.path()).spawn().unwrap();
-    // Three pages do not fit into a pipe that nobody reads.
+    // Three pages do not fit into a pipe without a reader.
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     assert_eq!((ended.status.code(), &*String::from_utf8_lossy(&ended.stderr)), (Some(0), ""));

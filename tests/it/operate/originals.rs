@@ -1,4 +1,4 @@
-//! The sweep deletes superseded and refused originals, only where the settings ask for it, and no others.
+//! The sweep deletes superseded and refused originals if the settings enable it, and no other originals.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::images;
 use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 const AFTER: Duration = Duration::from_hours(48);
-/// Longer than a few sweeps take, which wait for dead letters.
+/// Longer than a few sweeps, which wait for dead letters.
 const MOMENT: Duration = Duration::from_mins(5);
 
 fn terms() -> SweepTerms {
@@ -25,7 +25,7 @@ async fn swept(world: &World, terms: SweepTerms) -> SweepReport {
     report
 }
 
-/// Originals that a sweep would remove, which it then does.
+/// The number of originals that a sweep would remove; the sweep then removes them.
 async fn removed(world: &World) -> u64 {
     let would = swept(world, SweepTerms { is_dry_run: true, ..terms() }).await;
     let before = originals(world).await;
@@ -44,7 +44,7 @@ async fn originals(world: &World) -> Vec<SourceId> {
     page.versions.into_iter().map(|version| version.src).collect()
 }
 
-/// The record that the API makes before it hands out an upload URL.
+/// Creates the record that the API creates before it returns an upload URL.
 async fn invite(world: &World, name: &str) -> ImageId {
     let (id, now) = (ImageId::parse(name).unwrap(), world.clock.now());
     let record = ImageRecord::waiting_for_upload(id.clone(), format!("{PREFIX}{name}"), now, now.plus(AFTER));
@@ -52,7 +52,7 @@ async fn invite(world: &World, name: &str) -> ImageId {
     id
 }
 
-/// A world whose image `cat` was asked for through the API, and then had these uploads, one after another.
+/// A world whose image `cat` was created through the API, and then had these uploads in order.
 async fn after(uploads: &[&[u8]]) -> (World, ImageId, Vec<SourceId>) {
     let mut world = World::idle(Options::default());
     let id = invite(&world, "cat").await;
@@ -67,7 +67,7 @@ async fn after(uploads: &[&[u8]]) -> (World, ImageId, Vec<SourceId>) {
     (world, id, sources)
 }
 
-/// Waits until so much has passed since the verdict.
+/// Waits until this time has passed since the verdict.
 async fn wait(world: &World, id: &ImageId, age: Duration) {
     let verdict = world.record(id).await.verdict_at().expect("a verdict of this build");
     tokio::time::sleep(age.saturating_sub(world.clock.now().since(verdict))).await;
@@ -100,7 +100,7 @@ async fn a_refused_original_goes_and_its_verdict_stays() {
     world.finish().await;
 }
 
-/// The thumbnails that are shown are of the upload before.
+/// The published thumbnails belong to the previous upload.
 #[tokio::test(start_paused = true)]
 async fn of_a_published_image_only_the_refused_upload_goes() {
     let picture = images::jpeg(64, 48);
@@ -141,7 +141,7 @@ async fn keys_that_others_chose_and_verdicts_of_older_builds_are_left_alone() {
     for old in [
         ImageRecord { by_api: false, ..new.clone() },
         ImageRecord { settled_at: None, ..new.clone() },
-        // An older build wrote a verdict over that of a newer one.
+        // An older build replaced a newer build's verdict.
         ImageRecord { updated_at: new.updated_at.plus(MOMENT), ..new.clone() },
         ImageRecord { key: "uploads/another".to_owned(), ..new.clone() },
         ImageRecord { v: SCHEMA + 1, ..new.clone() },
@@ -171,7 +171,7 @@ async fn an_upload_without_a_record_of_the_api_is_left_alone() {
     world.finish().await;
 }
 
-/// Killed or failed anywhere, the next sweep finishes, and what is left meanwhile is right.
+/// After a kill or a failure at any call, the state is consistent and the next sweep finishes.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_fails_at_any_removal_is_simply_repeated() {
     for (call, n) in [

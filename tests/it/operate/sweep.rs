@@ -1,6 +1,6 @@
-//! The sweep: what got stuck is found and put right, and nothing else is touched.
+//! The sweep finds and repairs stuck work, and changes nothing else.
 //!
-//! Days pass without workers only: a worker polls its queue all day, which takes long even on a paused clock.
+//! Days pass only while no worker runs: a worker polls its queue all day, which takes long even on a paused clock.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::world::{Call, Faults, Options, PREFIX, When, World};
 const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// An upload URL was handed out for this key, as the API notes it.
+/// Records an issued upload URL for this key, as the API does.
 async fn invite(world: &World, name: &str) -> ImageId {
     let id = ImageId::parse(name).unwrap();
     let now = world.clock.now();
@@ -27,7 +27,7 @@ async fn invite(world: &World, name: &str) -> ImageId {
     id
 }
 
-/// Everything on the queue gets lost.
+/// Loses every message on the queue.
 async fn lose_events(world: &World) {
     tokio::time::sleep(HIDDEN).await;
     let lost = world.ports.queue.receive(10, Duration::ZERO, HIDDEN).await.unwrap();
@@ -37,7 +37,7 @@ async fn lose_events(world: &World) {
     }
 }
 
-/// What a sweep would do, which must leave everything as it is.
+/// The report of a dry run, which must change nothing.
 async fn dry_run(world: &World) -> SweepReport {
     let records = async || world.ports.catalog.scan(None).await.unwrap().records;
     let before = (records().await, world.ports.queue.attributes().await.unwrap());
@@ -48,7 +48,7 @@ async fn dry_run(world: &World) -> SweepReport {
     report
 }
 
-/// In a bucket that is not there every upload looks as if it never came.
+/// If the bucket is missing, every upload looks as if it had never arrived.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_of_a_bucket_that_does_not_exist_forgets_nothing() {
     let world = World::idle(Options::default());
@@ -100,7 +100,7 @@ async fn an_upload_whose_event_got_lost_is_published() {
     world.finish().await;
 }
 
-/// Its worker died, and then its message got lost.
+/// Its worker died, and then its message was lost.
 #[tokio::test(start_paused = true)]
 async fn an_image_that_nobody_is_at_work_on_is_published() {
     let mut world = World::idle(Options::default());
@@ -120,7 +120,7 @@ async fn an_image_that_nobody_is_at_work_on_is_published() {
     world.finish().await;
 }
 
-/// Its own event may be among those that wait.
+/// The image's own event may be one of the waiting messages.
 #[tokio::test(start_paused = true)]
 async fn while_the_queue_is_long_nothing_is_added_to_it() {
     let mut world = World::idle(Options::default());
@@ -179,7 +179,7 @@ async fn a_dead_letter_without_a_verdict_fails_as_killed_until_it_is_redriven() 
     world.finish_with_dead_letters(1).await;
 }
 
-/// A duplicate among the dead letters is no reason to take an image from whoever is at work on it.
+/// A duplicate among the dead letters does not end another worker's claim on the image.
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_leaves_alone_what_another_message_holds() {
     let mut world = World::idle(Options::default());
@@ -215,7 +215,7 @@ async fn a_deleted_image_is_forgotten_when_no_event_can_come_any_more() {
     assert!(matches!(world.ports.catalog.apply(&delete).await.unwrap(), Applied::Written { .. }));
     world.stop_worker(0).await;
     tokio::time::sleep(14 * DAY).await;
-    // Its thumbnails came from a worker that did not know yet.
+    // A worker that had not seen the deletion wrote these thumbnails.
     assert_eq!(world.sweep().await.thumbnails_removed, 3);
     assert!(look(&world, &id).await.is_some());
     tokio::time::sleep(2 * DAY).await;
@@ -251,7 +251,7 @@ async fn thumbnails_of_superseded_versions_go_after_a_day() {
     world.finish().await;
 }
 
-/// A catalog that does not know an image may be the wrong catalog.
+/// A catalog without a record of an image may be the wrong catalog.
 #[tokio::test(start_paused = true)]
 async fn thumbnails_without_a_record_are_left_alone() {
     let world = World::idle(Options::default());
@@ -265,7 +265,7 @@ async fn thumbnails_without_a_record_are_left_alone() {
     world.finish().await;
 }
 
-/// The sweep has looked at the record, and before it removes anything a worker publishes the very same thumbnails.
+/// After the sweep reads the record, and before it deletes, a worker publishes the same thumbnails.
 #[tokio::test(start_paused = true)]
 async fn thumbnails_that_are_published_while_they_are_removed_are_made_again() {
     let mut world = World::idle(Options { max_receives: 1, ..Options::default() });
@@ -321,7 +321,7 @@ async fn two_sweeps_at_once_beside_workers_do_each_repair_once() {
     world.finish().await;
 }
 
-/// Wherever a sweep ends early, the next one finishes the work.
+/// If a sweep ends early at any call, the next one finishes the work.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
     for call in [Call::UploadsHead, Call::QueueSend, Call::CatalogApply, Call::ThumbnailsList] {
@@ -347,7 +347,7 @@ async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
     }
 }
 
-/// Killed at any call, then two at once: what one began the others end, and nothing is repaired wrongly.
+/// One sweep is killed at a call, then two run at once: they finish its work, and repair nothing wrongly.
 #[tokio::test(start_paused = true)]
 async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
     for (call, when) in [
@@ -380,7 +380,7 @@ async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
             () = faults.severed() => {}
         }
         tokio::join!(world.sweep(), world.sweep());
-        // What the killed one had looked at comes back.
+        // The messages that the killed sweep received become visible again.
         tokio::time::sleep(HIDDEN).await;
         world.sweep().await;
         assert_eq!(thumbnails(&world).await, 3, "{call:?}, {when:?}: the superseded ones are gone");

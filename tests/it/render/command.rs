@@ -1,4 +1,4 @@
-//! `darkroom render` as a user types it: which files it writes, which it never writes to, and what it prints where.
+//! `darkroom render` as a user types it: the files that it writes, those that it must not overwrite, and its output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,6 @@ use tempfile::TempDir;
 
 use crate::images;
 
-/// A directory of photographs.
 struct Photographs {
     dir: TempDir,
 }
@@ -27,7 +26,7 @@ impl Photographs {
         Self { dir }
     }
 
-    /// `darkroom render {arguments}` in the directory.
+    /// Runs `darkroom render {arguments}` in the directory.
     fn render(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
         command.arg("render").args(arguments).current_dir(self.dir.path()).stdin(Stdio::null()).env_clear();
@@ -52,7 +51,7 @@ impl Photographs {
         files
     }
 
-    /// Expects that a run ends with 1, says this on standard error, and leaves every file as it was.
+    /// Expects that a run ends with 1, prints this on standard error, and leaves every file unchanged.
     fn expect_kept(&self, arguments: &[&str], says: &[&str]) {
         let before = self.files();
         let output = self.render(arguments);
@@ -74,7 +73,7 @@ fn an_input_is_never_written_to() {
     let kept = |arguments: &[&str], path: &str| {
         let says = format!("a.jpg: {path} is the input");
         for force in [&[][..], &["--force"]] {
-            // The other input is rendered, so it goes where it has no names in common with the files that are compared.
+            // The command renders the other input, so its thumbnails go to a folder without the compared files.
             let before = photographs.files();
             let output = photographs.render(&[arguments, force].concat());
             let errors = String::from_utf8_lossy(&output.stderr);
@@ -119,7 +118,7 @@ fn an_input_is_never_written_to() {
     );
     assert!(root.join("a_large.jpg").is_symlink());
     assert!(before.iter().all(|(name, bytes)| photographs.files()[name] == *bytes));
-    // An input that cannot be read is kept, too.
+    // The command must not replace an unreadable input either.
     symlink("unmounted/a.jpg", root.join("b_small.jpg")).unwrap();
     let says = ["b.jpg: ./b_small.jpg is the input b_small.jpg", "b_small.jpg: cannot be read"];
     photographs.expect_kept(&["b.jpg", "b_small.jpg", "--out", ".", "--force"], &says);
@@ -138,7 +137,7 @@ fn a_file_that_exists_is_kept_unless_force_replaces_it() {
         photographs.expect_kept(&["a.jpg", "--out", "out"], &[&says, "--force"]);
         fs::remove_file(path(&name)).unwrap();
     }
-    // A link that leads nowhere is a file that exists, too; with --force it is replaced, and not followed.
+    // A dangling link counts as an existing file. `--force` replaces it and doesn't follow it.
     symlink("nowhere", path("out/a_small.jpg")).unwrap();
     photographs.expect_kept(&["a.jpg", "--out", "out"], &["a.jpg: out/a_small.jpg exists"]);
     assert!(path("out/a_small.jpg").is_symlink());
@@ -208,7 +207,7 @@ fn failures_are_on_standard_error_and_in_json_on_both() {
     assert!(String::from_utf8_lossy(&json.stderr).contains(says));
 }
 
-/// A file system takes names that are not UTF-8; JSON does not.
+/// A file system accepts names that are not UTF-8; JSON does not.
 #[test]
 fn a_name_that_is_not_utf8_is_reported_in_json_like_any_other() {
     use std::os::unix::ffi::OsStrExt;
@@ -229,7 +228,7 @@ fn a_thumbnail_that_cannot_be_written_leaves_nothing_behind() {
     let photographs = Photographs::new(&[]);
     fs::write(photographs.dir.path().join("a.jpg"), images::jpeg(640, 480)).unwrap();
     let render = |limit: &str| {
-        // Without the signal, a file of more KiB than the limit is an error of the write.
+        // With the signal ignored, a write beyond the limit in KiB returns an error.
         let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" render a.jpg --out out");
         let mut command = Command::new("bash");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_darkroom")]).current_dir(photographs.dir.path()).env_clear();

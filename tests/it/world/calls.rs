@@ -1,4 +1,4 @@
-//! The calls that a test can make fail, and counts: those of the ports, for each bucket its own.
+//! The calls that a test can count and make fail: those of the ports, separately for each bucket.
 
 use darkroom::ports::Operation;
 
@@ -12,7 +12,7 @@ macro_rules! calls {
         }
 
         impl Call {
-            /// What errors of this call name.
+            /// The operation that errors of this call name.
             pub const fn operation(self) -> Operation {
                 match self {
                     $(Self::$call => Operation::$operation,)*

@@ -1,4 +1,4 @@
-//! Ports that fail when a test says so: each wrapper is itself a port.
+//! Ports with injected faults: each wrapper is itself a port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,33 +17,33 @@ use tokio_util::sync::CancellationToken;
 use super::Call;
 use crate::dice::Dice;
 
-/// What befalls a call.
+/// The kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// It fails before it did anything.
+    /// The call fails before it has done anything.
     Before,
-    /// It did everything and only the answer is lost.
+    /// The call does everything, and only the answer is lost.
     After,
-    /// Its worker dies before it did anything.
+    /// The worker dies before the call has done anything.
     KilledBefore,
-    /// Its worker dies after it did everything.
+    /// The worker dies after the call has done everything.
     KilledAfter,
-    /// It succeeds, but only after this time.
+    /// The call succeeds, but only after this time.
     Late(Duration),
 }
 
 #[derive(Clone, Debug)]
 struct Fault {
     call: Call,
-    /// Calls that go through first.
+    /// Number of calls that succeed first.
     skip: usize,
-    /// Calls that fail then.
+    /// Number of calls that fail then.
     times: usize,
     kind: ErrorKind,
     when: When,
 }
 
-/// What fails, and what happened; shared by all wrappers of a world.
+/// The faults and the calls so far, shared by all wrappers of a world.
 #[derive(Clone, Default)]
 pub struct Faults {
     state: Arc<Mutex<State>>,
@@ -54,7 +54,7 @@ pub struct Faults {
 #[derive(Default)]
 struct State {
     faults: Vec<Fault>,
-    /// Of so many calls one fails, as these dice will have it.
+    /// One call in this many fails, chosen by these dice.
     share: Option<(usize, Dice)>,
     calls: BTreeMap<Call, usize>,
     writes: Vec<ImageRecord>,
@@ -84,17 +84,17 @@ impl Faults {
         self.state.lock().unwrap().faults.push(Fault { call, skip: n - 1, times, kind, when });
     }
 
-    /// Makes one of `each` calls fail, whichever it is, before or after it did everything, in all the ways there are.
+    /// Makes one in `each` calls fail, with a random error, before or after it did everything.
     pub fn fail_one_of(&self, each: usize, dice: Dice) {
         self.state.lock().unwrap().share = Some((each, dice));
     }
 
-    /// The same faults for one more worker, which can be killed by itself.
+    /// The same faults for one more worker, which can be killed separately.
     pub fn of_one_worker(&self) -> Self {
         Self { state: self.state.clone(), severed: CancellationToken::new() }
     }
 
-    /// Kills the worker behind these wrappers: no call of it begins or ends any more.
+    /// Kills the worker behind these wrappers: none of its calls starts or returns any more.
     pub fn sever(&self) {
         self.severed.cancel();
     }
@@ -116,35 +116,35 @@ impl Faults {
         token
     }
 
-    /// Lets everything go through again.
+    /// Removes all faults.
     pub fn heal(&self) {
         let mut state = self.state.lock().unwrap();
         state.faults.clear();
         state.share = None;
     }
 
-    /// How many calls have failed by a fault.
+    /// The number of calls that failed by a fault.
     pub fn fired(&self) -> usize {
         self.state.lock().unwrap().fired
     }
 
-    /// How often it was called so far.
+    /// How often this call was made so far.
     pub fn calls(&self, call: Call) -> usize {
         self.state.lock().unwrap().calls.get(&call).copied().unwrap_or_default()
     }
 
-    /// How often anything was called so far.
+    /// How often any call was made so far.
     pub fn all_calls(&self) -> usize {
         self.state.lock().unwrap().calls.values().sum()
     }
 
-    /// Every status that an image was given, in order, short-lived ones included.
+    /// Every status that an image had, in order, including brief ones.
     pub fn statuses(&self, id: &ImageId) -> Vec<Status> {
         self.writes().iter().filter(|record| record.id == *id).map(|record| record.status).collect()
     }
 
-    /// Every record that was written, those of one image in the order of the commits: two that came one upon the other may
-    /// have been answered the other way round.
+    /// Every record that was written. Those of one image are in the order of the commits; answers of concurrent writes
+    /// can arrive in another order.
     pub fn writes(&self) -> Vec<ImageRecord> {
         let mut writes = self.state.lock().unwrap().writes.clone();
         writes.sort_by_key(|record| (record.created_at, record.rev));
@@ -207,7 +207,7 @@ impl Faults {
         self.unless_killed(work).await
     }
 
-    /// The worker's last call.
+    /// Makes the worker's last call.
     async fn die<T>(&self, when: When, work: impl Future<Output = T>) {
         if when == When::KilledAfter {
             work.await;

@@ -1,4 +1,4 @@
-//! Which events may begin to work on an image, and which find it taken, done or newer.
+//! Which events may start work on an image, and which are refused because it is claimed, finished or newer.
 
 use darkroom::record::{Change, Guard, Reason, Status};
 
@@ -36,7 +36,7 @@ pub(crate) async fn a_newer_sequencer_preempts_any_status_and_any_lease(fixture:
 
 pub(crate) async fn an_older_sequencer_changes_nothing(fixture: &dyn Fixture) {
     for image in Image::in_every_status(fixture).await {
-        // Sequencers compare as text once they are padded: 0F stands before 10, however late it comes.
+        // The catalog compares padded sequencers as text: 0F is older than 10, even if it arrives later.
         let older = Worker::new("t2", "m2", "0F").at(100_000);
         for change in [older.claim(), rejected(Reason::Corrupt), failed(Reason::Internal)] {
             image.refused(&older, change).await;
@@ -124,7 +124,7 @@ pub(crate) async fn the_same_sequencer_with_another_source_is_refused(fixture: &
         let elsewhere = Guard::Enter { seq: seq("10"), src: Some(src("v2")) };
         let overwritten = Worker::new("t2", "m2", "10").at(20).guarded(elsewhere);
         image.refused(&overwritten, overwritten.claim()).await;
-        // What comes next is the way of events without a sequencer.
+        // The event then enters as an event without a sequencer does.
         let seen = Guard::Seen { rev: image.record().await.rev };
         let record = image.written(&overwritten.guarded(seen), overwritten.claim()).await;
         assert_eq!(record.seq, Some(seq("10")));
@@ -154,7 +154,7 @@ pub(crate) async fn no_sequencer_keeps_out_of_a_record_that_came_meanwhile(fixtu
     let image = Image::new(fixture).await;
     image.catalog.create(&image.blank()).await.unwrap();
     image.refused(&late, late.claim()).await;
-    // The other way round: an event with a sequencer enters a record that has none.
+    // The reverse: an event with a sequencer enters a record that has none.
     let absent = Image::new(fixture).await;
     absent.written(&late, late.claim()).await;
     let sequenced = Worker::new("t3", "m3", "10").at(100_001);
@@ -170,7 +170,7 @@ pub(crate) async fn no_sequencer_claims_the_record_as_it_was_seen(fixture: &dyn 
         let record = image.written(&first, first.claim()).await;
         assert_eq!((record.seq, record.rev), (Some(seq("10")), rev + 1));
         image.refused(&late, late.claim()).await;
-        // It looks again, sees the newer revision, and may try once more.
+        // The worker reads the record again, gets the newer revision, and may retry once.
         image.written(&worker("t2", rev + 1), late.claim()).await;
     }
     let none = Image::new(fixture).await;

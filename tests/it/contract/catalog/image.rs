@@ -1,4 +1,4 @@
-//! One image in a fresh catalog, and the attempts of workers at it.
+//! One image in a fresh catalog, and the attempts of workers to process it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_900_000_000_000).plus(Duration::from_secs(seconds))
 }
 
-/// Seconds that a claim keeps other messages out.
+/// How long, in seconds, a claim excludes other messages.
 pub(super) const LEASE_SECS: u64 = 120;
 
 pub(super) fn seq(text: &str) -> Sequencer {
@@ -64,7 +64,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// An attempt at the upload `sequencer`, whose source is `v1`, brought by `message`.
+    /// An attempt of `message` at the upload `sequencer`, with source `v1`.
     pub(super) fn new(token: &str, message: &str, sequencer: &str) -> Self {
         let attempt = Attempt { token: token.to_owned(), message: message.to_owned() };
         Self { attempt, guard: Guard::Enter { seq: seq(sequencer), src: Some(src("v1")) }, at: 10 }
@@ -91,7 +91,6 @@ impl Worker {
     }
 }
 
-/// One image in a fresh catalog.
 pub(super) struct Image {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) id: ImageId,
@@ -125,7 +124,7 @@ impl Image {
         }
     }
 
-    /// Expects the write to happen, exactly as the transition's own rules say it. Returns the record as it is then.
+    /// Expects the write to succeed with the result that the transition's own rules give; returns the new record.
     pub(super) async fn written(&self, worker: &Worker, change: Change) -> ImageRecord {
         let transition = self.transition(worker, change);
         let before = self.look().await;
@@ -136,7 +135,7 @@ impl Image {
         after
     }
 
-    /// Expects the write to be refused and nothing to change.
+    /// Expects the catalog to refuse the write and change nothing.
     pub(super) async fn refused(&self, worker: &Worker, change: Change) {
         let before = self.look().await;
         let applied = self.catalog.apply(&self.transition(worker, change)).await.unwrap();
@@ -152,14 +151,14 @@ impl Image {
         (image, worker)
     }
 
-    /// The same, brought to where `change` leaves it.
+    /// Like [`Image::claimed`], and then applies `change`.
     pub(super) async fn brought_to(fixture: &dyn Fixture, change: Change) -> Self {
         let (image, worker) = Self::claimed(fixture).await;
         image.written(&worker.holding(), change).await;
         image
     }
 
-    /// Images of the upload `10` in every status that it can come to.
+    /// Images of the upload `10`, one in each status that it can have.
     pub(super) async fn in_every_status(fixture: &dyn Fixture) -> Vec<Self> {
         let mut images = vec![Self::claimed(fixture).await.0];
         for change in [published("a"), rejected(Reason::Corrupt), failed(Reason::Internal), released()] {

@@ -1,4 +1,4 @@
-//! Records as a whole: creating, scanning, deleting, many writers at once, and other builds.
+//! Whole records: creation, scans, deletion, concurrent writers, and records of other builds.
 
 use darkroom::ports::ErrorKind;
 use darkroom::record::{Applied, Guard, ImageId, ImageRecord, Reason, SCHEMA, Status};
@@ -90,7 +90,7 @@ pub(crate) async fn a_reason_that_older_builds_do_not_know_is_left_to_newer_ones
         let record = image.written(&worker, rejected(reason)).await;
         assert_eq!((record.reason, record.v), (Some(reason), schema));
     }
-    // A newer upload of the key holds nothing new again.
+    // A newer upload of the key uses no new features of the record again.
     let worker = Worker::new("t13", "m1", "13");
     image.written(&worker, rejected(Reason::TooMuchWork)).await;
     let worker = Worker::new("t14", "m1", "14");
@@ -112,7 +112,6 @@ pub(crate) async fn a_scan_gives_every_record(fixture: &dyn Fixture) {
     assert_eq!(scanned, expected);
 }
 
-/// Every page of a scan.
 async fn pages(image: &Image) -> Vec<Vec<ImageRecord>> {
     let (mut pages, mut next) = (Vec::new(), None);
     loop {

@@ -1,4 +1,4 @@
-//! How an attempt ends: published, rejected, failed or released, by its holder alone.
+//! The end of an attempt: published, rejected, failed or released, by its holder only.
 
 use darkroom::record::{Change, Guard, Reason, Status};
 
@@ -117,7 +117,7 @@ pub(crate) async fn a_repeated_write_recognises_itself(fixture: &dyn Fixture) {
     }
 }
 
-/// The answer to the decision got lost, and the attempt takes itself for failed; or its claim arrives late.
+/// The answer to the verdict was lost, so the attempt takes itself for failed; or its claim arrives late.
 pub(crate) async fn what_an_attempt_decided_stands_against_its_own_failure(fixture: &dyn Fixture) {
     let worker = Worker::new("t1", "m1", "10");
     let decisions = [published("a"), rejected(Reason::Corrupt)];

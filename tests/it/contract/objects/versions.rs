@@ -1,4 +1,4 @@
-//! The contract of `ObjectStore`, versions one by one: listed, and deleted.
+//! The contract of `ObjectStore` for single versions: listing and deletion.
 
 use darkroom::ports::ErrorKind;
 use darkroom::ports::objects::{ObjectStore, Version};
@@ -6,7 +6,6 @@ use futures_util::stream::{StreamExt, iter};
 
 use super::{Fixture, LIMIT, Versions, get, kind, put};
 
-/// Every version under a prefix.
 async fn all_versions(store: &dyn ObjectStore, prefix: &str) -> Vec<Version> {
     let (mut all, mut next) = (Vec::new(), None);
     loop {
@@ -34,10 +33,10 @@ pub(crate) async fn versions_are_listed_from_new_to_old_and_deleted_one_by_one(f
     let of_key = |bytes, is_current| ("in/a key+%", bytes, is_current);
     assert_eq!(found, [of_key(3, true), of_key(2, false), of_key(1, false), ("in/another", 4, true)]);
     assert_eq!(listed[..3].iter().map(|it| &it.src).collect::<Vec<_>>(), sources.iter().rev().collect::<Vec<_>>());
-    // A HEAD tells whole seconds on S3.
+    // S3's HEAD returns whole seconds.
     assert_eq!(listed[0].modified_at.as_secs(), store.head("in/a key+%").await.unwrap().modified_at.as_secs());
 
-    // One in the middle, the current one, and what is left; each may be repeated.
+    // Delete one in the middle, the current one, and the last one. Each deletion may be repeated.
     for (at, current, left) in [(1, Some(&b"333"[..]), 2), (0, Some(b"1"), 1), (2, None, 0)] {
         for _ in 0..2 {
             store.delete_version("in/a key+%", &listed[at].id).await.unwrap();
