@@ -36,7 +36,7 @@ fn spread<'a>(text: &'a str, parent: &[String], found: &mut BTreeSet<Names>) -> 
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let mut path = parent.to_vec();
-    if !name.is_empty() && !(name == "self" && !parent.is_empty()) {
+    if !name.is_empty() && (name != "self" || parent.is_empty()) {
         path.push(name.to_owned());
     }
     match rest.strip_prefix("::") {

@@ -135,7 +135,7 @@ mod tests {
             to_queue("arn:ours", all, &[("suffix", ".jpg")]),
             to_queue("arn:ours", "s3:ObjectCreated:Put", &[("prefix", "uploads/")]),
         ] {
-            assert!(matches!(judged(&[queue.clone()]), Finding::Unknown(_)), "{queue:?}");
+            assert!(matches!(judged(std::slice::from_ref(&queue)), Finding::Unknown(_)), "{queue:?}");
             assert_eq!(judged(&[queue, to_queue("arn:ours", all, &[])]), Finding::Works);
         }
         assert!(matches!(judged(&[]), Finding::Fails(why) if why.contains("add a notification")));
