@@ -236,7 +236,7 @@ pub struct ImageRecord {
     /// When the claim expires; absent after it was settled or released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
-    /// Claims of this version that expired without a result.
+    /// Abandoned claims of this version: neither settled nor released.
     #[serde(default)]
     pub deaths: u32,
     /// Grows by one with each write.

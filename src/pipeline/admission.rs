@@ -63,7 +63,7 @@ pub struct Slot {
 pub enum RenderPermit {
     /// Together with other images.
     Shared(OwnedRwLockReadGuard<()>),
-    /// Alone: an image whose previous claim expired without a result may have killed its process.
+    /// Alone: an image whose previous claim was abandoned may have killed its process.
     Alone(OwnedRwLockWriteGuard<()>),
 }
 

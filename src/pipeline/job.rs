@@ -41,9 +41,9 @@ pub(super) enum ClaimState {
 /// What this attempt must know of earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PriorAttempts {
-    /// Claims of this version that expired without a result, the last one included.
+    /// Abandoned claims of this version (neither settled nor released), the last one included.
     pub(super) deaths: u32,
-    /// The last claim expired without a result: render alone.
+    /// The last claim was abandoned: render alone.
     pub(super) is_dead_claim: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::metrics::Outcome;
 use crate::record::{Guard, ImageRecord, Reason, SourceId, Status};
 
-/// Claims that expired without a result after which an image is given up.
+/// Abandoned claims after which an image is given up.
 pub(super) const MAX_DEATHS: u32 = 5;
 
 /// Judges the record for an event with a sequencer, before the object is read.

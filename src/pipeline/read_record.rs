@@ -26,7 +26,7 @@ impl Pipeline {
     }
 }
 
-/// Fails an image whose claims keep expiring without a result, or whose last claim did so with no receive left.
+/// Fails an image whose claims are abandoned again and again, or whose last claim was and no receive is left.
 pub(super) fn give_up_after_deaths(job: &Job<'_>, progress: &Progress) -> Step<()> {
     let deaths = progress.prior.deaths;
     let was_ours = progress.prior.is_dead_claim && deaths > 0;

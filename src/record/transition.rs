@@ -59,7 +59,7 @@ pub enum Change {
         original: Original,
         /// How long the claim keeps other messages out.
         lease_until: Timestamp,
-        /// Claims of this version that expired without a result, this message's last one included.
+        /// Abandoned claims of this version, this message's last one included.
         deaths: u32,
     },
     /// The object is not an accepted image: `invalid_content_type`. Keeps published thumbnails.
@@ -79,7 +79,7 @@ pub enum Change {
         reason: Reason,
         /// The object that was read, if any.
         src: Option<SourceId>,
-        /// Claims of this version that expired without a result.
+        /// Abandoned claims of this version.
         deaths: u32,
         /// A description of the error.
         error: String,
