@@ -27,19 +27,19 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// This point moved into the future; saturates.
+    /// This point plus a duration; saturates.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// This point moved into the past; saturates.
+    /// This point minus a duration; saturates.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// Reads RFC 3339, or a date, which is its first moment in UTC.
+    /// Parses an RFC 3339 timestamp, or a date, which means its first moment in UTC.
     pub fn parse(text: &str) -> Option<Self> {
         let midnight = || {
             let date: jiff::civil::Date = text.parse().ok()?;
@@ -77,7 +77,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that everything shares.
+/// A clock shared by the whole process.
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The system's clock, for production.

@@ -1,4 +1,4 @@
-//! Upload events: from the body of a message to the objects that were created.
+//! Upload events: parses the body of a message into the objects that were created.
 
 mod bridge;
 mod key;
@@ -12,33 +12,34 @@ use crate::record::SourceId;
 
 pub use s3::notification;
 
-/// One object that was created, as its event tells it.
+/// One created object, as described by its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectCreated {
     /// The bucket's name.
     pub bucket: String,
     /// The object's key, decoded.
     pub key: String,
-    /// Size in bytes, where the event has it.
+    /// Size in bytes, if the event has it.
     pub size: Option<u64>,
-    /// The version, where the bucket keeps versions; S3's literal `null` is left out.
+    /// The version id, if the bucket keeps versions; S3's literal `null` becomes `None`.
     pub version_id: Option<String>,
-    /// The order among the events of this key; `None` where the sender has none or it is not a hexadecimal number.
+    /// The order among the events of this key; `None` if the event has none or it is not a hexadecimal number.
     pub sequencer: Option<crate::record::Sequencer>,
-    /// When it happened, where the event says so.
+    /// When the object was created, if the event has it.
     pub at: Option<crate::clock::Timestamp>,
     /// Render again although the same bytes are published (a backfill with `--force`).
     pub is_forced: bool,
 }
 
-/// One record of a message, in the order in which they stand there.
+/// One record of a message, in the message's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An object was created.
     Created(ObjectCreated),
-    /// S3's test event, another kind of event, a notification that is none of ours: nothing to do.
+    /// S3's test event, another kind of event, or a foreign notification: nothing to do.
     Ignored(&'static str),
-    /// One record that cannot be read, while its neighbours can: they are worked on, the message is a dead letter.
+    /// A record that cannot be read. The other records of the message are processed, and the message becomes a dead
+    /// letter.
     Unreadable(ParseError),
 }
 
@@ -47,7 +48,8 @@ pub enum Event {
 #[error("not an upload event: {0}")]
 pub struct ParseError(pub String);
 
-/// Reads the body of a message: S3's notification (raw or inside SNS's envelope), S3's test event, or EventBridge's.
+/// Reads the body of a message: an S3 notification (raw or inside an SNS envelope), S3's test event, or an EventBridge
+/// event.
 ///
 /// # Errors
 /// When the body is none of these. A single record that cannot be read is an [`Event::Unreadable`] among the others.
@@ -59,7 +61,7 @@ pub fn parse(body: &str) -> Result<Vec<Event>, ParseError> {
     }
 }
 
-/// What S3 or EventBridge sent, out of any envelope.
+/// Reads what S3 or EventBridge sent, without an envelope.
 fn parse_unwrapped(body: &Value) -> Result<Vec<Event>, ParseError> {
     if let Some(records) = body.get("Records") {
         let records = records.as_array().ok_or_else(|| ParseError("\"Records\" is not a list".to_owned()))?;
@@ -77,7 +79,7 @@ fn parse_unwrapped(body: &Value) -> Result<Vec<Event>, ParseError> {
     Err(ParseError("it has neither \"Records\" nor \"detail-type\", and is no test event".to_owned()))
 }
 
-/// The text inside SNS's envelope; `None` when there is no such envelope.
+/// The text inside an SNS envelope; `None` without an envelope.
 fn sns_message(body: &Value) -> Result<Option<&str>, ParseError> {
     let Some(kind) = body.get("Type").and_then(Value::as_str) else { return Ok(None) };
     match (kind, body.get("Message").and_then(Value::as_str)) {
@@ -87,17 +89,17 @@ fn sns_message(body: &Value) -> Result<Option<&str>, ParseError> {
     }
 }
 
-/// The body as JSON.
+/// Parses the body as JSON.
 fn read_json(text: &str) -> Result<Value, ParseError> {
     serde_json::from_str(text).map_err(|error| ParseError(format!("not JSON: {error}")))
 }
 
-/// A value from outside for an error's text, cut where nobody would read on.
+/// An external value for an error's text, cut to a readable length.
 fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(80).collect::<String>())
 }
 
-/// Reads a field that may be missing; one in a shape nobody expects counts as missing.
+/// Reads an optional field; a value of an unexpected type counts as missing.
 fn if_readable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -107,13 +109,13 @@ where
     Ok(serde_json::from_value(value).ok())
 }
 
-/// The time of an event; `None` when it is not RFC 3339.
+/// Parses the time of an event; `None` when it is not RFC 3339.
 fn read_time(text: &str) -> Option<crate::clock::Timestamp> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(crate::clock::Timestamp::from_millis(at.as_millisecond()))
 }
 
-/// The version of an object; S3 says `null` where it keeps none.
+/// The version id of an object; S3 says `null` in a bucket without versions.
 fn read_version(version: Option<String>) -> Option<String> {
     version.filter(|version| SourceId::is_version(version))
 }

@@ -1,4 +1,4 @@
-//! What is measured: one small recording function for each event; names, labels and help stand in one table.
+//! The metrics: one small recording function per event. One table has names, labels and help texts.
 
 pub mod definitions;
 pub mod process;
@@ -15,37 +15,38 @@ use crate::record::Reason;
 pub use definitions::Scope;
 pub use recorder::{CONTENT_TYPE, Metrics, install};
 
-/// Version of the crate and revision of the renderer, as they stand in `darkroom_build_info`.
+/// The crate's version and the renderer's revision, the labels of `darkroom_build_info`.
 const BUILD: [&str; 2] = [env!("CARGO_PKG_VERSION"), RENDER_REVISION];
 
 /// [`crate::recipe::RENDER_REVISION`] as a label.
 const RENDER_REVISION: &str = "6";
 
-/// The highest age of [`received_age`] since it was last sampled.
+/// The highest [`received_age`] since the last sample.
 static OLDEST_RECEIVED_MILLIS: AtomicU64 = AtomicU64::new(0);
 
 names::named! {
-    /// What became of a message.
+    /// The result of a message.
     Outcome {
-        /// The thumbnails are out.
+        /// The thumbnails were published.
         Published = "published",
-        /// Not an image that darkroom takes.
+        /// The object is not an accepted image.
         Rejected = "rejected",
-        /// The object was gone.
+        /// The object no longer existed.
         SourceMissing = "source_missing",
-        /// The same upload was done already, or is being done.
+        /// The same upload was already processed, or is being processed.
         Duplicate = "duplicate",
-        /// A newer upload of the same key came first.
+        /// A newer upload of the same key was processed first.
         Superseded = "superseded",
         /// A test event, another kind of event, a folder marker, a key outside the prefix.
         Ignored = "ignored",
-        /// It failed and is tried again after a delay.
+        /// It failed and is retried after a delay.
         Retried = "retried",
-        /// It failed for good and was released to the dead letters: counted on its last receive.
+        /// It failed for good and was released to the dead-letter queue: counted on its last receive.
         DeadLettered = "dead_lettered",
-        /// Another worker may have it: left alone.
+        /// Its lease was lost, so another worker may have it: left alone.
         LeaseLost = "lease_lost",
-        /// Given back: the process stops, or the message is on its way to the dead letters with receives left.
+        /// Released because the process stops, or because the message has receives left before it becomes a dead
+        /// letter.
         Released = "released",
     }
 }
@@ -53,47 +54,47 @@ names::named! {
 names::named! {
     /// A step of the work on one image.
     Stage {
-        /// Reading the object.
+        /// Read the object.
         Fetch = "fetch",
-        /// Reading its header.
+        /// Read its header.
         Inspect = "inspect",
-        /// Waiting for memory.
+        /// Wait for memory.
         WaitMemory = "wait_memory",
-        /// Waiting for a render slot.
+        /// Wait for a render slot.
         WaitSlot = "wait_slot",
-        /// Writing the claim.
+        /// Write the claim.
         Claim = "claim",
-        /// From bytes to thumbnails, as a whole.
+        /// The whole rendering, from bytes to thumbnails.
         Render = "render",
-        /// The part of rendering that decodes.
+        /// The decoding part of rendering.
         Decode = "decode",
-        /// The part of rendering that resizes.
+        /// The resizing part of rendering.
         Resize = "resize",
-        /// The part of rendering that encodes.
+        /// The encoding part of rendering.
         Encode = "encode",
-        /// Putting the thumbnails.
+        /// Put the thumbnails.
         Deliver = "deliver",
-        /// Writing the status.
+        /// Write the status.
         Publish = "publish",
     }
 }
 
 names::named! {
-    /// Which queue a depth is of.
+    /// The queue of a depth.
     QueueName {
-        /// The queue that workers drain.
+        /// The queue that workers receive from.
         Work = "work",
-        /// What outlived every receive.
+        /// The dead-letter queue.
         DeadLetters = "dead_letters",
     }
 }
 
 names::named! {
-    /// Where a message of a queue stands.
+    /// The state of a message in a queue.
     QueueState {
         /// A receive could return it now.
         Visible = "visible",
-        /// Somebody holds it.
+        /// A receiver holds it.
         InFlight = "in_flight",
         /// It was sent with a delay.
         Delayed = "delayed",
@@ -101,37 +102,37 @@ names::named! {
 }
 
 names::named! {
-    /// What a client asked of the API.
+    /// The kind of request to the API.
     Request {
         /// An upload URL.
         CreateImage = "create_image",
-        /// An upload URL that takes anything.
+        /// An upload URL for a file of any type.
         CreatePlainUpload = "create_plain_upload",
         /// The status of an image.
         GetImage = "get_image",
-        /// The status of the image of a key.
+        /// The status of an image by its object key.
         FindImage = "find_image",
         /// A thumbnail.
         GetThumbnail = "get_thumbnail",
-        /// The end of an image.
+        /// The deletion of an image.
         DeleteImage = "delete_image",
-        /// The API's description.
+        /// The API's OpenAPI description.
         GetDescription = "get_description",
-        /// Whether the server answers.
+        /// The liveness check.
         GetLiveness = "get_liveness",
         /// The upload page and its files.
         Page = "page",
-        /// Nothing that there is.
+        /// Anything else.
         Other = "other",
     }
 }
 
 names::named! {
-    /// What left no room for an upload.
+    /// The limit that left no space for an upload.
     SpaceLimit {
         /// The free space that uploads must leave.
         FreeSpace = "free_space",
-        /// The bytes that may be kept.
+        /// The limit of stored bytes.
         StoredBytes = "stored_bytes",
         /// The disk itself.
         Disk = "disk",
@@ -139,25 +140,25 @@ names::named! {
 }
 
 names::named! {
-    /// The hundred that an answer's status belongs to.
+    /// The class of a response status.
     StatusClass {
-        /// It was done.
+        /// Success.
         Success = "2xx",
-        /// It is elsewhere, or has not changed.
+        /// Redirection, or not modified.
         Redirection = "3xx",
-        /// The request was at fault.
+        /// An error of the client.
         ClientError = "4xx",
-        /// The server was at fault, or something that it needs.
+        /// An error of the server, or of a service that it needs.
         ServerError = "5xx",
     }
 }
 
 names::named! {
-    /// Which listener a connection belongs to.
+    /// The listener of a connection.
     ListenerName {
         /// The API's.
         Api = "api",
-        /// That of health and metrics.
+        /// The listener of health and metrics.
         Admin = "admin",
     }
 }
@@ -165,13 +166,13 @@ names::named! {
 names::named! {
     /// Why a connection was closed.
     Closed {
-        /// The client or a finished exchange ended it.
+        /// The client closed it, or an exchange finished.
         Ended = "ended",
         /// No request came in time.
         Idle = "idle",
-        /// The client took no byte of an answer in time.
+        /// The client accepted no byte of a response in time.
         Stalled = "stalled",
-        /// It made room for another one, or the process stopped.
+        /// It was closed in favour of another one, or the process stopped.
         Evicted = "evicted",
     }
 }
@@ -191,7 +192,7 @@ pub fn received_age(age: Duration) {
     OLDEST_RECEIVED_MILLIS.fetch_max(u64::try_from(age.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-/// The oldest message that was received since the last call becomes what a scrape shows.
+/// Sets the scraped value to the age of the oldest message that was received since the last call.
 pub fn sample_received_age() {
     let oldest = Duration::from_millis(OLDEST_RECEIVED_MILLIS.swap(0, Ordering::Relaxed));
     definitions::RECEIVED_OLDEST_AGE.gauge(&[]).set(oldest.as_secs_f64());
@@ -202,12 +203,12 @@ pub fn receive_count(count: u32) {
     definitions::MESSAGE_RECEIVES.histogram(&[]).record(f64::from(count));
 }
 
-/// The fate of a message was decided.
+/// A message was settled.
 pub fn settled(outcome: Outcome) {
     definitions::MESSAGES_SETTLED.counter(&[outcome.as_str()]).increment(1);
 }
 
-/// The verdict on an upload was written: it was rejected, or the image was given up for good, as the reason says.
+/// A verdict on an upload was written: rejected, or failed for good, with this reason.
 pub fn verdict(reason: Reason) {
     let metric = if reason.is_rejection() { &definitions::IMAGES_REJECTED } else { &definitions::IMAGES_FAILED };
     metric.counter(&[reason.as_str()]).increment(1);
@@ -238,12 +239,12 @@ pub fn source_bytes_in_flight(bytes: u64) {
     definitions::SOURCE_BYTES_IN_FLIGHT.gauge(&[]).set(bytes as f64);
 }
 
-/// Sources and renders in hand have reserved `bytes`.
+/// Sources and renders in progress have reserved `bytes`.
 pub fn memory_in_use(bytes: u64) {
     definitions::MEMORY_IN_USE.gauge(&[]).set(bytes as f64);
 }
 
-/// Sources and renders may reserve `bytes` in all.
+/// Sources and renders may reserve `bytes` in total.
 pub fn memory_budget(bytes: u64) {
     definitions::MEMORY_BUDGET.gauge(&[]).set(bytes as f64);
 }
@@ -258,28 +259,28 @@ pub fn render_slots(count: usize) {
     definitions::RENDER_SLOTS.gauge(&[]).set(count as f64);
 }
 
-/// A lease was extended when it had `left` to run.
+/// A lease was extended when `left` remained.
 pub fn heartbeat_margin(left: Duration) {
     definitions::HEARTBEAT_MARGIN.histogram(&[]).record(left);
 }
 
-/// A lease ran out, or the queue said that it is gone.
+/// A lease expired, or the queue reported it as lost.
 pub fn lease_lost() {
     definitions::LEASES_LOST.counter(&[]).increment(1);
 }
 
-/// A claim was found whose holder died without a word.
+/// A claim was found whose holder died without settling it.
 pub fn dead_claim() {
     definitions::DEAD_CLAIMS.counter(&[]).increment(1);
 }
 
-/// An image of that many pixels and bytes was rendered.
+/// An image of this many pixels and bytes was rendered.
 pub fn source(pixels: u64, bytes: u64) {
     definitions::SOURCE_PIXELS.histogram(&[]).record(pixels as f64);
     definitions::SOURCE_BYTES.histogram(&[]).record(bytes as f64);
 }
 
-/// A thumbnail of that many bytes was delivered.
+/// A thumbnail of this many bytes was delivered.
 pub fn thumbnail_bytes(bytes: u64) {
     definitions::THUMBNAIL_BYTES.histogram(&[]).record(bytes as f64);
 }
@@ -290,7 +291,7 @@ pub fn port_error(error: &PortError) {
     definitions::PORT_ERRORS.counter(&[port, operation, error.kind.as_str()]).increment(1);
 }
 
-/// The breaker opened, or closed again.
+/// The breaker opened or closed.
 pub fn breaker_open(is_open: bool) {
     definitions::BREAKER_OPEN.gauge(&[]).set(f64::from(u8::from(is_open)));
 }
@@ -301,17 +302,17 @@ pub fn answered(request: Request, status: StatusClass, elapsed: Duration) {
     definitions::HTTP_REQUEST_DURATION.histogram(&[request.as_str()]).record(elapsed);
 }
 
-/// An upload, or a request for an upload URL, was refused since there is no room.
+/// An upload, or a request for an upload URL, was refused for lack of space.
 pub fn upload_without_space(limit: SpaceLimit) {
     definitions::UPLOADS_WITHOUT_SPACE.counter(&[limit.as_str()]).increment(1);
 }
 
-/// The local directory's disk has `bytes` free; `None` when that is not known.
+/// The local directory's disk has `bytes` free; `None` if unknown.
 pub fn free_space(bytes: Option<u64>) {
     definitions::FREE_SPACE.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
 }
 
-/// The local directory keeps `bytes` of objects; `None` when that is not known.
+/// The local directory stores `bytes` of objects; `None` if unknown.
 pub fn stored(bytes: Option<u64>) {
     definitions::STORED.gauge(&[]).set(bytes.map_or(f64::NAN, |bytes| bytes as f64));
 }
@@ -321,22 +322,22 @@ pub fn connection_opened(listener: ListenerName) {
     definitions::CONNECTIONS_OPEN.gauge(&[listener.as_str()]).increment(1.0);
 }
 
-/// A connection that was opened is open no longer.
+/// An open connection ended.
 pub fn connection_ended(listener: ListenerName) {
     definitions::CONNECTIONS_OPEN.gauge(&[listener.as_str()]).decrement(1.0);
 }
 
-/// A connection was closed, and why.
+/// A connection was closed, for this reason.
 pub fn connection_closed(listener: ListenerName, closed: Closed) {
     definitions::CONNECTIONS_CLOSED.counter(&[listener.as_str(), closed.as_str()]).increment(1);
 }
 
-/// Nothing is in hand any more, `elapsed` after the signal to stop.
+/// The drain finished, `elapsed` after the signal to stop.
 pub fn drained(elapsed: Duration) {
     definitions::DRAIN_DURATION.histogram(&[]).record(elapsed);
 }
 
-/// How full the queue and the dead letters are, and how old.
+/// The depth and oldest age of the queue and of the dead-letter queue.
 pub fn queue_depth(work: &QueueAttributes, dead_letters: &QueueAttributes) {
     for (queue, depth) in [(QueueName::Work, work), (QueueName::DeadLetters, dead_letters)] {
         for (state, count) in [

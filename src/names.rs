@@ -1,4 +1,4 @@
-//! Enums whose variants have names in metrics, logs, the API or stored data: a table that has each name once.
+//! Enums whose variants have names in metrics, logs, the API or stored data: each name is written once, in a table.
 
 /// Declares an enum, the list of its variants, and their names.
 macro_rules! named {
@@ -13,7 +13,7 @@ macro_rules! named {
     };
 }
 
-/// Like [`named`], and serde reads and writes the same names.
+/// Like [`named`], with serde implementations that use the same names.
 macro_rules! named_in_data {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -39,7 +39,7 @@ macro_rules! impl_names {
                 }
             }
 
-            /// The value of that name.
+            /// The value with that name.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|value| value.as_str() == name)
             }
@@ -59,7 +59,7 @@ pub(crate) use {impl_names, named, named_in_data};
 #[expect(unreachable_pub, reason = "the macro declares public enums")]
 mod tests {
     named_in_data! {
-        /// Two values.
+        /// A traffic light.
         Light {
             /// Stop.
             Red = "red",

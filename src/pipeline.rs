@@ -1,8 +1,8 @@
-//! The way of one object from its event to `published`: the steps in their order are in [`Pipeline::steps`].
+//! Processes one object from its event to `published`: [`Pipeline::steps`] lists the steps in order.
 //!
-//! Each step makes a state from the one before, or ends the attempt. What every event does to every record is decided
-//! in two places only: `judge` says what a record means for an event, and
-//! [`Transition::is_admitted_by`](crate::record::Transition::is_admitted_by) what the catalog lets through.
+//! Each step makes a state from the one before, or ends the attempt. Only two places decide what an event does to a
+//! record: `judge` decides what a record means for an event, and
+//! [`Transition::is_admitted_by`](crate::record::Transition::is_admitted_by) decides which writes the catalog accepts.
 
 pub mod admission;
 mod claim;
@@ -34,27 +34,27 @@ use admission::Admission;
 use end::{End, Step};
 use job::{ClaimState, EventOrder, Job, Progress};
 
-/// Attempts at one receive, for an event without a sequencer whose record keeps changing.
+/// Attempts per receive, for an event without a sequencer whose record keeps changing.
 const MAX_ATTEMPTS: usize = 4;
 
-/// How long a claim keeps other messages out. The work after a claim is bounded, so it is never renewed.
+/// How long a claim keeps other messages out. The work after a claim is bounded, so the claim is never renewed.
 pub const LEASE: Duration = Duration::from_secs(120);
 
-/// What the steps need; one per process.
+/// The dependencies and settings of the steps; one per process.
 pub struct Pipeline {
-    /// The bucket that uploads land in.
+    /// The bucket of the uploads.
     pub uploads: Arc<dyn ObjectStore>,
-    /// The bucket that thumbnails are put into.
+    /// The bucket of the thumbnails.
     pub thumbnails: Arc<dyn ObjectStore>,
     /// The images' records.
     pub catalog: Arc<dyn Catalog>,
-    /// Stored times.
+    /// The clock for stored times.
     pub clock: SharedClock,
     /// Memory and render slots.
     pub admission: Admission,
-    /// What is made of an image.
+    /// The thumbnails to make of an image.
     pub recipe: Arc<Recipe>,
-    /// What an upload may be at most, and how long rendering it may take.
+    /// The limits of an upload and of its rendering.
     pub limits: WorkLimits,
     /// Where uploads are expected.
     pub source: Source,
@@ -62,23 +62,23 @@ pub struct Pipeline {
     pub stuck: CancellationToken,
 }
 
-/// What an upload may be at most, and how long rendering it may take.
+/// The limits of an upload and of its rendering.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkLimits {
     /// Bytes of the file.
     pub max_bytes: u64,
     /// Width times height.
     pub max_pixels: u64,
-    /// From the begin of rendering to its end.
+    /// From the start of rendering to its end.
     pub render_timeout: Duration,
 }
 
-/// Where uploads are expected; events from elsewhere are none of ours.
+/// Where uploads are expected; events from elsewhere are ignored or become dead letters.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The bucket's name in events.
     pub bucket: String,
-    /// What every upload's key begins with.
+    /// The prefix of every upload's key.
     pub prefix: String,
 }
 
@@ -91,38 +91,38 @@ pub struct Delivery {
     pub receive_count: u32,
     /// Whether the next poll would move the message to the dead letters.
     pub is_last: bool,
-    /// Cancelled when the process drains: whoever waits gives up, work in hand goes on.
+    /// Cancelled when the process drains: waiting work is released, work in progress continues.
     pub draining: CancellationToken,
-    /// Cancelled at the drain's deadline: work in hand is given back too.
+    /// Cancelled at the drain's deadline: work in progress is released too.
     pub abandoned: CancellationToken,
 }
 
-/// What became of one record of a message.
+/// The result for one record of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing is left to do.
     Done(Outcome),
-    /// It failed and may succeed later.
+    /// The attempt failed and may succeed later.
     Again {
         /// Whether a service that the work needs is in trouble.
         is_outage: bool,
     },
-    /// It failed for good: the message belongs to the dead letters.
+    /// The attempt failed for good: the message belongs in the dead-letter queue.
     Dead {
         /// Whether a service that the work needs is in trouble.
         is_outage: bool,
     },
-    /// The process ends and the work had not begun, or not ended: somebody else's turn, now.
+    /// The process ends before the work began or finished: another worker may take the message now.
     GivenBack,
 }
 
 impl Fate {
-    /// Dead, and not by an outage.
+    /// Dead, but not because of an outage.
     const DEAD: Self = Self::Dead { is_outage: false };
 }
 
 impl Pipeline {
-    /// The image that an event is about. `None` for another bucket, a key outside the prefix, or a folder marker.
+    /// The image of an event. `None` for another bucket, a key outside the prefix, or a folder marker.
     pub fn image_of(&self, event: &ObjectCreated) -> Option<ImageId> {
         if event.bucket != self.source.bucket {
             return None;
@@ -130,9 +130,9 @@ impl Pipeline {
         ImageId::of_upload(&self.source.prefix, &event.key, event.size.unwrap_or(0))
     }
 
-    /// Takes one created object all the way. Never fails: what goes wrong becomes a [`Fate`].
+    /// Processes one created object. Never fails: an error becomes a [`Fate`].
     ///
-    /// Does not log that an event is of another bucket: the caller logs that once for all receives of the message.
+    /// Does not log an event of another bucket: the caller logs that once for all receives of the message.
     pub async fn process(&self, event: &ObjectCreated, delivery: &Delivery) -> Fate {
         if event.bucket != self.source.bucket {
             return Fate::DEAD;
@@ -148,7 +148,7 @@ impl Pipeline {
         self.work(id, event, delivery).instrument(span).await
     }
 
-    /// Attempts the object, as often as its record changes under the attempt.
+    /// Attempts the object again each time its record changes during the attempt.
     async fn work(&self, id: ImageId, event: &ObjectCreated, delivery: &Delivery) -> Fate {
         let job = match Job::new(id, event, delivery) {
             Ok(job) => job,
@@ -171,7 +171,7 @@ impl Pipeline {
         Fate::Again { is_outage: false }
     }
 
-    /// One attempt, and the record of its failure if it failed.
+    /// Makes one attempt, and records its failure if it failed.
     async fn attempt(&self, job: &Job<'_>, order: EventOrder) -> End {
         if job.delivery.draining.is_cancelled() {
             return End::Settled(Fate::GivenBack);
@@ -187,7 +187,7 @@ impl Pipeline {
         }
     }
 
-    /// The steps, in their order.
+    /// The steps, in order.
     async fn steps(&self, job: &Job<'_>, progress: &mut Progress) -> Step<End> {
         self.read_record(job, progress).await?;
         let object = self.fetch(job, progress).await?;
@@ -202,8 +202,8 @@ impl Pipeline {
         self.unless_abandoned(job, published).await.unwrap_or(Break(End::Settled(Fate::GivenBack)))
     }
 
-    /// What the work after the claim comes to. `None` if the drain's deadline passes first: the claim is then released,
-    /// so that the next worker may begin at once.
+    /// The result of the work after the claim. `None` if the drain's deadline passes first: the claim is then released,
+    /// so that the next worker may start at once.
     async fn unless_abandoned<T>(&self, job: &Job<'_>, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

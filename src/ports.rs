@@ -1,6 +1,6 @@
-//! What the domain needs of the world: a queue, object stores, a catalog. Who provides it is decided in `backends`.
+//! The ports of the domain: a queue, object stores, a catalog. `backends` chooses the implementations.
 //!
-//! The comments of the traits are their contract: a backend is right when the contract suites in `tests/it` pass.
+//! The doc comments of the traits are their contract. The contract suites in `tests/it` check a backend against it.
 
 pub mod catalog;
 pub mod error;
@@ -16,16 +16,16 @@ pub use objects::ObjectStore;
 pub use operation::Operation;
 pub use queue::Queue;
 
-/// Everything that the domain needs, chosen once at start.
+/// All ports, chosen once at start.
 #[derive(Clone)]
 pub struct Ports {
-    /// Upload events to be worked on.
+    /// The queue of upload events.
     pub queue: Arc<dyn Queue>,
-    /// Messages that outlived every receive. The same trait: an operator receives from it as a worker does.
+    /// The dead-letter queue. The same trait: an operator receives from it as a worker does.
     pub dead_letters: Arc<dyn Queue>,
-    /// The bucket that uploads land in.
+    /// The bucket of the uploads.
     pub uploads: Arc<dyn ObjectStore>,
-    /// The bucket that thumbnails are put into; it may be the same.
+    /// The bucket of the thumbnails; it may be the same one.
     pub thumbnails: Arc<dyn ObjectStore>,
     /// The images' records.
     pub catalog: Arc<dyn Catalog>,

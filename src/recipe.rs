@@ -1,4 +1,4 @@
-//! What is made of an image: the recipe, the version of what comes out, and its keys.
+//! The recipe of an image's thumbnails, their version, and their keys.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use crate::record::{ImageId, Sequencer, SourceId};
 
 pub use darkroom_thumbnail::{Format, RENDER_REVISION, Recipe, Size};
 
-/// Thumbnails never change under their key, so anyone may keep them.
+/// A thumbnail never changes under its key, so any cache may keep it.
 pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
 /// The prefix of every thumbnail's key.
 pub const THUMBNAIL_PREFIX: &str = "thumbnails/";
 
-/// The version in the thumbnails' keys: a hash of what was read and how it is rendered.
+/// The version in the thumbnails' keys: a hash of the source's identity and of how it is rendered.
 pub fn version(recipe: &Recipe, src: &SourceId, seq: Option<&Sequencer>) -> String {
     let seq = seq.map_or("", Sequencer::as_str);
     let hash = Sha256::digest(format!("{}\n{seq}\n{}", src.as_str(), recipe.fingerprint()));
     data_encoding::BASE32_NOPAD.encode(&hash)[..26].to_ascii_lowercase()
 }
 
-/// The key of one thumbnail: immutable, since the version is in it.
+/// The key of one thumbnail. It contains the version, so its content never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThumbnailKey<'a> {
     /// The image.
@@ -35,12 +35,12 @@ pub struct ThumbnailKey<'a> {
 }
 
 impl ThumbnailKey<'_> {
-    /// What the keys of all thumbnails of an image begin with, of every version.
+    /// The common prefix of the keys of an image's thumbnails, of every version.
     pub fn prefix_of(id: &ImageId) -> String {
         format!("{THUMBNAIL_PREFIX}{id}/")
     }
 
-    /// The image and the version in a thumbnail's key; `None` when it is the key of something else.
+    /// The image and the version in a thumbnail's key; `None` for any other key.
     pub fn read(key: &str) -> Option<(ImageId, &str)> {
         let (image, rest) = key.strip_prefix(THUMBNAIL_PREFIX)?.split_once('/')?;
         let (version, _size) = rest.split_once('/')?;

@@ -14,40 +14,40 @@ use crate::names;
 
 /// The newest schema that this build knows; a record with a larger `v` is left to a newer build.
 ///
-/// | `v` | what is new in it |
+/// | `v` | new in it |
 /// |---|---|
 /// | 1 | |
 /// | 2 | [`Reason::TooMuchWork`] |
 pub const SCHEMA: u32 = 2;
 
-/// The schema of a record that holds nothing new: builds of that schema go on with it.
+/// The schema of a record without newer features: builds of that schema can continue it.
 pub const FIRST_SCHEMA: u32 = 1;
 
 names::named_in_data! {
-    /// What is known of an image, as anyone may ask for it.
+    /// The public status of an image.
     Status {
-        /// An upload URL was handed out; no worker has seen an object yet.
+        /// An upload URL was issued; no worker has seen an object yet.
         WaitingForUpload = "waiting_for_upload",
-        /// The header is that of a valid image and rendering has begun.
+        /// The header is valid and rendering has begun.
         WaitingForThumbnails = "waiting_for_thumbnails",
         /// All thumbnails exist and can be fetched.
         Published = "published",
-        /// The object is not an image that darkroom takes; the reason says why.
+        /// The object is not an accepted image; the reason says why.
         InvalidContentType = "invalid_content_type",
-        /// Every attempt failed, or the source vanished; the reason says why.
+        /// Every attempt failed, or the source is gone; the reason says why.
         Failed = "failed",
-        /// The image was deleted. Nobody is shown such a record: it keeps out the events that come too late.
+        /// The image was deleted. The record stays to reject events that arrive too late; the API does not show it.
         Deleted = "deleted",
     }
 }
 
 impl Status {
-    /// Whether it says for good what became of an upload.
+    /// Whether it is the final verdict on an upload.
     pub const fn is_verdict(self) -> bool {
         matches!(self, Self::Published | Self::InvalidContentType | Self::Failed)
     }
 
-    /// Whether nothing more happens to this version by itself.
+    /// Whether no worker will change this version's status any more.
     pub const fn is_final(self) -> bool {
         self.is_verdict() || matches!(self, Self::Deleted)
     }
@@ -60,21 +60,21 @@ names::named_in_data! {
         UnsupportedType = "unsupported_type",
         /// A JPEG or PNG that is damaged or cut short.
         Corrupt = "corrupt",
-        /// Not one byte.
+        /// The file is empty.
         Empty = "empty",
         /// More bytes than the limit.
         TooManyBytes = "too_many_bytes",
         /// More pixels than the limit.
         TooManyPixels = "too_many_pixels",
-        /// Its scans take more work than the limit.
+        /// Its scans take more work to read than the limit.
         TooMuchWork = "too_much_work",
-        /// A service that the work needs did not answer, until the last receive.
+        /// A service that the work needs did not answer, up to the last receive.
         Unavailable = "unavailable",
         /// Rendering took longer than its deadline.
         RenderTimeout = "render_timeout",
-        /// The process died while it held the image, again and again.
+        /// The process died repeatedly while it held the image.
         Killed = "killed",
-        /// A fault of darkroom's own.
+        /// A fault of darkroom itself.
         Internal = "internal",
         /// The object was gone before it could be read.
         SourceMissing = "source_missing",
@@ -101,7 +101,7 @@ impl Reason {
         matches!(self, UnsupportedType | Corrupt | Empty | TooManyBytes | TooManyPixels | TooMuchWork)
     }
 
-    /// The first schema that knows it.
+    /// The first schema that has this reason.
     const fn schema(self) -> u32 {
         match self {
             Self::TooMuchWork => 2,
@@ -110,8 +110,8 @@ impl Reason {
     }
 }
 
-/// S3's sequencer in the form in which two of the same key compare as text:
-/// upper-case hexadecimal, padded on the right with zeros to 64 digits.
+/// S3's sequencer in a form in which two sequencers of one key compare as text: upper-case hexadecimal, padded on the
+/// right with zeros to 64 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sequencer(String);
@@ -126,7 +126,7 @@ impl Sequencer {
         is_hex.then(|| Self(format!("{:0<width$}", text.to_ascii_uppercase(), width = Self::DIGITS)))
     }
 
-    /// The sequencer that no event comes after.
+    /// A sequencer that is not less than any other.
     pub fn last() -> Self {
         Self("F".repeat(Self::DIGITS))
     }
@@ -137,13 +137,14 @@ impl Sequencer {
     }
 }
 
-/// Which object was read: its version id, or its ETag where the bucket keeps no versions.
+/// The identity of an object: its version id, or its ETag where the bucket keeps no versions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SourceId(String);
 
 impl SourceId {
-    /// The identity of what a read returned: the version id unless it is S3's literal `null`, else the ETag without its quotes.
+    /// The identity from a read's answer: the version id unless it is S3's literal `null`, else the ETag without its
+    /// quotes.
     pub fn new(version_id: Option<&str>, etag: &str) -> Self {
         match version_id {
             Some(version) if Self::is_version(version) => Self(version.to_owned()),
@@ -156,7 +157,7 @@ impl SourceId {
         Self::new(Some(version), "")
     }
 
-    /// Whether a bucket that keeps versions gave this id; S3 says `null` where it keeps none.
+    /// Whether this is the id of a bucket that keeps versions; S3 says `null` in one that does not.
     pub fn is_version(version: &str) -> bool {
         !version.is_empty() && version != "null"
     }
@@ -167,14 +168,14 @@ impl SourceId {
     }
 }
 
-/// What the header of the uploaded image says.
+/// The header fields of the uploaded image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Original {
     /// `image/jpeg` or `image/png`.
     pub content_type: String,
-    /// Pixels, as a viewer shows it: after the EXIF orientation.
+    /// Pixels, after the EXIF orientation.
     pub width: u32,
-    /// Pixels, as a viewer shows it: after the EXIF orientation.
+    /// Pixels, after the EXIF orientation.
     pub height: u32,
     /// Size of the object in bytes.
     pub bytes: u64,
@@ -193,7 +194,7 @@ pub struct PublishedThumbnail {
     pub bytes: u64,
 }
 
-/// The thumbnails that can be fetched, of one version.
+/// The published thumbnails of one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// The version in the thumbnails' keys.
@@ -215,66 +216,67 @@ pub struct ImageRecord {
     pub key: String,
     /// Schema of this record.
     pub v: u32,
-    /// Where the image stands.
+    /// The image's status.
     pub status: Status,
-    /// Why, where the status needs a reason.
+    /// The reason for the status, if it needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The newest upload that entered.
+    /// The sequencer of the newest admitted upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Sequencer>,
-    /// What was read of it.
+    /// The identity of the object that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub src: Option<SourceId>,
-    /// The token of the last attempt that entered: the fence.
+    /// The token of the last admitted attempt: the fencing token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
     /// The message of that attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Until when the claim keeps other messages out; absent when it was settled or released.
+    /// When the claim expires; absent after it was settled or released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
-    /// Claims of this version whose holder died without a word.
+    /// Abandoned claims of this version: neither settled nor released.
     #[serde(default)]
     pub deaths: u32,
     /// Grows by one with each write.
     pub rev: u64,
-    /// What the header of the claimed version says.
+    /// The header fields of the claimed version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<Original>,
     /// The thumbnails of the last published version; kept until newer ones are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
-    /// What went wrong last, in words.
+    /// A description of the last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// When the record was made.
+    /// When the record was created.
     pub created_at: Timestamp,
     /// When it was last written.
     pub updated_at: Timestamp,
-    /// When an upload that never came, or an image that was deleted, may be forgotten. Never a clock: deletion is lazy.
+    /// When the record of an upload that never arrived, or of a deleted image, may be deleted. Deletion is late, so
+    /// never use this as a clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Timestamp>,
-    /// Whether the API made the image's id, and so its key. Other keys belong to other systems.
+    /// Whether the API generated the image's id, and so its key. Other keys belong to other systems.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_api: bool,
-    /// When the verdict was written that the record holds, by a build that writes this field. Only if it equals
-    /// `updated_at`: a build that knows nothing of it leaves it as it is when it writes another verdict.
+    /// When the record's verdict was written, by a build that writes this field. Valid only if it equals `updated_at`:
+    /// an older build leaves it unchanged when it writes another verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<Timestamp>,
-    /// Fields of other builds; kept as they are.
+    /// Fields of other builds, kept unchanged.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 impl ImageRecord {
-    /// The record of an upload that the API was asked for.
+    /// The record of an upload that a client requested from the API.
     pub fn waiting_for_upload(id: ImageId, key: String, now: Timestamp, ttl: Timestamp) -> Self {
         Self { ttl: Some(ttl), by_api: true, ..Self::blank(id, key, now) }
     }
 
-    /// A record that nothing has been written to yet.
+    /// A record before its first write.
     fn blank(id: ImageId, key: String, now: Timestamp) -> Self {
         Self {
             id,
@@ -301,12 +303,12 @@ impl ImageRecord {
         }
     }
 
-    /// Whether a newer build wrote it, whose rules this one does not know.
+    /// Whether a newer build wrote it, whose rules this build does not know.
     pub fn is_of_a_newer_schema(&self) -> bool {
         self.v > SCHEMA
     }
 
-    /// When its verdict was written; `None` when it has none, or an older build wrote it.
+    /// When its verdict was written; `None` without a verdict, or when an older build wrote it.
     pub fn verdict_at(&self) -> Option<Timestamp> {
         self.settled_at.filter(|at| *at == self.updated_at && !self.is_of_a_newer_schema())
     }

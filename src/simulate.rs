@@ -1,6 +1,6 @@
-//! What the scaling policy would do: arrivals replayed second by second against the very rules that are deployed.
+//! Simulates the scaling policy: replays arrivals second by second against the rules that are deployed.
 //!
-//! Pure arithmetic: no clock, no network, no chance. The same trace and policy give the same answer everywhere.
+//! Pure arithmetic, without clock, network or randomness: the same trace and policy give the same result everywhere.
 
 mod csv_trace;
 mod fleet;

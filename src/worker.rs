@@ -1,4 +1,4 @@
-//! The worker: receives messages, keeps them while they are worked on, settles them, drains at the end.
+//! The worker: receives messages, extends their visibility timeouts, settles them, and drains on shutdown.
 
 mod breaker;
 mod delay;
@@ -29,16 +29,16 @@ use foreign::BucketEvidence;
 use keeper::Keeper;
 pub use start::StartError;
 
-/// How the worker behaves.
+/// The worker's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerSettings {
-    /// Images rendered at once; messages held at once are twice as many and ten more.
+    /// Images rendered at once. The worker holds at most twice this many messages plus ten.
     pub render_slots: usize,
-    /// How long a received message is hidden from others; kept up while it is held.
+    /// The visibility timeout of a received message; extended while the worker holds it.
     pub visibility_timeout: Duration,
     /// How long a receive waits for a message.
     pub poll_wait: Duration,
-    /// How long work in hand may take after the begin of a drain.
+    /// How long work in progress may take after a drain begins.
     pub drain_timeout: Duration,
 }
 
@@ -53,13 +53,13 @@ pub struct Worker {
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Everything that it held was settled or given back.
+    /// Everything that the worker held was settled or released.
     Drained,
-    /// The drain's deadline passed with work in hand, which was given back.
+    /// The drain's deadline passed with work in progress, which was released.
     DeadlinePassed,
 }
 
-/// What every task of one run shares.
+/// What the tasks of one run share.
 struct Run {
     worker: Worker,
     keeper: Keeper,
@@ -71,15 +71,16 @@ struct Run {
 }
 
 impl Worker {
-    /// A worker that has not begun.
+    /// A worker that has not started.
     pub fn new(queue: Arc<dyn Queue>, pipeline: Arc<Pipeline>, clock: SharedClock, settings: WorkerSettings) -> Self {
         Self { queue, pipeline, clock, settings }
     }
 
-    /// Works until `shutdown` is cancelled, then drains: waiting work is given back at once, work in hand is finished.
+    /// Works until `shutdown` is cancelled, then drains: waiting work is released at once, work in progress is
+    /// finished.
     ///
     /// # Errors
-    /// When there is no such queue, or it does not take the question.
+    /// When the queue does not exist, or it rejects the request for its attributes.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, PortError> {
         let breaker = Breaker::new();
         let Some(QueueAttributes { max_receives, .. }) = self.queue_rules(&breaker, &shutdown).await? else {
@@ -103,13 +104,13 @@ impl Worker {
 }
 
 impl Run {
-    /// The receive loop: a permit before a receive, moved into the message's task.
+    /// The receive loop: takes a permit before each receive and moves it into the message's task.
     async fn receive_until_shutdown(self: &Arc<Self>, tasks: &TaskTracker) {
-        // A batch, and while it is waited for, as many as are rendered and as many that come next or are delivered.
+        // Room for one batch, for the messages that are rendered, and for as many again that wait or are delivered.
         let permits = Arc::new(Semaphore::new(2 * self.worker.settings.render_slots + MAX_BATCH));
         while let Some((free, max)) = self.ready_to_receive(&permits).await {
-            // A receive in flight is never dropped: its messages would stay hidden for the whole timeout. It ends by
-            // itself within the poll's wait, and what it brings is given back.
+            // A receive in flight is never dropped: its messages would stay invisible for the whole timeout. It ends
+            // within the poll's wait, and the messages that it returns are released.
             let settings = &self.worker.settings;
             let received = self.worker.queue.receive(max, settings.poll_wait, settings.visibility_timeout).await;
             match received {
@@ -128,7 +129,7 @@ impl Run {
         let ready = async {
             let max = self.breaker.allowed(MAX_BATCH).await;
             let free = Arc::clone(permits).acquire_many_owned(MAX_BATCH as u32).await.ok()?;
-            // While it waited for room, the work in hand may have met an outage.
+            // The work in progress may have met an outage during the wait.
             Some((free, self.breaker.allowed(max).await))
         };
         tokio::select! {
@@ -138,7 +139,7 @@ impl Run {
         }
     }
 
-    /// One task per message, each with its permit and its place with the keeper.
+    /// Starts one task per message, each with its permit and its lease.
     fn accept(self: &Arc<Self>, messages: Vec<Message>, mut free: OwnedSemaphorePermit, tasks: &TaskTracker) {
         metrics::messages_received(messages.len());
         for message in messages {
@@ -152,7 +153,7 @@ impl Run {
         }
     }
 
-    /// Waits for the work in hand; gives it back when the deadline passes.
+    /// Waits for the work in progress; releases it when the deadline passes.
     async fn drain(&self, tasks: &TaskTracker) -> Ended {
         let started = Instant::now();
         tracing::info!(messages = tasks.len(), "draining");

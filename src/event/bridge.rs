@@ -1,4 +1,4 @@
-//! S3's events as EventBridge sends them: one object each, keys as they are.
+//! S3's events as EventBridge sends them: one object each, with keys that are not encoded.
 
 use serde::Deserialize;
 use serde_json::Value;

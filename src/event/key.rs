@@ -1,19 +1,19 @@
-//! How keys are written in S3's notifications: form-encoded, slashes left alone.
+//! The encoding of keys in S3's notifications: form-encoded, except for slashes.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{ParseError, quoted};
 
-/// What S3 encodes; the space is left out because it becomes a `+`.
+/// The characters that S3 encodes, except the space, which becomes a `+`.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b'/').remove(b' ');
 
-/// The key as S3 writes it.
+/// Encodes a key as S3 does.
 pub(super) fn encode(key: &str) -> String {
     utf8_percent_encode(key, ENCODED).to_string().replace(' ', "+")
 }
 
-/// The key that S3 wrote: `+` is a space, the rest is percent-encoded UTF-8.
+/// Decodes a key from S3: `+` is a space, the rest is percent-encoded UTF-8.
 pub(super) fn decode(encoded: &str) -> Result<String, ParseError> {
     let with_spaces = encoded.replace('+', " ");
     match percent_decode_str(&with_spaces).decode_utf8() {

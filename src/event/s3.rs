@@ -1,4 +1,4 @@
-//! One record of S3's own notification, read and written.
+//! One record of an S3 notification, read and written.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{Event, ObjectCreated, ParseError, if_readable, key, quoted, read_time, read_version};
 use crate::record::Sequencer;
 
-/// The schema's major version that is read, and the version that is written.
+/// The major version of the schema that is read, and the version that is written.
 const MAJOR_VERSION: &str = "2";
 const WRITTEN_VERSION: &str = "2.2";
 
-/// A record as S3 sends it, schema 2: what darkroom needs of it.
+/// The fields of an S3 record, schema 2, that darkroom uses.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[serde(expecting = "an object")]
@@ -18,7 +18,7 @@ struct Record {
     #[serde(default, deserialize_with = "if_readable")]
     event_time: Option<String>,
     s3: Place,
-    /// Our own addition.
+    /// darkroom's own extension.
     #[serde(default, deserialize_with = "if_readable")]
     darkroom: Option<Extra>,
 }
@@ -49,14 +49,14 @@ struct Object {
     sequencer: Option<String>,
 }
 
-/// What darkroom's own notifications say beyond S3's.
+/// The fields that darkroom's own notifications add to S3's.
 #[derive(Deserialize, Serialize)]
 struct Extra {
     #[serde(default)]
     force: bool,
 }
 
-/// Reads one entry of `Records`.
+/// Reads one element of `Records`.
 pub(super) fn read_record(record: &Value) -> Event {
     match read_created(record) {
         Ok(Some(created)) => Event::Created(created),
@@ -65,11 +65,11 @@ pub(super) fn read_record(record: &Value) -> Event {
     }
 }
 
-/// The object that a record says was created; `None` when it says something else.
+/// The object that was created; `None` when the record is of another event type.
 fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
     let text = |field: &str| record.get(field).and_then(Value::as_str);
     let name = text("eventName").ok_or_else(|| ParseError("a record without \"eventName\"".to_owned()))?;
-    // Some emulators write the name as it stands in the bucket's configuration.
+    // Some emulators write the event name with the prefix `s3:`, as in the bucket's configuration.
     if !name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
         return Ok(None);
     }
@@ -94,9 +94,9 @@ fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
     }))
 }
 
-/// The message that S3 would send for this object, ready for a queue: [`parse`](super::parse) gives `created` back.
+/// The message that S3 would send for this object: [`parse`](super::parse) returns `created` again.
 ///
-/// `etag` is written without quotes, as S3 does; empty where it is not known.
+/// `etag` is written without quotes, as S3 does; empty if unknown.
 pub fn notification(created: &ObjectCreated, etag: &str) -> String {
     let mut object = json!({ "key": key::encode(&created.key) });
     let mut put = |field: &str, value: Option<Value>| {

@@ -1,4 +1,4 @@
-//! The events of S3, SNS and EventBridge as they arrive, and everything that only looks like one.
+//! The events of S3, SNS and EventBridge as they arrive, and messages that only resemble them.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::record::Sequencer;
 
-/// A notification as S3's documentation shows it, fields that darkroom does not know included.
+/// A notification from S3's documentation, including fields that darkroom does not use.
 const PUT: &str = r#"{"Records":[{"eventVersion":"2.6","eventSource":"aws:s3","awsRegion":"eu-west-1",
     "eventTime":"2023-11-14T22:13:20.120Z","eventName":"ObjectCreated:Put",
     "userIdentity":{"principalId":"AWS:AIDA"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},
@@ -196,7 +196,7 @@ prop_compose! {
     }
 }
 
-/// JSON of the fields that events have, in every wrong place.
+/// JSON with the field names of events, in wrong places.
 fn any_json() -> impl Strategy<Value = Value> {
     let field = prop_oneof![
         proptest::sample::select(vec![

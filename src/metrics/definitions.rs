@@ -5,7 +5,7 @@ use crate::record::Reason;
 
 use super::{Closed, ListenerName, Outcome, QueueName, QueueState, Request, SpaceLimit, Stage, StatusClass};
 
-/// What a metric measures in.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A plain number.
@@ -30,14 +30,14 @@ impl Unit {
     }
 }
 
-/// How a metric behaves.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Only grows.
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Counts values in buckets with these upper bounds: sums over many processes stay true.
+    /// Counts values in buckets with these upper bounds, so that sums over many processes are correct.
     Histogram(&'static [f64]),
 }
 
@@ -60,29 +60,29 @@ pub type Series = fn() -> Vec<Vec<&'static str>>;
 pub enum Scope {
     /// The API, alone or with others.
     WithApi,
-    /// A worker alone, which answers no requests but those of its operator.
+    /// A worker alone, which serves only its operator's requests.
     WithoutApi,
 }
 
 /// One metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
-    /// The whole name.
+    /// The full name.
     pub name: &'static str,
     /// Counter, gauge or histogram.
     pub kind: Kind,
-    /// What it measures in.
+    /// The unit.
     pub unit: Unit,
     /// The labels' names.
     pub labels: &'static [&'static str],
-    /// Every combination of label values there can ever be, so that all series exist from the start.
+    /// Every possible combination of label values, so that all series exist from the start.
     pub series: Series,
-    /// One sentence for people.
+    /// The help text: one sentence.
     pub help: &'static str,
 }
 
 impl Definition {
-    /// The series that exist from the start. Without the API there are none of requests, and none of its listener.
+    /// The series that exist from the start. Without the API, this excludes those of requests and of its listener.
     pub fn series_in(&self, scope: Scope) -> Vec<Vec<&'static str>> {
         let mut series = (self.series)();
         if scope == Scope::WithoutApi {
@@ -95,25 +95,25 @@ impl Definition {
     }
 }
 
-/// From a tenth of a millisecond to the longest render: for the steps of the work.
+/// From a tenth of a millisecond to the longest render: for the stages of the work.
 const STAGE_BUCKETS: Kind = Kind::Histogram(&[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ]);
 
-/// From ten milliseconds to half a day: for what people wait.
+/// From ten milliseconds to half a day: for waits that users notice.
 const WAIT_BUCKETS: Kind = Kind::Histogram(&[
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0,
 ]);
 
-/// For requests: the bounds that OpenTelemetry advises for `http.server.request.duration`.
+/// For requests: the bounds that OpenTelemetry recommends for `http.server.request.duration`.
 const REQUEST_BUCKETS: Kind =
     Kind::Histogram(&[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]);
 
-/// Around the heartbeat's interval of a third of 2 seconds to 1 hour.
+/// Around the heartbeat interval, which is a third of 2 seconds to 1 hour.
 const MARGIN_BUCKETS: Kind =
     Kind::Histogram(&[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 300.0, 1200.0, 3600.0]);
 
-/// Up to the dead letters of a queue with the usual limits.
+/// Up to the receive limit of a queue with the usual settings.
 const RECEIVE_BUCKETS: Kind = Kind::Histogram(&[1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0]);
 
 /// From icons to the largest photographs.
@@ -133,7 +133,7 @@ const BYTE_BUCKETS: Kind = Kind::Histogram(&[
     67_108_864.0,
 ]);
 
-/// Declares each metric and, from the same lines, the table of all.
+/// Declares each metric and, from the same lines, the table of all metrics.
 macro_rules! metrics_table {
     ($($(#[$doc:meta])* $ident:ident = $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $series:expr, $help:literal;)*) => {
         $(pub(super) static $ident: Definition = Definition {
@@ -287,7 +287,7 @@ fn build() -> Vec<Vec<&'static str>> {
     vec![super::BUILD.to_vec()]
 }
 
-/// Both labels of what is no call of a port: a backend does it besides.
+/// Both labels of an operation that is not a call of a port.
 const NO_CALL: (&str, &str) = ("unknown", "unknown");
 
 fn port_errors() -> Vec<Vec<&'static str>> {

@@ -1,14 +1,14 @@
-//! The process itself: processor time, memory and descriptors, read from `/proc` at each scrape.
+//! Process metrics: CPU time, memory and file descriptors, read from `/proc` at each scrape.
 //!
-//! Written by hand into the scrape, since the recorder's counters hold whole numbers and processor time does not.
-//! The names are Prometheus' own for every process. Where there is no `/proc`, nothing is written.
+//! Formatted here rather than by the recorder, whose counters are integers, while CPU time is not. The names are
+//! Prometheus' standard process metrics. Without `/proc`, nothing is written.
 
 use std::fmt::Write as _;
 use std::fs;
 
 use super::definitions::{Definition, Kind, Unit};
 
-/// Clock ticks a second in `/proc`: fixed by Linux' interface to programs, whatever the kernel's own clock.
+/// Clock ticks per second in `/proc`: fixed by Linux' user-space ABI, whatever the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The metrics of the process, in the order of docs/METRICS.md.
@@ -36,7 +36,7 @@ const fn define(name: &'static str, kind: Kind, unit: Unit, help: &'static str) 
     Definition { name, kind, unit, labels: &[], series: || vec![vec![]], help }
 }
 
-/// Writes the process' metrics as they are now.
+/// Writes the process' current metrics.
 pub(super) fn render(out: &mut String) {
     let stat = fs::read_to_string("/proc/self/stat").ok();
     let stat = stat.as_deref().and_then(Stat::parse);
@@ -57,16 +57,16 @@ pub(super) fn render(out: &mut String) {
     }
 }
 
-/// What `/proc/self/stat` tells.
+/// The fields of `/proc/self/stat`.
 struct Stat {
     /// User and system time.
     cpu_seconds: f64,
-    /// When the process began, after the machine's boot.
+    /// When the process started, after the machine's boot.
     started_seconds: f64,
 }
 
 impl Stat {
-    /// The fields behind the program's name, which may itself hold spaces and brackets.
+    /// The fields after the program's name, which may contain spaces and brackets.
     fn parse(text: &str) -> Option<Self> {
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         // proc_pid_stat(5) counts from 1, and the name was its field 2.

@@ -1,4 +1,4 @@
-//! The recorder behind the metrics: installed once, rendered for each scrape, kept from growing.
+//! The recorder of the metrics: installed once, rendered for each scrape, and kept small.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{QueueName, process};
 /// The `Content-Type` of a scrape.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How often recorded durations are poured into their buckets: without it they pile up until the next scrape.
+/// How often recorded durations are moved into their buckets: without it they accumulate until the next scrape.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 static INSTALLED: OnceLock<Metrics> = OnceLock::new();
@@ -20,10 +20,10 @@ static INSTALLED: OnceLock<Metrics> = OnceLock::new();
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
-/// Begins to record: every metric of the scope is described and stands at zero. Later calls return the same metrics.
+/// Starts recording: describes every metric of the scope and sets it to zero. Later calls return the same metrics.
 ///
 /// # Errors
-/// When something else in this process records already.
+/// When this process already has another recorder.
 pub fn install(scope: Scope) -> anyhow::Result<Metrics> {
     if let Some(installed) = INSTALLED.get() {
         return Ok(installed.clone());
@@ -31,7 +31,7 @@ pub fn install(scope: Scope) -> anyhow::Result<Metrics> {
     let recorder = build()?;
     let metrics = Metrics(recorder.handle());
     if metrics::set_global_recorder(recorder).is_err() {
-        // Another thread was faster, or there is a recorder that is none of ours.
+        // Another thread was faster, or another library has installed a recorder.
         return INSTALLED
             .get()
             .cloned()
@@ -43,14 +43,14 @@ pub fn install(scope: Scope) -> anyhow::Result<Metrics> {
 }
 
 impl Metrics {
-    /// Every metric as Prometheus reads it.
+    /// Every metric in Prometheus' text format.
     pub fn render(&self) -> String {
         let mut scrape = self.0.render();
         process::render(&mut scrape);
         scrape
     }
 
-    /// Keeps the recorder small. Never returns: run it as a task for as long as the process lives.
+    /// Keeps the recorder small. Never returns: run it as a task for the life of the process.
     pub async fn keep_up(self) {
         let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
@@ -81,13 +81,13 @@ fn describe_and_zero(scope: Scope) {
             match metric.kind {
                 Kind::Counter => metric.counter(&values).increment(0),
                 Kind::Gauge => metric.gauge(&values).set(0.0),
-                // Asking for a histogram makes it, empty.
+                // Requesting a histogram creates it, empty.
                 Kind::Histogram(_) => drop(metric.histogram(&values)),
             }
         }
     }
     for queue in QueueName::ALL {
-        // Zero would say that there is none, before anybody has looked.
+        // Before the first sample, zero would claim that the queue is empty.
         definitions::QUEUE_OLDEST_AGE.gauge(&[queue.as_str()]).set(f64::NAN);
     }
     definitions::BUILD_INFO.gauge(&super::BUILD).set(1.0);
@@ -122,7 +122,7 @@ mod tests {
     use crate::ports::{ErrorKind, Operation, PortError};
     use crate::record::Reason;
 
-    /// A recorder of this test's own, so that tests of one process do not see each other's events.
+    /// A recorder for this test only, so that the tests of one process do not see each other's events.
     fn recording(events: impl FnOnce()) -> String {
         recording_in(Scope::WithApi, events)
     }

@@ -1,7 +1,8 @@
-//! Who may begin: memory for sources, memory for decodes, claims, each first come, first served; and render slots.
+//! Admission to work: memory for sources, memory for decodes, and claims, each first come, first served; and render
+//! slots.
 //!
-//! The pools are taken in this order and nobody who holds a later one waits for an earlier one, so they cannot lock
-//! each other out.
+//! The pools are taken in this order, and the holder of a later one never waits for an earlier one, so there is no
+//! deadlock.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePer
 /// Memory is counted in blocks of this many bytes.
 const BLOCK_BYTES: u64 = 64 * 1024;
 
-/// Images that are claimed while every slot renders, so that no slot waits for the catalog's answer.
+/// Images that are claimed while every slot renders, so that no slot waits for the catalog.
 const CLAIMS_AHEAD: usize = 1;
 
 /// The pools of one process.
@@ -23,7 +24,7 @@ pub struct Admission {
     render: Arc<RwLock<()>>,
 }
 
-/// An amount of memory that is counted, not allocated.
+/// An amount of memory that is counted but not allocated.
 #[derive(Debug)]
 struct Pool {
     blocks: Arc<Semaphore>,
@@ -36,14 +37,14 @@ pub struct Memory {
     _blocks: OwnedSemaphorePermit,
 }
 
-/// The right to claim an image: soon there will be a slot. Returned when this is dropped.
+/// A permit to claim an image: a slot will soon be free. Returned when dropped.
 #[derive(Debug)]
 pub struct ClaimPermit {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The render slots of one process. A thread waits for one: when another thread is done, it goes on at once, and no
-/// task has to be woken and to find a thread between two renders. Hardly more than one ever waits, in no order.
+/// The render slots of one process. A thread waits for a slot: when another thread finishes, it continues at once,
+/// without waking a task between two renders. Rarely more than one waits; the order is not defined.
 #[derive(Debug)]
 pub struct Slots {
     used: Mutex<usize>,
@@ -51,18 +52,18 @@ pub struct Slots {
     total: usize,
 }
 
-/// A render slot; returned when this is dropped.
+/// A render slot; returned when dropped.
 #[derive(Debug)]
 pub struct Slot {
     slots: Arc<Slots>,
 }
 
-/// The right to render now: beside others, or alone.
+/// The permit to render now, together with other images or alone.
 #[derive(Debug)]
 pub enum RenderPermit {
-    /// Beside others.
+    /// Together with other images.
     Shared(OwnedRwLockReadGuard<()>),
-    /// Alone: an image whose previous claim died without a word may be what killed its process.
+    /// Alone: an image whose previous claim was abandoned may have killed its process.
     Alone(OwnedRwLockWriteGuard<()>),
 }
 
@@ -72,7 +73,7 @@ impl Pool {
         Self { blocks: Arc::new(Semaphore::new(total_blocks as usize)), total_blocks }
     }
 
-    /// Waits for `bytes`; a wish beyond the whole pool gets all of it.
+    /// Waits for `bytes`; a request for more than the whole pool gets all of it.
     #[expect(clippy::expect_used, reason = "the pools are never closed")]
     async fn reserve(&self, bytes: u64) -> Memory {
         let blocks = u32::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(u32::MAX).clamp(1, self.total_blocks);
@@ -86,7 +87,7 @@ impl Pool {
 }
 
 impl Slots {
-    /// Waits for a slot, on a thread that may wait.
+    /// Waits for a slot, on a thread that may block.
     pub fn take(self: &Arc<Self>) -> Slot {
         let free = self.freed.wait_while(self.used(), |used| *used >= self.total);
         *free.unwrap_or_else(PoisonError::into_inner) += 1;
@@ -94,7 +95,7 @@ impl Slots {
     }
 
     fn used(&self) -> MutexGuard<'_, usize> {
-        // Nobody panics while holding it.
+        // No code panics while it holds the lock.
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,7 +129,7 @@ impl Admission {
         self.decodes.reserve(bytes).await
     }
 
-    /// Waits for the right to claim an image.
+    /// Waits for a permit to claim an image.
     #[expect(clippy::expect_used, reason = "the semaphore is never closed")]
     pub async fn claim_permit(&self) -> ClaimPermit {
         ClaimPermit { _permit: self.claims.clone().acquire_owned().await.expect("the semaphore is never closed") }
@@ -139,7 +140,7 @@ impl Admission {
         Arc::clone(&self.slots)
     }
 
-    /// Waits for the right to render; alone means that nothing else is rendered meanwhile.
+    /// Waits for the permit to render; with `is_alone`, no other image is rendered meanwhile.
     pub async fn render_permit(&self, is_alone: bool) -> RenderPermit {
         if is_alone {
             RenderPermit::Alone(self.render.clone().write_owned().await)
@@ -148,7 +149,7 @@ impl Admission {
         }
     }
 
-    /// Slots that are taken.
+    /// Slots in use.
     pub fn used_slots(&self) -> usize {
         *self.slots.used()
     }

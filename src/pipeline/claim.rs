@@ -1,4 +1,4 @@
-//! The claim: from here on the image is this attempt's own, until another replaces it.
+//! The claim: from here on this attempt owns the image, until another attempt replaces the claim.
 
 use std::ops::ControlFlow::Continue;
 
@@ -10,21 +10,21 @@ use super::{LEASE, Pipeline};
 use crate::metrics::{self, Stage};
 use crate::record::{Change, ImageRecord, Original, SourceId, Status};
 
-/// An image that is this attempt's own, with everything that rendering needs.
+/// An image that this attempt has claimed, with everything that rendering needs.
 pub(super) struct Claimed {
     pub(super) object: InspectedObject,
     pub(super) decode_memory: Memory,
     pub(super) permit: ClaimPermit,
-    /// Whether nothing else may be rendered meanwhile: the image may be what killed its last process.
+    /// Whether no other image may be rendered meanwhile: this image may have killed its last process.
     pub(super) renders_alone: bool,
 }
 
 impl Pipeline {
-    /// Claims the image: `waiting_for_thumbnails`, fenced by this attempt's token.
+    /// Claims the image: writes `waiting_for_thumbnails` with this attempt's fencing token.
     ///
-    /// Two workers may both come this far with a duplicate. The catalog lets one in; the other learns here that the
-    /// image is held, and its message is deleted, since the holder's own message is still queued. A worker whose claim
-    /// is replaced later learns it when it publishes.
+    /// Two workers may both reach this step with a duplicate. The catalog admits one. The other learns here that the
+    /// image is claimed, and its message is deleted, since the holder's own message is still queued. A worker whose
+    /// claim is replaced later learns it when it publishes.
     pub(super) async fn claim(&self, job: &Job<'_>, progress: &mut Progress, admitted: Admitted) -> Step<Claimed> {
         let started = tokio::time::Instant::now();
         let Admitted { inspected: object, decode_memory, permit } = admitted;

@@ -1,4 +1,4 @@
-//! The last steps: put the thumbnails under keys that never change, then publish them.
+//! The last steps: put the thumbnails under immutable keys, then publish them.
 
 use std::ops::ControlFlow::Continue;
 
@@ -14,14 +14,15 @@ use crate::recipe::{self, CACHE_CONTROL, ThumbnailKey};
 use crate::record::{Change, Published, PublishedThumbnail};
 
 impl Pipeline {
-    /// Puts all thumbnails at once; returns what the record is to say of them.
+    /// Puts all thumbnails at once; returns what to write into the record.
     ///
-    /// A worker whose claim was replaced may still put: its keys carry its own version, so it overwrites nothing but
-    /// bytes that are the same, and what is never published is removed later.
+    /// A worker whose claim was replaced may still put them: its keys contain its own version, so it can only overwrite
+    /// identical bytes. Thumbnails that are never published are removed later.
     pub(super) async fn deliver(&self, job: &Job<'_>, object: RenderedObject) -> Step<Published> {
         let started = tokio::time::Instant::now();
         let RenderedObject { src, rendered } = object;
-        // A version id is unique by itself; an ETag returns with the same bytes, and the sequencer tells them apart.
+        // A version id is unique. The same bytes give the same ETag again, so the sequencer distinguishes two such
+        // uploads.
         let seq = job.event.sequencer.as_ref().filter(|_| job.event.version_id.is_none());
         let published = contents(recipe::version(&self.recipe, &src, seq), &rendered, self.clock.now());
         let (version, format) = (&published.version, rendered.header.format);
@@ -35,7 +36,7 @@ impl Pipeline {
         Continue(published)
     }
 
-    /// Publishes the thumbnails, if the claim is still this attempt's own.
+    /// Publishes the thumbnails, if this attempt still holds the claim.
     pub(super) async fn publish(&self, job: &Job<'_>, progress: &Progress, mut published: Published) -> Step<End> {
         let started = tokio::time::Instant::now();
         published.at = self.clock.now();
@@ -49,7 +50,7 @@ impl Pipeline {
     }
 }
 
-/// What the record will say of these thumbnails.
+/// The record's entry for these thumbnails.
 fn contents(version: String, rendered: &Rendered, at: crate::clock::Timestamp) -> Published {
     let thumbnails = rendered
         .thumbnails

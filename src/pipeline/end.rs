@@ -1,4 +1,4 @@
-//! How an attempt ends, and what a step returns.
+//! The end of an attempt, and the result of a step.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -8,17 +8,17 @@ use crate::metrics::{self, Outcome};
 use crate::ports::{ErrorKind, PortError};
 use crate::record::Reason;
 
-/// What a step returns: what the next step needs, or the end of the attempt.
+/// The result of a step: the input of the next step, or the end of the attempt.
 pub(super) type Step<T> = ControlFlow<End, T>;
 
 /// How an attempt ends.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The message's record is done with, for this receive or for good.
+    /// The message's record is finished, for this receive or for good.
     Settled(Fate),
     /// It failed, and the failure is not recorded yet.
     Failed(Failure),
-    /// Another attempt wrote the image's record meanwhile: try again.
+    /// Another attempt changed the image's record meanwhile: try again.
     RecordChanged,
     /// The record is of another object under the same sequencer: try again with the current object.
     SourceChanged,
@@ -36,7 +36,7 @@ impl End {
 pub(super) struct Failure {
     /// The reason in the image's record, if this was the last attempt.
     pub(super) reason: Reason,
-    /// What went wrong, in words.
+    /// A description of the error.
     pub(super) error: String,
     /// Whether a service that the work needs is in trouble.
     pub(super) is_outage: bool,
@@ -45,12 +45,12 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// A failure that may not come again.
+    /// A failure that a retry may fix.
     pub(super) const fn new(reason: Reason, error: String) -> Self {
         Self { reason, error, is_outage: false, is_final: false }
     }
 
-    /// darkroom itself is at fault.
+    /// A fault of darkroom itself.
     pub(super) const fn internal(error: String) -> Self {
         Self::new(Reason::Internal, error)
     }
@@ -71,7 +71,7 @@ impl From<PortError> for End {
     }
 }
 
-/// A call's answer as a step: an error ends the attempt.
+/// Converts the result of a call into a step: an error ends the attempt.
 pub(super) fn step<T>(result: Result<T, impl Into<End>>) -> Step<T> {
     match result {
         Ok(next) => ControlFlow::Continue(next),

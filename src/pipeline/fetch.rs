@@ -1,4 +1,4 @@
-//! The object's bytes: read under a limit and under reserved memory.
+//! Reads the object's bytes, under a limit and under reserved memory.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -23,13 +23,13 @@ pub(super) struct Object {
 }
 
 impl Pipeline {
-    /// Reads the object: the event's version, else the current object, whose identity the answer states.
+    /// Reads the version that the event names, otherwise the current object, which the answer identifies.
     pub(super) async fn fetch(&self, job: &Job<'_>, progress: &mut Progress) -> Step<Object> {
         let version = match progress.order {
             EventOrder::Sequenced(_) => job.event.version_id.as_deref(),
             EventOrder::Unordered => None,
         };
-        // Where the event states no size, or a wrong one, the answer does: reserve again and read again.
+        // If the event has no size, or a wrong one, the answer has it: reserve again and read again.
         let mut reserved = job.event.size.unwrap_or(self.limits.max_bytes).min(self.limits.max_bytes);
         loop {
             let memory = tokio::select! {
@@ -57,7 +57,7 @@ impl Pipeline {
         }
     }
 
-    /// Notes which object was read; without a sequencer only now the record says what it means.
+    /// Stores which object was read. Without a sequencer, the record can be judged only now.
     fn identify(&self, job: &Job<'_>, progress: &mut Progress, info: &ObjectInfo) -> Step<()> {
         progress.src = Some(info.src.clone());
         let (EventOrder::Unordered, Some(record)) = (&progress.order, &progress.record) else { return Continue(()) };
@@ -70,7 +70,7 @@ impl Pipeline {
         Refusal { reason: RefusalReason::TooManyBytes, detail: format!("{bytes} bytes, the limit is {limit}") }
     }
 
-    /// The object, or its version, does not exist any more: nothing can be done.
+    /// The object or its version no longer exists, so no retry can succeed.
     async fn gone<T>(&self, job: &Job<'_>, progress: &Progress) -> Step<T> {
         let record = match &progress.record {
             Some(record) => Some(record.clone()),
@@ -86,7 +86,7 @@ impl Pipeline {
         Break(End::done(Outcome::SourceMissing))
     }
 
-    /// Whether the record of an object that is gone keeps its status.
+    /// Whether the record of a missing object keeps its status.
     fn is_left_alone_when_gone(&self, job: &Job<'_>, record: &ImageRecord) -> bool {
         match record.status {
             Status::Deleted => true,

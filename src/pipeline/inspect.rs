@@ -1,4 +1,4 @@
-//! The header, and what may be rendered at once.
+//! Reads the header, and waits for admission to render.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{Fate, Pipeline, WorkLimits};
 use crate::metrics::{self, Stage};
 use crate::ports::objects::ObjectInfo;
 
-/// An object whose header says that it can be rendered.
+/// An object whose header shows that it can be rendered.
 pub(super) struct InspectedObject {
     pub(super) info: ObjectInfo,
     pub(super) image: Inspected<Bytes>,
@@ -29,8 +29,8 @@ pub(super) struct Admitted {
 }
 
 impl Pipeline {
-    /// Reads the header and checks the limits; what is no image is rejected for good. On a thread that may block: the
-    /// segments of a large file take milliseconds.
+    /// Reads the header and checks the limits; a file that is not an image is rejected for good. Runs on a thread that
+    /// may block: reading the segments of a large file takes milliseconds.
     pub(super) async fn inspect(&self, job: &Job<'_>, progress: &Progress, object: Object) -> Step<InspectedObject> {
         let started = tokio::time::Instant::now();
         let Object { info, bytes, memory: source_memory } = object;
@@ -48,7 +48,7 @@ impl Pipeline {
         }
     }
 
-    /// Waits for memory and for the permit to claim, unless the process drains: what waits has not begun.
+    /// Waits for memory and for the permit to claim, unless the process drains: waiting work has not begun.
     pub(super) async fn admit(&self, job: &Job<'_>, inspected: InspectedObject) -> Step<Admitted> {
         let admitted = async {
             let started = tokio::time::Instant::now();

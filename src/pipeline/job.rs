@@ -1,4 +1,4 @@
-//! What an attempt works on, and what it has learned and done so far.
+//! The input of an attempt, and its state so far.
 
 use super::Delivery;
 use crate::event::ObjectCreated;
@@ -9,7 +9,7 @@ use crate::record::{Attempt, Guard, ImageId, ImageRecord, Sequencer, SourceId};
 pub(super) enum EventOrder {
     /// By the event's sequencer: the newest upload wins.
     Sequenced(Sequencer),
-    /// The event has none: it stands for whatever object is there now.
+    /// The event has no sequencer: it refers to the current object.
     Unordered,
 }
 
@@ -27,31 +27,31 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Whether the image is this attempt's own.
+/// Whether this attempt has claimed the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClaimState {
-    /// No claim was asked for.
+    /// No claim was requested.
     None,
-    /// One was asked for, and no answer has come: it may have been written.
+    /// A claim was requested and no answer has arrived: it may have been written.
     Asked,
     /// The claim was written.
     Held,
 }
 
-/// What an earlier attempt left behind that this one must know.
+/// What this attempt must know of earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PriorAttempts {
-    /// Claims of this version that died, the last one included.
+    /// Abandoned claims of this version (neither settled nor released), the last one included.
     pub(super) deaths: u32,
-    /// The last claim died without a word: render alone.
+    /// The last claim was abandoned: render alone.
     pub(super) is_dead_claim: bool,
 }
 
-/// What an attempt has learned and done so far: its writes are conditional on it.
+/// What an attempt has read and written so far: its writes are conditional on it.
 #[derive(Debug)]
 pub(super) struct Progress {
     pub(super) order: EventOrder,
-    /// Whether the image's record was read; without a sequencer it has to be.
+    /// Whether the image's record was read; required without a sequencer.
     pub(super) is_record_read: bool,
     /// The record as it was read.
     pub(super) record: Option<ImageRecord>,
@@ -62,7 +62,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The begin of an attempt.
+    /// The state at the start of an attempt.
     pub(super) fn new(order: EventOrder) -> Self {
         Self {
             order,
@@ -74,7 +74,7 @@ impl Progress {
         }
     }
 
-    /// The condition of this attempt's next write; `None` while the record that it depends on is not known.
+    /// The condition of this attempt's next write; `None` while the record that it depends on is unknown.
     pub(super) fn guard(&self) -> Option<Guard> {
         match (&self.order, &self.record) {
             _ if self.claim == ClaimState::Held => Some(Guard::Hold),

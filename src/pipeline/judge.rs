@@ -1,4 +1,4 @@
-//! What a record means for an event, before anything is written: `docs/ARCHITECTURE.md` has the whole table.
+//! What a record means for an event, before anything is written. `docs/ARCHITECTURE.md` has the whole table.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -9,10 +9,10 @@ use crate::clock::Timestamp;
 use crate::metrics::Outcome;
 use crate::record::{Guard, ImageRecord, Reason, SourceId, Status};
 
-/// Dead claims after which an image is given up.
+/// Abandoned claims after which an image is given up.
 pub(super) const MAX_DEATHS: u32 = 5;
 
-/// What a look says of an event with a sequencer, before the object is read.
+/// Judges the record for an event with a sequencer, before the object is read.
 pub(super) fn of_sequenced(
     record: &ImageRecord,
     order: &EventOrder,
@@ -28,7 +28,7 @@ pub(super) fn of_sequenced(
     if known < seq {
         return Continue(PriorAttempts::default());
     }
-    // Without a version id, what the sequencer stands for may have been overwritten: only reading tells.
+    // Without a version id, the object of this sequencer may have been overwritten: only a read shows it.
     if let Some(version) = &job.event.version_id {
         of_same_source(record, &SourceId::of_version(version), job, now)
     } else {
@@ -36,7 +36,7 @@ pub(super) fn of_sequenced(
     }
 }
 
-/// What a record says once the current object was read, of an event without a sequencer.
+/// Judges the record for an event without a sequencer, after the current object was read.
 pub(super) fn of_current(record: &ImageRecord, src: &SourceId, job: &Job<'_>, now: Timestamp) -> Step<PriorAttempts> {
     if record.src.as_ref() != Some(src) {
         return Continue(PriorAttempts::default());
@@ -60,18 +60,18 @@ fn of_same_source(record: &ImageRecord, src: &SourceId, job: &Job<'_>, now: Time
     Continue(prior_attempts(record, job))
 }
 
-/// What is known of earlier claims of the same upload.
+/// The state of earlier claims of the same upload.
 fn prior_attempts(record: &ImageRecord, job: &Job<'_>) -> PriorAttempts {
     if record.status != Status::WaitingForThumbnails {
         return PriorAttempts::default();
     }
-    // A lease that still stands was neither settled nor released: its holder died, or lost the message.
+    // A lease that is still in the record was neither settled nor released: its holder died, or lost the message.
     let is_dead_claim = record.lease_until.is_some();
     let died_with_this_message = is_dead_claim && is_of_message(record, job);
     PriorAttempts { deaths: record.deaths + u32::from(died_with_this_message), is_dead_claim }
 }
 
-/// What the catalog's refusal of a write under `guard` means.
+/// Decides how an attempt ends when the catalog refuses a write under `guard`.
 pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Option<&SourceId>, job: &Job<'_>) -> End {
     if *guard == Guard::Hold {
         return End::done(of_lost_claim(current, job));
@@ -92,8 +92,8 @@ pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Opti
     own_failure(current, job).unwrap_or(End::done(Outcome::Duplicate))
 }
 
-/// What the refusal of a write that holds a claim means: it was replaced, or this attempt had decided already and the
-/// answer got lost.
+/// The meaning of the refusal of a write that holds a claim: the claim was replaced, or this attempt had written its
+/// verdict already and the answer was lost.
 fn of_lost_claim(current: Option<&ImageRecord>, job: &Job<'_>) -> Outcome {
     let own = current.filter(|record| record.claim.as_deref() == Some(&*job.attempt.token));
     match own.map(|record| record.status) {
@@ -107,8 +107,8 @@ fn is_of_message(record: &ImageRecord, job: &Job<'_>) -> bool {
     record.message.as_deref() == Some(&*job.attempt.message)
 }
 
-/// What an earlier delivery of this message has come to, or an earlier record in it, if it has failed for good: the
-/// message is on its way to the dead letters, or to its end if the object is gone.
+/// The end of the attempt if an earlier delivery of this message, or an earlier record in it, has failed for good: the
+/// message is on its way to the dead-letter queue, or is deleted if the object is gone.
 fn own_failure(record: &ImageRecord, job: &Job<'_>) -> Option<End> {
     let has_failed = record.status == Status::Failed && is_of_message(record, job);
     let is_gone = record.reason == Some(Reason::SourceMissing);

@@ -1,4 +1,4 @@
-//! The first step: the image's record, where it may already say how this ends.
+//! The first step: reads the image's record, which may already decide the result.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -26,7 +26,7 @@ impl Pipeline {
     }
 }
 
-/// Fails an image whose claims keep dying, or whose claim died and no receive is left.
+/// Fails an image whose claims are abandoned again and again, or whose last claim was and no receive is left.
 pub(super) fn give_up_after_deaths(job: &Job<'_>, progress: &Progress) -> Step<()> {
     let deaths = progress.prior.deaths;
     let was_ours = progress.prior.is_dead_claim && deaths > 0;

@@ -1,4 +1,4 @@
-//! Records that an attempt failed: released for the next attempt, or given up with its message.
+//! Records that an attempt failed: releases the claim for the next attempt, or gives the image up with its message.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -9,8 +9,8 @@ use crate::metrics;
 use crate::record::{Change, Guard};
 
 impl Pipeline {
-    /// Nothing is written before a claim unless the image is given up, or the claim may have been written. After one,
-    /// the lease is released, so that the next attempt may begin at once.
+    /// Before a claim, nothing is written unless the image is given up or the claim may have been written. After a
+    /// claim, the lease is released, so that the next attempt may start at once.
     pub(super) async fn record_failure(&self, job: &Job<'_>, progress: &Progress, failure: &Failure) -> End {
         if job.delivery.is_last || failure.is_final {
             return self.give_up(job, progress, failure).await;
@@ -18,7 +18,7 @@ impl Pipeline {
         let released = match progress.claim {
             ClaimState::None => return again(failure),
             ClaimState::Asked => {
-                // A lease that is not released would be counted as a death, and the image given up for it.
+                // A lease that is not released would be counted as a death, and the image could be given up for it.
                 self.release(job, failure.error.clone()).await;
                 return again(failure);
             }
@@ -27,7 +27,7 @@ impl Pipeline {
         match released {
             Continue(_before) => again(failure),
             Break(End::Failed(unwritten)) => {
-                // The lease runs out by itself, and the same message takes its own claim over at once.
+                // The lease expires without a release, and the same message may take over its own claim at once.
                 log_unwritten(&unwritten);
                 again(failure)
             }
@@ -35,7 +35,7 @@ impl Pipeline {
         }
     }
 
-    /// Writes `failed`: the message is on its way to the dead letters.
+    /// Writes `failed`: the message is on its way to the dead-letter queue.
     async fn give_up(&self, job: &Job<'_>, progress: &Progress, failure: &Failure) -> End {
         if !may_fail_the_record(progress) {
             return dead(failure);
@@ -50,14 +50,14 @@ impl Pipeline {
             }
             Break(End::Failed(unwritten)) => {
                 log_unwritten(&unwritten);
-                // The next receive comes to the same end, and writes it.
+                // The next receive gets the same result, and writes it.
                 if job.delivery.is_last { dead(failure) } else { again(&unwritten) }
             }
             Break(end) => end,
         }
     }
 
-    /// Takes the lease off a claim that may be this attempt's own.
+    /// Removes the lease from a claim that this attempt may hold.
     pub(super) async fn release(&self, job: &Job<'_>, error: String) {
         if let Err(error) = self.apply(job, Guard::Hold, Change::Release { error }).await {
             metrics::port_error(&error);
@@ -66,7 +66,7 @@ impl Pipeline {
     }
 }
 
-/// Whether `failed` may be written: without having read the object, a final record may well be of this very object.
+/// Whether `failed` may be written. If the object was not read, a final record may be about this very object.
 fn may_fail_the_record(progress: &Progress) -> bool {
     let is_final = progress.record.as_ref().is_some_and(|record| record.status.is_final());
     match progress.order {

@@ -17,7 +17,7 @@ use super::job::{Job, Progress};
 use crate::metrics::{self, Stage};
 use crate::record::{Reason, SourceId};
 
-/// Stops the render thread when its result is not waited for any more.
+/// Stops the render thread when its result is no longer awaited.
 struct StopOnDrop(Stop);
 
 impl Drop for StopOnDrop {
@@ -33,7 +33,7 @@ pub(super) struct RenderedObject {
 }
 
 impl Pipeline {
-    /// Renders on a blocking thread. Slot and memory return with that thread, not with whoever waits for it.
+    /// Renders on a blocking thread. That thread returns slot and memory, even if its caller stopped waiting.
     pub(super) async fn render(&self, job: &Job<'_>, progress: &Progress, claimed: Claimed) -> Step<RenderedObject> {
         let render_permit = self.admission.render_permit(claimed.renders_alone).await;
         let timeout = self.limits.render_timeout;
@@ -79,7 +79,7 @@ impl Pipeline {
     }
 }
 
-/// What became of the thread, unless it takes longer than `limit` from when it has begun.
+/// The result of the thread, unless it takes longer than `limit` from its start.
 async fn in_time<T>(
     mut thread: JoinHandle<T>,
     begun: &OnceLock<Instant>,
@@ -143,7 +143,7 @@ mod tests {
             assert!(ended_in_time(waits, LIMIT - SHORT).await, "{waits:?}");
             let started = Instant::now();
             assert!(!ended_in_time(waits, LIMIT + SHORT).await, "{waits:?}");
-            // The clock of tokio goes by milliseconds.
+            // Tokio's clock has a resolution of a millisecond.
             assert!(started.elapsed().abs_diff(waits + LIMIT) <= SHORT, "{waits:?}");
         }
     }

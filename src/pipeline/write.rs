@@ -12,9 +12,8 @@ use crate::ports::PortError;
 use crate::record::{Applied, Change, Guard, ImageRecord, Reason, Transition};
 
 impl Pipeline {
-    /// Writes under the condition that `progress` stands for; returns the record before the write. The end if the
-    /// condition does not hold any more: another attempt has overtaken this one. A verdict that was written is counted
-    /// here and nowhere else.
+    /// Writes under the guard of `progress`; returns the record before the write. Ends the attempt if the guard no
+    /// longer holds, because another attempt has overtaken this one. Verdicts are counted only here.
     pub(super) async fn write(&self, job: &Job<'_>, progress: &Progress, change: Change) -> Step<Option<ImageRecord>> {
         let Some(guard) = progress.guard() else { return Break(End::RecordChanged) };
         let reason = change.reason();
@@ -44,7 +43,7 @@ impl Pipeline {
         self.catalog.apply(&transition).await
     }
 
-    /// Rejects an upload for good: its bytes are no image that is taken.
+    /// Rejects an upload for good: its bytes are not an accepted image.
     pub(super) async fn reject(&self, job: &Job<'_>, progress: &Progress, refusal: Refusal) -> End {
         let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
         tracing::info!(reason = reason.as_str(), detail, "rejected");

@@ -8,7 +8,7 @@ use crate::record::{Applied, ImageId, ImageRecord, Transition};
 /// One page of a scan.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// Records in no order.
+    /// Records in any order.
     pub records: Vec<ImageRecord>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<String>,
@@ -17,22 +17,22 @@ pub struct Page {
 /// The images' records. Reads are strongly consistent, writes atomic per record.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// Stores a new record. `AlreadyExists` when there is one with that id.
+    /// Stores a new record. `AlreadyExists` when a record with that id exists.
     async fn create(&self, record: &ImageRecord) -> Result<(), PortError>;
 
-    /// The record as of now. A record of a newer schema is returned as far as it can be read:
-    /// ask [`ImageRecord::is_of_a_newer_schema`].
+    /// Reads the current record. A record of a newer schema is returned as far as this build can read it: check
+    /// [`ImageRecord::is_of_a_newer_schema`].
     async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError>;
 
-    /// Writes the change if the guard holds, in one step; [`Transition`] says what both mean.
+    /// Writes the change if the guard holds, in one step; [`Transition`] defines both.
     ///
-    /// The call may be repeated: the attempt's token recognises a write that already happened.
+    /// The call may be repeated: the attempt's token identifies a write that already happened.
     async fn apply(&self, transition: &Transition) -> Result<Applied, PortError>;
 
     /// Records from `next` on (`None` for the first page), at most 1,000.
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError>;
 
-    /// Deletes the record if its revision is still `rev`, whatever its revision without one.
-    /// `Ok` also when there is none; `Precondition` when it changed.
+    /// Deletes the record if its revision is still `rev`; with `None`, at any revision. `Ok` also when no record
+    /// exists; `Precondition` when its revision differs.
     async fn delete(&self, id: &ImageId, rev: Option<u64>) -> Result<(), PortError>;
 }

@@ -1,4 +1,4 @@
-//! The errors of all ports: each kind is a decision of the caller, the vendor's words are only in the source chain.
+//! The errors of all ports. Each kind is a decision of the caller; the vendor's message is only in the source chain.
 
 use std::error::Error;
 use std::fmt;
@@ -9,35 +9,35 @@ use crate::names;
 names::named! {
     /// What a caller can do about a failed call.
     ErrorKind {
-        /// There is no such thing. It will not come back by trying again.
+        /// It does not exist, and a retry does not change that.
         NotFound = "not_found",
-        /// It exists already and was left as it is.
+        /// It already exists and was not changed.
         AlreadyExists = "already_exists",
-        /// What was asked for is not allowed to happen in the present state.
+        /// The current state does not allow the call.
         Precondition = "precondition",
-        /// The message's lease is no longer ours: stop working on it and leave it alone.
+        /// The message's lease belongs to another receive: stop working on the message and leave it alone.
         LeaseLost = "lease_lost",
-        /// The message was held for as long as the queue allows in all (12 hours on SQS); it is still ours until then.
+        /// The message was held for as long as the queue allows in total (12 hours on SQS); the lease lasts until then.
         LeaseLimit = "lease_limit",
         /// Too many calls: slow down, then try again.
         Throttled = "throttled",
-        /// We are not allowed to. An operator can change that: slow down, then try again.
+        /// Access is denied. An operator can change that: slow down, then try again.
         Denied = "denied",
-        /// No answer, or one that says "later": slow down, then try again.
+        /// No answer, or a temporary error: slow down, then try again.
         Unavailable = "unavailable",
-        /// There is no room for it: have some made, then try again.
+        /// No space is left: free some, then try again.
         NoSpace = "no_space",
-        /// What arrived is not what was sent: read it again.
+        /// The bytes that arrived differ from those that were sent: read them again.
         Damaged = "damaged",
-        /// A newer build wrote it: leave it to that one, try again later.
+        /// A newer build wrote it: leave it to that build, and try again later.
         NewerSchema = "newer_schema",
-        /// The call itself is wrong: a fault of darkroom's own.
+        /// The call is invalid: a fault of darkroom itself.
         Invalid = "invalid",
     }
 }
 
 impl ErrorKind {
-    /// Whether the service itself is in trouble, so that more work would only make it worse: this feeds the breaker.
+    /// Whether the service is in trouble, so that more calls would make it worse; opens the breaker.
     pub const fn is_outage(self) -> bool {
         matches!(self, Self::Throttled | Self::Denied | Self::Unavailable | Self::NoSpace)
     }
@@ -46,11 +46,11 @@ impl ErrorKind {
 /// A call of a port that failed.
 #[derive(Debug)]
 pub struct PortError {
-    /// What the caller can do.
+    /// The kind of error.
     pub kind: ErrorKind,
     /// The call.
     pub operation: Operation,
-    /// What of the settings does not exist, where that is known.
+    /// The resource of the settings that does not exist, if known.
     missing: Option<&'static str>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -61,7 +61,7 @@ impl PortError {
         Self { kind, operation, missing: None, source: None }
     }
 
-    /// An error with the vendor's own as its source.
+    /// An error with the vendor's error as its source.
     pub fn with_source(kind: ErrorKind, operation: Operation, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, operation, missing: None, source: Some(source.into()) }
     }
@@ -74,7 +74,7 @@ impl PortError {
         Self { missing: Some(resource), ..self }
     }
 
-    /// Names the resource, if it is what does not exist: whatever else the service says of that says the same.
+    /// Names the resource if the service reported that it does not exist. Replaces the service's own message about it.
     #[must_use]
     pub fn on(self, resource: &str) -> Self {
         let source = if self.is_missing() { Some(resource.into()) } else { self.source };

@@ -9,7 +9,7 @@ use super::PortError;
 use crate::clock::Timestamp;
 use crate::record::SourceId;
 
-/// What is known of a stored object without its bytes.
+/// The metadata of a stored object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// Which object this is: its version, or its ETag where there are no versions.
@@ -22,7 +22,7 @@ pub struct ObjectInfo {
     pub modified_at: Timestamp,
 }
 
-/// What a read returned.
+/// The result of a read.
 #[derive(Clone, Debug)]
 pub enum Fetched {
     /// The whole object, verified against its length and, where there is one, its checksum.
@@ -31,7 +31,7 @@ pub enum Fetched {
     TooLarge(ObjectInfo),
 }
 
-/// What a presigned upload promises; everything stated is signed in.
+/// The conditions of a presigned upload; all of them are signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadTerms {
     /// The Content-Type that the client must send.
@@ -51,7 +51,7 @@ pub struct SignedUpload {
     pub url: String,
     /// Headers that the client must send besides `host` and `content-length`, which clients set themselves.
     pub headers: Vec<(String, String)>,
-    /// Until when the URL works.
+    /// When the URL expires.
     pub expires_at: Timestamp,
 }
 
@@ -71,9 +71,9 @@ pub struct Listed {
 pub struct Version {
     /// The object's key.
     pub key: String,
-    /// What [`ObjectStore::delete_version`] is asked with.
+    /// The id for [`ObjectStore::delete_version`].
     pub id: String,
-    /// What a read of this version returns as its identity.
+    /// The identity that a read of this version returns.
     pub src: SourceId,
     /// Whether a read without a version returns this one.
     pub is_current: bool,
@@ -83,12 +83,12 @@ pub struct Version {
     pub modified_at: Timestamp,
 }
 
-/// Where a listing of versions goes on.
+/// The position from which a listing of versions continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionCursor {
     /// The last key that was listed.
     pub key: String,
-    /// Which of its versions was the last, in the backend's own words.
+    /// The last listed version of that key, in the backend's own format.
     pub version: Option<String>,
 }
 
@@ -107,48 +107,49 @@ pub struct VersionPage {
     "DARKROOM_UPLOAD_BUCKET is {bucket:?}, and there is no bucket of that name: set it to the bucket that uploads land in"
 )]
 pub struct NoSuchBucket {
-    /// The name that is set.
+    /// The bucket's name in the setting.
     pub bucket: String,
 }
 
 /// One bucket.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
-    /// Checks that the bucket can be listed under `prefix`. `NotFound` when there is no bucket of that name: no other
-    /// call says so, to all others a missing bucket is `Denied`.
+    /// Checks that the bucket can be listed under `prefix`. `NotFound` when the bucket does not exist. All other calls
+    /// report a missing bucket as `Denied`.
     async fn check_bucket(&self, prefix: &str) -> Result<(), PortError>;
 
-    /// Reads an object: that version if one is named, else the current one.
+    /// Reads an object: the named version, otherwise the current one.
     ///
-    /// A body that breaks off or arrives damaged is read again in place a few times, then [`ErrorKind::Damaged`](super::ErrorKind::Damaged).
-    /// `NotFound` means that the object or the version is gone.
+    /// A body that breaks off or arrives damaged is read again a few times, then the call returns
+    /// [`ErrorKind::Damaged`](super::ErrorKind::Damaged). `NotFound` means that the object or the version is gone.
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError>;
 
-    /// What is known of the current object. `NotFound` when there is none.
+    /// The metadata of the current object. `NotFound` when it does not exist.
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError>;
 
-    /// Puts an object; `Ok` means that every later read finds it. Replaces what stood there.
+    /// Puts an object, replacing any other; `Ok` means that every later read finds it.
     async fn put(&self, key: &str, bytes: Bytes, content_type: &str, cache_control: &str) -> Result<(), PortError>;
 
-    /// Signs an upload. Makes no call to the service. [`ErrorKind::NoSpace`](super::ErrorKind::NoSpace) where a backend knows
-    /// that there is no room for it.
+    /// Signs an upload, without a call to the service. [`ErrorKind::NoSpace`](super::ErrorKind::NoSpace) when a backend
+    /// knows that it has no space for the upload.
     async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError>;
 
     /// Signs a download as of `signed_at`, valid for `valid_for` from then: the same URL for the same arguments.
     ///
-    /// Whatever was stored with the object, the answer is `private`, and fresh for no longer than the URL works.
+    /// The answer is always `private`, and fresh for no longer than the URL is valid, whatever was stored with the
+    /// object.
     async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError>;
 
-    /// Objects under a prefix in the order of their keys, after the key `after`; at most 1,000. Empty at the end.
+    /// Lists objects under a prefix in the order of their keys, after the key `after`; at most 1,000. Empty at the end.
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError>;
 
-    /// Versions of the objects under a prefix, at most 1,000. An object of a bucket without versions has one.
+    /// Lists versions of the objects under a prefix, at most 1,000. In a bucket without versions, each object has one.
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError>;
 
-    /// Deletes one version for good; `id` is [`Version::id`]. `Ok` also when it does not exist. After the current one
-    /// was deleted, the newest of the others is current.
+    /// Deletes one version permanently; `id` is [`Version::id`]. `Ok` also when it does not exist. If it was the
+    /// current version, the newest remaining one becomes current.
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError>;
 
-    /// Deletes an object with all its versions. `Ok` also when there is none.
+    /// Deletes an object with all its versions. `Ok` also when it does not exist.
     async fn delete(&self, key: &str) -> Result<(), PortError>;
 }

@@ -3,7 +3,7 @@
 use crate::names;
 
 names::named! {
-    /// A call of a port, or what a backend does besides; the name is `port.call`.
+    /// A call of a port, or another operation of a backend; the name is `port.call`.
     Operation {
         /// [`Queue::send`](super::Queue::send)
         QueueSend = "queue.send",
@@ -46,23 +46,23 @@ names::named! {
         CatalogScan = "catalog.scan",
         /// [`Catalog::delete`](super::Catalog::delete)
         CatalogDelete = "catalog.delete",
-        /// `darkroom check` reads what the upload bucket notifies.
+        /// `darkroom check` reads the upload bucket's notification configuration.
         ObjectsNotification = "objects.notification",
-        /// The local backend deletes the files of objects that are gone.
+        /// The local backend deletes the files of deleted objects.
         ObjectsClear = "objects.clear",
-        /// The local backend takes the lock of the file of outcomes.
+        /// The local backend locks the file of outcomes.
         OutcomesLock = "outcomes.lock",
         /// The local backend reads the outcomes that are not in the file yet.
         OutcomesNoted = "outcomes.noted",
         /// The local backend appends outcomes to the file.
         OutcomesAppend = "outcomes.append",
-        /// The local backend forgets the outcomes that are in the file.
+        /// The local backend deletes the stored outcomes that are in the file.
         OutcomesForget = "outcomes.forget",
     }
 }
 
 impl Operation {
-    /// The port and its call, as metrics label them; `None` for what a backend does besides.
+    /// The port and its call, as metrics label them; `None` for other operations of a backend.
     pub fn port_and_call(self) -> Option<(&'static str, &'static str)> {
         let is_call = !matches!(
             self,

@@ -1,4 +1,4 @@
-//! The queue of upload events: at least once, in no order, with a lease on what was received.
+//! The queue of upload events: at-least-once delivery, no order, and a visibility timeout on received messages.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use async_trait::async_trait;
 use super::PortError;
 use crate::clock::Timestamp;
 
-/// The handle of one receive: whoever holds the newest one holds the message.
+/// The receipt handle of one receive: the holder of the newest one holds the message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt(pub String);
 
 /// A message as it was received.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Stays the same over every receive and on the move to the dead letters; a redriven message gets a new one.
+    /// The same for every receive and in the dead-letter queue; a redriven message gets a new one.
     pub id: String,
-    /// This receive's handle.
+    /// This receive's receipt handle.
     pub receipt: Receipt,
-    /// What was sent.
+    /// The body as it was sent.
     pub body: String,
     /// Receives so far, this one included: 1 on the first.
     pub receive_count: u32,
@@ -28,26 +28,26 @@ pub struct Message {
     pub first_received_at: Timestamp,
 }
 
-/// How full the queue is, and its rules. Depths are approximate on SQS.
+/// The queue's depth and rules. Depths are approximate on SQS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueAttributes {
     /// Messages that a receive could return now.
     pub visible: u64,
-    /// Messages that somebody holds.
+    /// Messages that a receiver holds.
     pub in_flight: u64,
     /// Messages sent with a delay that has not passed.
     pub delayed: u64,
-    /// How long ago the oldest of all these was sent, zero if there is none. `None` where the queue does not tell: SQS
-    /// tells it to CloudWatch alone.
+    /// How long ago the oldest of these messages was sent; zero if the queue is empty. `None` if the queue does not
+    /// report it: SQS reports it only to CloudWatch.
     pub oldest_age: Option<Duration>,
-    /// Receives after which the next poll moves a message to the dead letters; `None` where it never is.
+    /// Receives after which the next poll moves a message to the dead-letter queue; `None` without a limit.
     pub max_receives: Option<u32>,
 }
 
-/// Messages that one receive gives at most, and entries that one call of SQS takes.
+/// The most messages that one receive returns, and the most entries that one SQS call takes.
 pub const MAX_BATCH: usize = 10;
 
-/// How long a receive waits at most: no poll of SQS is longer.
+/// The longest wait of a receive: the longest poll of SQS.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// A queue with leases, receive counts and dead letters.
@@ -58,29 +58,30 @@ pub trait Queue: Send + Sync {
 
     /// Receives up to `max` messages (clamped to 1 to [`MAX_BATCH`]).
     ///
-    /// Returns as soon as there is one, and an empty list after `wait` (clamped to [`MAX_WAIT`]) without any. Each is
-    /// hidden from other receives for `visibility`, counted from this call's answer. A message that was received
-    /// `max_receives` times already is moved to the dead letters instead of being returned.
+    /// Returns as soon as a message is available, or an empty list after `wait` (clamped to [`MAX_WAIT`]). Each message
+    /// is hidden from other receives for `visibility`, counted from this call's answer. A message that was already
+    /// received `max_receives` times is moved to the dead-letter queue instead of being returned.
     ///
-    /// Cancel-safe in this sense only: what a dropped call received stays hidden for `visibility`. Do not drop it.
+    /// Cancelling this call does not lose messages, but those that it received stay hidden for `visibility`. Do not
+    /// drop it.
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError>;
 
-    /// Keeps messages hidden for `visibility` from now. One answer per receipt, in order; the backend splits batches.
+    /// Hides messages for `visibility` from now. One answer per receipt, in order; the backend splits batches.
     ///
-    /// `Ok` means that the lease runs for `visibility` from now. [`ErrorKind::LeaseLost`](super::ErrorKind::LeaseLost) means that the message was
-    /// received again, deleted, or that its lease ran out; any other error says nothing about the lease.
+    /// `Ok` means that the lease runs for `visibility` from now. [`ErrorKind::LeaseLost`](super::ErrorKind::LeaseLost)
+    /// means that the message was received again, deleted, or that its lease expired; any other error says nothing
+    /// about the lease.
     async fn extend(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), PortError>>;
 
-    /// Makes messages visible again after a delay each, zero for now. One answer per receipt, in order.
+    /// Makes each message visible again after its delay; zero means now. One answer per receipt, in order.
     ///
-    /// The receive that is given back still counts. Of a message that is no longer ours it changes nothing and may
-    /// answer `Ok` or `LeaseLost`.
+    /// The receive still counts. A receipt whose lease was lost changes nothing; its answer is `Ok` or `LeaseLost`.
     async fn release(&self, releases: &[(Receipt, Duration)]) -> Vec<Result<(), PortError>>;
 
     /// Deletes messages. One answer per receipt, in order.
     ///
-    /// `Ok` proves nothing: a receipt that a later receive replaced deletes nothing and is answered `Ok`, as SQS does.
-    /// The catalog's fence is the authority, never this.
+    /// `Ok` does not prove the deletion: as on SQS, a receipt that a later receive replaced deletes nothing and still
+    /// gets `Ok`. Only the catalog's fencing token decides.
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>>;
 
     /// Depths and rules.

@@ -1,4 +1,4 @@
-//! The name of an image: ours are random, a foreign key's is derived from the key.
+//! The id of an image: random for the API's uploads, derived from the key for other objects.
 
 use std::fmt;
 
@@ -22,17 +22,17 @@ impl ImageId {
     /// A new id of 128 random bits.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// When the system cannot provide random bytes.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bits = [0u8; 16];
         getrandom::fill(&mut bits)?;
         Ok(Self(data_encoding::BASE32_NOPAD.encode(&bits).to_ascii_lowercase()))
     }
 
-    /// Reads an id.
+    /// Parses an id.
     ///
     /// # Errors
-    /// When the text is empty, too long, or has another character.
+    /// When the text is empty, too long, or contains another character.
     pub fn parse(text: &str) -> Result<Self, InvalidImageId> {
         let is_name = (1..=Self::MAX_CHARS).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');

@@ -1,98 +1,98 @@
-//! The only ways a record may change: a guard that must hold, and what is then written.
+//! The allowed changes of a record: a guard that must hold, and the change that is then written.
 //!
 //! Every write of a worker is one [`Transition`]: the catalog checks its [`Guard`] and applies its [`Change`] in one
-//! step. Both are plain functions here; a backend either calls them under its own lock or says the same in its
-//! database's words, and the contract suite holds it to that.
+//! step. Both are plain functions here. A backend either calls them under its own lock or translates them into its
+//! database's conditions, and the contract suite checks the translation.
 
 use super::{FIRST_SCHEMA, ImageId, ImageRecord, Original, Published, Reason, Sequencer, SourceId, Status};
 use crate::clock::Timestamp;
 
-/// One worker's attempt at one event: what it writes into the record to recognise itself by.
+/// One worker's attempt at one event; its identity in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Random per attempt: the fence.
+    /// Random per attempt: the fencing token.
     pub token: String,
     /// The id of the message that brought the event.
     pub message: String,
 }
 
 impl Attempt {
-    /// An attempt at what a message brought, with a token of 64 random bits.
+    /// An attempt at an event of `message`, with a token of 64 random bits.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// When the system cannot provide random bytes.
     pub fn begin(message: &str) -> Result<Self, getrandom::Error> {
         Ok(Self { token: format!("{:016x}", getrandom::u64()?), message: message.to_owned() })
     }
 }
 
-/// What must be true of the record for a write to happen.
+/// The condition of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// An event with a sequencer: the record is absent or older, or the same upload stands open to this message.
-    /// `src` is what was read, once something was read.
+    /// An event with a sequencer: the record is absent or older, or holds the same upload and admits this message.
+    /// `src` is the object that was read, once one was read.
     Enter {
         /// The event's sequencer.
         seq: Sequencer,
         /// The object that was read.
         src: Option<SourceId>,
     },
-    /// An event without a sequencer that found no record: there is still none.
+    /// An event without a sequencer that found no record: the record is still absent.
     Absent,
-    /// An event without a sequencer that saw a record: it has not changed since.
+    /// An event without a sequencer that read a record: the record has not changed since.
     Seen {
-        /// The revision that was seen.
+        /// The revision that was read.
         rev: u64,
     },
-    /// The claim is still this attempt's own.
+    /// This attempt still holds the claim.
     Hold,
 }
 
-/// What is written when the guard holds.
+/// The change that is written when the guard holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// Rendering begins: `waiting_for_thumbnails`. Published thumbnails stay; reason, error and ttl go.
+    /// Rendering begins: `waiting_for_thumbnails`. Keeps published thumbnails; removes reason, error and ttl.
     Claim {
-        /// What was read.
+        /// The object that was read.
         src: SourceId,
-        /// What its header says.
+        /// Its header fields.
         original: Original,
         /// How long the claim keeps other messages out.
         lease_until: Timestamp,
-        /// Claims of this version that died, this message's last one included.
+        /// Abandoned claims of this version, this message's last one included.
         deaths: u32,
     },
-    /// The object is not an image that darkroom takes: `invalid_content_type`. Published thumbnails stay.
+    /// The object is not an accepted image: `invalid_content_type`. Keeps published thumbnails.
     Reject {
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What was read.
+        /// The object that was read.
         src: Option<SourceId>,
-        /// What is wrong, in words.
+        /// A description of the fault.
         detail: String,
     },
-    /// The thumbnails exist: `published`. The claim stays, the lease goes.
+    /// The thumbnails exist: `published`. Keeps the claim, removes the lease.
     Publish(Published),
     /// No attempt is left, or the source is gone: `failed`.
     Fail {
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What was read, if anything was.
+        /// The object that was read, if any.
         src: Option<SourceId>,
-        /// Claims of this version that died.
+        /// Abandoned claims of this version.
         deaths: u32,
-        /// What went wrong, in words.
+        /// A description of the error.
         error: String,
     },
-    /// The image was deleted: what is known of it goes. What stays keeps late events out: the sequencer, and the last of
-    /// all where none was known, since then no event was seen and the first may be in a worker's hands.
+    /// The image was deleted: removes its data and keeps what rejects late events: the sequencer, or the last possible
+    /// one if none was known, because the first event may then still be with a worker.
     Delete {
-        /// When the record itself may go: no event is delivered later than that.
+        /// When the record may be deleted: no event arrives later than that.
         forget_at: Timestamp,
     },
-    /// The attempt failed and others are left: the lease goes, so that the next one may begin at once.
+    /// The attempt failed and others are left: removes the lease, so that the next attempt may start at once.
     Release {
-        /// What went wrong, in words.
+        /// A description of the error.
         error: String,
     },
 }
@@ -102,20 +102,20 @@ pub enum Change {
 pub struct Transition {
     /// The image.
     pub id: ImageId,
-    /// The object's key, written when the record is made.
+    /// The object's key, written when the record is created.
     pub key: String,
-    /// Who writes.
+    /// The attempt that writes.
     pub attempt: Attempt,
-    /// What must hold.
+    /// The condition.
     pub guard: Guard,
-    /// What is written.
+    /// The change.
     pub change: Change,
-    /// When.
+    /// The time of the write.
     pub at: Timestamp,
 }
 
 impl Change {
-    /// The status that a record in hand has after this change.
+    /// The status of the record after this change.
     pub const fn outcome(&self) -> Status {
         match self {
             Self::Claim { .. } | Self::Release { .. } => Status::WaitingForThumbnails,
@@ -126,7 +126,7 @@ impl Change {
         }
     }
 
-    /// Why the upload was rejected or the image given up; `None` for a change that does neither.
+    /// The reason of a rejection or failure; `None` for other changes.
     pub const fn reason(&self) -> Option<Reason> {
         match self {
             Self::Reject { reason, .. } | Self::Fail { reason, .. } => Some(*reason),
@@ -134,7 +134,7 @@ impl Change {
         }
     }
 
-    /// The schema of a record after this change; `None` where it stays.
+    /// The schema of a record after this change; `None` if it is unchanged.
     pub const fn schema(&self) -> Option<u32> {
         match (self, self.reason()) {
             (Self::Release { .. }, _) => None,
@@ -145,29 +145,29 @@ impl Change {
 }
 
 impl Change {
-    /// Whether it says for good what became of the upload.
+    /// Whether it is the final verdict on the upload.
     pub const fn is_verdict(&self) -> bool {
         self.outcome().is_verdict()
     }
 }
 
-/// What became of a transition.
+/// The result of a transition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Applied {
-    /// It was written; `before` is what stood there.
+    /// The change was written; `before` is the record before it.
     Written {
         /// The record before the write.
         before: Option<ImageRecord>,
     },
-    /// The guard did not hold; `current` is what stands there.
+    /// The guard did not hold; `current` is the record that it was checked against.
     Refused {
-        /// The record as it is.
+        /// The current record.
         current: Option<ImageRecord>,
     },
 }
 
 impl Transition {
-    /// Whether the guard holds for `record`. A record of a newer schema admits nothing.
+    /// Whether the guard holds for `record`. A record of a newer schema admits no write.
     pub fn is_admitted_by(&self, record: Option<&ImageRecord>) -> bool {
         let Some(record) = record else {
             return matches!(self.guard, Guard::Enter { .. } | Guard::Absent);
@@ -190,17 +190,18 @@ impl Transition {
         }
     }
 
-    /// Whether this attempt has the record in hand, or has written this very change: a retried write may meet its own
-    /// first success, and the token recognises it.
+    /// Whether this attempt owns the record, or has already written this very change: a retried write may find its own
+    /// first success, and the token identifies it.
     ///
-    /// What the attempt decided otherwise stands: neither a failure that it notices when the decision's answer got
-    /// lost, nor a claim that arrives late, is written over it.
+    /// A verdict of the attempt is not overwritten by a failure that it reports when the answer to the verdict was
+    /// lost, nor by a claim that arrives late.
     fn is_own(&self, record: &ImageRecord) -> bool {
         record.claim.as_deref() == Some(&*self.attempt.token)
             && (record.status == Status::WaitingForThumbnails || record.status == self.change.outcome())
     }
 
-    /// The same upload again: open to another message once it failed, and to this one, or to any when no lease is live.
+    /// The same upload again: admitted for another message once it failed, and for this one, or for any when no lease
+    /// is live.
     fn may_take_over(&self, record: &ImageRecord, src: Option<&SourceId>) -> bool {
         let same_source = match (src, &record.src) {
             (Some(read), Some(known)) => read == known,
@@ -215,7 +216,7 @@ impl Transition {
             }
     }
 
-    /// The record as the change leaves it. Says nothing about the guard.
+    /// The record after the change. Does not check the guard.
     pub fn apply_to(&self, record: Option<ImageRecord>) -> ImageRecord {
         let existed = record.is_some();
         let mut new = record.unwrap_or_else(|| ImageRecord::blank(self.id.clone(), self.key.clone(), self.at));

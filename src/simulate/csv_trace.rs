@@ -10,26 +10,26 @@ const MAX_SECONDS: u64 = 31 * 24 * 3600;
 /// Most uploads in a second.
 const MAX_RATE: f64 = 1e6;
 
-/// A file that arrivals cannot be read from; names the line where there is one.
+/// A file that does not contain valid arrivals; names the line if there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum ArrivalsError {
-    /// The columns are others.
+    /// The columns are not the expected ones.
     #[error("the columns are {0:?}; they must be \"time\", \"time,count\" or \"time,rate\"")]
     Columns(String),
-    /// A row that is no CSV, or has too few or too many fields.
+    /// A row that is not valid CSV, or has too few or too many fields.
     #[error(transparent)]
     Row(#[from] csv::Error),
-    /// A time that is neither a number of seconds nor a timestamp, or not of the kind of the first.
+    /// A time that is neither a number of seconds nor a timestamp, or not of the same kind as the first.
     #[error("line {line}: the time {value:?} is {expected}")]
     Time {
         /// Its line in the file, from 1.
         line: u64,
-        /// As it is written.
+        /// The value as written in the file.
         value: String,
-        /// What is wrong with it.
+        /// The fault.
         expected: &'static str,
     },
-    /// A count or rate that cannot be.
+    /// An invalid count or rate.
     #[error("line {line}: {value:?} must be a number of uploads, 0 to {} a second", thousands(MAX_RATE))]
     Uploads {
         /// Its line in the file, from 1.
@@ -40,15 +40,15 @@ pub enum ArrivalsError {
     /// Too few rows.
     #[error("there must be {0} or more rows")]
     TooFewRows(usize),
-    /// Times that lie too far apart.
+    /// The times span too long a period.
     #[error("the times span {} s; the longest trace is {} s", thousands(*.0 as f64), thousands(MAX_SECONDS as f64))]
     TooLong(u64),
 }
 
-/// What the second column says.
+/// The meaning of the second column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Column {
-    /// There is none: each row is one upload.
+    /// No second column: each row is one upload.
     None,
     /// Uploads from this time to the next row's.
     Count,
@@ -56,7 +56,7 @@ enum Column {
     Rate,
 }
 
-/// A row: its line, its time in seconds, its second column.
+/// A row: its line, its time in seconds, and its second column.
 struct Row {
     line: u64,
     seconds: f64,
@@ -64,11 +64,11 @@ struct Row {
 }
 
 /// The arrivals in a CSV file with a header line: `time` (a row for each upload, in any order), `time,count` or
-/// `time,rate` (uploads, or uploads a second, from this time to that of the next row; the last row holds as long as the
-/// one before it). Times are seconds, or timestamps as RFC 3339 has them; the earliest is the start of the trace.
+/// `time,rate` (uploads, or uploads a second, from this time to that of the next row; the last row lasts as long as the
+/// one before it). Times are seconds, or RFC 3339 timestamps; the earliest is the start of the trace.
 ///
 /// # Errors
-/// When the text is something else, has no arrivals, or spans more than 31 days.
+/// When the text is in another format, has no arrivals, or spans more than 31 days.
 pub fn trace_of_csv(text: &[u8]) -> Result<Trace, ArrivalsError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let column = column(reader.headers()?)?;
@@ -126,7 +126,7 @@ fn number(text: &str, line: u64) -> Result<f64, ArrivalsError> {
     number.ok_or_else(|| ArrivalsError::Uploads { line, value: text.to_owned() })
 }
 
-/// One upload for each row, in the second of its time.
+/// One upload per row, in the second of its time.
 fn each_upload(rows: &[Row]) -> Result<Vec<f64>, ArrivalsError> {
     let Some(start) = rows.iter().map(|row| row.seconds).reduce(f64::min) else {
         return Err(ArrivalsError::TooFewRows(1));
@@ -139,7 +139,7 @@ fn each_upload(rows: &[Row]) -> Result<Vec<f64>, ArrivalsError> {
     Ok(seconds)
 }
 
-/// The uploads of each row, evenly over the seconds to the next row.
+/// The uploads of each row, spread evenly over the seconds to the next row.
 fn intervals(rows: &[Row], column: Column) -> Result<Vec<f64>, ArrivalsError> {
     let [.., before_last, last] = rows else { return Err(ArrivalsError::TooFewRows(2)) };
     spread(rows, rows[0].seconds, last.seconds - before_last.seconds, column)

@@ -1,52 +1,52 @@
-//! The workers and their queue, second by second.
+//! The workers and their queue, simulated second by second.
 
 use std::collections::VecDeque;
 
 use super::policy::{Minute, Policy, Scaler};
 use super::trace::Trace;
 
-/// A message that cannot be read costs so little of a slot's second.
+/// Slot time of a message that cannot be read, in seconds.
 const UNREADABLE_SECONDS: f64 = 0.02;
-/// Messages that a worker holds beside those it renders.
+/// Messages that a worker holds in addition to those it renders.
 const HELD_BESIDES: f64 = 10.0;
-/// Longest simulation: no backlog may take longer.
+/// Longest simulation, in seconds.
 const MOST_SECONDS: u64 = 60 * 24 * 3600;
 
 /// A minute's arrivals, and the tasks and the queue at its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// Uploads a second that arrived in it.
+    /// Uploads a second in this minute.
     pub arrivals: f64,
     /// Tasks that are running.
     pub tasks: u32,
-    /// Messages that wait or are in hand.
+    /// Messages that wait or are in progress.
     pub backlog: f64,
-    /// How busy the running tasks were, 0 to 1.
+    /// The utilisation of the running tasks, 0 to 1.
     pub busy: f64,
 }
 
-/// What a policy made of a trace.
+/// The result of a policy for a trace.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// One for each minute.
+    /// One sample per minute.
     pub minutes: Vec<Sample>,
-    /// From the last upload to the empty queue, in seconds; `None` when it was not empty after 60 days.
+    /// From the last upload to the empty queue, in seconds; `None` if it was not empty after 60 days.
     pub drain_seconds: Option<u64>,
-    /// Half of the images that were rendered waited no longer, in seconds.
+    /// The median wait of the rendered images, in seconds.
     pub wait_p50_seconds: u64,
-    /// Of a hundred images, one waited longer.
+    /// The 99th percentile of the wait, in seconds.
     pub wait_p99_seconds: u64,
-    /// Most tasks at once.
+    /// The most tasks at once.
     pub peak_tasks: u32,
-    /// Most turns between adding and taking away within any hour.
+    /// The most changes between adding and removing tasks within any hour.
     pub turns_per_hour: usize,
-    /// What the tasks cost, in dollars.
+    /// The cost of the tasks, in dollars.
     pub dollars: f64,
-    /// Mean share of the tasks' time that was used while a backlog was there; `None` when there never was one.
+    /// The mean utilisation of the tasks while there was a backlog; `None` without a backlog.
     pub busy: Option<f64>,
 }
 
-/// A batch of uploads that arrived in one second.
+/// The uploads that arrived in one second.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     second: u64,
@@ -60,7 +60,7 @@ pub fn run(policy: &Policy, trace: &Trace) -> Outcome {
     let mut fleet = Fleet::new(&policy, trace);
     let mut scaler = Scaler::new(&policy);
     let mut second = 0;
-    // A minute at least: figures are by the minute.
+    // At least a minute, because samples are per minute.
     while second < MOST_SECONDS && !(second >= trace.seconds.max(60) && fleet.is_at_rest()) {
         fleet.tick(second);
         second += 1;
@@ -79,13 +79,13 @@ struct Fleet<'a> {
     queue: VecDeque<Batch>,
     backlog: f64,
     running: u32,
-    /// When further tasks will run, the first ones first.
+    /// When further tasks start to run, in order.
     starting: VecDeque<u64>,
     desired: u32,
-    /// What the tasks could have done and did, in this minute.
+    /// The capacity of the tasks in this minute, and how much of it they used.
     possible: f64,
     done: f64,
-    /// What arrived in this minute.
+    /// Messages that arrived in this minute.
     sent: f64,
     minutes: Vec<Sample>,
     waits: Vec<(u64, f64)>,
@@ -135,7 +135,7 @@ impl<'a> Fleet<'a> {
             self.starting.pop_front();
             self.running += 1;
         }
-        // A task is paid for from its start.
+        // A task costs money from its start.
         self.task_seconds += f64::from(self.running) + self.starting.len() as f64;
         let arrived = if second < self.trace.seconds { self.trace.arrivals.at(second) } else { 0.0 };
         if arrived > 0.0 {
@@ -153,7 +153,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// First come, first served.
+    /// Processes messages, first come, first served.
     fn work_off(&mut self, mut amount: f64, second: u64) {
         self.backlog = (self.backlog - amount).max(0.0);
         while let Some(batch) = self.queue.front_mut() {
@@ -213,7 +213,7 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// The wait below which that share of the images lies; `waits` is sorted.
+/// The wait that this share of the images does not exceed; `waits` is sorted.
 fn quantile(waits: &[(u64, f64)], share: f64) -> u64 {
     let all: f64 = waits.iter().map(|(_, images)| images).sum();
     let mut sum = 0.0;

@@ -116,7 +116,8 @@ fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, colour: &str, words:
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{words}</text>");
 }
 
-/// The line of a value from 0 to 1; no more points than the picture has pixels, each the largest of its minutes.
+/// The polyline of a value from 0 to 1. It has at most as many points as the picture has pixels; each is the maximum of
+/// its minutes.
 fn points(outcome: &Outcome, panel: Panel, share: impl Fn(&Sample) -> f64) -> String {
     let minutes = &outcome.minutes;
     let per_point = minutes.len().div_ceil((RIGHT - LEFT) as usize).max(1);

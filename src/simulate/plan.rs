@@ -1,19 +1,19 @@
-//! Reads the policy that Terraform deploys out of `terraform show -json`.
+//! Reads the deployed policy from the output of `terraform show -json`.
 
 use serde_json::Value;
 
 use super::policy::{Metric, Policy};
 
-/// A plan that the policy cannot be read from.
+/// A plan that does not contain a readable policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the plan has no {0}")]
 pub struct PlanError(pub &'static str);
 
-/// The metric of terraform/scaling.tf up to its first number, and after its last.
+/// The metric expression of terraform/scaling.tf: the part before its first number, and the part after its last.
 const EXPRESSION: (&str, &str) =
     ("(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/", "/IF(FILL(running,0)<1,1,running)");
 
-/// What the names in it stand for: CloudWatch's metric and its statistic.
+/// The variables in the expression, with CloudWatch's metric and statistic.
 const NAMES: [(&str, &str, &str); 4] = [
     ("sent", "NumberOfMessagesSent", "Sum"),
     ("visible", "ApproximateNumberOfMessagesVisible", "Maximum"),
@@ -21,11 +21,11 @@ const NAMES: [(&str, &str, &str); 4] = [
     ("running", "RunningTaskCount", "Average"),
 ];
 
-/// The policy of a plan or a state; what it does not say is taken from `otherwise`.
+/// The policy of a plan or a state; missing values are taken from `otherwise`.
 ///
 /// # Errors
-/// When it has no scalable target, no target tracking policy for it, or one with a metric of its own making: what
-/// cannot be replayed as it is deployed is not replayed at all.
+/// When it has no scalable target, no target tracking policy for it, or a policy with an unknown metric: a policy that
+/// cannot be replayed as deployed is not replayed at all.
 pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanError> {
     let values = if plan["planned_values"].is_object() { &plan["planned_values"] } else { &plan["values"] };
     let resources = values["root_module"]["resources"].as_array().ok_or(PlanError("resources"))?;
@@ -55,21 +55,21 @@ pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanEr
         wake_cooldown_minutes: step.map_or(otherwise.wake_cooldown_minutes, |step| {
             minutes(&step["cooldown"], otherwise.wake_cooldown_minutes)
         }),
-        // Part of a core is one slot that takes longer.
+        // A fraction of a core is one slot that is slower.
         seconds_per_image: told.seconds_per_image / told.cores.min(1.0),
         render_slots: told.cores.max(1.0) as u32,
         ..otherwise.clone()
     })
 }
 
-/// The numbers in the metric.
+/// The numbers in the metric expression.
 struct Told {
     acceptable_latency_seconds: f64,
     seconds_per_image: f64,
     cores: f64,
 }
 
-/// The numbers of the metric that is returned; `None` when it is another one, or its names mean something else.
+/// The numbers of the returned metric; `None` if its expression or its variables differ.
 fn told(queries: &Value) -> Option<Told> {
     let queries = queries.as_array()?;
     for (id, name, statistic) in NAMES {
@@ -90,7 +90,7 @@ fn told(queries: &Value) -> Option<Told> {
     })
 }
 
-/// A number, also one that is written as text, as Terraform writes some.
+/// A number, which Terraform sometimes writes as text.
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }

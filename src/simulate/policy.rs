@@ -1,61 +1,61 @@
-//! The scaling policy as CloudWatch and Application Auto Scaling carry it out, a minute at a time.
+//! The scaling policy as CloudWatch and Application Auto Scaling apply it, minute by minute.
 
 use std::collections::VecDeque;
 
 /// Datapoints above the target before target tracking adds tasks.
 const HIGH_MINUTES: usize = 3;
-/// Datapoints below nine tenths of the target before it takes tasks away.
+/// Datapoints below nine tenths of the target before it removes tasks.
 const LOW_MINUTES: usize = 15;
-/// Below this share of the target there is something to take away.
+/// Below this share of the target, tasks can be removed.
 const LOW_SHARE: f64 = 0.9;
-/// A queue that nobody asked anything for so long reports nothing until it has woken.
+/// A queue without requests for this long reports no metrics until it is active again.
 const ASLEEP_AFTER_MINUTES: u64 = 6 * 60;
-/// How long a queue's metrics may take to wake.
+/// How long a queue's metrics may take to return.
 const WAKING_MINUTES: u64 = 15;
 
-/// What target tracking keeps at its target.
+/// The metric that target tracking keeps at its target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metric {
-    /// Messages, waiting or in hand, for each running task.
+    /// Messages, waiting or in progress, per running task.
     BacklogPerTask {
-        /// Messages that a task works off in the acceptable time.
+        /// Messages that a task processes in the acceptable time.
         target: f64,
     },
-    /// Tasks that are needed for each that runs: for what arrives, and to work off the backlog in the acceptable time.
+    /// Tasks needed per running task: for the arrivals, and to process the backlog in the acceptable time.
     Load {
-        /// Share of the tasks that should be needed.
+        /// The ratio of needed to running tasks to keep.
         target: f64,
-        /// Seconds in which a backlog should be worked off.
+        /// Seconds in which a backlog should be processed.
         acceptable_latency_seconds: f64,
-        /// Seconds that an image takes on one core, as the metric was told.
+        /// Seconds per image on one core, as configured in the metric.
         seconds_per_image: f64,
-        /// Cores of a task; a part of one counts as that part.
+        /// Cores of a task, possibly a fraction.
         cores: f64,
     },
 }
 
-/// What is deployed, and what it works on.
+/// The deployed policy, and the properties of the tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// What target tracking keeps at its target.
+    /// The metric that target tracking keeps at its target.
     pub metric: Metric,
-    /// Tasks at rest.
+    /// The minimum number of tasks.
     pub min_tasks: u32,
-    /// Tasks at most.
+    /// The maximum number of tasks.
     pub max_tasks: u32,
     /// Minutes between two additions of tasks.
     pub scale_out_cooldown_minutes: u64,
     /// Minutes between two removals of tasks.
     pub scale_in_cooldown_minutes: u64,
-    /// Minutes between two wakings from zero.
+    /// Minutes between two scale-outs from zero.
     pub wake_cooldown_minutes: u64,
     /// Images that one task renders at once.
     pub render_slots: u32,
-    /// Seconds that one image takes in a slot.
+    /// Seconds per image in one slot.
     pub seconds_per_image: f64,
     /// Seconds from the decision to a task that receives messages.
     pub task_start_seconds: u64,
-    /// Minutes until CloudWatch has a minute's figures.
+    /// Minutes until CloudWatch has the metrics of a minute.
     pub metric_delay_minutes: usize,
     /// Price of one task for an hour, in dollars.
     pub task_hour_dollars: f64,
@@ -95,16 +95,16 @@ impl Policy {
     }
 }
 
-/// What CloudWatch was told of one minute.
+/// The metrics that CloudWatch received for one minute.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Minute {
-    /// Messages that were sent in it.
+    /// Messages sent in it.
     pub(super) sent: f64,
     /// Messages that wait.
     pub(super) visible: f64,
-    /// Messages in hand.
+    /// Messages in progress.
     pub(super) in_flight: f64,
-    /// Tasks that run.
+    /// Running tasks.
     pub(super) running: u32,
 }
 
@@ -112,12 +112,12 @@ pub(super) struct Minute {
 #[derive(Debug)]
 pub(super) struct Scaler<'a> {
     policy: &'a Policy,
-    /// Figures on their way to CloudWatch, then those that it has, the oldest first.
+    /// Metrics on their way to CloudWatch, and those that it has, the oldest first.
     minutes: VecDeque<Minute>,
     minute: u64,
-    /// The minute since which nobody has asked the queue for anything.
+    /// The first minute of the current period without a running task or a waiting message.
     quiet_since: Option<u64>,
-    /// The minute at which a sleeping queue's figures are to be had again.
+    /// The minute at which a sleeping queue's metrics are available again.
     awake_at: u64,
     last_out: Option<u64>,
     last_in: Option<u64>,
@@ -138,7 +138,7 @@ impl<'a> Scaler<'a> {
         }
     }
 
-    /// A minute is over: how many tasks there should be from now on.
+    /// Ends a minute; returns the desired number of tasks.
     pub(super) fn decide(&mut self, told: Minute, desired: u32) -> u32 {
         self.minute += 1;
         self.mind_sleep(&told);
@@ -152,7 +152,8 @@ impl<'a> Scaler<'a> {
         wanted.clamp(self.policy.min_tasks, self.policy.max_tasks)
     }
 
-    /// A worker's polls keep a queue awake. After hours without a worker its figures stop, and take their time to return.
+    /// The polls of a worker keep a queue active. After hours without a worker its metrics stop, and they return with a
+    /// delay.
     fn mind_sleep(&mut self, told: &Minute) {
         let is_busy = told.running > 0 || told.visible > 0.0;
         if !is_busy {
@@ -166,14 +167,14 @@ impl<'a> Scaler<'a> {
         self.quiet_since = None;
     }
 
-    /// The newest `count` minutes that CloudWatch has; `None` until it has so many.
+    /// The newest `count` minutes that CloudWatch has; `None` until it has that many.
     fn known(&self, count: usize) -> Option<impl Iterator<Item = &Minute>> {
         let known = self.minutes.len().checked_sub(self.policy.metric_delay_minutes)?;
         let first = known.checked_sub(count)?;
         Some(self.minutes.range(first..known))
     }
 
-    /// The step policy: something waits and no task runs.
+    /// The step policy: adds a task when messages wait and no task runs.
     fn wake(&mut self, desired: u32) -> Option<u32> {
         if self.policy.min_tasks > 0 || !is_over(self.last_wake, self.minute, self.policy.wake_cooldown_minutes) {
             return None;
@@ -185,7 +186,8 @@ impl<'a> Scaler<'a> {
         })
     }
 
-    /// Target tracking: as many tasks as would bring the metric to its target, if it follows their number.
+    /// Target tracking: the number of tasks that brings the metric to its target, if it is proportional to their
+    /// number.
     fn track(&mut self, desired: u32) -> Option<u32> {
         let enough = (f64::from(desired) * self.policy.over_target(self.known(1)?.next()?)).ceil() as u32;
         if self.known(HIGH_MINUTES)?.all(|minute| self.policy.over_target(minute) > 1.0) {

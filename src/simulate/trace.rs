@@ -1,4 +1,4 @@
-//! The arrivals that a policy is tried on: six built-in traces, or the user's own.
+//! The arrivals for a simulation: six built-in traces, or the user's own.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ const HOUR: u64 = 3600;
 /// How uploads arrive over time.
 #[derive(Clone)]
 pub enum Arrivals {
-    /// Uploads of a second, computed.
+    /// Uploads in a second, computed.
     Computed(fn(u64) -> f64),
-    /// Uploads of each second from the start.
+    /// Uploads in each second from the start.
     Recorded(Vec<f64>),
 }
 
@@ -38,13 +38,14 @@ impl fmt::Debug for Arrivals {
 pub struct Trace {
     /// Its name on the command line.
     pub name: &'static str,
-    /// One line for people.
+    /// A description in one line.
     pub description: String,
-    /// How long uploads arrive, in seconds; the simulation goes on until the queue is empty and the tasks are at rest.
+    /// The length of the arrivals, in seconds; the simulation continues until the queue is empty and the tasks are at
+    /// rest.
     pub seconds: u64,
-    /// The minimum number of tasks, where it differs from the policy's.
+    /// The minimum number of tasks, if it differs from the policy's.
     pub min_tasks: Option<u32>,
-    /// Receives that each message costs: 1, or all of them when it can never be read.
+    /// Receives per message: 1, or all of them when it can never be read.
     pub receives: u32,
     /// The uploads.
     pub arrivals: Arrivals,

@@ -1,4 +1,4 @@
-//! Numbers and durations for people.
+//! Formats numbers and durations for people.
 
 /// A number with its thousands separated by commas: two decimals below 1, one below 10, none above, unless it is whole.
 pub(super) fn thousands(number: f64) -> String {
@@ -11,7 +11,7 @@ pub(super) fn thousands(number: f64) -> String {
     with_decimals(number, decimals)
 }
 
-/// A number with its thousands separated by commas, and so many decimals.
+/// A number with its thousands separated by commas, and this many decimals.
 pub fn with_decimals(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
@@ -26,7 +26,7 @@ pub fn with_decimals(number: f64, decimals: usize) -> String {
     separated + fraction
 }
 
-/// A duration in the unit that suits it: seconds, minutes rounded up, hours, days.
+/// A duration in a suitable unit: seconds, minutes rounded up, hours, days.
 pub fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),

@@ -1,6 +1,7 @@
-//! The breaker: while a service is in trouble, one message at a time probes it, at growing distances.
+//! The breaker: during an outage of a service, receives one message at a time as a probe, with growing pauses.
 //!
-//! Without it, an outage of minutes would spend every receive of a whole queue and fill the dead letters.
+//! Without it, an outage of minutes would use up the receives of a whole queue and move its messages to the dead-letter
+//! queue.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,14 +14,14 @@ use crate::metrics;
 
 /// The first pause. With the factor and the cap below, ten probes take more than twenty minutes.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// Each pause over the one before.
+/// The ratio of each pause to the one before.
 const FACTOR: f64 = 2.5;
-/// The longest pause: also the longest that an ended outage goes unnoticed.
+/// The longest pause, and so the longest time until the end of an outage is noticed.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 60);
-/// Pauses differ by up to this share, so that workers do not probe in step.
+/// Pauses vary by up to this share, so that workers do not probe at the same time.
 const JITTER: f64 = 0.1;
 
-/// Shared by the receive loop, which asks, and the messages' tasks, which tell.
+/// Shared by the receive loop, which asks it, and the messages' tasks, which report to it.
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: Mutex<State>,
@@ -29,7 +30,7 @@ pub(super) struct Breaker {
 #[derive(Debug)]
 struct State {
     backoff: ExponentialBackoff,
-    /// When the next probe may go; `None` while all is well.
+    /// When the next probe is allowed; `None` while the breaker is closed.
     open_until: Option<Instant>,
 }
 
@@ -48,7 +49,7 @@ impl Breaker {
         Self { state: Mutex::new(State { backoff, open_until: None }) }
     }
 
-    /// Waits for the pause to end, if there is one, and answers how many messages to receive: `batch`, or one probe.
+    /// Waits for the current pause to end, then returns how many messages to receive: `batch`, or 1 for a probe.
     pub(super) async fn allowed(&self, batch: usize) -> usize {
         loop {
             let Some(until) = self.lock().open_until else { return batch };
@@ -59,12 +60,12 @@ impl Breaker {
         }
     }
 
-    /// How long the present pause still lasts: a message tried before then would only meet the same outage.
+    /// How long the current pause still lasts. A message tried before its end would meet the same outage.
     pub(super) fn remaining(&self) -> Duration {
         self.lock().open_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// A service that the work needs is in trouble. Failures during a pause belong to the same trouble.
+    /// Records a failure of a service that the work needs. Failures during a pause belong to the same outage.
     pub(super) fn failed(&self) {
         let now = Instant::now();
         let mut state = self.lock();
@@ -77,7 +78,7 @@ impl Breaker {
         tracing::warn!(?pause, "a service is in trouble: receiving pauses");
     }
 
-    /// Work went through.
+    /// Records work that succeeded.
     pub(super) fn succeeded(&self) {
         let mut state = self.lock();
         if state.open_until.take().is_some() {

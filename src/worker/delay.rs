@@ -1,4 +1,4 @@
-//! How long a message that is given back stays invisible.
+//! How long a released message stays invisible.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use std::time::Duration;
 const FIRST_DELAY: Duration = Duration::from_secs(5);
 /// The longest delay of a retry.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
-/// The longest delay of a message of another bucket that is kept. With ten receives it is kept for more than five hours.
+/// The longest delay of a kept message of another bucket. With ten receives it is kept for more than five hours.
 const LONGEST_KEPT_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// 5 s doubling with each receive, full jitter, at most 15 minutes: retries of one outage spread out.
+/// 5 s doubling with each receive, full jitter, at most 15 minutes, so that the retries after one outage spread out.
 pub(super) fn retry_delay(receive_count: u32) -> Duration {
     let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
     growing(2, receive_count, LONGEST_DELAY).mul_f64(share)
 }
 
-/// The delay of a message that belongs to the dead letters. The queue moves it there after its last receive, so it is
-/// released at once. A queue without a receive limit never moves it: there the delay grows, as that of a retry.
+/// The delay of a message that belongs in the dead-letter queue. The queue moves it there after its last receive, so it
+/// is released at once. A queue without a receive limit never moves it: there the delay grows like that of a retry.
 pub(super) fn dead_delay(receive_count: u32, max_receives: Option<u32>) -> Duration {
     if max_receives.is_some() { Duration::ZERO } else { growing(2, receive_count, LONGEST_DELAY) }
 }
 
-/// The delay of a message that waits until `DARKROOM_UPLOAD_BUCKET` is set right. It grows faster than that of a retry:
-/// receives are few, and only an operator ends this.
+/// The delay of a message that waits until an operator corrects `DARKROOM_UPLOAD_BUCKET`. It grows faster than that of
+/// a retry, because receives are few.
 pub(super) fn kept_delay(receive_count: u32, is_last: bool) -> Duration {
     if is_last { LONGEST_KEPT_DELAY } else { growing(4, receive_count, LONGEST_KEPT_DELAY) }
 }
 
-/// 5 s after the first receive, `factor` times as long after each further one.
+/// 5 s after the first receive, multiplied by `factor` after each further one.
 fn growing(factor: u32, receive_count: u32, longest: Duration) -> Duration {
     let times = factor.saturating_pow(receive_count.saturating_sub(1));
     FIRST_DELAY.saturating_mul(times).min(longest)

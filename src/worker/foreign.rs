@@ -1,11 +1,11 @@
-//! Events of other buckets: strangers, or a sign that `DARKROOM_UPLOAD_BUCKET` is set wrong.
+//! Events of other buckets: sent here by mistake, or a sign that `DARKROOM_UPLOAD_BUCKET` is wrong.
 
 use std::sync::{Mutex, Once, PoisonError};
 
 use crate::event::{Event, ObjectCreated};
 use crate::ports::queue::Message;
 
-/// What the events so far say about the setting `DARKROOM_UPLOAD_BUCKET`.
+/// What the events so far show about the setting `DARKROOM_UPLOAD_BUCKET`.
 #[derive(Debug)]
 pub(super) struct BucketEvidence {
     own: String,
@@ -16,36 +16,36 @@ pub(super) struct BucketEvidence {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// No event of any bucket has come.
+    /// No event has been received.
     Nothing,
-    /// One message has come with events of another bucket; its id.
+    /// One message with events of another bucket was received; its id.
     OneForeign(String),
-    /// Several messages have come, and all their events are of other buckets.
+    /// Several messages were received, and all their events are of other buckets.
     OnlyForeign,
-    /// An event of the own bucket has come: the setting is right.
+    /// An event of this worker's bucket was received: the setting is right.
     Own,
 }
 
-/// What a message with an event of another bucket is.
+/// How to treat a message with an event of another bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Foreign {
-    /// Not meant for this worker: it belongs to the dead letters.
+    /// Not meant for this worker: it belongs in the dead-letter queue.
     Stranger,
     /// It may be meant for this worker, so it is kept.
     Kept {
-        /// Whether the setting is probably wrong, so that receiving must pause. A single message does not say that.
+        /// Whether the setting is probably wrong, so that receiving must pause. A single message does not show that.
         is_trouble: bool,
     },
 }
 
 impl BucketEvidence {
-    /// Nothing is known yet; uploads are expected in the bucket `own`, under `prefix`.
+    /// No events yet; uploads are expected in the bucket `own`, under `prefix`.
     pub(super) fn new(own: &str, prefix: &str) -> Self {
         let state = Mutex::new(State::Nothing);
         Self { own: own.to_owned(), prefix: prefix.to_owned(), state, outside_prefix: Once::new() }
     }
 
-    /// Takes the message's events into account, and says what the message is if one of them is of another bucket.
+    /// Records the message's events, and returns how to treat the message if one of them is of another bucket.
     pub(super) fn judge(&self, message: &Message, events: &[Event]) -> Option<Foreign> {
         let created = || {
             events.iter().filter_map(|event| match event {

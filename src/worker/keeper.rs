@@ -1,4 +1,4 @@
-//! The keeper: one task that keeps every held message invisible, waiting ones too, in batches.
+//! The keeper: one task that extends the visibility timeout of every held message, waiting ones included, in batches.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,17 +12,18 @@ use crate::metrics;
 use crate::ports::queue::Receipt;
 use crate::ports::{ErrorKind, Queue};
 
-/// Beats per visibility timeout: two may fail before a lease runs out.
+/// Heartbeats per visibility timeout: two may fail before a lease expires.
 const BEATS_PER_TIMEOUT: u32 = 3;
 
-/// Keeps messages until it is stopped.
+/// Extends leases until it is stopped.
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     task: Mutex<Option<JoinHandle<()>>>,
     stop: CancellationToken,
 }
 
-/// The right to work on a message. Settle it, or drop it and the message comes back by itself.
+/// The right to work on a message. If it is dropped without being settled, the message becomes visible again after its
+/// timeout.
 pub(super) struct Lease {
     shared: Arc<Shared>,
     number: u64,
@@ -34,7 +35,7 @@ struct Shared {
     queue: Arc<dyn Queue>,
     timeout: Duration,
     held: Mutex<Held>,
-    /// Taken for the length of a beat: who settles waits for the one in flight.
+    /// Held during a heartbeat: settling a message waits for the heartbeat in flight.
     beat: tokio::sync::Mutex<()>,
 }
 
@@ -46,7 +47,7 @@ struct Held {
 
 struct HeldLease {
     receipt: Receipt,
-    /// When the lease is over as far as we can know: the last success and the timeout.
+    /// When the lease expires as far as this process knows: the last successful extension plus the timeout.
     deadline: Instant,
     lost: CancellationToken,
 }
@@ -60,7 +61,7 @@ impl Keeper {
         Self { shared, task: Mutex::new(Some(tokio::spawn(beating))), stop }
     }
 
-    /// Keeps a message that was received just now.
+    /// Starts to extend the lease of a message that was just received.
     pub(super) fn hold(&self, receipt: &Receipt) -> Lease {
         let mut held = self.shared.lock();
         let number = held.next_number;
@@ -72,12 +73,12 @@ impl Keeper {
         Lease { shared: Arc::clone(&self.shared), number, receipt: receipt.clone(), lost }
     }
 
-    /// Ends the task; leases that are still held are no longer kept.
+    /// Ends the task. Leases that are still held are no longer extended.
     pub(super) async fn stop(&self) {
         self.stop.cancel();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
-            // A panic of the task has been reported by the runtime; there is nothing left to keep.
+            // The runtime has reported a panic of the task; no lease is left to extend.
             let _ = task.await;
         }
     }
@@ -89,8 +90,8 @@ impl Lease {
         self.lost.cancelled().await;
     }
 
-    /// Takes the message out of the keeper and waits for a beat in flight, so that no beat can follow what is done to
-    /// the message next: neither overwrite a retry's delay nor extend what was deleted. `None` when the lease is lost.
+    /// Removes the message from the keeper and waits for a heartbeat in flight, so that no later heartbeat overwrites a
+    /// retry's delay or extends a deleted message. `None` when the lease is lost.
     pub(super) async fn end(self) -> Option<Receipt> {
         self.shared.forget(self.number);
         drop(self.shared.beat.lock().await);
@@ -115,7 +116,7 @@ impl Shared {
         metrics::in_flight_messages(held.leases.len());
     }
 
-    /// Beats until `stop`, and looks at the deadlines in between.
+    /// Sends heartbeats until `stop`, and checks the deadlines in between.
     async fn beat_until(self: Arc<Self>, stop: CancellationToken) {
         let mut next_beat = Instant::now() + self.pause();
         loop {
@@ -133,7 +134,7 @@ impl Shared {
         }
     }
 
-    /// A third of the timeout less up to a tenth of it, so that workers do not beat in step.
+    /// A third of the timeout minus up to a tenth of it, so that workers do not send heartbeats at the same time.
     fn pause(&self) -> Duration {
         let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
         (self.timeout / BEATS_PER_TIMEOUT).mul_f64(1.0 - 0.1 * jitter)
@@ -143,7 +144,7 @@ impl Shared {
         self.lock().leases.values().map(|lease| lease.deadline).min()
     }
 
-    /// Extends everything that is held, in one call.
+    /// Extends all held leases in one call.
     async fn beat(&self) {
         let _in_flight = self.beat.lock().await;
         let (numbers, receipts): (Vec<u64>, Vec<Receipt>) =
@@ -151,7 +152,7 @@ impl Shared {
         if receipts.is_empty() {
             return;
         }
-        // What an answer promises counts from before the call, whenever it arrives.
+        // The new timeout counts from before the call, whenever the answer arrives.
         let called = Instant::now();
         let answers = tokio::time::timeout(self.timeout, self.queue.extend(&receipts, self.timeout)).await;
         let Ok(answers) = answers else {
@@ -160,7 +161,7 @@ impl Shared {
         };
         let mut held = self.lock();
         for (number, answer) in numbers.into_iter().zip(answers) {
-            // Whoever is gone was settled meanwhile.
+            // A lease that is no longer here was settled meanwhile.
             let Some(lease) = held.leases.get_mut(&number) else { continue };
             match answer {
                 Ok(()) => {
@@ -178,7 +179,7 @@ impl Shared {
         }
     }
 
-    /// Tells the work on every message whose lease is over.
+    /// Notifies the work on every message whose lease has expired.
     fn lose_what_ran_out(&self) {
         let now = Instant::now();
         self.lock().leases.retain(|_, lease| {

@@ -1,4 +1,4 @@
-//! One message: its records one after another, then the one thing to do with the message.
+//! One message: handles its records one after another, then settles the message once.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::pipeline::{Delivery, Fate};
 use crate::ports::queue::Message;
 
 impl Run {
-    /// Works on a message and settles it; work is dropped when the lease is lost, since another worker has it then.
+    /// Works on a message and settles it. Drops the work when the lease is lost, since another worker may have the
+    /// message.
     pub(super) async fn handle(&self, message: Message, lease: Lease) {
         let span =
             tracing::info_span!("message", message.id = message.id, message.receive_count = message.receive_count);
@@ -55,7 +56,7 @@ impl Run {
         }
     }
 
-    /// Every record of the message, and what they come to.
+    /// Handles every record of the message and combines the results.
     async fn work(&self, message: &Message, parsed: &Result<Vec<Event>, ParseError>) -> Settlement {
         let is_last = self.max_receives.is_some_and(|max| message.receive_count >= max);
         let events = match parsed {
@@ -67,7 +68,7 @@ impl Run {
             }
         };
         let kept = self.kept(message, events);
-        // A kept message is reported when it becomes a dead letter, and by the evidence before.
+        // A kept message is reported when it becomes a dead letter; until then `foreign` reports the setting.
         if kept.is_none() || is_last {
             self.log_unusable(message, &self.unusable_records(events));
         }
@@ -102,7 +103,8 @@ impl Run {
         }
     }
 
-    /// The fate of every event of a message that is kept: all of them are of other buckets, and none of the own has come.
+    /// The fate of every event of a kept message: all its events are of other buckets, and none of this bucket was
+    /// received.
     fn kept(&self, message: &Message, events: &[Event]) -> Option<Fate> {
         match self.bucket_evidence.judge(message, events)? {
             Foreign::Kept { is_trouble } => Some(Fate::Again { is_outage: is_trouble }),
@@ -114,7 +116,7 @@ impl Run {
         kept_delay(message.receive_count, is_last).max(self.breaker.remaining())
     }
 
-    /// Why records of the message can never be worked on: they are not readable, or of another bucket.
+    /// Why records of the message can never be processed: they are unreadable, or of another bucket.
     fn unusable_records(&self, events: &[Event]) -> Vec<String> {
         let own = &self.worker.pipeline.source.bucket;
         let reasons = events.iter().filter_map(|event| match event {
@@ -127,7 +129,7 @@ impl Run {
         reasons.collect()
     }
 
-    /// Logs why the message can never be worked on, if so: one ERROR for all receives of the message, else DEBUG.
+    /// Logs why the message can never be processed: one ERROR for all receives of the message, otherwise DEBUG.
     fn log_unusable(&self, message: &Message, reasons: &[String]) {
         let Some(error) = reasons.first() else { return };
         let records = reasons.len();
@@ -138,7 +140,7 @@ impl Run {
         }
     }
 
-    /// Any outage opens the breaker; work that went through closes it. What says nothing of the services does neither.
+    /// Any outage opens the breaker; work that succeeded closes it. A fate that depends on no service does neither.
     fn tell_the_breaker(&self, fates: &[Fate]) {
         let is_outage = |fate: &Fate| matches!(fate, Fate::Again { is_outage: true } | Fate::Dead { is_outage: true });
         if fates.iter().any(is_outage) {
@@ -148,7 +150,7 @@ impl Run {
         }
     }
 
-    /// One settlement for all records: what must be tried again comes first, then what is dead.
+    /// One settlement for all records: a retry takes precedence over a dead letter.
     fn combine(&self, fates: &[Fate], message: &Message, is_last: bool) -> Settlement {
         if fates.contains(&Fate::GivenBack) {
             return Settlement::GiveBack;
@@ -168,8 +170,8 @@ impl Run {
     }
 }
 
-/// Whether this receive is the one on which an unusable message is reported: the one that makes it a dead letter. A queue
-/// without a receive limit never makes it one, so there it is the first.
+/// Whether to report an unusable message on this receive: on the one after which the queue moves it to the dead
+/// letters, or on the first if the queue has no receive limit.
 fn is_reported_on(receive_count: u32, max_receives: Option<u32>) -> bool {
     max_receives.map_or(receive_count == 1, |max| receive_count >= max)
 }

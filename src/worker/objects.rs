@@ -7,7 +7,7 @@ use tracing::field::{DisplayValue, display};
 use crate::event::Event;
 use crate::pipeline::Pipeline;
 
-/// The images and objects of one message. A message with several records names all of them, separated by commas.
+/// The images and objects of one message, separated by commas.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ObjectNames {
     ids: Option<String>,
@@ -15,7 +15,7 @@ pub(super) struct ObjectNames {
 }
 
 impl ObjectNames {
-    /// The names in these events. An event that is not about an upload has no image, and some name no object.
+    /// The names in these events. An event that is not about an upload has no image, and some have no object.
     pub(super) fn of(events: &[Event], pipeline: &Pipeline) -> Self {
         let created = || {
             events.iter().filter_map(|event| match event {
@@ -29,7 +29,7 @@ impl ObjectNames {
         }
     }
 
-    /// The field `image.id`, written as the spans of single objects write it.
+    /// The field `image.id`, formatted as in the spans of single objects.
     pub(super) fn ids(&self) -> Option<DisplayValue<&str>> {
         self.ids.as_deref().map(display)
     }

@@ -1,4 +1,4 @@
-//! What is done with a message at its end; a failure here costs a duplicate, which the catalog recognises.
+//! How a message is settled. A failure here causes a duplicate, which the catalog recognises.
 
 use std::time::Duration;
 
@@ -8,27 +8,28 @@ use super::objects::ObjectNames;
 use crate::metrics::{self, Outcome};
 use crate::ports::PortError;
 
-/// The one thing to do with a message.
+/// How to settle a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settlement {
     /// Nothing is left to do.
     Delete(Outcome),
     /// Visible again after the delay.
     Retry(Duration),
-    /// Visible again, until the queue moves it to the dead letters. Never deleted: they are the record of it.
+    /// Visible again, until the queue moves it to the dead-letter queue. Never deleted, because dead letters are the
+    /// record of it.
     Dead {
-        /// Whether the next poll moves it: only then does it count as a dead letter.
+        /// Whether the next poll moves it: only then is it counted as a dead letter.
         is_last: bool,
-        /// Until it is visible; zero unless the queue has no receive limit, or the message is kept.
+        /// How long it stays invisible; zero unless the queue has no receive limit, or the message is kept.
         delay: Duration,
     },
-    /// Visible again at once: this process ends.
+    /// Visible again at once, because this process ends.
     GiveBack,
 }
 
 impl Run {
-    /// Ends the lease, then does it. One log line per settled message, which names its images and objects; it
-    /// is DEBUG while the message is only on its way to the dead letters.
+    /// Ends the lease, then settles the message. Writes one log line per settled message with its images and objects,
+    /// at DEBUG while the message has receives left before it becomes a dead letter.
     pub(super) async fn settle(&self, lease: Lease, settlement: Settlement, names: &ObjectNames) {
         let Some(receipt) = lease.end().await else {
             tracing::warn!(

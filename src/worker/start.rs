@@ -1,4 +1,4 @@
-//! What a worker waits for before it receives: its bucket is there, and the queue answers with its rules.
+//! What a worker waits for before it receives: the upload bucket exists, and the queue returns its attributes.
 
 use std::error::Error;
 
@@ -11,23 +11,23 @@ use crate::ports::objects::NoSuchBucket;
 use crate::ports::queue::QueueAttributes;
 use crate::ports::{ErrorKind, PortError};
 
-/// Why a worker cannot begin.
+/// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The setting names a bucket that does not exist.
     #[error(transparent)]
     NoSuchBucket(#[from] NoSuchBucket),
-    /// A call failed in a way that trying again does not change.
+    /// A call failed in a way that a retry cannot fix.
     #[error("the upload bucket cannot be listed")]
     Port(#[from] PortError),
 }
 
 impl Worker {
-    /// Waits until the upload bucket can be listed, or until `shutdown` is cancelled. Until then a worker is not ready:
-    /// with a wrong bucket it would take every upload for a stranger's.
+    /// Waits until the upload bucket can be listed, or until `shutdown` is cancelled. Until then the worker is not
+    /// ready: with a wrong bucket it would treat every upload as an event of another bucket.
     ///
     /// # Errors
-    /// When there is no bucket of that name.
+    /// When the bucket does not exist.
     pub async fn wait_for_bucket(&self, shutdown: &CancellationToken) -> Result<(), StartError> {
         let source = &self.pipeline.source;
         let list = || self.pipeline.uploads.check_bucket(&source.prefix);
@@ -39,8 +39,8 @@ impl Worker {
         }
     }
 
-    /// Asks for the queue's rules until it answers: a worker that begins during an outage waits like the others. `None`
-    /// on shutdown.
+    /// Asks for the queue's attributes until it answers: a worker that starts during an outage waits for its end.
+    /// `None` on shutdown.
     pub(super) async fn queue_rules(
         &self,
         breaker: &Breaker,
@@ -50,8 +50,8 @@ impl Worker {
     }
 }
 
-/// Repeats a call that changes nothing until it has an answer, with the breaker's pauses in between. `None` on shutdown,
-/// which also drops a call in flight.
+/// Repeats a read-only call until it succeeds, pausing as the breaker says. `None` on shutdown, which also drops a call
+/// in flight.
 async fn until_answered<T, F: Future<Output = Result<T, PortError>>>(
     breaker: &Breaker,
     shutdown: &CancellationToken,

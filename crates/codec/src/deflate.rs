@@ -1,7 +1,7 @@
-//! Deflating (RFC 1950, RFC 1951) what a thumbnail's filters leave: small numbers, and runs of zeros where it is flat.
+//! Deflate compression (RFC 1950, RFC 1951) of filtered thumbnail rows: small numbers, and runs of zeros in flat areas.
 //!
-//! Each byte gets a code by how often it comes in its block; of what repeats, only runs of zeros are looked for. On
-//! photographs nothing else is worth its time, and drawings are nothing but such runs.
+//! Each block has dynamic Huffman codes; the only matches are runs of zeros. In photographs, searching for other
+//! matches is not worth its time, and drawings consist mostly of such runs.
 
 mod codes;
 mod writer;
@@ -13,7 +13,7 @@ use crate::inflate::{CODE_LENGTH_ORDER, LENGTH_CODES};
 use codes::{Code, Codes};
 use writer::BitWriter;
 
-/// The symbol behind the last byte of a block, and that of the shortest copy.
+/// The end-of-block symbol, and the first length symbol.
 const END: usize = 256;
 const FIRST_LENGTH: usize = 257;
 const SYMBOLS: usize = FIRST_LENGTH + LENGTH_CODES.len();
@@ -23,7 +23,7 @@ const MAX_CODE_OF_LENGTHS: usize = 7;
 const MIN_COPY: usize = 3;
 const MAX_COPY: usize = 258;
 
-/// A zlib stream that is being made, block by block.
+/// A zlib stream that is written block by block.
 ///
 /// ```
 /// use darkroom_codec::deflate::Deflate;
@@ -46,16 +46,16 @@ impl Default for Deflate {
 }
 
 impl Deflate {
-    /// A stream without a block.
+    /// A stream without blocks.
     pub fn new() -> Self {
         let mut out = BitWriter::default();
         out.make_room(2);
-        // Deflate, a window of 32 KB, made fast.
+        // CMF and FLG: deflate, a window of 32 KB, the fast compression level.
         out.put(0x0178, 16);
         Self { out, adler: 1 }
     }
 
-    /// Deflates one block; returns the bytes of the stream that are whole by now.
+    /// Compresses one block; returns the new complete bytes of the stream.
     pub fn block(&mut self, bytes: &[u8], is_last: bool) -> &[u8] {
         self.adler = adler32(self.adler, bytes);
         dispatched(
@@ -74,7 +74,7 @@ impl Deflate {
         let mut counts = Counts::default();
         tokens(bytes, &mut counts);
         let codes = Codes::<SYMBOLS>::of(&counts.all(), MAX_CODE);
-        // Every code and some more: the codes of the codes, what stands around them, the checksum.
+        // Space for the codes of all bytes, and for the block's header, its code lengths and the checksum.
         self.out.make_room(bytes.len() * MAX_CODE / 8 + 1024);
         self.out.put(u64::from(is_last) | 2 << 1, 3);
         write_lengths(&codes.lengths, &mut self.out);
@@ -84,11 +84,11 @@ impl Deflate {
     }
 }
 
-/// What bytes are taken apart into.
+/// Receives the literals and matches of a block.
 trait Tokens {
     fn byte(&mut self, byte: u8);
     fn bytes(&mut self, bytes: [u8; 8]);
-    /// The byte before once more, so many times.
+    /// A match of this length at distance 1.
     fn copy(&mut self, length: usize);
 }
 
@@ -119,14 +119,15 @@ fn leading_zeros(bytes: &[u8]) -> usize {
     of_eights + bytes[of_eights..].iter().take_while(|byte| **byte == 0).count()
 }
 
-/// The symbol of a copy of this length, and from which length on it counts, with how many bits.
+/// The symbol for a match of this length, with the symbol's first length and its number of extra bits.
 fn symbol_of(length: usize) -> (usize, usize, u32) {
     let place = LENGTH_CODES.partition_point(|(first, _)| *first as usize <= length) - 1;
     let (first, bits) = LENGTH_CODES[place];
     (FIRST_LENGTH + place, first as usize, bits)
 }
 
-/// How often each symbol comes. Four counters each, for neighbours are often the same and would wait for each other.
+/// The frequency of each symbol. Each has four counters, because neighbouring bytes are often equal and updates of one
+/// counter would wait for each other.
 struct Counts([[u32; SYMBOLS]; 4]);
 
 impl Default for Counts {
@@ -196,14 +197,14 @@ impl Tokens for Writing<'_> {
     fn copy(&mut self, length: usize) {
         let (symbol, first, bits) = symbol_of(length);
         self.symbol(symbol);
-        // The one bit behind it is the code of the one distance.
+        // The additional bit is the code of the only distance.
         self.out.put((length - first) as u64, bits + 1);
     }
 }
 
-/// Writes the lengths of the codes, by codes of their own.
+/// Writes the code lengths of the block's codes, encoded with the code length alphabet.
 fn write_lengths(lengths: &[u8; SYMBOLS], out: &mut BitWriter) {
-    // There is one distance, of one bit.
+    // The only distance code has one bit.
     let lengths = lengths.iter().copied().chain([1]).collect::<Vec<_>>();
     let packed = packed(&lengths);
     let mut counts = [0; CODE_LENGTH_ORDER.len()];
@@ -222,7 +223,7 @@ fn write_lengths(lengths: &[u8; SYMBOLS], out: &mut BitWriter) {
     }
 }
 
-/// A length, or how often one is repeated.
+/// A code length, or a repetition of one.
 struct Part {
     symbol: usize,
     number: u64,
@@ -239,7 +240,7 @@ fn packed(lengths: &[u8]) -> Vec<Part> {
             parts.push(one());
             left -= 1;
         }
-        // Zeros are repeated by symbols of their own; others repeat the length before.
+        // Zeros have their own repeat symbols; other lengths are repeated by symbol 16.
         let repeats: &[(usize, usize, usize, u32)] =
             if value == 0 { &[(18, 11, 138, 7), (17, 3, 10, 3)] } else { &[(16, 3, 6, 2)] };
         for &(symbol, least, most, bits) in repeats {
@@ -295,7 +296,7 @@ mod tests {
         for values in 1..=20 {
             comes_back(&noise.clone().map(|byte| byte % values).collect::<Vec<_>>());
         }
-        // Each value comes twice as often as the one before: without a limit codes would have 24 bits.
+        // Each value is twice as frequent as the one before: without a limit, codes would have 24 bits.
         for count in 2..=20 {
             comes_back(
                 &(0..count).flat_map(|value: u8| std::iter::repeat_n(value + 1, 1 << value)).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
-//! Hot loops are compiled twice: for each processor of the architecture, and for those with AVX2 and BMI2, whose shifts
-//! take one step instead of three.
+//! Compiles hot loops twice: for the architecture's baseline, and for processors with AVX2 and BMI2, which shift in one
+//! instruction instead of three.
 
-/// Runs `work` as the processor does it best. What it calls must be inlined, or else stays as it is.
+/// Runs `work` with the instructions that the processor has. Only inlined calls are compiled twice.
 #[inline(always)]
 pub fn dispatched<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(target_arch = "x86_64")]

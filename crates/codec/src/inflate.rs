@@ -1,6 +1,6 @@
-//! Inflating zlib streams (RFC 1950, RFC 1951), fast: most of the time of reading a large PNG is spent here.
+//! Decompression of zlib streams (RFC 1950, RFC 1951), optimised because a large PNG spends most of its time here.
 //!
-//! Only valid streams are read. Anything else is [`Unsupported`]; a decoder that reports what is wrong takes over.
+//! Reads only valid streams. Anything else is [`Unsupported`]; the caller then uses a decoder that reports the fault.
 
 mod bits;
 mod codes;
@@ -13,16 +13,16 @@ pub(crate) use bits::Input;
 pub(crate) use codes::{CODE_LENGTH_ORDER, LENGTH_CODES};
 use codes::{Codes, Entry};
 
-/// The sliding window: the output of this many bytes stays in front of what is inflated next.
+/// The sliding window: this many bytes of output are kept in front of the next output.
 pub(crate) const WINDOW: usize = 32 << 10;
-/// The most bytes that one turn of the loop writes: literals and a copy of 258 bytes in whole steps.
+/// The most bytes that one iteration of the loop writes: literals, and a match of 258 bytes in whole steps.
 pub(crate) const MAX_STEP_BYTES: usize = LITERALS + 258 + STEP;
-/// Literals of a turn: with a length behind them they take 53 of the bits that are there after refilling.
+/// Literals per iteration: with the length code after them, they take 53 of the bits that a refill provides.
 const LITERALS: usize = 3;
-/// Bytes that are copied at once.
+/// Bytes copied at once.
 const STEP: usize = 16;
 
-/// The stream is damaged, or of a kind that is not read here.
+/// The stream is damaged, or of a kind that this decoder does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a zlib stream, or a damaged one")]
 pub struct Unsupported;
@@ -39,10 +39,10 @@ enum State {
     End,
 }
 
-/// Inflates a whole zlib stream of which at most `limit` bytes become.
+/// Decompresses a whole zlib stream to at most `limit` bytes.
 ///
 /// # Errors
-/// When the stream is damaged or cut, more follows behind it, or it holds more than `limit` bytes.
+/// When the stream is damaged or truncated, other bytes follow it, or its output exceeds `limit` bytes.
 pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unsupported> {
     let (mut inflate, mut input) = (Inflate::new(), Input::new());
     let (mut rest, mut all, mut end) = (stream, Vec::new(), 0);
@@ -71,7 +71,7 @@ pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unsupported> {
     if input.is_drained() && rest.is_empty() { Ok(all) } else { Err(Unsupported) }
 }
 
-/// A stream that is being inflated.
+/// The state of a stream's decompression.
 pub(crate) struct Inflate {
     codes: Box<Codes>,
     state: State,
@@ -88,8 +88,8 @@ impl Inflate {
         self.state == State::End
     }
 
-    /// Inflates behind `from` until less than [`MAX_STEP_BYTES`] is left or the input runs low; what is before `from` came before.
-    /// Returns where the new bytes end.
+    /// Appends decompressed bytes at `from`, until less than [`MAX_STEP_BYTES`] of space is left or the input runs low.
+    /// The bytes before `from` are earlier output. Returns the end of the new bytes.
     #[inline(always)]
     pub(crate) fn inflate(&mut self, input: &mut Input, out: &mut [u8], from: usize) -> Result<usize, Unsupported> {
         let mut end = from;
@@ -148,7 +148,7 @@ impl Inflate {
     }
 }
 
-/// zlib's two bytes: deflate, a window of at most [`WINDOW`], no dictionary.
+/// Reads the zlib header: deflate, a window of at most [`WINDOW`], no dictionary.
 fn read_header(input: &mut Input) -> Result<(), Unsupported> {
     let (method, flags) = (input.take(8), input.take(8));
     let is_deflate = method & 15 == 8 && method >> 4 <= 7;
@@ -157,7 +157,7 @@ fn read_header(input: &mut Input) -> Result<(), Unsupported> {
 }
 
 impl Codes {
-    /// Inflates until the block ends, which it says, or there is little input or room left.
+    /// Decompresses until the end-of-block symbol, or until input or space run low.
     #[inline(always)]
     fn inflate(&self, input: &mut Input, out: &mut [u8], from: usize) -> Result<(usize, bool), Unsupported> {
         match self.similar_lengths {
@@ -178,7 +178,7 @@ impl Codes {
         let full = out.len() - MAX_STEP_BYTES;
         let mut end = from;
         bits.refill(bytes);
-        // Each look is taken before the input is refilled, so that nothing waits for that.
+        // Each look-up happens before the refill, so that it does not wait for it.
         let mut entry = self.length(bits.word);
         let has_ended = loop {
             if bits.at >= limit || end > full {
@@ -249,7 +249,7 @@ impl Codes {
     }
 }
 
-/// Writes again what stands `distance` bytes before `at`. May write up to [`STEP`] bytes more.
+/// Copies a match from `distance` bytes before `at`. May write up to [`STEP`] additional bytes.
 #[inline(always)]
 fn copy_back(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unsupported> {
     let from = at.checked_sub(distance).ok_or(Unsupported)?;
@@ -266,7 +266,7 @@ fn copy_back(out: &mut [u8], at: usize, distance: usize, length: usize) -> Resul
     }
 }
 
-/// Copies what overlaps with itself: a few bytes, over and over.
+/// Copies a match that overlaps its own output: a few bytes, repeated.
 #[inline(never)]
 fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), Unsupported> {
     let bytes = *out.get(at - distance..).and_then(|bytes| bytes.first_chunk::<STEP>()).ok_or(Unsupported)?;
@@ -280,13 +280,13 @@ fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(
     Ok(())
 }
 
-/// How some bytes are repeated.
+/// How to repeat the bytes of a short distance.
 struct Repeated {
-    /// Which of a step's bytes they are.
+    /// Selects the bytes to repeat from a step.
     mask: u128,
-    /// They fill a step when they are multiplied by it.
+    /// The factor that fills a step with copies of these bytes.
     copies: u128,
-    /// How many bytes of a step are whole repetitions.
+    /// The bytes of a step that hold whole repetitions.
     whole: usize,
 }
 

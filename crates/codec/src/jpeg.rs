@@ -1,12 +1,12 @@
-//! Decoding a JPEG at a fraction of its size: only the coefficients that the scaled picture uses are kept.
+//! Decodes a JPEG at a fraction of its size: only the coefficients that the scaled picture uses are kept.
 //!
-//! libjpeg makes numbers of all coefficients and then leaves most of them out. Here those that are not used are skipped
-//! several at a time; nothing is lost by it, for the inverse transform to fewer samples uses no others. A progressive
-//! file, whose coefficients must be kept until its last scan, takes a quarter of libjpeg's memory, and its refinement
-//! bits are read in runs.
+//! libjpeg decodes all coefficients and then ignores most of them. This decoder skips the unused ones several at a
+//! time. This loses nothing, because the inverse transform to fewer samples does not use them. A progressive file,
+//! whose coefficients must be kept until its last scan, takes a quarter of libjpeg's memory, and its refinement bits
+//! are read in runs.
 //!
-//! It decodes what T.81 calls baseline, extended sequential and progressive, by Huffman or arithmetic coding, with eight bits
-//! a sample. What becomes of a file depends on its bytes alone: nothing is kept from one to the next.
+//! It decodes what T.81 calls baseline, extended sequential and progressive, with Huffman or arithmetic coding and
+//! eight bits a sample. The result depends on the file's bytes alone: no state is kept from one file to the next.
 
 mod arithmetic;
 mod arithmetic_blocks;
@@ -39,7 +39,7 @@ pub use frame::{FrameComponent, FrameHeader};
 /// Coefficients of a block.
 const COEFFICIENTS: usize = 64;
 
-/// Why there is no picture.
+/// Why a picture was not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Pixels are lost.
@@ -50,7 +50,7 @@ pub enum Error {
     Stopped(#[from] Stopped),
 }
 
-/// Samples of one component that are to be filled, row after row.
+/// The samples of one component, filled row after row.
 pub struct PlaneMut<'a> {
     /// Samples of a row.
     pub width: usize,
@@ -58,14 +58,14 @@ pub struct PlaneMut<'a> {
     pub samples: &'a mut [u8],
 }
 
-/// A decoded picture's file.
+/// The result of decoding a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded {
     /// Whether it has an end marker.
     pub has_end: bool,
 }
 
-/// A band of coefficients in zigzag order, and how many of their lowest bits are still to come.
+/// A band of coefficients in zigzag order, and the number of their lowest bits that later scans refine.
 #[derive(Clone, Copy, Debug)]
 struct Band {
     first: u32,
@@ -76,9 +76,9 @@ struct Band {
 /// Fills a plane for each component with the picture at `eighths / 8` of its size.
 ///
 /// # Errors
-/// Where pixels are lost, or `stop` says so: the planes then hold anything.
+/// When pixels are lost, or when `stop` says so. The content of the planes is then unspecified.
 pub fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], stop: &Stop) -> Result<Decoded, Error> {
-    // With the number of coefficients up to the last of a square of that side, in zigzag order.
+    // The second number counts the coefficients in zigzag order up to the last one in a square of that side.
     match eighths {
         1 => decode_square::<1, 1>(bytes, planes, stop),
         2 => decode_square::<2, 5>(bytes, planes, stop),
@@ -91,7 +91,7 @@ pub fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], stop: &St
     }
 }
 
-/// Coefficients that [`decode`] keeps of each block of a progressive picture at `eighths / 8` of its size.
+/// The coefficients that [`decode`] keeps per block of a progressive picture at `eighths / 8` of its size.
 pub const fn kept_coefficients(eighths: u32) -> u64 {
     match eighths {
         1 => 1,
@@ -105,12 +105,12 @@ pub const fn kept_coefficients(eighths: u32) -> u64 {
     }
 }
 
-/// A frame and what its scans have brought.
+/// A frame and the data of its scans.
 struct Picture<const K: usize> {
     frame: Frame,
     is_arithmetic: bool,
-    /// The coefficients of each component of a progressive picture; empty for a sequential one, whose scans are painted as
-    /// they come.
+    /// The coefficients of each component of a progressive picture; empty for a sequential one, whose scans are painted
+    /// as they are read.
     blocks: Vec<Blocks<K>>,
 }
 
@@ -145,14 +145,14 @@ fn decode_square<const N: usize, const K: usize>(
                 has_end = true;
                 break;
             }
-            // Application data, comments, and the number of lines, which the frame header has already.
+            // Application data, comments, and the number of lines, which the frame header has.
             0xe0..=0xef | 0xfe | 0xdc => {}
             _ => return Err(Damage::Marker.into()),
         }
     }
     let picture = picture.ok_or(Damage::NoFrame)?;
-    // A progression may be left unfinished, but then the file says that it ends here. Arithmetic-coded data does not show
-    // where it was cut.
+    // A progression may be unfinished, but then the file must have an end marker. Arithmetic-coded data does not show
+    // where it was truncated.
     let is_whole = if has_end {
         picture.frame.has_all_components()
     } else {
@@ -168,7 +168,7 @@ fn decode_square<const N: usize, const K: usize>(
 }
 
 impl<const K: usize> Picture<K> {
-    /// Reads the frame header behind `marker`.
+    /// Reads the frame header after `marker`.
     fn read(marker: u8, body: &[u8], planes: &[PlaneMut<'_>]) -> Result<Self, Damage> {
         let frame = Frame::read(body)?;
         if frame.components.len() != planes.len() {
@@ -180,7 +180,7 @@ impl<const K: usize> Picture<K> {
         Ok(Self { frame, is_arithmetic: marker >= 0xc9, blocks })
     }
 
-    /// Reads a scan, whose header is `body`; returns where the file goes on.
+    /// Reads the scan with the header `body`; returns the position after it.
     fn scan<const N: usize>(
         &mut self,
         data: (&[u8], usize),

@@ -5,8 +5,8 @@
 //! - [`png::Rows`] reads the rows of a plain PNG, [`png::Filters`] filters rows for a new one.
 //! - [`inflate`] and [`deflate`] read and write zlib streams (RFC 1950, RFC 1951) as such a PNG holds them.
 //!
-//! They are strict. A JPEG of which pixels are lost is an [error](jpeg::Damage), and nothing is made up for them. What
-//! the PNG reader and [`inflate`] do not read, damage included, they leave to a complete decoder such as the `png` crate.
+//! They are strict. A JPEG with lost pixels is an [error](jpeg::Damage); no pixels are made up. The PNG reader and
+//! [`inflate`] leave other files, damaged ones included, to a complete decoder such as the `png` crate.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The parts of a PNG reader and writer that take most of their time: chunks, filters, and rows of plain pictures.
+//! The parts of a PNG reader and writer that take most of the time: chunks, filters, and rows of plain pictures.
 
 mod chunk;
 mod filter;

@@ -1,16 +1,16 @@
-//! Where the bytes of a file are read from.
+//! The source of a file's bytes.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
 
 /// The bytes of a file, in memory or elsewhere.
 ///
-/// Everything that is memory is a source: `&[u8]`, `Vec<u8>`, and any other `AsRef<[u8]>`.
+/// Implemented for all bytes in memory: `&[u8]`, `Vec<u8>`, and any other `AsRef<[u8]>`.
 pub trait Source {
     /// How many bytes there are.
     fn length(&self) -> u64;
 
-    /// The bytes from position `at` on: any number of them, none only at the end of the file.
+    /// The bytes from position `at` on: any number of them; none only at the end of the file.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -40,7 +40,7 @@ impl<T: AsRef<[u8]>> Source for T {
     }
 }
 
-/// The first `count` bytes of a source, or all where it has fewer. They are borrowed where the source holds them in memory.
+/// The first `count` bytes of a source, or all if it has fewer. They are borrowed if the source holds them in memory.
 ///
 /// # Errors
 /// When they cannot be read, or the source has fewer bytes than its [`length`](Source::length).
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!([0, 3, 4, 7, 9].map(|at| bytes.read_at(at, &mut space).unwrap()), [4, 4, 3, 0, 0]);
     }
 
-    /// Bytes of which two are at hand at once, and how many there are said to be.
+    /// A source that returns at most two bytes at once, with the length that it claims.
     struct Pairs(&'static [u8], u64);
 
     impl Source for Pairs {

@@ -1,4 +1,4 @@
-//! A cooperative stop: long work asks it now and then whether to go on.
+//! Cooperative cancellation: long work checks now and then whether to go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,7 @@ impl Stop {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether to go on.
+    /// Checks whether to go on.
     ///
     /// # Errors
     /// When it was cancelled, or its deadline has passed.

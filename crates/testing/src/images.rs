@@ -1,12 +1,13 @@
-//! Images for tests, made on the spot: every kind, every size, and everything that is wrong with them.
+//! Generated test images: valid ones of every kind and size, and invalid ones.
 
 use png::{BitDepth, ColorType, Compression, Encoder};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-/// The colours of a picture's corners, as a viewer shows it: top left, top right, bottom left, bottom right.
+/// The colours of the test picture's corners, in upright orientation: top left, top right, bottom left, bottom right.
 pub const CORNERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 60], [50, 60, 200], [230, 220, 120]];
 
-/// The colour at a place of the test picture, both from 0 to 1: four quarters with a soft wave over them.
+/// The colour of the test picture at a position, with coordinates from 0 to 1: four quarters with a soft wave over
+/// them.
 pub fn colour_at(x: f64, y: f64) -> [u8; 3] {
     blend(x >= 0.5, y >= 0.5, wave_x(x) * wave_y(y))
 }
@@ -23,7 +24,7 @@ fn blend(is_right: bool, is_low: bool, wave: f64) -> [u8; 3] {
     CORNERS[usize::from(is_right) + 2 * usize::from(is_low)].map(|value| (f64::from(value) + wave + 0.5) as u8)
 }
 
-/// The test picture as RGB. At most so many rows are drawn, and repeated: drawing is slow in a debug build.
+/// The test picture as RGB. Draws a limited number of rows and repeats them, because drawing is slow in a debug build.
 pub fn picture(width: u32, height: u32) -> Vec<u8> {
     const DRAWN: u32 = 600;
     let places = |side: u32| (0..side).map(move |at| (f64::from(at) + 0.5) / f64::from(side));
@@ -40,14 +41,14 @@ fn draw_row(columns: &[f64], y: f64) -> Vec<u8> {
     columns.iter().enumerate().flat_map(pixel).collect()
 }
 
-/// How to make a JPEG.
+/// The encoder parameters of a JPEG.
 #[derive(Clone, Copy, Debug)]
 pub struct JpegKind {
     /// How chroma is subsampled.
     pub subsampling: Subsamp,
-    /// Several scans, each of which refines the last.
+    /// Whether it is progressive.
     pub is_progressive: bool,
-    /// Arithmetic coding in place of Huffman's.
+    /// Arithmetic instead of Huffman coding.
     pub is_arithmetic: bool,
     /// 1 to 100.
     pub quality: i32,
@@ -59,7 +60,7 @@ impl Default for JpegKind {
     }
 }
 
-/// Bytes that look random, the same each time.
+/// Pseudorandom bytes, the same each time.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
@@ -84,12 +85,12 @@ fn encode_jpeg(kind: JpegKind, pixels: &[u8], width: u32, height: u32, format: P
     compressor.compress_to_vec(Image { pixels, width, pitch: width * format.size(), height, format }).unwrap()
 }
 
-/// A plain JPEG.
+/// A JPEG with the default parameters.
 pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind::default(), width, height)
 }
 
-/// As large as a phone's photograph.
+/// A JPEG with the dimensions of a phone's photograph.
 pub fn jpeg_12mp() -> Vec<u8> {
     jpeg(4032, 3024)
 }
@@ -104,7 +105,7 @@ pub fn jpeg_gray(width: u32, height: u32) -> Vec<u8> {
     jpeg_of(JpegKind { subsampling: Subsamp::Gray, ..JpegKind::default() }, width, height)
 }
 
-/// A gray JPEG of 8 x 8 pixels that holds its only scan so many times.
+/// A gray JPEG of 8 x 8 pixels that repeats its only scan `count` times.
 pub fn jpeg_of_scans(count: usize) -> Vec<u8> {
     let jpeg = jpeg_gray(8, 8);
     let at = jpeg.windows(2).position(|pair| pair == b"\xff\xda").unwrap();
@@ -112,13 +113,13 @@ pub fn jpeg_of_scans(count: usize) -> Vec<u8> {
     [head, &scan.repeat(count), b"\xff\xd9"].concat()
 }
 
-/// A CMYK JPEG as Adobe's programs write it: inks inverted.
+/// A CMYK JPEG with inverted inks, as Adobe's programs write it.
 pub fn jpeg_cmyk(width: u32, height: u32) -> Vec<u8> {
     let inks: Vec<u8> = picture(width, height).chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
     encode_jpeg(JpegKind { subsampling: Subsamp::None, ..JpegKind::default() }, &inks, width, height, PixelFormat::CMYK)
 }
 
-/// A JPEG that is upright once its EXIF orientation is applied. It holds a place's coordinates and a comment too.
+/// A JPEG with an EXIF orientation, and with GPS coordinates and a comment.
 pub fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     let stored = turn_back(&picture(width, height), width, height, orientation);
     let (width, height) = if orientation >= 5 { (height, width) } else { (width, height) };
@@ -127,10 +128,10 @@ pub fn jpeg_oriented(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     with_segment(&with_segment(&plain, 0xfe, SECRET), 0xe1, &exif)
 }
 
-/// Text that no thumbnail may hold.
+/// Text that must not appear in a thumbnail.
 pub const SECRET: &[u8] = b"GPS 48.2082 N 16.3738 E";
 
-/// The EXIF structure with an orientation, and with text that must not survive.
+/// An EXIF structure with an orientation, and with text that must not appear in a thumbnail.
 pub fn exif(orientation: u8) -> Vec<u8> {
     let mut out = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     out.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -138,13 +139,13 @@ pub fn exif(orientation: u8) -> Vec<u8> {
     out
 }
 
-/// The same JPEG with one more marker segment behind its start.
+/// The same JPEG with an additional marker segment after SOI.
 pub fn with_segment(jpeg: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, body, &jpeg[2..]].concat()
 }
 
-/// The stored pixels of an upright picture: an EXIF orientation undone.
+/// The stored pixels of an upright picture: reverses an EXIF orientation.
 fn turn_back(upright: &[u8], width: u32, height: u32, orientation: u8) -> Vec<u8> {
     let (stored_width, stored_height) = if orientation >= 5 { (height, width) } else { (width, height) };
     let (last_x, last_y) = (width - 1, height - 1);
@@ -186,7 +187,7 @@ pub fn png_rgb(width: u32, height: u32) -> Vec<u8> {
     png_of(ColorType::Rgb, BitDepth::Eight, width, height, &picture(width, height))
 }
 
-/// A PNG that is transparent at its left and opaque at its right.
+/// A PNG that is transparent on the left and opaque on the right.
 pub fn png_rgba(width: u32, height: u32) -> Vec<u8> {
     let alpha = |index: usize| (255 * (index as u32 % width) / (width - 1).max(1)) as u8;
     let samples: Vec<u8> =
@@ -200,7 +201,7 @@ pub fn png_gray(width: u32, height: u32) -> Vec<u8> {
     png_of(ColorType::Grayscale, BitDepth::Eight, width, height, &samples)
 }
 
-/// A plain white PNG of 30 megapixels: small, and valid.
+/// A plain white PNG of 30 megapixels: a small, valid file.
 pub fn white_30mp_png() -> Vec<u8> {
     png_of(ColorType::Grayscale, BitDepth::Eight, 6000, 5000, &vec![255; 6000 * 5000])
 }
@@ -210,7 +211,7 @@ pub fn gray_400mp_png() -> Vec<u8> {
     png_of(ColorType::Grayscale, BitDepth::One, 20_000, 20_000, &vec![0; 2500 * 20_000])
 }
 
-/// A chunk of a PNG with its checksum.
+/// A PNG chunk with its checksum.
 pub fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let named = [&kind[..], body].concat();
     let crc = !named.iter().fold(u32::MAX, |crc, &byte| {
@@ -221,7 +222,7 @@ pub fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 
 /// A black, transparent PNG with 16 bits a sample, interlaced: it can only be decoded as a whole.
 pub fn png_interlaced(width: u32, height: u32) -> Vec<u8> {
-    // Where each pass of Adam7 begins, and how far its pixels are apart.
+    // For each pass of Adam7, its first pixel and the distance between its pixels.
     let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
     let bytes: u32 = passes
         .iter()
@@ -230,26 +231,26 @@ pub fn png_interlaced(width: u32, height: u32) -> Vec<u8> {
         })
         .map(|(columns, rows)| if columns == 0 { 0 } else { rows * (1 + 8 * columns) })
         .sum();
-    // The encoder knows no interlacing, but one long row of zeros is compressed as all passes are.
+    // The encoder does not support interlacing, but one long row of zeros compresses to the same data as all passes.
     let row = png_of(ColorType::Grayscale, BitDepth::Eight, bytes - 1, 1, &vec![0; bytes as usize - 1]);
     let data = row.windows(4).position(|name| name == b"IDAT").unwrap() - 4;
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 1]].concat();
     [b"\x89PNG\r\n\x1a\n".to_vec(), png_chunk(b"IHDR", &header), row[data..].to_vec()].concat()
 }
 
-/// A PNG of nothing but a header that claims a size: 74 bytes with some picture data behind.
+/// A PNG of 74 bytes with a header that claims this size, and little image data.
 pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let ihdr = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = png_chunk(b"IDAT", b"\x78\x9c\x63\x60\x60\x60\0\0\0\x04\0\x01\0\0\0\0\0");
     [b"\x89PNG\r\n\x1a\n".to_vec(), png_chunk(b"IHDR", &ihdr), data, png_chunk(b"IEND", b"")].concat()
 }
 
-/// 74 bytes that claim ten thousand megapixels.
+/// A PNG of 74 bytes that claims ten thousand megapixels.
 pub fn claims_100000_png() -> Vec<u8> {
     png_claiming(100_000, 100_000)
 }
 
-/// A JPEG whose frame header says no height.
+/// A JPEG with a height of zero in its frame header.
 pub fn zero_height_jpeg() -> Vec<u8> {
     let mut bytes = jpeg(16, 16);
     let frame = bytes.windows(2).position(|pair| pair == b"\xff\xc0").unwrap();
@@ -257,7 +258,7 @@ pub fn zero_height_jpeg() -> Vec<u8> {
     bytes
 }
 
-/// Files of other kinds than JPEG and PNG, by name.
+/// Files of other formats than JPEG and PNG, with names.
 pub fn other_kinds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("text", b"Dear diary, today I renamed a text file to .jpg.\n".to_vec()),

@@ -1,4 +1,4 @@
-//! What the tests of several packages share: pictures of every kind, and random numbers that a seed repeats.
+//! Shared by the tests of several packages: generated images, and random numbers that a seed reproduces.
 #![expect(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
 pub mod dice;

@@ -1,10 +1,10 @@
-//! What rendering costs, measured in one long-lived process, as a worker renders.
+//! Measures the cost of rendering in one long-lived process, like a worker.
 //!
 //! ```text
-//! cargo bench --bench render -- cpu ROUNDS FILE...            CPU time of each file, stage by stage, and its floor
+//! cargo bench --bench render -- cpu ROUNDS FILE...            CPU time of each file by stage, and its lower bound
 //! cargo bench --bench render -- endless THREADS FILE...       a line for each image, until it is killed
-//! cargo bench --bench render -- write DIR FILE...             the thumbnails, for a look at their quality
-//! cargo bench --bench render -- repeat TIMES KIND             a picture that needs no file, for benches/instructions
+//! cargo bench --bench render -- write DIR FILE...             writes the thumbnails, to inspect their quality
+//! cargo bench --bench render -- repeat TIMES KIND             a generated picture, for benches/instructions
 //! ```
 #![expect(clippy::print_stdout, reason = "its output is the result")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be taken has no result")]
@@ -17,7 +17,7 @@ use darkroom_thumbnail::{Limits, Recipe, Rendered, Stop, Timings, render};
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 fn main() {
-    // Cargo adds `--bench`; without a corpus there is nothing to measure.
+    // Cargo adds `--bench`. Without arguments, nothing is measured.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -37,7 +37,7 @@ fn made(bytes: &[u8]) -> Rendered {
     render(bytes, &Recipe { jpeg_optimize: optimize, ..Recipe::default() }, &limits).unwrap()
 }
 
-/// The time that this thread has spent on a processor.
+/// The CPU time of this thread.
 fn cpu_time() -> Duration {
     rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
 }
@@ -48,7 +48,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
     ((cpu_time() - begun).as_secs_f64() * 1e3, done)
 }
 
-/// Rounds over all files in turn, so that a disturbance hits all of them.
+/// Goes over all files in each round, so that a disturbance affects all of them.
 fn cpu(rounds: usize, files: &[&str]) {
     let sources: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     let mut times = vec![Vec::new(); files.len()];
@@ -58,7 +58,7 @@ fn cpu(rounds: usize, files: &[&str]) {
     for round in 0..=rounds {
         for (index, bytes) in sources.iter().enumerate() {
             let (took, rendered) = timed(|| made(bytes));
-            // The first round warms up.
+            // The first round is a warm-up.
             if round > 0 {
                 times[index].push(took);
                 let Timings { decode, resize, encode } = rendered.timings;
@@ -83,7 +83,7 @@ fn cpu(rounds: usize, files: &[&str]) {
     }
 }
 
-/// The cheapest decode there is: every bit of the entropy code is read, and an eighth of each side is made.
+/// The cheapest possible decode: reads the whole entropy-coded data, and makes an eighth of each side.
 fn floor(bytes: &[u8]) -> Option<f64> {
     let mut decompressor = Decompressor::new().unwrap();
     let header = decompressor.read_header(bytes).ok()?;

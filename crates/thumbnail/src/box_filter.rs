@@ -1,20 +1,20 @@
-//! A box filter: squares of pixels become their mean while the rows come in.
+//! A box filter: averages squares of pixels while rows are read.
 //!
-//! It goes before Lanczos3 where that is left to halve the picture at least, as libvips does it: reading a quarter of
-//! the samples costs a fraction, and nothing is lost that eight bits could show at the end.
+//! Used before Lanczos3 if that still has to halve the picture at least, as in libvips: a quarter of the samples costs
+//! a fraction of the time, and the difference is not visible in eight bits.
 
 use darkroom_codec::dispatch::dispatched;
 
 use super::geometry::Dimensions;
 use super::pixels::Channels;
 
-/// Lanczos3 makes each side at most so many times shorter afterwards, and at least half of it.
+/// The box filter leaves Lanczos3 at least this factor of reduction per side.
 const LEFT_FOR_THE_FILTER: u32 = 2;
-/// The sum of a square of samples fits sixteen bits.
+/// The sum of a square of samples fits 16 bits.
 const MAX_FACTOR: u32 = 16;
 
-/// The side of the squares that are averaged before `source` is resized to `target`. It is 1 with alpha, where averaging
-/// would put a large thumbnail two decibels off.
+/// The side of the squares to average before `source` is resized to `target`. It is 1 with alpha, where averaging would
+/// cost a large thumbnail two decibels.
 pub(super) fn factor(source: Dimensions, target: Dimensions, channels: Channels) -> u32 {
     if matches!(channels, Channels::GrayAlpha | Channels::Rgba) {
         return 1;
@@ -28,10 +28,10 @@ pub(super) struct BoxFilter {
     factor: usize,
     channels: Channels,
     source: Dimensions,
-    /// Source rows that were read.
+    /// Source rows read so far.
     read: u32,
     row: Vec<u8>,
-    /// Sums over the rows of a square.
+    /// Sums over the rows of squares.
     sums: Vec<u16>,
 }
 
@@ -42,7 +42,7 @@ impl BoxFilter {
         Self { factor, channels, source, read: 0, row: vec![0; width * channels.count()], sums: vec![0; filled] }
     }
 
-    /// Fills a row of the smaller picture from `factor` rows of `source`, or from those that are left.
+    /// Fills a row of the smaller picture from the next `factor` rows of `source`, or from the remaining ones.
     pub(super) fn next<E>(
         &mut self,
         averaged: &mut [u8],
@@ -50,7 +50,7 @@ impl BoxFilter {
     ) -> Result<(), E> {
         self.sums.fill(0);
         for _ in 0..self.factor {
-            // Below the last row of the picture it is repeated.
+            // Below the picture, the last row is repeated.
             if self.read < self.source.height {
                 source(&mut self.row)?;
                 self.read += 1;
@@ -69,7 +69,7 @@ impl BoxFilter {
         Ok(())
     }
 
-    /// Fills up the last square to the right.
+    /// Pads the last square on the right.
     fn repeat_last_pixel(&mut self) {
         let (count, width) = (self.channels.count(), self.row.len());
         for at in width..self.sums.len() {

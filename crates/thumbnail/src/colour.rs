@@ -1,33 +1,34 @@
-//! Colours: which profile a thumbnail keeps, which one is converted to sRGB, and which one says nothing new.
+//! Colour profiles: which one a thumbnail keeps, which one is converted to sRGB, and which one is dropped.
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 use std::sync::Arc;
 
 use super::pixels::{Channels, Pixels};
 
-/// A profile of at most so many bytes is carried over into the thumbnails: Display P3 takes 500, Adobe RGB 560.
+/// The largest profile that is copied into thumbnails, in bytes: Display P3 takes 500, Adobe RGB 560.
 const MAX_CARRIED_BYTES: usize = 4096;
-/// A longer profile is ignored; the largest that printers use are two megabytes.
+/// A longer profile is ignored; the largest printer profiles have two megabytes.
 pub(super) const MAX_PROFILE_BYTES: usize = 4 << 20;
-/// Memory that a byte of a profile takes while it is parsed and becomes a conversion: five bytes were measured.
+/// Memory per byte of a profile while it is parsed and converted: five bytes were measured.
 const MEMORY_PER_BYTE: u64 = 8;
 
-/// Upper bound of the memory that a profile of so many bytes takes.
+/// Upper bound of the memory that a profile of this size takes.
 pub(super) fn memory(profile_bytes: u64) -> u64 {
     if profile_bytes > MAX_PROFILE_BYTES as u64 { 0 } else { profile_bytes * MEMORY_PER_BYTE }
 }
-/// How far sRGB's own rounding may put a profile's colours off before it counts as another one.
+/// The largest difference from sRGB, in rounded samples, of a profile that still counts as sRGB.
 const SRGB_TOLERANCE: u8 = 2;
 
-/// Where the table of a profile's tags begins: its length, then for each tag a signature, an offset and a length (ICC.1, 7.3).
+/// The position of a profile's tag table: its length, then for each tag a signature, an offset and a length (ICC.1,
+/// 7.3).
 const TAG_TABLE: usize = 128;
 
-/// The tags that say what a profile's colours look like.
+/// The tags that define a profile's colours.
 const COLOUR_TAGS: [&[u8; 4]; 13] = [
     b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"cicp", b"chad", b"A2B0", b"A2B1", b"A2B2",
 ];
 
-/// What the samples of a picture are before any conversion.
+/// The colour space of a picture before any conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
     Gray,
@@ -35,23 +36,24 @@ pub(super) enum Space {
     Cmyk,
 }
 
-/// What becomes of a picture's profile.
+/// How a picture's profile is handled.
 pub(super) enum Colours {
-    /// There is none, or it is sRGB, or it does not fit the picture: the thumbnail goes without, as browsers show it.
+    /// No profile, or it is sRGB, or it does not fit the picture: the thumbnail has none, and browsers display it the
+    /// same way.
     Plain,
-    /// The thumbnail carries the same profile.
+    /// The thumbnail keeps the profile.
     Carried(Vec<u8>),
     /// The picture is converted to sRGB.
     Converted(Conversion),
 }
 
-/// A way to sRGB.
+/// A conversion to sRGB.
 pub(super) struct Conversion {
     profile: Box<ColorProfile>,
 }
 
 impl Colours {
-    /// Decides on the profile embedded in a picture of `space`.
+    /// Decides how to handle the profile of a picture in `space`.
     pub(super) fn of(profile: Vec<u8>, space: Space) -> Self {
         if profile.is_empty() || profile.len() > MAX_PROFILE_BYTES {
             return Self::Plain;
@@ -69,7 +71,7 @@ impl Colours {
         }
     }
 
-    /// The profile to put into the thumbnails.
+    /// The profile to write into the thumbnails.
     pub(super) fn carried(&self) -> Option<&[u8]> {
         match self {
             Self::Carried(profile) => Some(profile),
@@ -83,7 +85,7 @@ impl Conversion {
         self.profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default()).ok()
     }
 
-    /// Converts gray, gray and alpha, RGB, RGB and alpha in place. A profile that turns out unusable changes nothing.
+    /// Converts gray, gray with alpha, RGB or RGBA in place. An unusable profile changes nothing.
     pub(super) fn apply(&self, pixels: &mut Pixels) {
         match pixels.channels {
             Channels::Gray => self.apply_to_gray(&mut pixels.samples, 1),
@@ -111,19 +113,19 @@ impl Conversion {
         }
     }
 
-    /// The way from inks, unless the profile turns out unusable.
+    /// The conversion from CMYK; `None` if the profile is unusable.
     pub(super) fn of_inks(&self) -> Option<InkConversion> {
         self.transform(Layout::Rgba, Layout::Rgb).map(|transform| InkConversion { transform })
     }
 }
 
-/// A way from four inks to sRGB.
+/// A conversion from CMYK to sRGB.
 pub(super) struct InkConversion {
     transform: Arc<Transform8BitExecutor>,
 }
 
 impl InkConversion {
-    /// The RGB of inks that are stored inverted, as Adobe's programs, and everyone after them, do it.
+    /// Converts to RGB from inverted inks, which is how Adobe's and most other programs store them.
     pub(super) fn rgb(&self, inks: &[u8]) -> Option<Vec<u8>> {
         let full: Vec<u8> = inks.iter().map(|ink| !ink).collect();
         let mut rgb = vec![0; inks.len() / 4 * 3];
@@ -131,8 +133,8 @@ impl InkConversion {
     }
 }
 
-/// The profile without the tags that are not needed, and with each of the others once. Tags may share their data, and so may
-/// the translations of a text: a few kilobytes can hold gigabytes of texts.
+/// The profile with only the needed tags, each once. Tags may share their data, and so may the translations of a text:
+/// a few kilobytes can expand to gigabytes of text.
 fn with_colour_tags_only(mut profile: Vec<u8>) -> Vec<u8> {
     let Some((count, entries)) = profile.get_mut(TAG_TABLE..).and_then(|table| table.split_first_chunk_mut::<4>())
     else {
@@ -149,7 +151,7 @@ fn with_colour_tags_only(mut profile: Vec<u8>) -> Vec<u8> {
     profile
 }
 
-/// Whether a profile shows a spread of colours as sRGB does.
+/// Whether a profile maps a range of colours like sRGB.
 fn is_srgb(profile: &ColorProfile) -> bool {
     const LEVELS: [u8; 5] = [0, 40, 110, 190, 255];
     let colours: Vec<u8> = LEVELS

@@ -1,4 +1,4 @@
-//! The components of a JPEG as it stores them: planes of any sampling, before they become pixels.
+//! The components of a JPEG as stored: planes of any sampling, before they become pixels.
 
 use fast_image_resize::Resizer;
 
@@ -9,25 +9,25 @@ use super::pixels::{Channels, Pixels};
 use super::planes::{PlaneShape, resize_plane};
 use super::probe::jpeg::Sampling;
 
-/// Planes one after another in one buffer, each as large as its sampling makes it.
+/// Planes in one buffer; the sampling factors give the size of each.
 pub(super) struct Components {
     shapes: Vec<PlaneShape>,
     samples: Vec<u8>,
 }
 
-/// What the components of a picture mean, so that they can become RGB.
+/// The colour model of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColourModel {
     Rgb,
     YCbCr,
-    /// Inverted cyan, magenta, yellow, black, as Adobe's programs store them.
+    /// Inverted cyan, magenta, yellow and black, as Adobe's programs store them.
     Cmyk,
-    /// The same with the first three as luma and chroma of their inverse.
+    /// The same, with the first three as luma and chroma of their inverse.
     Ycck,
 }
 
 impl Components {
-    /// Blank planes for a picture of `stored` at `eighths / 8` of its size, one for each component.
+    /// Blank planes, one per component, for a picture of `stored` at `eighths / 8` of its size.
     pub(super) fn blank(stored: Dimensions, eighths: u32, sampling: &[Sampling]) -> Self {
         let most = |of: fn(&Sampling) -> u8| sampling.iter().map(of).max().unwrap_or(1);
         let most = (most(|own| own.horizontal), most(|own| own.vertical));
@@ -47,7 +47,7 @@ impl Components {
         Self { shapes, samples: vec![0; end] }
     }
 
-    /// Each plane with the length of its rows.
+    /// Each plane with its row length.
     pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = (usize, &mut [u8])> {
         let mut rest = self.samples.as_mut_slice();
         self.shapes.iter().map_while(move |shape| {
@@ -56,7 +56,7 @@ impl Components {
         })
     }
 
-    /// The picture at `size` as interleaved samples of all components.
+    /// The picture at `size` as interleaved samples.
     fn interleaved(&self, resizer: &mut Resizer, size: Dimensions) -> Result<Vec<u8>, RenderError> {
         let count = self.shapes.len();
         let mut interleaved = vec![0; size.pixels() as usize * count];
@@ -71,7 +71,7 @@ impl Components {
         Ok(interleaved)
     }
 
-    /// The picture at `size` as RGB. `from_inks` makes RGB of inverted inks.
+    /// The picture at `size` as RGB. `from_inks` converts inverted inks to RGB.
     pub(super) fn into_rgb(
         self,
         resizer: &mut Resizer,
@@ -100,9 +100,9 @@ impl Components {
     }
 }
 
-/// RGB of luma and chroma (T.871, clause 7).
+/// Converts luma and chroma to RGB (T.871, clause 7).
 fn rgb_of([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    /// One, in sixteenths of a bit and finer.
+    /// One, in 16-bit fixed point.
     const ONE: f64 = 65536.0;
     const HALF: i32 = 1 << 15;
     const RED_OF_CR: i32 = (1.402 * ONE + 0.5) as i32;
@@ -134,7 +134,7 @@ mod tests {
         let mut components = blank(Dimensions::new(9, 5), &[(2, 2), (1, 2), (1, 1)]);
         let parts: Vec<_> = components.parts_mut().map(|(width, plane)| (width, plane.len() / width)).collect();
         assert_eq!(parts, [(9, 5), (5, 5), (5, 3)]);
-        // Luma may be the one with fewer samples.
+        // Luma may have fewer samples than chroma.
         let mut components = blank(Dimensions::new(9, 5), &[(1, 1), (2, 2), (2, 2)]);
         let parts: Vec<_> = components.parts_mut().map(|(width, plane)| (width, plane.len() / width)).collect();
         assert_eq!(parts, [(5, 3), (9, 5), (9, 5)]);

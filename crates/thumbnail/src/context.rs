@@ -1,4 +1,4 @@
-//! The context of one rendering: recipe, stop, scratch memory, and how long the stages took.
+//! The context of one rendering: recipe, stop, scratch memory, and the time of each stage.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use super::scratch::Scratch;
 use super::{RenderError, Stop, Stopped, Thumbnail, Timings};
 use crate::Recipe;
 
-/// What every step of one rendering needs.
+/// The shared state of the steps of one rendering.
 pub(super) struct Context<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) stop: &'a Stop,
     pub(super) scratch: &'a mut Scratch,
     pub(super) timings: Timings,
-    /// Whether the file's end marker was missing, and nothing else.
+    /// Whether the file lacks only its end marker.
     pub(super) lacks_end: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum Stage {
 }
 
 impl Context<'_> {
-    /// Runs a step and adds its time to `stage`, unless it is time to stop.
+    /// Runs a step and adds its time to `stage`, or stops if requested.
     pub(super) fn step<T, E: From<Stopped>>(
         &mut self,
         stage: Stage,
@@ -47,12 +47,13 @@ impl Context<'_> {
         }
     }
 
-    /// The largest thumbnail of a picture of `source`, which the others are made from.
+    /// The largest thumbnail of a picture of `source`; the others are made from it.
     pub(super) fn largest(&self, source: Dimensions) -> Dimensions {
         source.inside(self.recipe.largest_side())
     }
 
-    /// Makes the thumbnails from the largest to the smallest, each from the one before, and returns them in the recipe's order.
+    /// Makes the thumbnails from the largest to the smallest, each from the one before. Returns them in the recipe's
+    /// order.
     pub(super) fn cascade(
         &mut self,
         source: Dimensions,

@@ -1,19 +1,19 @@
-//! Why there are no thumbnails.
+//! Errors of rendering.
 
 use std::io;
 
 use crate::Stopped;
 
-/// Why there are no thumbnails.
+/// Why no thumbnails were made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// The file is at fault: it will never be rendered under these limits.
+    /// The file is at fault: under these limits, rendering it always fails.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The deadline passed, or the work was cancelled.
     #[error("rendering {0}")]
     Stopped(#[from] Stopped),
-    /// The file could not be read to its end.
+    /// The file could not be read completely.
     #[error("cannot be read: {0}")]
     Unreadable(String),
     /// This library or a codec is at fault.
@@ -21,30 +21,30 @@ pub enum RenderError {
     Internal(String),
 }
 
-/// A file that is not an image that is rendered.
+/// The refusal of a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct Refusal {
-    /// Which rule it breaks.
+    /// The rule that the file breaks.
     pub reason: RefusalReason,
-    /// What is wrong and with which value.
+    /// What is wrong, with the value.
     pub detail: String,
 }
 
-/// Which rule a file breaks.
+/// The rule that a refused file breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalReason {
-    /// Neither JPEG nor PNG by its first bytes, or a kind of them that is not read.
+    /// Neither JPEG nor PNG by its first bytes, or an unsupported kind of these.
     UnsupportedType,
-    /// A JPEG or PNG that is damaged or cut short.
+    /// A JPEG or PNG that is damaged or truncated.
     Corrupt,
-    /// It has no bytes.
+    /// The file is empty.
     Empty,
     /// More bytes than [`Limits::max_bytes`](crate::Limits::max_bytes).
     TooManyBytes,
-    /// More pixels than [`Limits::max_pixels`](crate::Limits::max_pixels), or more on a side than any picture may have.
+    /// More pixels than [`Limits::max_pixels`](crate::Limits::max_pixels), or more on a side than the format's limit.
     TooManyPixels,
-    /// A JPEG whose scans read more than 50 million blocks.
+    /// A JPEG with scans that read more than 50 million blocks in total.
     TooMuchWork,
 }
 

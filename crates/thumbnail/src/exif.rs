@@ -1,8 +1,8 @@
-//! EXIF: the orientation, and nothing else.
+//! EXIF: reads only the orientation.
 
 use image::metadata::Orientation;
 
-/// The orientation in a TIFF structure, 1 to 8; 1 where there is none or it makes no sense.
+/// The orientation in a TIFF structure, 1 to 8; 1 if it is missing or invalid.
 pub(super) fn orientation(tiff: &[u8]) -> u8 {
     Orientation::from_exif_chunk(tiff).map_or(1, Orientation::to_exif)
 }

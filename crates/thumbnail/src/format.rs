@@ -1,4 +1,4 @@
-//! The formats that are read and written.
+//! The supported formats.
 
 use darkroom_codec::png::SIGNATURE;
 

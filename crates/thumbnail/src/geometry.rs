@@ -1,4 +1,4 @@
-//! Sizes: what fits inside a box, what an orientation does to the sides, and how far a JPEG may be scaled while decoding.
+//! Sizes: what fits inside a box, the effect of an orientation, and the scale at which a JPEG is decoded.
 
 /// Width and height in pixels, both at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,8 +7,8 @@ pub(super) struct Dimensions {
     pub(super) height: u32,
 }
 
-/// A decoded picture keeps at least this many pixels for each one of its largest thumbnail, as a fraction: below it the
-/// scaling of the inverse DCT shows.
+/// The least ratio of a decoded picture to its largest thumbnail, per side: below it, the scaling of the inverse DCT
+/// becomes visible.
 const OVERSAMPLING: (u64, u64) = (3, 2);
 
 impl Dimensions {
@@ -20,7 +20,7 @@ impl Dimensions {
         self.width as u64 * self.height as u64
     }
 
-    /// The largest size of the same shape inside a box of `side`: never enlarged, at least one pixel a side.
+    /// The largest size of the same aspect ratio inside a box of `side`: never enlarged, at least one pixel per side.
     pub(super) fn inside(self, side: u32) -> Self {
         let long = self.width.max(self.height);
         if long <= side {
@@ -33,7 +33,7 @@ impl Dimensions {
         Self::new(scaled(self.width), scaled(self.height))
     }
 
-    /// The sides after the orientation, or before it: the same swap.
+    /// The size after the orientation, or before it: both swap the same sides.
     pub(super) const fn turned(self, orientation: u8) -> Self {
         if orientation >= 5 { Self::new(self.height, self.width) } else { self }
     }
@@ -44,7 +44,7 @@ impl Dimensions {
         Self::new(scaled(self.width), scaled(self.height))
     }
 
-    /// The fewest eighths of these sides that keep enough pixels for a thumbnail of `target`.
+    /// The fewest eighths of this size that keep enough pixels for a thumbnail of `target`.
     pub(super) fn eighths_for(self, target: Self) -> u32 {
         let keeps = |side: u32, target: u32| u64::from(side) * OVERSAMPLING.1 >= u64::from(target) * OVERSAMPLING.0;
         (1..8)

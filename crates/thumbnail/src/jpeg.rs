@@ -1,4 +1,4 @@
-//! The steps of a JPEG: decoded at a fraction of its size, resized, turned upright, encoded.
+//! Renders a JPEG: decodes it at a fraction of its size, resizes it, turns it upright, and encodes it.
 
 mod decode;
 mod encode;
@@ -27,7 +27,7 @@ pub(super) fn render(
     let stored = Dimensions::new(probe.width, probe.height);
     let large = context.largest(stored);
     let conversion = if let Colours::Converted(conversion) = &colours { Some(conversion) } else { None };
-    // A profile of inks or colours is one of RGB, a profile of gray is applied to luma.
+    // A profile for CMYK or RGB applies to converted pixels, a profile for gray applies to luma.
     let as_components = conversion.is_some() && probe.colours != probe::Colours::Gray;
     let (eighths, stop) = (stored.eighths_for(large), context.stop);
     let decoded =
@@ -68,7 +68,7 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// The usual case: luma and chroma never become RGB.
+    /// The usual case: luma and chroma are not converted to RGB.
     fn finish_planes(&self, context: &mut Context<'_>, decoded: Planes) -> Result<Vec<Thumbnail>, RenderError> {
         let large = shrink(context, decoded, self.large, Flips::of(self.orientation))?;
         let mut current = turn(context, large, self.orientation)?;
@@ -86,7 +86,7 @@ impl Steps<'_> {
         Ok(thumbnails)
     }
 
-    /// By RGB, for pictures without planes of luma and chroma, or whose colours must be converted.
+    /// Converts to RGB, for pictures without planes of luma and chroma, or whose colours must be converted.
     fn finish_components(
         &self,
         context: &mut Context<'_>,
@@ -119,7 +119,7 @@ impl Steps<'_> {
     }
 }
 
-/// RGB of inverted inks without a profile: each ink lets through its share, black included.
+/// Converts inverted inks without a profile to RGB: multiplies each ink by black.
 fn multiplied(inks: &[u8]) -> Vec<u8> {
     let share = |ink: u8, black: u8| ((u16::from(ink) * u16::from(black) + 127) / 255) as u8;
     inks.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| share(ink, k))).collect()
@@ -150,8 +150,8 @@ fn turn(context: &mut Context<'_>, planes: Planes, orientation: u8) -> Result<Pl
     })
 }
 
-/// Upper bound of the memory that rendering takes: the coefficients that are kept until the last scan, the decoder's rows,
-/// the decoded picture, the largest thumbnail turned and not, and what resizing to it takes.
+/// Upper bound of the memory that rendering takes: the coefficients that are kept until the last scan, the decoder's
+/// rows, the decoded picture, the largest thumbnail before and after turning, and the buffers of the resize.
 pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
     let stored = Dimensions::new(probe.width, probe.height);
     let eighths = stored.eighths_for(large);
@@ -164,36 +164,37 @@ pub(super) fn decode_bytes(probe: &JpegProbe, large: Dimensions) -> u64 {
         probe::Colours::YCbCr | probe::Colours::Rgb => 3,
         probe::Colours::Cmyk | probe::Colours::Ycck => 4,
     };
-    // Planes are filled up to whole blocks.
+    // Planes are padded to whole blocks.
     let filled = Dimensions::new(decoded.width + 8, decoded.height + 8);
     let resizing = 3 * u64::from(large.height) * u64::from(decoded.width);
     coefficients + rows + samples * filled.pixels() + resizing + large.pixels() * 12
 }
 
-/// Bytes that a block of a progressive picture takes: its coefficients, and one bit for each that is not zero.
+/// Bytes per block of a progressive picture: its kept coefficients, and one bit per coefficient that is set if it is
+/// nonzero.
 const fn block_bytes(eighths: u32) -> u64 {
     2 * kept_coefficients(eighths) + 8
 }
 
-/// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: four
-/// inks, progressive, each part of the sum as large as any shape makes it.
+/// The maximum of [`decode_bytes`] for a picture of `pixels` whose largest thumbnail has a side of `side`: CMYK,
+/// progressive, with each term at its largest for any aspect ratio.
 pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
     let long = u64::from(probe::MAX_SIDE).min(pixels).max(1);
-    // Width and height together are most where the picture is a line.
+    // The sum of width and height is largest for the longest, narrowest picture.
     let edges = long + pixels.div_ceil(long);
     let thumbnail = pixels.min(side * side);
     let most = |of: fn(u64, u32) -> u64| {
         (1..=8).map(|eighths| of(most_stored(pixels, side, eighths), eighths)).max().unwrap_or_default()
     };
-    // MCUs of 32 pixels a side, of four components.
+    // MCUs of 32 pixels per side, of four components.
     let coefficients = most(|stored, eighths| 4 * stored.div_ceil(64) * block_bytes(eighths));
     let filling = 4 * (31 * edges + 31 * 31).div_ceil(64) * block_bytes(8);
     let decoded = most(|stored, eighths| stored * u64::from(eighths * eighths) / 64) + edges;
     coefficients + filling + long * 256 + 4 * (decoded + 8 * edges + 64) + 3 * decoded + thumbnail * 12
 }
 
-/// The most pixels of a picture of at most `pixels` that is decoded at `eighths / 8`. An eighth less would not have kept
-/// enough of one side: of the long one, or, by half a pixel of the thumbnail's rounding, of the short one.
+/// The most pixels, up to `pixels`, of a picture that is decoded at `eighths / 8`. One eighth less would not have kept
+/// enough pixels of one side: of the long one, or, by half a pixel of the thumbnail's rounding, of the short one.
 fn most_stored(pixels: u64, side: u64, eighths: u32) -> u64 {
     let eighths = u64::from(eighths);
     if eighths == 1 {

@@ -1,13 +1,13 @@
 //! The filter of every resize: Lanczos3, computed with one short polynomial instead of two sines.
 //!
-//! A strip of a picture asks for tens of thousands of weights: with the library's own sines they took a fifteenth of the
-//! time of a PNG.
+//! A strip of a picture needs tens of thousands of weights: with the library's sines they took a fifteenth of a PNG's
+//! time.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use fast_image_resize::{Filter, FilterType, ResizeAlg, ResizeOptions};
 
-/// How far the filter reaches, in pixels of the smaller picture.
+/// The support of the filter, in pixels of the smaller picture.
 pub(super) const REACH: f64 = 3.0;
 
 /// Options of a resize with this filter.
@@ -29,11 +29,11 @@ fn lanczos3(x: f64) -> f64 {
     square * (3.0 - 4.0 * square) / (REACH * angle * angle)
 }
 
-/// The sine of an angle from zero to pi, to within a ten-millionth: far below what eight bits show.
+/// The sine of an angle from 0 to pi, with an error below 1e-7: far below what eight bits show.
 fn sine(angle: f64) -> f64 {
     let y = angle.min(PI - angle) / FRAC_PI_2;
     let square = y * y;
-    // Taylor's series in quarters of a turn.
+    // The Taylor series in quarters of a turn.
     const TERMS: [f64; 6] = [
         FRAC_PI_2,
         -0.645_964_097_506_246_2,

@@ -1,9 +1,9 @@
 //! Thumbnails of JPEG and PNG files.
 //!
-//! [`render`] takes the bytes of a file and a [`Recipe`], and returns one thumbnail for each of the recipe's sizes: upright
-//! whatever the EXIF orientation, inside its box, never enlarged, in the format of the source, without metadata. Transparency
-//! and colours stay as viewers show them. The picture is decoded once, and a JPEG at the smallest scale that serves the
-//! largest thumbnail.
+//! [`render`] takes the bytes of a file and a [`Recipe`], and returns one thumbnail for each of the recipe's sizes:
+//! upright whatever the EXIF orientation, inside its box, never enlarged, in the format of the source, without
+//! metadata. Transparency and colours are displayed as in the source. The picture is decoded once, and a JPEG at the
+//! smallest scale that is enough for the largest thumbnail.
 //!
 //! # Example
 //!
@@ -29,19 +29,20 @@
 //! # Ok::<(), darkroom_thumbnail::RenderError>(())
 //! ```
 //!
-//! # Files from strangers
+//! # Untrusted files
 //!
-//! [`Limits`] bound what a file may be. They are checked against its header before anything is decoded. To know what an image
-//! takes before it is rendered, [`inspect`] it: the [`Header`] says how much memory rendering needs at most, and
-//! [`Inspected::render`] goes on from there. [`max_render_memory`] is the bound for every image within the limits.
+//! [`Limits`] bound a file's size. They are checked against its header before anything is decoded. [`inspect`] reads
+//! the header before rendering: [`Header`] contains the most memory that rendering needs, and [`Inspected::render`]
+//! continues from there. [`max_render_memory`] is the bound for every image within the limits.
 //!
-//! A file that is no image, damaged or beyond a limit is an [`RenderError::Refused`] with its [`RefusalReason`]. A JPEG or PNG
-//! that lacks only its end marker is rendered, and [`Rendered::lacks_end`] says so; other damage is never painted over.
+//! A file that is not an image, is damaged or exceeds a limit is an [`RenderError::Refused`] with its
+//! [`RefusalReason`]. A JPEG or PNG that lacks only its end marker is rendered, and [`Rendered::lacks_end`] is set;
+//! files with other damage are refused.
 //!
-//! Rendering takes milliseconds to seconds of CPU time on the thread that calls it. A [`Stop`] gives it a deadline and cancels
-//! it from another thread.
+//! Rendering takes milliseconds to seconds of CPU time on the calling thread. A [`Stop`] sets a deadline and cancels it
+//! from another thread.
 //!
-//! Uploads are decoded by safe Rust alone. libjpeg-turbo encodes thumbnails.
+//! Only safe Rust decodes uploads. libjpeg-turbo encodes thumbnails.
 #![forbid(unsafe_code)]
 
 mod box_filter;

@@ -1,15 +1,15 @@
-//! What a file may be at most.
+//! The limits of a file.
 
 use crate::Stop;
 
-/// What a file may be at most, and when to stop working on it.
+/// The limits of a file, and when to stop working on it.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of the file.
     pub max_bytes: u64,
     /// Width times height.
     pub max_pixels: u64,
-    /// When to give up.
+    /// When to stop.
     pub stop: Stop,
 }
 

@@ -1,8 +1,8 @@
-//! Turning a picture upright: the eight EXIF orientations.
+//! Turns a picture upright: the eight EXIF orientations.
 
 use super::geometry::Dimensions;
 
-/// Where rows of pixels lie in a buffer.
+/// The layout of rows of pixels in a buffer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows {
     pub(super) size: Dimensions,
@@ -10,7 +10,7 @@ pub(super) struct Rows {
     pub(super) stride: usize,
 }
 
-/// Which sides of the stored picture an orientation reverses.
+/// The sides of the stored picture that an orientation reverses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flips {
     pub(super) horizontally: bool,
@@ -23,7 +23,7 @@ impl Flips {
     }
 }
 
-/// Copies `source` into `upright`, whose sides are the turned ones, so that a viewer needs no orientation any more.
+/// Copies `source` into `upright`, which has the turned dimensions, so that a viewer needs no orientation.
 pub(super) fn orient<const N: usize>(source: &[u8], from: Rows, orientation: u8, upright: &mut [u8], to: Rows) {
     let (pixels, _) = source.as_chunks::<N>();
     let (rows, _) = upright.as_chunks_mut::<N>();
@@ -54,7 +54,7 @@ fn along<'a, const N: usize>(row: &mut [[u8; N]], source: impl Iterator<Item = &
 mod tests {
     use super::*;
 
-    /// What the orientations 1 to 8 make of the picture `abc / def`.
+    /// The picture `abc / def` after each of the orientations 1 to 8.
     const UPRIGHT: [&[u8]; 8] =
         [b"abcdef", b"cbafed", b"fedcba", b"defabc", b"adbecf", b"daebfc", b"fcebda", b"cfbead"];
 

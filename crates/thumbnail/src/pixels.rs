@@ -1,4 +1,4 @@
-//! A picture as interleaved pixels of one to four samples: gray, gray and alpha, RGB, RGB and alpha.
+//! A picture as interleaved pixels: gray, gray with alpha, RGB or RGBA.
 
 use std::error::Error;
 
@@ -11,7 +11,7 @@ use super::geometry::Dimensions;
 use super::lanczos;
 use super::orient::{Rows, orient};
 
-/// How many samples a pixel has; two and four end in alpha.
+/// The samples of a pixel. In layouts of two and four samples, the last is alpha.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channels {
     Gray = 1,
@@ -40,7 +40,7 @@ impl Pixels {
         Self { size, channels, samples: vec![0; size.pixels() as usize * channels.count()] }
     }
 
-    /// The picture at another size. Alpha is multiplied in first, so that what cannot be seen does not bleed.
+    /// The picture at another size. Premultiplies alpha, so that transparent pixels do not bleed into others.
     pub(super) fn resized(&self, resizer: &mut Resizer, size: Dimensions) -> Result<Self, RenderError> {
         let mut smaller = Self::blank(size, self.channels);
         match self.channels {
@@ -61,7 +61,7 @@ impl Pixels {
         Ok(())
     }
 
-    /// The picture as gray, where its colours are all grays.
+    /// The picture as gray if all its colours are grays, otherwise unchanged.
     pub(super) fn without_colour(self) -> Self {
         let (channels, samples) = match self.channels {
             Channels::Rgb => (Channels::Gray, self.samples.as_chunks::<3>().0.iter().map(|pixel| pixel[0]).collect()),

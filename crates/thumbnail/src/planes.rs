@@ -1,4 +1,4 @@
-//! A picture as planes: luma, and where there is colour two planes of chroma at half its size.
+//! A picture as planes: luma, and for colour two planes of chroma at half its size.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use super::geometry::Dimensions;
 use super::lanczos;
 use super::orient::{Flips, Rows, orient};
 
-/// Luma and chroma one after another in one buffer, in libjpeg-turbo's layout for `subsampling`.
+/// Luma and chroma in one buffer, in libjpeg-turbo's layout for `subsampling`.
 #[derive(Debug)]
 pub(super) struct Planes {
     pub(super) size: Dimensions,
@@ -20,12 +20,12 @@ pub(super) struct Planes {
     pub(super) samples: Vec<u8>,
 }
 
-/// Where one plane lies, and how much of it is picture: the rest fills up the last blocks.
+/// The position of one plane, and its visible part: the rest pads the last blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlaneShape {
     pub(super) offset: usize,
     pub(super) stored: Dimensions,
-    /// A half sample at the edge when the picture's side is odd.
+    /// Ends with half a sample if the picture's side is odd.
     pub(super) visible: (f64, f64),
 }
 
@@ -34,7 +34,7 @@ impl PlaneShape {
         self.stored.pixels() as usize
     }
 
-    /// The samples that any part of the picture touches.
+    /// The samples that any part of the picture covers.
     fn touched(self) -> Dimensions {
         Dimensions::new(self.visible.0.ceil() as u32, self.visible.1.ceil() as u32)
     }
@@ -45,7 +45,7 @@ impl PlaneShape {
 }
 
 impl Default for Planes {
-    /// A gray picture of one pixel, to be replaced.
+    /// A gray picture of one pixel, as a placeholder.
     fn default() -> Self {
         Self { size: Dimensions::new(1, 1), subsampling: Subsamp::Gray, samples: Vec::new() }
     }
@@ -59,13 +59,13 @@ impl Planes {
         Self { size, subsampling, samples: buffer }
     }
 
-    /// The same planes as libjpeg-turbo takes them.
+    /// The same planes as a libjpeg-turbo image.
     pub(super) fn as_yuv(&self) -> YuvImage<&[u8]> {
         let (width, height) = (self.size.width as usize, self.size.height as usize);
         YuvImage { pixels: &self.samples, width, height, align: 1, subsamp: self.subsampling }
     }
 
-    /// Each plane with the length of its rows.
+    /// Each plane with its row length.
     pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = (usize, &mut [u8])> {
         let mut rest = self.samples.as_mut_slice();
         shapes(self.size, self.subsampling).map_while(move |shape| {
@@ -74,7 +74,7 @@ impl Planes {
         })
     }
 
-    /// Repeats the edges of the picture to the end of what is stored.
+    /// Repeats the picture's edges into the padding.
     pub(super) fn fill_up(&mut self) {
         let mut rest = self.samples.as_mut_slice();
         for shape in shapes(self.size, self.subsampling) {
@@ -83,12 +83,13 @@ impl Planes {
         }
     }
 
-    /// The subsampling of thumbnails: 4:2:0, or gray for gray.
+    /// The subsampling of thumbnails: gray for gray, otherwise 4:2:0.
     pub(super) fn thumbnail_subsampling(&self) -> Subsamp {
         if self.subsampling == Subsamp::Gray { Subsamp::Gray } else { Subsamp::Sub2x2 }
     }
 
-    /// Fills `smaller` with this picture, plane by plane. Its chroma is laid out so that it is right after `turn`.
+    /// Fills `smaller` with this picture, plane by plane. Places the chroma samples so that they are right after
+    /// `turn`.
     pub(super) fn resize_into(
         &self,
         resizer: &mut Resizer,
@@ -105,7 +106,7 @@ impl Planes {
         Ok(())
     }
 
-    /// Whether turning would put chroma half a sample off, since its last samples stand for one pixel instead of two.
+    /// Whether turning would displace chroma by half a sample, because its last samples cover one pixel instead of two.
     pub(super) fn needs_new_chroma(&self, turn: Flips) -> bool {
         let is_odd = |side: u32, factor: usize| !(side as usize).is_multiple_of(factor);
         (turn.horizontally && is_odd(self.size.width, self.subsampling.width()))
@@ -122,7 +123,7 @@ impl Planes {
     }
 }
 
-/// The planes of a picture: one, or three.
+/// The plane shapes of a picture: one or three.
 fn shapes(size: Dimensions, subsampling: Subsamp) -> impl Iterator<Item = PlaneShape> {
     let (horizontal, vertical) = (subsampling.width() as u32, subsampling.height() as u32);
     let luma = PlaneShape {
@@ -166,7 +167,7 @@ pub(super) fn resize_plane(
     Ok(())
 }
 
-/// Some samples of the smaller plane along one side, and the stretch of the larger one that they stand for.
+/// Some samples of the smaller plane along one side, and the part of the larger plane that they cover.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Piece {
     at: u32,
@@ -175,8 +176,8 @@ struct Piece {
     length: f64,
 }
 
-/// One side of a plane: in one piece, or with a sample of its own at the end (the beginning, if it will be flipped) where
-/// that sample stands for less of the picture than the others.
+/// Divides one side of a plane: into one piece, or into two if the last sample (the first, if the side will be flipped)
+/// covers less of the picture than the others.
 fn pieces(count: u32, visible: f64, larger: f64, is_flipped: bool) -> [Option<Piece>; 2] {
     let whole = visible.floor();
     if f64::from(count) == whole || count == 1 {
@@ -189,7 +190,7 @@ fn pieces(count: u32, visible: f64, larger: f64, is_flipped: bool) -> [Option<Pi
     [Some(main), Some(Piece { at: last, count: 1, from: edge_from, length: edge })]
 }
 
-/// Repeats the last column and row of the picture to the end of what is stored.
+/// Repeats the last column and row of the picture into the padding.
 fn fill_up(plane: &mut [u8], shape: PlaneShape) {
     let (touched, stride) = (shape.touched(), shape.stored.width as usize);
     let (width, height) = (touched.width as usize, touched.height as usize);

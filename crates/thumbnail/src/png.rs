@@ -1,4 +1,4 @@
-//! The steps of a PNG: rows are decoded into strips and resized as they come, turned upright, encoded.
+//! Renders a PNG: decodes rows into strips, resizes them as they are read, turns the picture upright, and encodes it.
 
 mod colour_chunks;
 mod decode;
@@ -19,7 +19,7 @@ use super::{RenderError, Source, Stopped, Thumbnail};
 use colour_chunks::ColourChunks;
 use decode::Rows;
 
-/// The chunk that ends a PNG. A file that lacks nothing else gets it back.
+/// The IEND chunk. It is added to a file that lacks only this chunk.
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
 /// Makes the thumbnails of a PNG.
@@ -52,7 +52,7 @@ pub(super) fn render(
     })
 }
 
-/// What the chunks before the image data say.
+/// The metadata in the chunks before the image data.
 struct Metadata {
     channels: Channels,
     colours: Colours,
@@ -62,7 +62,7 @@ struct Metadata {
 
 impl Metadata {
     fn read(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
-        // With the head of the first chunk of data, at which the decoder stops.
+        // Includes the head of the first IDAT chunk, at which the decoder stops.
         let bytes = read_prefix(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
         let rows = Rows::open(&bytes, &[])?;
         let channels = rows.channels();
@@ -133,8 +133,8 @@ fn layout(probe: &PngProbe, channels: Channels) -> Option<Layout> {
     Some(Layout { width: probe.width, channels: probe.channels, first_data, lacks_end: probe.lacks_end })
 }
 
-/// Decodes any picture with the `png` crate, which also reports damage. The file is held whole: what the crate reports of a
-/// damaged one depends on the pieces that it is given.
+/// Decodes any picture with the `png` crate, which also reports damage. The whole file is held in memory, because the
+/// crate's errors for a damaged file depend on the pieces in which it is fed.
 fn decode_any(
     context: &mut Context<'_>,
     source: &mut dyn Source,
@@ -150,7 +150,7 @@ fn decode_any(
         return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
     }
     let shrunk = if probe.is_interlaced {
-        // It comes in seven passes over all of it.
+        // The rows arrive in seven passes over the whole picture.
         let stop = context.stop;
         let decoded = context.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
         context.step(Stage::Resize, |scratch| decoded.resized(&mut scratch.resizer, large))?
@@ -169,7 +169,7 @@ fn in_strips<E: From<Stopped> + From<RenderError>>(
     mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<Pixels, E> {
     let stop = context.stop;
-    // A strip of averaged rows takes many rows of the file: each is a place to stop.
+    // A strip of averaged rows takes many rows of the file: check the stop at each.
     let mut next = |row: &mut [u8]| {
         stop.check()?;
         next(row)
@@ -191,28 +191,29 @@ impl Channels {
     }
 }
 
-/// Upper bound of the memory that rendering takes beside the largest thumbnail: a strip of rows and what is halfway, or
-/// all rows where the file is interlaced, and the same once more with alpha multiplied in.
+/// Upper bound of the memory that rendering takes in addition to the largest thumbnail: a strip of rows and the rows
+/// that are only reduced in height, or all rows of an interlaced file, and a second copy with premultiplied alpha.
 pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     let channels = u64::from(probe.channels);
     let row = u64::from(probe.width) * channels;
     let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
-    // A strip reaches three pixels of the thumbnail, and one of its own, to both sides; it has no more rows than there are.
-    // A header can claim any sides: one beyond the limits is refused by them, not by what it would cost.
+    // A strip includes three pixels of the thumbnail, and one of its own, on both sides; it has no more rows than the
+    // picture. A header can claim any dimensions: excessive ones are refused by the limits, not by their memory.
     let all = row.saturating_mul(probe.height.into());
     let strip = all.min(row.saturating_mul(8 * scale + 4).saturating_add(STRIP_BYTES as u64));
     let halfway = all.min(row.saturating_add((STRIP_BYTES + HALFWAY_BYTES) as u64));
     let copies = if channels.is_multiple_of(2) { 2 } else { 1 };
     let held = if probe.is_interlaced { all.saturating_mul(copies) } else { strip.saturating_add(halfway) };
-    // A few rows lie raw, inflated ahead, and in sums of squares; the thumbnail lives next to its copy and its files.
+    // A few rows are raw, inflated ahead, or in sums of squares; the thumbnail exists together with its copy and its
+    // files.
     held.saturating_add(ROWS_IN_HAND * row + large.pixels() * channels * 6)
 }
 
-/// Rows that are held beside the strip, of eight bits a sample.
+/// Rows held in addition to the strip, with eight bits a sample.
 const ROWS_IN_HAND: u64 = 12;
 
-/// The most that [`decode_bytes`] can be for a picture of `pixels` whose largest thumbnail has a side of `side`: colour
-/// and alpha, interlaced.
+/// The maximum of [`decode_bytes`] for a picture of `pixels` whose largest thumbnail has a side of `side`: RGBA,
+/// interlaced.
 pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
     let widest = u64::from(probe::MAX_SIDE).min(pixels);
     4 * (2 * pixels + ROWS_IN_HAND * widest + 6 * pixels.min(side * side))

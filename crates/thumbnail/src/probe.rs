@@ -1,4 +1,4 @@
-//! What kind of image the bytes are, and what its header says: everything that is known before decoding.
+//! Detects the format of an image and reads its header: everything that is known before decoding.
 
 pub(super) mod jpeg;
 pub(super) mod png;
@@ -10,7 +10,7 @@ use crate::{Format, Recipe, RefusalReason};
 use jpeg::JpegProbe;
 use png::PngProbe;
 
-/// The header of an image, with what its format's path needs to know.
+/// The header of an image, with the data that its format's renderer needs.
 #[derive(Clone, Debug)]
 pub(super) enum Probe {
     Jpeg(JpegProbe),
@@ -18,7 +18,7 @@ pub(super) enum Probe {
 }
 
 impl Probe {
-    /// Sniffs and reads the header, and holds it against the limits.
+    /// Detects the format, reads the header, and checks it against the limits.
     pub(super) fn read(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), RenderError> {
         check_bytes(bytes.len() as u64, limits.max_bytes)?;
         match Format::of(bytes) {
@@ -38,7 +38,7 @@ impl Probe {
         }
     }
 
-    /// The same of a source that is known to be a PNG.
+    /// The same for a source that is known to be a PNG.
     pub(super) fn read_png(
         source: &mut dyn Source,
         recipe: &Recipe,
@@ -75,7 +75,7 @@ fn check_pixels(header: &Header, max: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The largest thumbnail of a picture; one of no pixels, which is refused, counts as one of one.
+/// The largest thumbnail of a picture. Dimensions of zero, which are refused later, count as one.
 fn largest(recipe: &Recipe, width: u32, height: u32) -> Dimensions {
     Dimensions::new(width.max(1), height.max(1)).inside(recipe.largest_side())
 }
@@ -90,7 +90,7 @@ pub(super) fn corrupt(detail: impl Into<String>) -> Refusal {
     refuse(RefusalReason::Corrupt, detail.into())
 }
 
-/// The refusal of a kind of JPEG or PNG that darkroom does not take.
+/// The refusal of an unsupported kind of JPEG or PNG.
 pub(super) fn unsupported(detail: impl Into<String>) -> Refusal {
     refuse(RefusalReason::UnsupportedType, detail.into())
 }

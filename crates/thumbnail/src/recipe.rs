@@ -1,9 +1,9 @@
-//! What is made of an image: sizes and encoder settings.
+//! The recipe: the thumbnails' sizes and encoder settings.
 
-/// Goes up when the encoder's output changes for the same input.
+/// Incremented when the encoder's output changes for the same input.
 pub const RENDER_REVISION: u32 = 6;
 
-/// One thumbnail to make: the box that it fits inside. An image that is smaller is never enlarged.
+/// One thumbnail: the box that it must fit. A smaller image is not enlarged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Its name, such as `small`.
@@ -12,14 +12,14 @@ pub struct Size {
     pub side: u32,
 }
 
-/// The sizes to make, from small to large, and how they are encoded.
+/// The sizes to make, from small to large, and the encoder settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe {
     /// From small to large; at least one.
     pub sizes: Vec<Size>,
     /// JPEG quality, 1 to 100.
     pub jpeg_quality: u8,
-    /// Whether each JPEG gets Huffman tables of its own: about 1% fewer bytes for a fifth more CPU time.
+    /// Whether to optimise the Huffman tables of each JPEG: about 1% fewer bytes for a fifth more CPU time.
     pub jpeg_optimize: bool,
 }
 
@@ -41,7 +41,7 @@ impl Recipe {
         self.sizes.iter().map(|size| size.side).max().unwrap_or(1)
     }
 
-    /// A short text that differs when the thumbnails would.
+    /// A short text that differs between recipes with different thumbnails.
     pub fn fingerprint(&self) -> String {
         let sizes: Vec<String> = self.sizes.iter().map(|size| format!("{}:{}", size.name, size.side)).collect();
         let tables = if self.jpeg_optimize { "o" } else { "" };

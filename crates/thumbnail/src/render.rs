@@ -1,4 +1,4 @@
-//! The way in: the header is read and held against the limits, then the format's own path makes the thumbnails.
+//! The entry points: read the header, check it against the limits, then run the renderer of the format.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,10 +10,10 @@ use crate::probe::{self, Probe};
 use crate::scratch::Scratch;
 use crate::{Header, Limits, Recipe, RenderError, Rendered, Source, Stop, Thumbnail, Timings, colour, jpeg, png};
 
-/// What rendering takes beside the picture itself: codec tables, rows, the encoded thumbnails.
+/// The memory that rendering takes in addition to the picture: codec tables, rows, the encoded thumbnails.
 pub(crate) const FIXED_BYTES: u64 = 8 << 20;
 
-/// A file whose header was read and is within the limits.
+/// A file with a valid header that is within the limits.
 #[derive(Debug)]
 pub struct Inspected<B> {
     bytes: B,
@@ -32,14 +32,14 @@ pub struct Inspected<B> {
 /// ```
 ///
 /// # Errors
-/// A [`Refusal`](crate::Refusal): any [`RefusalReason`](crate::RefusalReason), `Corrupt` where the header itself is damaged.
+/// A [`Refusal`](crate::Refusal) with any [`RefusalReason`](crate::RefusalReason); `Corrupt` if the header is damaged.
 pub fn inspect<B: AsRef<[u8]>>(bytes: B, recipe: &Recipe, limits: &Limits) -> Result<Inspected<B>, RenderError> {
     let (probe, header) = Probe::read(bytes.as_ref(), recipe, limits)?;
     Ok(Inspected { bytes, probe, header })
 }
 
 impl<B: AsRef<[u8]>> Inspected<B> {
-    /// What the header says.
+    /// The file's header.
     pub const fn header(&self) -> &Header {
         &self.header
     }
@@ -47,8 +47,7 @@ impl<B: AsRef<[u8]>> Inspected<B> {
     /// Makes the thumbnails of the recipe that the file was inspected for.
     ///
     /// # Errors
-    /// When the file turns out to be damaged, when `stop` says so, or when a codec fails in a way that is not the file's
-    /// fault.
+    /// When the file is damaged, when `stop` says so, or when a codec fails for a reason other than the file.
     pub fn render(&self, recipe: &Recipe, stop: &Stop) -> Result<Rendered, RenderError> {
         let mut bytes = self.bytes.as_ref();
         rendered(self.header.clone(), recipe, stop, |context| match &self.probe {
@@ -61,16 +60,16 @@ impl<B: AsRef<[u8]>> Inspected<B> {
 /// Makes the recipe's thumbnails: upright, inside their boxes, without metadata, in the format of the source.
 ///
 /// # Errors
-/// When the file is refused, when [`Limits::stop`] says so, or when a codec fails in a way that is not the file's fault.
+/// When the file is refused, when [`Limits::stop`] says so, or when a codec fails for a reason other than the file.
 pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
     inspect(bytes, recipe, limits)?.render(recipe, &limits.stop)
 }
 
-/// [`render`] of bytes that are elsewhere. A plain PNG is read piece by piece: no memory is taken for its picture's bytes.
-/// Anything else is held whole.
+/// [`render`] for a [`Source`]. A plain PNG is read piece by piece, without holding its data in memory; any other file
+/// is held as a whole.
 ///
 /// # Errors
-/// As above, and [`RenderError::Unreadable`].
+/// As for [`render`], and [`RenderError::Unreadable`].
 pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) -> Result<Rendered, RenderError> {
     let mut signature = [0; SIGNATURE.len()];
     source.read_at(0, &mut signature)?;
@@ -82,7 +81,8 @@ pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) ->
     rendered(header, recipe, &limits.stop, |context| png::render(context, source, &probe))
 }
 
-/// The most memory that rendering any image of at most `max_pixels` takes, in bytes: no [`Header::decode_bytes`] is more.
+/// The most memory that rendering any image of at most `max_pixels` takes, in bytes: the upper bound of
+/// [`Header::decode_bytes`].
 pub fn max_render_memory(recipe: &Recipe, max_pixels: u64) -> u64 {
     let side = recipe.largest_side().into();
     let picture = jpeg::max_decode_bytes(max_pixels, side).max(png::max_decode_bytes(max_pixels, side));
@@ -95,7 +95,7 @@ fn rendered(
     stop: &Stop,
     render: impl FnOnce(&mut Context<'_>) -> Result<Vec<Thumbnail>, RenderError>,
 ) -> Result<Rendered, RenderError> {
-    // A codec that panics fails this image and no other: what it left behind is dropped with its scratch.
+    // A panic in a codec fails only this image: its scratch memory is dropped.
     let made = catch_unwind(AssertUnwindSafe(|| {
         let mut scratch = Scratch::take();
         let mut context =

@@ -1,10 +1,10 @@
-//! What comes out: the header, the thumbnails, and how long they took.
+//! The result: the header, the thumbnails, and the time of each stage.
 
 use std::time::Duration;
 
 use crate::Format;
 
-/// What the header of an image says.
+/// The header of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// JPEG or PNG.
@@ -15,7 +15,7 @@ pub struct Header {
     pub height: u32,
     /// EXIF orientation, 1 to 8.
     pub orientation: u8,
-    /// Upper bound of the memory that rendering it takes, in bytes, the source's own bytes left out.
+    /// Upper bound of the memory that rendering takes, in bytes, without the source's own bytes.
     pub decode_bytes: u64,
 }
 
@@ -39,26 +39,26 @@ pub struct Thumbnail {
     pub bytes: Vec<u8>,
 }
 
-/// How long the stages took.
+/// The time of each stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
     /// From compressed bytes to pixels.
     pub decode: Duration,
-    /// All sizes.
+    /// Resizing, for all sizes.
     pub resize: Duration,
-    /// All sizes.
+    /// Encoding, for all sizes.
     pub encode: Duration,
 }
 
 /// A rendered image.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// What its header says.
+    /// The source's header.
     pub header: Header,
-    /// One for each size of the recipe, in its order.
+    /// One per size of the recipe, in its order.
     pub thumbnails: Vec<Thumbnail>,
-    /// How long it took.
+    /// The time of each stage.
     pub timings: Timings,
-    /// Whether the file lacks its end marker and nothing else, which is forgiven.
+    /// Whether the file lacks only its end marker, which is accepted.
     pub lacks_end: bool,
 }

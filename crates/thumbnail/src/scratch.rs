@@ -1,4 +1,4 @@
-//! Buffers and the encoder of one rendering, kept for the next. Nothing in them changes a picture.
+//! The buffers and the encoder of one rendering, reused by the next. Their previous content does not affect a picture.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,25 +7,25 @@ use turbojpeg::Compressor;
 
 use super::RenderError;
 
-/// Those that no rendering uses now. There are never more than renderings ran at once.
+/// Unused scratch memory: at most one entry per concurrent rendering.
 static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
 
-/// Larger buffers are freed after a rendering: a photograph needs this much, the largest image more.
+/// Larger buffers are freed after a rendering: a photograph needs this much, the largest images more.
 const MAX_KEPT_BYTES: usize = 8 << 20;
-/// Buffers that are kept after a rendering.
+/// The number of buffers that are kept after a rendering.
 const MAX_KEPT_BUFFERS: usize = 2;
 
-/// Buffers and the encoder of one rendering.
+/// The buffers and the encoder of one rendering.
 #[derive(Default)]
 pub(super) struct Scratch {
     pub(super) resizer: Resizer,
-    /// It begins each picture with the typical Huffman tables; tests/it/order.rs proves it.
+    /// It starts each picture with the typical Huffman tables; tests/it/order.rs checks this.
     compressor: Option<Compressor>,
     buffers: Vec<Vec<u8>>,
 }
 
 impl Scratch {
-    /// An idle one, or a new one.
+    /// Takes an idle one, or creates one.
     pub(super) fn take() -> Self {
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -48,19 +48,19 @@ impl Scratch {
         }
     }
 
-    /// A buffer of whatever length and content: the largest that is kept.
+    /// The largest kept buffer, with any length and content.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
         let largest = (0..self.buffers.len()).max_by_key(|&index| self.buffers[index].capacity());
         largest.map(|index| self.buffers.swap_remove(index)).unwrap_or_default()
     }
 
-    /// Takes a buffer back for later.
+    /// Returns a buffer for later use.
     pub(super) fn reclaim(&mut self, buffer: Vec<u8>) {
         self.buffers.push(buffer);
     }
 }
 
-/// A codec failed in a way that is not the file's fault.
+/// The error for a codec that failed for a reason other than the file.
 pub(super) fn codec_failed(error: turbojpeg::Error) -> RenderError {
     RenderError::Internal(format!("libjpeg-turbo: {error}"))
 }

@@ -1,7 +1,7 @@
-//! Resizing a picture while it is decoded: rows come in, and only a strip of them is held at a time.
+//! Resizes a picture while it is decoded: only a strip of its rows is held at a time.
 //!
-//! A strip is made lower as soon as it is there; several of them are made narrower together, since the weights for that
-//! are computed anew each time.
+//! The height of a strip is reduced as soon as its rows are read. The width of several strips is reduced together,
+//! because the weights for it are recomputed each time.
 
 use std::error::Error;
 
@@ -15,21 +15,22 @@ use super::geometry::Dimensions;
 use super::lanczos::{self, REACH};
 use super::pixels::{Channels, Pixels};
 
-/// Bytes of source rows that a strip aims at: few enough for the second cache.
+/// The target size of a strip's source rows, in bytes: small enough for the L2 cache.
 pub(super) const STRIP_BYTES: usize = 1 << 20;
-/// Bytes of rows that are made narrower at once, at least.
+/// The least bytes of rows whose width is reduced at once.
 pub(super) const HALFWAY_BYTES: usize = 1 << 20;
 
-/// Rows of the larger picture that some rows of the smaller one are made from.
+/// Some rows of the smaller picture, and the rows of the larger picture that they are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Strip {
-    /// Rows of the smaller picture, from and to.
+    /// The range of rows of the smaller picture.
     pub(super) made: (u32, u32),
-    /// Rows of the larger picture, from and to.
+    /// The range of rows of the larger picture.
     pub(super) read: (u32, u32),
 }
 
-/// Cuts the way from `source` to `target` into strips of so many rows of the source, `scale` of which make one.
+/// Divides the resize from `source` to `target` into strips of about `rows` source rows; `scale` is the ratio of
+/// heights.
 fn strips(source: Dimensions, target: Dimensions, scale: f64, rows: usize) -> impl Iterator<Item = Strip> {
     let count = ((rows as f64 / scale) as u32).max(1);
     (0..target.height).step_by(count as usize).map(move |from| {
@@ -40,29 +41,29 @@ fn strips(source: Dimensions, target: Dimensions, scale: f64, rows: usize) -> im
     })
 }
 
-/// A picture that becomes smaller strip by strip.
+/// The state of a picture that is reduced strip by strip.
 pub(super) struct Shrinking {
-    /// The size of the larger picture once it is averaged.
+    /// The size of the larger picture after averaging.
     source: Dimensions,
-    /// How much of it is picture: part of the last pixel of each side may be made up.
+    /// How much of it is visible: the last pixel of each side may include padding.
     visible: (f64, f64),
     box_filter: Option<BoxFilter>,
     rows: Vec<u8>,
-    /// The first row that is held.
+    /// The first row held.
     first: u32,
-    /// One behind the last row that is held.
+    /// One after the last row held.
     end: u32,
-    /// Where the rows begin that were read for this strip.
+    /// The first of the rows that were read for this strip.
     fresh: usize,
-    /// Rows of the smaller picture that are still as wide as those of the larger one.
+    /// Rows that have the height of the smaller picture and the width of the larger one.
     halfway: Vec<u8>,
-    /// The first of them.
+    /// The first of these rows.
     halfway_from: u32,
     pub(super) smaller: Pixels,
 }
 
 impl Shrinking {
-    /// From `source` to `target`; the rows are kept in `buffers`.
+    /// A reduction from `source` to `target` that uses `buffers` for its rows.
     pub(super) fn new(source: Dimensions, target: Dimensions, channels: Channels, buffers: [Vec<u8>; 2]) -> Self {
         let [rows, halfway] = buffers.map(|mut buffer| {
             buffer.clear();
@@ -84,7 +85,7 @@ impl Shrinking {
         }
     }
 
-    /// The strips to read and shrink, one after another, whose rows of the source take about `bytes`.
+    /// The strips to read and reduce, in order, of about `bytes` of source rows each.
     pub(super) fn strips(&self, bytes: usize) -> impl Iterator<Item = Strip> + use<> {
         strips(self.source, self.smaller.size, self.scale(), bytes / self.row_bytes().max(1))
     }
@@ -97,7 +98,7 @@ impl Shrinking {
         self.source.width as usize * self.smaller.channels.count()
     }
 
-    /// Drops the rows before the strip and reads those that it needs and that are not there yet.
+    /// Drops the rows before the strip and reads the missing rows of the strip.
     pub(super) fn read<E>(&mut self, strip: Strip, mut row: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
         let row_bytes = self.row_bytes();
         let done = (strip.read.0.min(self.end) - self.first) as usize * row_bytes;
@@ -105,7 +106,7 @@ impl Shrinking {
         self.first = strip.read.0.min(self.end);
         let kept = (self.end - self.first) as usize * row_bytes;
         let held = (strip.read.1.max(self.end) - self.first) as usize * row_bytes;
-        // To the byte: a vector that grows by itself takes twice what it needs.
+        // Exact, because a growing vector takes twice the memory.
         self.rows.reserve_exact(held.saturating_sub(self.rows.len()));
         self.rows.resize(held, 0);
         self.fresh = kept;
@@ -131,7 +132,7 @@ impl Shrinking {
     }
 
     fn shrink_typed<P: PixelTrait>(&mut self, resizer: &mut Resizer, strip: Strip) -> Result<(), Box<dyn Error>> {
-        // What cannot be seen must not bleed: alpha is multiplied in before, and taken out behind.
+        // Premultiplies alpha, so that transparent pixels do not bleed into others; divided out again afterwards.
         if self.is_multiplied() {
             let height = self.end - self.first - (self.fresh / self.row_bytes()) as u32;
             let mut fresh = TypedImage::<P>::from_buffer(self.source.width, height, &mut self.rows[self.fresh..])?;
@@ -144,12 +145,12 @@ impl Shrinking {
         Ok(())
     }
 
-    /// Whether alpha is multiplied in. A picture that keeps its size keeps its bytes too.
+    /// Whether alpha is premultiplied. A picture that keeps its size keeps its exact samples.
     fn is_multiplied(&self) -> bool {
         matches!(self.smaller.channels, Channels::GrayAlpha | Channels::Rgba) && self.source != self.smaller.size
     }
 
-    /// The strip, as high as it is in the smaller picture, behind what is halfway.
+    /// Reduces the height of the strip, and appends its rows to `halfway`.
     fn make_lower<P: PixelTrait>(&mut self, resizer: &mut Resizer, strip: Strip) -> Result<(), Box<dyn Error>> {
         let (from, to) = strip.made;
         let (width, scale) = (self.source.width, self.scale());
@@ -165,7 +166,7 @@ impl Shrinking {
         Ok(resizer.resize_typed(&source, &mut lower, &options)?)
     }
 
-    /// What is halfway becomes rows of the smaller picture, the last one before `to`.
+    /// Reduces the width of the rows in `halfway`, up to but not including row `to`.
     fn make_narrower<P: PixelTrait>(&mut self, resizer: &mut Resizer, to: u32) -> Result<(), Box<dyn Error>> {
         let from = std::mem::replace(&mut self.halfway_from, to);
         let (width, height) = (self.smaller.size.width, to - from);

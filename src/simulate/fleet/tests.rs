@@ -1,4 +1,4 @@
-//! What the default policy is good for, and what the fleet does with it.
+//! The default policy's results, and the fleet's behaviour under it.
 
 use super::*;
 use crate::simulate::{Metric, traces};
@@ -8,7 +8,7 @@ fn replay(policy: &Policy, name: &str) -> Outcome {
     run(policy, &trace)
 }
 
-/// Two uploads a second on tasks that render four: one task does it, and nobody waits.
+/// Two uploads a second on tasks that render four: one task suffices, and no upload waits.
 #[test]
 fn a_load_that_one_task_carries_needs_no_second() {
     let steady = replay(&Policy::default(), "steady");
@@ -29,7 +29,7 @@ fn a_spike_to_a_hundred_times_is_drained_with_at_most_two_turns_an_hour() {
     assert!(spike.wait_p99_seconds <= 10 * 60, "{}", spike.wait_p99_seconds);
 }
 
-/// A queue that slept takes up to a quarter of an hour to report, the alarm two minutes, the task one.
+/// A sleeping queue takes up to a quarter of an hour to report, the alarm two minutes, the task one.
 #[test]
 fn one_upload_after_silence_starts_within_twenty_minutes() {
     let silence = replay(&Policy::default(), "silence");
@@ -49,7 +49,7 @@ fn poison_does_not_outlive_its_flood_by_more_than_ten_minutes() {
     assert!(poison.drain_seconds.unwrap() <= 600, "{:?}", poison.drain_seconds);
 }
 
-/// Why arrivals are part of the metric: a backlog alone looks like rest as soon as the tasks keep up with it.
+/// Why arrivals are part of the metric: with the backlog alone, the fleet appears idle as soon as the tasks keep up.
 #[test]
 fn the_backlog_alone_flaps() {
     let policy = Policy { metric: Metric::BacklogPerTask { target: 240.0 }, ..Policy::default() };

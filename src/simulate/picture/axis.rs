@@ -1,13 +1,13 @@
-//! Where an axis has its ticks, and what is written at them.
+//! The ticks of an axis and their labels.
 
 use crate::simulate::write::with_decimals;
 
-/// Most intervals between the ticks of a value's axis.
+/// The most intervals between the ticks of a value axis.
 const VALUE_INTERVALS: f64 = 4.0;
-/// Most intervals between the ticks of the time axis.
+/// The most intervals between the ticks of the time axis.
 const TIME_INTERVALS: f64 = 12.0;
 
-/// An axis from 0: the value at its end, and its ticks with their text.
+/// An axis from 0: the value at its end, and its ticks with their labels.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Axis {
     pub(super) end: f64,
@@ -27,7 +27,7 @@ impl Axis {
         Self { end: intervals * step, ticks: (0..=intervals as u32).map(tick).collect() }
     }
 
-    /// The time axis of so many minutes, in minutes, hours or days; it ends with the last minute.
+    /// The time axis of `minutes`, labelled in minutes, hours or days; it ends with the last minute.
     pub(super) fn of_minutes(minutes: f64) -> Self {
         let (unit, name, steps): (f64, &str, &[f64]) = match minutes {
             ..=120.0 => (1.0, "min", &[1.0, 2.0, 5.0, 10.0, 15.0, 30.0]),
@@ -42,7 +42,7 @@ impl Axis {
     }
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is no less than a number above 0; 1 for 0.
+/// The smallest of 1, 2 and 5 times a power of ten that is not less than a positive `number`; 1 for 0.
 fn round_up(number: f64) -> f64 {
     if number <= 0.0 {
         return 1.0;

@@ -1,7 +1,7 @@
-//! Huffman's codes: the more often a symbol comes, the fewer bits it takes, up to a limit.
+//! Huffman codes of limited length.
 
-/// The code of a symbol, the first bit the lowest, and above sixteen bits how many it has: none where the symbol never
-/// comes.
+/// The code of a symbol, reversed so that its first bit is the lowest. Its length is in the bits above the sixteenth;
+/// it is zero for an unused symbol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Code(u32);
 
@@ -28,7 +28,7 @@ pub(super) struct Codes<const N: usize> {
 }
 
 impl<const N: usize> Codes<N> {
-    /// The codes, of at most `limit` bits, of symbols that come so often.
+    /// The codes, of at most `limit` bits, for symbols with these frequencies.
     pub(super) fn of(counts: &[u32; N], limit: usize) -> Self {
         let lengths = lengths(counts, limit);
         let mut next = [0; 16];
@@ -46,11 +46,11 @@ impl<const N: usize> Codes<N> {
     }
 }
 
-/// How many bits the code of each symbol has.
+/// The code length of each symbol.
 fn lengths<const N: usize>(counts: &[u32; N], limit: usize) -> [u8; N] {
     let mut used: Vec<(u32, usize)> =
         counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(symbol, count)| (*count, symbol)).collect();
-    // A code of one symbol alone is not allowed everywhere.
+    // Some decoders reject a code with a single symbol.
     while used.len() < 2 {
         let unused = (0..2).find(|symbol| used.iter().all(|(_, one)| one != symbol));
         used.push((1, unused.unwrap_or_default()));
@@ -66,9 +66,9 @@ fn lengths<const N: usize>(counts: &[u32; N], limit: usize) -> [u8; N] {
     lengths
 }
 
-/// How many leaves lie so deep in the tree of these, which are in the order of how often they come.
+/// The number of leaves at each depth of the Huffman tree of these symbols, which are sorted by frequency.
 fn depths(used: &[(u32, usize)]) -> Vec<usize> {
-    // Nodes are made in the order of their counts: so the rarest two are always at the front of leaves or nodes.
+    // Nodes are created in the order of their counts, so the rarest two are always at the front of leaves or nodes.
     let mut nodes: Vec<(u64, [usize; 2])> = Vec::with_capacity(used.len());
     let (mut leaf, mut node) = (0, 0);
     for _ in 1..used.len() {
@@ -102,7 +102,8 @@ fn depths(used: &[(u32, usize)]) -> Vec<usize> {
     counts
 }
 
-/// As many leaves, none deeper than `limit`: where one is, another gives up its place for it and goes a step down.
+/// Limits the depth of leaves to `limit`. Each leaf that is too deep is paired with one from a higher level, which
+/// moves down a level.
 fn limited(mut counts: Vec<usize>, limit: usize) -> Vec<usize> {
     let too_deep: usize = counts.iter().skip(limit + 1).sum();
     counts.resize(limit + 1, 0);

@@ -1,18 +1,18 @@
-//! Bits written one after another, the first the lowest of its byte.
+//! A writer of bits, lowest bit of a byte first.
 
-/// A word that is filled up, and the bytes before it.
+/// A partial word, and the bytes before it.
 #[derive(Default)]
 pub(super) struct BitWriter {
     bytes: Vec<u8>,
-    /// How many of them are written.
+    /// The number of written bytes.
     at: usize,
     word: u64,
-    /// Bits of the word that are in use, less than a byte between two calls.
+    /// Used bits of the word; fewer than 8 between two calls.
     used: u32,
 }
 
 impl BitWriter {
-    /// Makes room for so many bytes more.
+    /// Reserves space for this many more bytes.
     pub(super) fn make_room(&mut self, bytes: usize) {
         let needed = self.at + bytes + size_of::<u64>();
         if self.bytes.len() < needed {
@@ -20,7 +20,7 @@ impl BitWriter {
         }
     }
 
-    /// Writes the lowest `count` bits, at most 56, the others of which are 0. What there is no room for is lost.
+    /// Writes the lowest `count` bits, at most 56; the others must be 0. Bits beyond the reserved space are lost.
     #[inline(always)]
     pub(super) fn put(&mut self, bits: u64, count: u32) {
         self.word |= bits << (self.used & 7);
@@ -33,12 +33,12 @@ impl BitWriter {
         self.used &= 7;
     }
 
-    /// Fills the byte up with zeros.
+    /// Fills the byte with zeros.
     pub(super) fn align(&mut self) {
         self.put(0, (8 - self.used) & 7);
     }
 
-    /// The bytes that are whole; the next ones follow them, not here.
+    /// Takes the complete bytes.
     pub(super) fn take(&mut self) -> &[u8] {
         let end = std::mem::take(&mut self.at);
         &self.bytes[..end]

@@ -1,32 +1,32 @@
-//! The input of inflate, read bit by bit.
+//! The bit reader of inflate.
 //!
-//! Its codes are meant to be read from a byte's lowest bit on, but come with their own highest bit first. Bytes are turned
-//! over as they come in: then codes are in order, and how long one is can be told by comparing.
+//! Deflate packs data into bytes from the lowest bit on, but starts Huffman codes with their highest bit. The bits of
+//! each input byte are reversed, so that codes are numerically ordered and comparisons give their lengths.
 
 use super::Unsupported;
 use super::codes::Entry;
 
-/// Bytes that are held, of which a number of 16 bits is the place.
+/// The buffer's size; a 16-bit number indexes it.
 const BYTES: usize = 1 << 16;
-/// The longest piece that is read without a look at what is there: a block's codes take up to 569 bytes.
+/// The most bytes that are read without checking the end of the input: a block's code lengths take up to 569 bytes.
 const AHEAD: usize = 640;
-/// Bytes turned over, and so many more that eight can be read from each place.
+/// Reversed bytes, with padding so that eight bytes can be read from each position.
 pub(super) type Buffer = [u8; BYTES + 8];
 
-/// Where the bits of some bytes are read.
+/// The position of a reader in the buffer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reader {
     /// The next byte that is not counted in `word`.
     pub(super) at: usize,
-    /// The bits to come, the first the highest. Those below the counted ones are right as well.
+    /// The next bits, the first one highest. The bits below the counted ones are valid too.
     pub(super) word: u64,
-    /// How many bits of the word are counted.
+    /// The number of counted bits in the word.
     count: u32,
 }
 
 impl Reader {
-    /// Makes 56 bits ready at least. Where the bytes are does not depend on what was read since the last time, so that
-    /// they can be there early.
+    /// Makes at least 56 bits available. The address of the bytes does not depend on the bits read since the last
+    /// refill, so that the load can start early.
     #[inline(always)]
     pub(super) fn refill(&mut self, bytes: &Buffer) {
         if let Some(next) = bytes[usize::from(self.at as u16)..].first_chunk() {
@@ -42,7 +42,7 @@ impl Reader {
         self.count = self.count.wrapping_sub(count);
     }
 
-    /// An entry's value, the bits behind its code added, which come with the lowest first.
+    /// An entry's value plus its extra bits, which are stored lowest bit first.
     #[inline(always)]
     pub(super) fn value(&mut self, entry: Entry) -> usize {
         let [high, low] =
@@ -53,7 +53,7 @@ impl Reader {
     }
 }
 
-/// Each byte turned over.
+/// Each byte with its bits reversed.
 const REVERSED: [u8; 256] = {
     let mut turned = [0; 256];
     let mut byte = 0;
@@ -64,10 +64,10 @@ const REVERSED: [u8; 256] = {
     turned
 };
 
-/// The input, as far as it is there.
+/// The buffered input.
 pub(crate) struct Input {
     buffer: Box<Buffer>,
-    /// Where the bytes end.
+    /// The end of the buffered bytes.
     end: usize,
     is_closed: bool,
     reader: Reader,
@@ -78,7 +78,7 @@ impl Input {
         Self { buffer: Box::new([0; BYTES + 8]), end: 0, is_closed: false, reader: Reader::default() }
     }
 
-    /// Takes as many of these bytes as there is room for; returns how many.
+    /// Buffers as many of these bytes as fit; returns their number.
     #[inline(always)]
     pub(crate) fn feed(&mut self, data: &[u8]) -> usize {
         let place = self.place();
@@ -92,7 +92,7 @@ impl Input {
         count
     }
 
-    /// There are no more bytes. Zeros follow; a stream that goes on behind them is damaged.
+    /// Marks the end of the input. Zeros follow; a stream that continues into them is damaged.
     pub(crate) fn close(&mut self) -> Result<(), Unsupported> {
         if self.is_closed {
             return Err(Unsupported);
@@ -102,38 +102,38 @@ impl Input {
         Ok(())
     }
 
-    /// Whether each byte was read, and no more.
+    /// Whether exactly the buffered bytes were read.
     pub(crate) const fn is_drained(&self) -> bool {
         self.place() == self.end
     }
 
-    /// Whether the next piece is there, or nothing follows.
+    /// Whether [`AHEAD`] bytes are available, or the input is closed.
     pub(crate) const fn is_ready(&self) -> bool {
         self.reader.at < self.limit()
     }
 
-    /// From where on less than a piece is there.
+    /// The position from which fewer than [`AHEAD`] bytes are left.
     const fn limit(&self) -> usize {
         if self.is_closed { self.end + 8 } else { self.end.saturating_sub(AHEAD) }
     }
 
-    /// Where the next byte is of which no bit was read.
+    /// The next byte without any bit read.
     const fn place(&self) -> usize {
         self.reader.at - (self.reader.count / 8) as usize
     }
 
-    /// The bytes, how far they may be read, and from where.
+    /// The bytes, the end of the readable ones, and the current reader.
     #[inline(always)]
     pub(super) fn reader(&self) -> (&Buffer, usize, Reader) {
         (&self.buffer, self.limit(), self.reader)
     }
 
-    /// The bits were read up to where this reader is.
+    /// Sets the position to that of this reader.
     pub(super) const fn advance_to(&mut self, reader: Reader) {
         self.reader = reader;
     }
 
-    /// The number that the next bits are, 16 at most.
+    /// Reads a number of at most 16 bits.
     pub(super) fn take(&mut self, count: u32) -> usize {
         self.reader.refill(&self.buffer);
         self.reader.value(Entry::number(count))
@@ -147,7 +147,7 @@ impl Input {
         entry
     }
 
-    /// Leaves out the rest of the byte.
+    /// Skips the rest of the current byte.
     pub(super) const fn align(&mut self) {
         self.reader.skip(self.reader.count % 8);
     }

@@ -1,20 +1,20 @@
-//! The codes of a block as tables: the next bits of the input are the index of what they stand for.
+//! The Huffman codes of a block as look-up tables, indexed by the next bits of the input.
 
 use super::Unsupported;
 use super::bits::Input;
 
-/// Bits that index the first table; longer codes have a subtable.
+/// Index bits of the first table; longer codes use a subtable.
 const LENGTH_BITS: usize = 11;
 const DISTANCE_BITS: usize = 8;
 const MAX_CODE: usize = 15;
-/// Symbols of the larger of the two codes.
+/// Symbols of the literal/length code, the larger of the two codes.
 const MAX_SYMBOLS: usize = 288;
-/// The first table, and a subtable for each two codes at most.
+/// The first table, and at most one subtable per two codes.
 const LENGTH_ENTRIES: usize = (1 << LENGTH_BITS) + ((MAX_SYMBOLS / 2) << (MAX_CODE - LENGTH_BITS));
 const DISTANCE_ENTRIES: usize = (1 << DISTANCE_BITS) + ((32 / 2) << (MAX_CODE - DISTANCE_BITS));
 
-/// A table entry: the value in the upper half, the bits of its code in the second byte, and in the lowest byte the bits of
-/// the code and its extra bits.
+/// A table entry: the value in the upper half, the length of its code in the second byte, and the total of code and
+/// extra bits in the lowest byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
@@ -109,7 +109,7 @@ impl Entry {
 /// For each length code, its first length and the number of extra bits (RFC 1951, 3.2.5).
 pub(crate) const LENGTH_CODES: [(u32, u32); 29] = {
     let mut ranges = ranges(3, 2);
-    // The greatest has a symbol of its own.
+    // Length 258 has its own symbol.
     ranges[28] = (258, 0);
     ranges
 };
@@ -139,12 +139,12 @@ const BOUNDS: usize = 3;
 /// At most one literal in this many, by frequency, may have a code of another length.
 const PART: usize = 16;
 
-/// Code lengths of literals that are all nearly the same, as in most pictures without filters. The length of a code follows
-/// from comparing it with some bounds, which is faster than a table look-up; its literal can be looked up meanwhile.
+/// The code lengths of literals that have nearly equal lengths, as in most pictures without filters. Comparing the next
+/// word with a few bounds gives the code's length faster than a table look-up; the literal is looked up in parallel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SimilarLengths {
     longest: u32,
-    /// The first word that begins with a code of the longest length, of one bit less, and so on.
+    /// The first word that starts with a code of the longest length, of one bit less, and so on.
     bounds: [u64; BOUNDS],
 }
 
@@ -286,12 +286,12 @@ const fn ranged(range: Option<&(u32, u32)>) -> Entry {
     }
 }
 
-/// A number for each length of a code.
+/// A number per code length.
 type Counts = [usize; MAX_CODE + 1];
 
 /// The number of codes of each length.
 fn counts(lengths: &[u8]) -> Counts {
-    // Two counters each: neighbours are often the same and would wait for each other.
+    // Each has two counters, because neighbours are often equal and updates of one counter would wait for each other.
     let mut counts = [[0; 2]; MAX_CODE + 1];
     for (place, length) in lengths.iter().enumerate() {
         counts[usize::from(length & 15)][place & 1] += 1;
@@ -318,7 +318,7 @@ fn fill(
 ) -> Result<(), Unsupported> {
     let ends = ends(counts);
     let all = ends[MAX_CODE];
-    // One code alone may have one bit, of which one value stays unused; there need not be a distance.
+    // A code with a single symbol may have one bit and leave one value unused; the distance code may be empty.
     if all > 1 << MAX_CODE || all < 1 << MAX_CODE && counts[2..].iter().any(|count| *count > 0) {
         return Err(Unsupported);
     }
@@ -348,7 +348,7 @@ fn fill(
     Ok(())
 }
 
-/// The symbols by code length. Filling them in by length avoids mispredicted branches.
+/// The symbols sorted by code length. Filling the table in this order avoids mispredicted branches.
 fn by_length<'a>(
     lengths: &[u8],
     counts: &Counts,
@@ -371,8 +371,7 @@ fn by_length<'a>(
     std::iter::zip(starts, places).map(|(start, end)| order.get(start..end).unwrap_or_default())
 }
 
-/// Fills the part of the first table that belongs to a code. Where the index holds the extra bits as well, they are added
-/// to the value.
+/// Fills the entries of a code in the first table. If the index includes the extra bits, they are added to the value.
 fn fill_short(part: &mut [Entry], entry: Entry, bits: usize) {
     let extra_bits = entry.total_bits() - entry.code_bits();
     if extra_bits == 0 || entry.total_bits() > bits as u32 {

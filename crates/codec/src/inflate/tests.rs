@@ -1,4 +1,4 @@
-//! Inflating beside zlib-rs, and what is not taken.
+//! Compares inflate with zlib-rs, and tests the streams that it rejects.
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate as Reference, InflateFlush, Status};
 
@@ -18,7 +18,7 @@ fn deflated(bytes: &[u8], level: i32) -> Vec<u8> {
     stream
 }
 
-/// Inflates a stream that comes in pieces of so many bytes through a buffer with so much more room than it must have.
+/// Decompresses a stream in pieces of `piece` bytes, through a buffer with `room` more bytes than the minimum.
 fn inflated_by_pieces(stream: &[u8], piece: usize, room: usize) -> Result<Vec<u8>, Unsupported> {
     let (mut inflate, mut input) = (Inflate::new(), Input::new());
     let mut pieces = stream.chunks(piece);
@@ -41,7 +41,7 @@ fn inflated_by_pieces(stream: &[u8], piece: usize, room: usize) -> Result<Vec<u8
     if input.is_drained() && pieces.next().is_none() { Ok(all) } else { Err(Unsupported) }
 }
 
-/// What zlib-rs makes of it.
+/// The output of zlib-rs.
 fn reference(stream: &[u8], room: usize) -> Option<Vec<u8>> {
     let mut all = vec![0; room];
     let mut inflate = Reference::new(true, 15);
@@ -50,7 +50,7 @@ fn reference(stream: &[u8], room: usize) -> Option<Vec<u8>> {
     (status == Ok(Status::StreamEnd) && inflate.total_in() == stream.len() as u64).then_some(all)
 }
 
-/// Noise of few and of many values, runs, what is repeated from near and from far, gradients, and a bit of each.
+/// Noise of few and of many values, runs, near and far repetitions, gradients, and a mixture of these.
 fn samples() -> Vec<Vec<u8>> {
     let mut samples: Vec<Vec<u8>> = vec![vec![], b"a".to_vec(), b"hello hello hello".to_vec(), vec![7; 100_000]];
     for values in [2, 5, 60, 180, 256] {
@@ -61,7 +61,7 @@ fn samples() -> Vec<Vec<u8>> {
         samples.push(block.iter().copied().cycle().take(3 * distance as usize + 900).collect());
     }
     samples.push((0..90_000_u32).map(|i| (i / 37 + i % 3 * 80) as u8).collect());
-    // Each value comes twice as often as the one before: codes of up to fourteen bits.
+    // Each value is twice as frequent as the one before: codes of up to fourteen bits.
     let rare = (0..15_u8).flat_map(|value| std::iter::repeat_n(value, 1 << value)).collect::<Vec<_>>();
     let order = noise(3).zip(noise(5)).map(|(a, b)| usize::from(a) << 8 | usize::from(b));
     samples.push(order.take(16_000).map(|at| rare[at % rare.len()]).collect());
@@ -137,8 +137,8 @@ fn each_code_of_the_format_is_known() {
 
 #[test]
 fn what_no_encoder_writes_is_left_alone() {
-    // A third kind of block, a distance before the start, codes that are too many, and a stored block whose length is
-    // not written twice.
+    // An invalid block type, a distance before the start, too many codes, and a stored block with a wrong complement of
+    // its length.
     for stream in ["789c07", "789c4b040200", "789cedfd010000", "789c010100feff"] {
         let bytes = data_encoding::HEXLOWER.decode(stream.as_bytes()).unwrap();
         assert_eq!(inflated_by_pieces(&[&bytes[..], &[0; 700]].concat(), 100, 0), Err(Unsupported), "{stream}");

@@ -1,8 +1,8 @@
-//! Arithmetic decoding: binary decisions by adaptive estimates of their probability (T.81, Annex D).
+//! Arithmetic decoding: binary decisions with adaptive probability estimates (T.81, Annex D).
 
 use super::damage::Damage;
 
-/// The estimate of one decision: the index of its state, and above it the more probable outcome.
+/// The estimate of one decision: the index of its state, and in the top bit the more probable outcome.
 pub(super) type Estimate = u8;
 
 /// The estimate that stays at one half (index 113).
@@ -13,20 +13,20 @@ const FIXED: Estimate = 113;
 struct State {
     /// The size of the less probable interval, Qe.
     less_probable: u16,
-    /// The state behind a less probable outcome.
+    /// The state after the less probable outcome.
     after_less: u8,
-    /// The state behind a more probable outcome.
+    /// The state after the more probable outcome.
     after_more: u8,
-    /// Whether the outcomes change places behind a less probable one: 0x80 if so.
+    /// 0x80 if the less probable outcome exchanges the two outcomes, otherwise 0.
     switch: u8,
 }
 
-/// How statistics are chosen for a table (T.81, B.2.4.3).
+/// The arithmetic conditioning of each table (T.81, B.2.4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conditioning {
-    /// For each table of DC coefficients: the bounds `L` and `U` of a small difference.
+    /// For each DC table: the bounds `L` and `U` of a small difference.
     pub(super) dc: [(u8, u8); 16],
-    /// For each table of AC coefficients: the last coefficient `Kx` of the low ones.
+    /// For each AC table: `Kx`, the last of the low coefficients.
     pub(super) ac: [u8; 16],
 }
 
@@ -55,30 +55,30 @@ impl Conditioning {
     }
 }
 
-/// A reader of arithmetic-coded data. Behind the end it reads zeros, as the encoder leaves them out there.
+/// A decoder of arithmetic-coded data. After the end it reads zeros, because the encoder leaves trailing zeros out.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Decoder<'a> {
     data: &'a [u8],
-    /// The next byte that was not read.
+    /// The next unread byte.
     at: usize,
-    /// The code register: below its sixteen bits are `spare` bits that were read ahead.
+    /// The code register: below its 16 bits are `spare` bits that were read ahead.
     code: u64,
     spare: u32,
     /// The size of the current interval, at most 0x10000.
     interval: u32,
-    /// Zeros that were read behind the end, in bytes.
+    /// Zeros read after the end, in bytes.
     padding: usize,
-    /// Decisions by the fixed estimate since the end of the data was reached.
+    /// Decisions with the fixed estimate since the end of the data was reached.
     even_decisions: usize,
 }
 
-/// Zero bytes that an encoder may have left out at the end of a scan, those for even decisions not counted: four components
-/// have 294 estimates each, and each takes up to 4 bytes until it is sure, where a pattern repeats itself. A flat picture of
-/// 100 megapixels needs about 80 bytes.
+/// The most zero bytes that an encoder may have left out at the end of a scan, apart from those for decisions with the
+/// fixed estimate: four components have 294 estimates each, and in a repetitive pattern each takes up to 4 bytes to
+/// converge. A flat picture of 100 megapixels needs about 80 bytes.
 const MOST_PADDING: usize = 4 * 294 * 4 + 80;
 
 impl<'a> Decoder<'a> {
-    /// A reader of the data that begins at `at`.
+    /// A decoder of the data that begins at `at`.
     pub(super) fn new(data: &'a [u8], at: usize) -> Self {
         let mut decoder = Self { data, at, code: 0, spare: 0, interval: 0x1_0000, padding: 0, even_decisions: 0 };
         decoder.code = u64::from(decoder.next_byte()) << 8 | u64::from(decoder.next_byte());
@@ -93,7 +93,7 @@ impl<'a> Decoder<'a> {
         let less_probable = u32::from(state.less_probable);
         self.interval -= less_probable;
         let bound = u64::from(self.interval) << self.spare;
-        // Where the less probable interval has become the larger one, the two change places.
+        // If the less probable interval is the larger one, the two are exchanged.
         let is_exchanged = self.interval < less_probable;
         let is_less_probable = if self.code >= bound {
             self.code -= bound;
@@ -113,7 +113,7 @@ impl<'a> Decoder<'a> {
         (more_probable != 0) != is_less_probable
     }
 
-    /// Decodes one decision by the estimate that stays at one half: a sign, or a bit of a DC coefficient.
+    /// Decodes one decision with the fixed estimate of one half: a sign, or a bit of a DC coefficient.
     #[inline(always)]
     pub(super) fn decide_evenly(&mut self) -> bool {
         self.even_decisions += usize::from(self.padding > 0);
@@ -157,23 +157,23 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Whether so much more was read than there is that the data was cut.
+    /// Whether the zeros read after the end prove that the data was truncated.
     pub(super) fn is_overrun(&self) -> bool {
         self.used_padding() > MOST_PADDING
     }
 
-    /// Zero bytes behind the end that decisions used. Bits of even decisions are not counted: the last bits of DC
-    /// coefficients may all be zero, and each takes a bit however many there are.
+    /// Zero bytes after the end that decisions used. Bits of fixed-estimate decisions are not counted: the last bits of
+    /// any number of DC coefficients may be zero, and each takes a bit.
     fn used_padding(&self) -> usize {
         self.padding.saturating_sub(self.spare as usize / 8 + self.even_decisions / 8)
     }
 
-    /// Where the rest of the file begins, once the last decision was taken.
+    /// The position after the scan, once the last decision was decoded.
     pub(super) fn end(&self) -> Result<usize, Damage> {
         if self.is_overrun() { Err(Damage::EndsEarly) } else { Ok(self.at) }
     }
 
-    /// The reader behind the restart marker that must come now.
+    /// The decoder after the restart marker, which must follow here.
     pub(super) fn behind_restart(&self) -> Result<Self, Damage> {
         let unread = (self.spare as usize / 8).saturating_sub(self.padding);
         let rest = self.data.get(self.at..).unwrap_or_default();
@@ -277,7 +277,7 @@ mod tests {
         }
     }
 
-    /// An encoder writes two bytes for any number of DC bits that are zero.
+    /// An encoder writes two bytes for any number of zero DC bits.
     #[test]
     fn even_decisions_may_be_left_out_without_limit() {
         let mut decoder = Decoder::new(b"\x4b\xc6\xff\xd9", 0);

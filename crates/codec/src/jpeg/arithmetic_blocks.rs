@@ -1,4 +1,4 @@
-//! From arithmetic-coded decisions to coefficients: which estimate each decision goes by (T.81, F.1.4 and G.1.3).
+//! Decodes arithmetic-coded coefficients: selects the estimate of each decision (T.81, F.1.4 and G.1.3).
 
 use super::arithmetic::{Conditioning, Decoder, Estimate};
 use super::blocks::Blocks;
@@ -7,14 +7,14 @@ use super::frame::ScanComponent;
 use super::transform::Batch;
 use super::{Band, COEFFICIENTS};
 
-/// A magnitude has at most so many bits.
+/// One above the highest bit of a magnitude.
 const MAGNITUDE_END: i32 = 0x8000;
-/// Where the estimates of a DC difference's magnitude category begin, X1 (T.81, table F.4).
+/// The first estimate of a DC difference's magnitude category, X1 (T.81, table F.4).
 const DC_CATEGORY: usize = 20;
 /// The same for AC coefficients up to Kx, and for those above (T.81, table F.5).
 const AC_CATEGORY_LOW: usize = 189;
 const AC_CATEGORY_HIGH: usize = 217;
-/// From the estimates of a category to those of the bits below it.
+/// The distance from the estimates of a category to those of the bits below it.
 const TO_BITS: usize = 14;
 
 /// The estimates of all tables in one scan.
@@ -25,14 +25,14 @@ pub(super) struct Statistics {
     conditioning: Conditioning,
 }
 
-/// What is carried from block to block of one component.
+/// The state that is carried from block to block of one component.
 #[derive(Clone, Copy)]
 pub(super) struct Predictor {
     dc_table: usize,
     ac_table: usize,
     /// The last DC coefficient.
     last: i32,
-    /// The estimates that the next difference begins with, by the size of the one before.
+    /// The first estimate of the next difference, selected by the size of the previous one.
     context: usize,
 }
 
@@ -41,7 +41,7 @@ impl Predictor {
         Self { dc_table: component.dc_table.into(), ac_table: component.ac_table.into(), last: 0, context: 0 }
     }
 
-    /// Forgets the block before, as every restart interval begins.
+    /// Resets the state at the start of a restart interval.
     pub(super) fn restart(&mut self) {
         (self.last, self.context) = (0, 0);
     }
@@ -52,7 +52,7 @@ impl Statistics {
         Self { dc: Box::new([[0; 64]; 16]), ac: Box::new([[0; 256]; 16]), conditioning }
     }
 
-    /// Forgets everything, as every restart interval begins.
+    /// Resets all estimates at the start of a restart interval.
     pub(super) fn restart(&mut self) {
         *self.dc = [[0; 64]; 16];
         *self.ac = [[0; 256]; 16];
@@ -91,7 +91,7 @@ impl Statistics {
         Ok(predictor.last)
     }
 
-    /// Decodes the AC coefficients of a band that are not zero, and reports each with its place in zigzag order.
+    /// Decodes the nonzero AC coefficients of a band, and reports each with its zigzag index.
     #[inline(always)]
     fn ac(
         &mut self,
@@ -135,7 +135,7 @@ impl Statistics {
         Ok(())
     }
 
-    /// Decodes a whole block into its lane. Coefficients from the `K`th on may be left out.
+    /// Decodes a whole block into its lane. May skip coefficients from the `K`th on.
     pub(super) fn block<const K: usize>(
         &mut self,
         decoder: &mut Decoder<'_>,
@@ -168,7 +168,7 @@ impl Statistics {
         })
     }
 
-    /// One more bit of a band of AC coefficients in one block, and those that are new with this bit.
+    /// A refinement scan of a band of AC coefficients in one block: one more bit of each, and new coefficients.
     pub(super) fn refine_ac<const K: usize>(
         &mut self,
         decoder: &mut Decoder<'_>,
@@ -179,7 +179,7 @@ impl Statistics {
         let estimates = &mut self.ac[usize::from(table) % 16];
         let (nonzero, values) = (&mut blocks.nonzero[block], &mut blocks.values[block]);
         let (first, last) = (band.first as usize, band.last as usize);
-        // The block cannot end before the last coefficient that an earlier scan brought.
+        // The block cannot end before the last nonzero coefficient of the earlier scans.
         let known = *nonzero & (u64::MAX >> (63 - last));
         let last_known = 63_usize.saturating_sub(known.leading_zeros() as usize);
         let mut place = first;
@@ -216,7 +216,7 @@ impl Statistics {
     }
 }
 
-/// Decodes the bits below the highest one of a magnitude; all of them go by one estimate.
+/// Decodes the bits below the highest one of a magnitude, all with one estimate.
 #[inline(always)]
 fn bits_below(decoder: &mut Decoder<'_>, magnitude: i32, estimate: &mut Estimate) -> i32 {
     let (mut value, mut bit) = (magnitude, magnitude >> 1);

@@ -1,17 +1,19 @@
-//! The bits of one scan, in the order in which they were written, with the stuffed zeros left out.
+//! The bit reader of one scan. It removes stuffed zeros.
 
 use super::damage::Damage;
 
-/// A reader of entropy-coded data. Behind the end of a scan it reads zeros, and says so when it is asked.
+/// A reader of entropy-coded data. After the end of a scan it returns zeros, and [`is_overrun`](Self::is_overrun)
+/// reports it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// The next byte that is not in the buffer.
     at: usize,
-    /// Bits not read yet, at most 63, the next one on top. Below `count` of them stand bits of the byte at `at`, or zeros.
+    /// Unread bits, at most 63, the next one highest. Below the `count` valid bits are bits of the byte at `at`, or
+    /// zeros.
     buffer: u64,
     count: u32,
-    /// How many of the bits in the buffer stand behind the end.
+    /// How many bits in the buffer are padding after the end.
     padding: u32,
 }
 
@@ -20,7 +22,7 @@ impl<'a> Bits<'a> {
         Self { data, at, buffer: 0, count: 0, padding: 0 }
     }
 
-    /// Makes sure that at least 32 bits can be read.
+    /// Fills the buffer to at least 32 bits.
     #[inline(always)]
     pub(super) fn fill(&mut self) {
         if self.count < 32 {
@@ -28,7 +30,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Makes sure that at least 56 bits can be read.
+    /// Fills the buffer to at least 56 bits.
     #[inline(always)]
     pub(super) fn fill_up(&mut self) {
         let next = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
@@ -43,7 +45,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// By value, so that a reader that nobody else looks at can stay in registers.
+    /// Takes and returns the reader by value, so that the caller's copy can stay in registers.
     #[inline(never)]
     fn filled_by_bytes(mut self) -> Self {
         while self.count < 56 {
@@ -68,20 +70,20 @@ impl<'a> Bits<'a> {
         self
     }
 
-    /// The next bits, 1 to 32 that were filled in, which stay.
+    /// Returns the next 1 to 32 bits without consuming them; the buffer must hold them.
     #[inline(always)]
     pub(super) const fn peek(&self, count: u32) -> u32 {
         (self.buffer >> (64 - count)) as u32
     }
 
-    /// Leaves out bits that were filled in: fewer than 64.
+    /// Skips fewer than 64 bits; the buffer must hold them.
     #[inline(always)]
     pub(super) const fn skip(&mut self, count: u32) {
         self.buffer <<= count;
         self.count -= count;
     }
 
-    /// The next bits, 1 to 32 that were filled in, as a number.
+    /// Reads the next 1 to 32 bits as a number; the buffer must hold them.
     #[inline(always)]
     pub(super) const fn take(&mut self, count: u32) -> u32 {
         let bits = (self.buffer >> (64 - count)) as u32;
@@ -89,7 +91,7 @@ impl<'a> Bits<'a> {
         bits
     }
 
-    /// The next bits, up to 64, in the uppermost bits of the result.
+    /// Reads up to 64 bits into the highest bits of the result.
     #[inline(always)]
     pub(super) fn take_row(&mut self, count: u32) -> u64 {
         if count <= 32 {
@@ -102,18 +104,18 @@ impl<'a> Bits<'a> {
         upper | self.take_row(count - 32) >> 32
     }
 
-    /// Whether more was read than there is.
+    /// Whether bits were read after the end.
     pub(super) const fn is_overrun(&self) -> bool {
         self.count < self.padding
     }
 
-    /// Where the rest of the file begins, once the last code was read.
+    /// The position after the scan, once the last code was read.
     pub(super) const fn end(&self) -> Result<usize, Damage> {
         if self.is_overrun() { Err(Damage::EndsEarly) } else { Ok(self.at) }
     }
 
-    /// The reader behind the restart marker that must come now, whatever its number. Only the bits that fill up the last byte
-    /// may be left before it.
+    /// The reader after the restart marker, which must follow here; its number is not checked. Only the padding bits of
+    /// the last byte may be left before it.
     pub(super) fn behind_restart(&self) -> Result<Self, Damage> {
         let left = self.count.checked_sub(self.padding).ok_or(Damage::EndsEarly)?;
         let rest = self.data.get(self.at..).unwrap_or_default();

@@ -1,28 +1,28 @@
-//! The blocks of one component while its scans come in: the coefficients that the scaled picture uses, and which others are
-//! not zero.
+//! The blocks of one component of a progressive picture: the coefficients that the scaled picture uses, and which
+//! others are nonzero.
 
 use super::Band;
 use super::bits::Bits;
 use super::damage::Damage;
 use super::huffman::Huffman;
 
-/// All blocks of a component. The first `K` coefficients of each in zigzag order are kept; of the others only whether they
-/// are zero, since later scans depend on it.
+/// All blocks of a component. The first `K` coefficients of each, in zigzag order, are kept. Of the others, only
+/// whether they are zero is kept, since later scans depend on it.
 pub(super) struct Blocks<const K: usize> {
-    /// Blocks from one row to the next.
+    /// Blocks per row.
     pub(super) stride: usize,
-    /// One bit for each coefficient that is not zero.
+    /// One bit per coefficient, set if it is nonzero.
     pub(super) nonzero: Vec<u64>,
     pub(super) values: Vec<[i16; K]>,
 }
 
 impl<const K: usize> Blocks<K> {
-    /// Blocks of nothing but zeros.
+    /// Blocks of zeros.
     pub(super) fn new(stride: usize, rows: usize) -> Self {
         Self { stride, nonzero: vec![0; stride * rows], values: vec![[0; K]; stride * rows] }
     }
 
-    /// The first scan of a DC coefficient: the difference from the one before, without its last bits.
+    /// The first scan of a DC coefficient: the difference from the previous one, without its lowest bits.
     #[inline(always)]
     pub(super) fn first_dc(
         &mut self,
@@ -38,7 +38,7 @@ impl<const K: usize> Blocks<K> {
         Ok(())
     }
 
-    /// One more bit of a DC coefficient.
+    /// A refinement scan of a DC coefficient: one more bit.
     #[inline(always)]
     pub(super) fn refine_dc(&mut self, block: usize, bits: &mut Bits<'_>, low: u32) {
         bits.fill();
@@ -90,7 +90,8 @@ impl<const K: usize> Blocks<K> {
         Ok(())
     }
 
-    /// One more bit of a band of AC coefficients in some blocks of a row, and those that are new with this bit.
+    /// A refinement scan of a band of AC coefficients in some blocks of a row: one more bit of each, and new
+    /// coefficients.
     #[inline(always)]
     pub(super) fn refine_ac(
         &mut self,
@@ -104,7 +105,7 @@ impl<const K: usize> Blocks<K> {
         let in_band = (u64::MAX << band.first) & (u64::MAX >> (63 - band.last));
         let row = self.nonzero[blocks.clone()].iter_mut().zip(&mut self.values[blocks]);
         for (nonzero, values) in row {
-            // What this block still has to go through.
+            // The coefficients of this block that are still to be read.
             let mut left = in_band;
             while *empty == 0 && left != 0 {
                 reader.fill();
@@ -119,7 +120,8 @@ impl<const K: usize> Blocks<K> {
                     *empty = empty_blocks(&mut reader, run);
                     break;
                 }
-                // The place of the new coefficient, or of the last zero of sixteen: so many zeros on.
+                // The position of the new coefficient, or of the last of 16 zeros: the zero coefficient after `run`
+                // others.
                 let mut zeros = left & !*nonzero;
                 for _ in 0..run {
                     zeros &= zeros.wrapping_sub(1);
@@ -147,14 +149,14 @@ impl<const K: usize> Blocks<K> {
     }
 }
 
-/// Reads a bit for each of the coefficients, and moves those that are kept away from zero where it is set.
+/// Reads a correction bit for each of the coefficients, and where it is set, moves a kept coefficient away from zero.
 #[inline(always)]
 fn correct<const K: usize>(values: &mut [i16; K], coefficients: u64, bits: &mut Bits<'_>, low: u32) {
     let mut row = bits.take_row(coefficients.count_ones());
     let mut kept = coefficients & (u64::MAX >> (64 - K));
     while kept != 0 {
         let value = &mut values[kept.trailing_zeros() as usize % K];
-        // Minus one, or one.
+        // -1 or 1.
         let sign = (*value >> 15) | 1;
         *value = value.wrapping_add((sign << low) & ((row as i64) >> 63) as i16);
         row <<= 1;
@@ -162,7 +164,7 @@ fn correct<const K: usize>(values: &mut [i16; K], coefficients: u64, bits: &mut 
     }
 }
 
-/// How many blocks have nothing more in this band, this one counted.
+/// Reads the length of an EOB run, this block included.
 #[inline(always)]
 fn empty_blocks(bits: &mut Bits<'_>, length: u32) -> u32 {
     if length == 0 { 1 } else { (1 << length) + bits.take(length) }
@@ -174,7 +176,7 @@ pub(super) fn signed(bits: &mut Bits<'_>, length: u32) -> i32 {
     if length == 0 { 0 } else { of_sign(bits.take(length), length) }
 }
 
-/// The number that `length` bits stand for: the upper half of them is positive, the lower half negative.
+/// Sign-extends a number of `length` bits (T.81, F.2.2.1): its upper half is positive, its lower half negative.
 #[inline(always)]
 pub(super) const fn of_sign(bits: u32, length: u32) -> i32 {
     let is_negative = (bits as i32 >> (length - 1)) - 1;

@@ -1,15 +1,15 @@
-//! What can be wrong with the data of a JPEG, so that pixels are lost.
+//! The faults of a JPEG's data that lose pixels.
 
-/// A fault that no decoder can make good.
+/// A fault that no decoder can repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// A segment is shorter than its marker asks for, or longer.
+    /// A marker segment is shorter or longer than its type requires.
     #[error("a marker segment has the wrong length")]
     SegmentLength,
     /// A parameter of a header is outside its range.
     #[error("a header has an impossible parameter")]
     Parameter,
-    /// A marker that no file of this kind has.
+    /// A marker that is invalid in such a file.
     #[error("an unexpected marker between the segments")]
     Marker,
     /// Two frames in one image.
@@ -24,10 +24,10 @@ pub enum Damage {
     /// A scan needs a table that no segment defines.
     #[error("a table is missing")]
     MissingTable,
-    /// The code lengths of a Huffman table leave no room for its codes.
+    /// A Huffman table has more codes of a length than the code space allows.
     #[error("a Huffman table has more codes than there are")]
     HuffmanTable,
-    /// The bits are no code of the table, or a coefficient lies behind the block's last.
+    /// The bits are not a code of the table, or a coefficient is after the block's last.
     #[error("an impossible code in the entropy-coded data")]
     Code,
     /// The entropy-coded data ends before the last block.
@@ -36,16 +36,16 @@ pub enum Damage {
     /// There is no restart marker where one must be.
     #[error("a restart marker is missing")]
     MissingRestart,
-    /// There is data of a restart interval behind the last one.
+    /// A restart interval follows the last one of the image.
     #[error("more restart intervals than the image has")]
     ExtraRestart,
-    /// A scan brings bits that came before, or whose upper bits have not come.
+    /// A scan repeats bits of an earlier scan, or refines bits whose higher ones are missing.
     #[error("a scan contradicts the scans before it")]
     Progression,
-    /// The image ends, and a component has had no scan.
+    /// The image ends, and a component has no scan.
     #[error("the file ends before its picture does")]
     Incomplete,
-    /// The planes that are to be filled are not those of the frame.
+    /// The planes to fill do not match the frame.
     #[error("the frame is not the one that was announced")]
     Frame,
 }

@@ -1,4 +1,4 @@
-//! The frame header of a JPEG: its components, and what their scans have brought so far (T.81, B.2.2).
+//! The frame header of a JPEG: its components, and which of their coefficients were read (T.81, B.2.2).
 
 use super::damage::Damage;
 use super::tables::Tables;
@@ -6,12 +6,12 @@ use super::tables::Tables;
 /// Components of one frame at most: the inks of CMYK.
 pub(super) const MAX_COMPONENTS: usize = 4;
 
-/// A frame header as the file has it, whatever the values.
+/// A frame header as stored, with unchecked values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// Bits of a sample.
+    /// Bits per sample.
     pub precision: u8,
-    /// Pixels of a line.
+    /// Samples per line.
     pub width: u16,
     /// Lines.
     pub height: u16,
@@ -22,13 +22,13 @@ pub struct FrameHeader {
 /// A component in a [`FrameHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameComponent {
-    /// The identifier by which scans name it.
+    /// The component identifier, used by scan headers.
     pub id: u8,
     /// Horizontal sampling factor; 1 to 4 is valid.
     pub horizontal: u8,
     /// Vertical sampling factor; 1 to 4 is valid.
     pub vertical: u8,
-    /// The number of its quantisation table.
+    /// The index of its quantisation table.
     pub quantisation_table: u8,
 }
 
@@ -55,32 +55,32 @@ impl FrameHeader {
 /// One component of the picture.
 pub(super) struct Component {
     id: u8,
-    /// Blocks of each MCU of an interleaved scan, across and down.
+    /// Blocks per MCU of an interleaved scan, across and down.
     pub(super) sampling: (usize, usize),
-    /// Which quantisation table it uses.
+    /// The index of its quantisation table.
     table: u8,
-    /// Blocks that the picture touches, across and down.
+    /// Blocks that cover the picture, across and down.
     pub(super) blocks: (usize, usize),
     /// MCUs of an interleaved scan, across and down.
     pub(super) mcus: (usize, usize),
-    /// In zigzag order, as it was when the component's first scan began.
+    /// In zigzag order, as defined when the component's first scan began.
     pub(super) quantisation: Option<[u16; 64]>,
-    /// For each coefficient, how many of its lowest bits are still to come; `None` before its first scan.
+    /// For each coefficient, how many of its lowest bits are still missing; `None` before its first scan.
     missing_bits: [Option<u8>; 64],
 }
 
 impl Component {
-    /// Blocks from one row to the next, those that fill up the last MCU included.
+    /// Blocks per row, including the padding of the last MCU.
     pub(super) const fn stride(&self) -> usize {
         self.mcus.0 * self.sampling.0
     }
 
-    /// Rows of blocks, those that fill up the last MCU included.
+    /// Rows of blocks, including the padding of the last MCU.
     pub(super) const fn rows(&self) -> usize {
         self.mcus.1 * self.sampling.1
     }
 
-    /// Fixes the quantisation table at the component's first scan.
+    /// Stores the quantisation table at the component's first scan.
     fn begin_scan(&mut self, tables: &Tables<'_>) -> Result<(), Damage> {
         if self.quantisation.is_none() {
             self.quantisation = Some(*tables.quantisation(self.table)?);
@@ -88,14 +88,14 @@ impl Component {
         Ok(())
     }
 
-    /// Notes a sequential scan, which brings everything. A second one replaces the first.
+    /// Records a sequential scan, which contains all coefficients. A second one replaces the first.
     pub(super) fn begin_sequential_scan(&mut self, tables: &Tables<'_>) -> Result<(), Damage> {
         self.missing_bits = [Some(0); 64];
         self.begin_scan(tables)
     }
 
-    /// Notes that a scan brings bits of the coefficients `first` to `last`: from `high` on down to `low`. A `high` of zero
-    /// means their first scan.
+    /// Records that a scan contains bits of the coefficients `first` to `last`: successive approximation from `high`
+    /// (Ah) to `low` (Al). A `high` of zero means their first scan.
     pub(super) fn begin_progressive_scan(
         &mut self,
         (first, last): (u8, u8),
@@ -123,7 +123,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Reads a frame header of eight bits a sample.
+    /// Reads a frame header; accepts only eight bits a sample.
     pub(super) fn read(body: &[u8]) -> Result<Self, Damage> {
         let FrameHeader { precision, width, height, components } = FrameHeader::read(body)?;
         let (width, height) = (usize::from(width), usize::from(height));
@@ -151,8 +151,8 @@ impl Frame {
         Ok(Self { components: components.iter().map(component).collect() })
     }
 
-    /// The components that a scan header names, by their indices, and its table selectors; what follows them is the rest.
-    /// Where components share an id, each is meant in turn, as libjpeg has it.
+    /// The components in a scan header, as indices with table selectors, and the rest of the header. If several
+    /// components have the same id, they are used in turn, as in libjpeg.
     pub(super) fn scan_components<'b>(&self, body: &'b [u8]) -> Result<(Vec<ScanComponent>, &'b [u8]), Damage> {
         let (&count, rest) = body.split_first().ok_or(Damage::SegmentLength)?;
         let (chosen, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or(Damage::SegmentLength)?;
@@ -169,8 +169,8 @@ impl Frame {
         Ok((found, rest))
     }
 
-    /// How many MCUs a scan of these components has, across and down, and the blocks of each component in one of them. A
-    /// component alone comes block by block, without those that fill up an MCU.
+    /// The number of MCUs in a scan of these components, across and down. In a scan of a single component, an MCU is
+    /// one block, without the padding of interleaved MCUs.
     pub(super) fn mcus_of(&self, components: &[ScanComponent]) -> (usize, usize) {
         match components {
             [only] => self.components[only.index].blocks,
@@ -178,12 +178,12 @@ impl Frame {
         }
     }
 
-    /// Whether every component has had a scan.
+    /// Whether every component has a scan.
     pub(super) fn has_all_components(&self) -> bool {
         self.components.iter().all(|component| component.missing_bits[0].is_some())
     }
 
-    /// Whether every bit of every coefficient has come.
+    /// Whether every bit of every coefficient was read.
     pub(super) fn is_complete(&self) -> bool {
         self.components.iter().all(|component| component.missing_bits == [Some(0); 64])
     }

@@ -1,26 +1,26 @@
-//! Huffman tables: from the lengths of a DHT segment to symbols.
+//! Huffman tables, built from the code lengths of a DHT segment.
 
 use super::bits::Bits;
 use super::blocks::signed;
 use super::damage::Damage;
 
-/// Codes of at most so many bits are looked up at once.
+/// Codes of at most this many bits are decoded with one look-up.
 const QUICK_BITS: u32 = 10;
 
-/// A table of codes.
+/// A Huffman table.
 #[derive(Clone)]
 pub(super) struct Huffman {
-    /// For the next bits: the code's length above its symbol, or nothing where the code is longer.
+    /// By the next bits: the code's length in the high byte and its symbol in the low one; zero if the code is longer.
     quick: [u16; 1 << QUICK_BITS],
-    /// For each length: one above the last code, filled up to sixteen bits.
+    /// By code length: one above its last code, shifted left to 16 bits.
     ends: [u32; 17],
-    /// For each length: where the symbol of code zero would stand.
+    /// By code length: the index of the first symbol, minus the first code.
     starts: [i32; 17],
     symbols: [u8; 256],
 }
 
 impl Huffman {
-    /// The table whose codes of one bit, two bits, ... are so many, and stand for these symbols.
+    /// The table with these numbers of codes by length (BITS), and these symbols (HUFFVAL).
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Damage> {
         let mut table = Self { quick: [0; 1 << QUICK_BITS], ends: [0; 17], starts: [0; 17], symbols: [0; 256] };
         table.symbols.get_mut(..symbols.len()).ok_or(Damage::HuffmanTable)?.copy_from_slice(symbols);
@@ -50,7 +50,7 @@ impl Huffman {
         Ok(())
     }
 
-    /// Reads the next symbol; its bits were filled in.
+    /// Reads the next symbol; the buffer must hold its bits.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Damage> {
         let (length, symbol) = self.first(bits.peek(16)).ok_or(Damage::Code)?;
@@ -58,14 +58,14 @@ impl Huffman {
         Ok(symbol)
     }
 
-    /// Reads the difference of a DC coefficient from the one before; its bits were filled in.
+    /// Reads the DC difference from the previous block; the buffer must hold its bits.
     #[inline(always)]
     pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Damage> {
         let length = self.symbol(bits)?;
         if length > 15 { Err(Damage::Code) } else { Ok(signed(bits, length.into())) }
     }
 
-    /// The code that sixteen bits begin with: its length, and its symbol.
+    /// Decodes the code at the start of 16 bits: its length and its symbol.
     #[inline(always)]
     pub(super) fn first(&self, next: u32) -> Option<(u32, u8)> {
         let entry = self.quick[(next >> (16 - QUICK_BITS)) as usize];

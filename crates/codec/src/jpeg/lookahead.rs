@@ -1,5 +1,5 @@
-//! Look-up tables for the AC coefficients of sequential scans: the next bits give one or two coefficients at once, or pass
-//! several that the scaled picture does not use.
+//! Look-up tables for the AC coefficients of sequential scans: the next bits give one or two coefficients at once, or
+//! skip several that the scaled picture does not use.
 
 use super::COEFFICIENTS;
 use super::bits::Bits;
@@ -12,43 +12,43 @@ use super::transform::Batch;
 const KEPT_BITS: u32 = 11;
 /// Bits that index the table of coefficients that are skipped.
 const SKIPPED_BITS: u32 = 12;
-/// Look-ups that a filled buffer is enough for.
+/// Look-ups per refill of the buffer.
 const LOOKUPS: u32 = 56 / SKIPPED_BITS;
-/// Added to the places of an entry that ends its block.
+/// Added to `steps` if the block ends within an entry.
 const ENDS: usize = 128;
 
 /// The table of a component's AC coefficients.
 pub(super) struct Lookahead {
-    /// Up to two coefficients an entry.
+    /// Up to two coefficients per entry.
     kept: [Kept; 1 << KEPT_BITS],
-    /// As many coefficients an entry as its bits hold.
+    /// As many coefficients per entry as fit its bits.
     skipped: [Decoded; 1 << SKIPPED_BITS],
     codes: Huffman,
 }
 
-/// One or two coefficients that the index holds whole.
+/// One or two coefficients that fit the index completely.
 #[derive(Clone, Copy)]
 struct Kept {
     first: i16,
-    /// The second coefficient; the first once more where there is no second.
+    /// The second coefficient, or the first again if there is only one.
     last: i16,
-    /// Places to the first.
+    /// The distance to the first coefficient, in zigzag order.
     steps_to_first: u8,
     decoded: Decoded,
 }
 
-/// What the bits of an index decode to.
+/// What the index bits decode to.
 #[derive(Clone, Copy)]
 struct Decoded {
-    /// Bits of all codes and coefficients.
+    /// The total length of the codes and coefficients.
     bits: u8,
-    /// Places to the last coefficient; [`ENDS`] more where the block ends behind it. More than a block has where the index
-    /// holds no coefficient whole.
+    /// The distance to the last coefficient, plus [`ENDS`] if the block ends after it. Larger than a block if no
+    /// coefficient fits the index.
     steps: u8,
 }
 
 impl Decoded {
-    /// The steps of the end of the block alone.
+    /// The steps of an EOB code without coefficients.
     const END_STEPS: usize = ENDS + 1;
 
     /// Decodes up to `most` coefficients from the first `known` bits and calls `report` for each.
@@ -60,7 +60,7 @@ impl Decoded {
             let with_this = bits + code_bits + length;
             let Some(more) = steps_of(symbol).filter(|_| with_this <= known) else { break };
             if more == Self::END_STEPS {
-                // Behind a coefficient it takes no place of its own.
+                // After a coefficient, EOB takes no position of its own.
                 steps += if count == 0 { more } else { ENDS };
                 bits = with_this;
                 break;
@@ -101,7 +101,7 @@ impl Lookahead {
         }
     }
 
-    /// Reads the AC coefficients of a block into its lane; of those from the `K`th on, anything may be there afterwards.
+    /// Reads the AC coefficients of a block into its lane. Those from the `K`th on are unspecified afterwards.
     #[inline(always)]
     pub(super) fn read<const K: usize>(
         &self,
@@ -110,7 +110,7 @@ impl Lookahead {
         lane: usize,
     ) -> Result<(), Damage> {
         let mut reader = *bits;
-        // The place that is read next.
+        // The position of the next coefficient.
         let mut at = 1;
         'lookups: while at < COEFFICIENTS {
             reader.fill_up();
@@ -146,7 +146,7 @@ impl Lookahead {
         if at == COEFFICIENTS || at >= ENDS { Ok(()) } else { Err(Damage::Code) }
     }
 
-    /// Reads a coefficient that no index holds whole; returns the bits behind it, and the place that is read next.
+    /// Reads a coefficient that does not fit any index; returns the remaining bits and the position after it.
     #[inline(never)]
     fn long<'a>(
         &self,
@@ -166,12 +166,12 @@ impl Lookahead {
     }
 }
 
-/// Bits of the coefficient that follow its code.
+/// The number of bits that follow the code of a coefficient.
 const fn length_of(symbol: u8) -> u32 {
     (symbol & 15) as u32
 }
 
-/// How many places a code goes on; nothing where no sequential scan has such a code.
+/// The number of positions that a code advances; `None` if the code is invalid in a sequential scan.
 const fn steps_of(symbol: u8) -> Option<usize> {
     match symbol {
         0 => Some(Decoded::END_STEPS),
@@ -188,11 +188,11 @@ mod tests {
     use super::super::transform::LANES;
     use super::*;
 
-    /// Codes of 2 to 16 bits: the shorter ones for what is common.
+    /// Codes of 2 to 16 bits: shorter ones for frequent symbols.
     const SYMBOLS: [u8; 12] = [0x01, 0x00, 0x02, 0x11, 0x03, 0xf0, 0x21, 0xf1, 0x05, 0x0a, 0x72, 0xfa];
     const COUNTS: [u8; 16] = [0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1];
 
-    /// Bits as text of a symbol and the number behind it.
+    /// The bits of a symbol and the number after it, as text.
     fn written(symbol: u8, value: i32) -> String {
         let place = SYMBOLS.iter().position(|&own| own == symbol).unwrap();
         let lengths: Vec<usize> =

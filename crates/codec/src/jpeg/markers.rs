@@ -9,16 +9,16 @@ pub const EOI: u8 = 0xd9;
 /// Start of scan.
 pub const SOS: u8 = 0xda;
 
-/// A marker and where its parameters lie in the file.
+/// A marker and the position of its parameters in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// The byte behind `0xff`.
+    /// The byte after `0xff`.
     pub marker: u8,
-    /// The parameters, without their length.
+    /// The parameters, without their length field.
     pub body: Range<usize>,
 }
 
-/// A walk over the segments of a file.
+/// An iterator over the segments of a file.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     bytes: &'a [u8],
@@ -26,7 +26,7 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// A walk that begins behind the start marker.
+    /// Starts after the SOI marker.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 2 }
     }
@@ -41,8 +41,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Goes on behind the last MCU of a scan. What remains of its data is skipped; `false` if that is another restart
-    /// interval.
+    /// Continues after the last MCU of a scan, and skips the rest of the scan's data. Returns `false` if that contains
+    /// another restart interval.
     pub fn leave_scan(&mut self, at: usize, has_restarts: bool) -> bool {
         self.at = at;
         while let Some(marker) = self.next_marker() {
@@ -59,7 +59,7 @@ impl<'a> Segments<'a> {
         true
     }
 
-    /// Moves behind the next marker and returns it.
+    /// Moves after the next marker and returns it.
     fn next_marker(&mut self) -> Option<u8> {
         loop {
             let rest = self.bytes.get(self.at..)?;
@@ -69,7 +69,7 @@ impl<'a> Segments<'a> {
             };
             self.at += first + 1;
             match *self.bytes.get(self.at)? {
-                // A fill byte: the next one may begin the marker.
+                // A fill byte: the next byte may begin the marker.
                 0xff => {}
                 // A stuffed byte of entropy-coded data.
                 0x00 => self.at += 1,
@@ -85,8 +85,8 @@ impl<'a> Segments<'a> {
 impl Iterator for Segments<'_> {
     type Item = Segment;
 
-    /// The next segment; `None` where the file ends first, or in the middle of it. Bytes that belong to no segment are
-    /// skipped, and so are restart markers and fill bytes.
+    /// The next segment; `None` if the file ends before it or within it. Skips bytes that belong to no segment, restart
+    /// markers and fill bytes.
     fn next(&mut self) -> Option<Segment> {
         loop {
             let marker = self.next_marker()?;
@@ -95,7 +95,7 @@ impl Iterator for Segments<'_> {
                 SOI | EOI => return Some(Segment { marker, body: self.at..self.at }),
                 _ => {
                     let length = usize::from(u16::from_be_bytes(*self.bytes[self.at..].first_chunk()?));
-                    // The length counts itself. A shorter one is nonsense that libjpeg forgives.
+                    // The length includes its own two bytes. A smaller one is invalid, but libjpeg accepts it.
                     let body = self.at + 2..self.at + length.max(2);
                     if body.end > self.bytes.len() {
                         return None;

@@ -1,4 +1,4 @@
-//! One scan of a progressive JPEG: some bits of some coefficients, for every block of one component or of several.
+//! One scan of a progressive JPEG: some bits of some coefficients, for every block of one or several components.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{Band, Error};
 use crate::Stop;
 use crate::dispatch::dispatched;
 
-/// What a scan brings.
+/// The kind of data in a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     FirstDc,
@@ -23,7 +23,7 @@ enum Kind {
     RefineAc,
 }
 
-/// A scan whose header was read.
+/// A scan with a parsed header.
 pub(super) struct Scan {
     kind: Kind,
     components: Vec<ScanComponent>,
@@ -32,11 +32,11 @@ pub(super) struct Scan {
     is_arithmetic: bool,
 }
 
-/// The entropy coder of a scan, and what it carries from block to block.
+/// The entropy decoder of a scan, with the state that it carries from block to block.
 trait Coder {
-    /// Moves behind a restart marker.
+    /// Moves after a restart marker.
     fn restart(&mut self) -> Result<(), Damage>;
-    /// Reads blocks of one component, which stand side by side in a row.
+    /// Reads consecutive blocks of one component in one row.
     fn blocks<const K: usize>(
         &mut self,
         scan: &Scan,
@@ -49,7 +49,7 @@ trait Coder {
 }
 
 impl Scan {
-    /// Reads the scan header, and notes in the frame what the scan brings.
+    /// Reads the scan header, and records the scan in the frame.
     pub(super) fn read(
         body: &[u8],
         frame: &mut Frame,
@@ -77,7 +77,7 @@ impl Scan {
         Ok(Self { kind, components, band, restart_interval: tables.restart_interval, is_arithmetic })
     }
 
-    /// Reads the scan's data into the blocks; returns where the file goes on.
+    /// Reads the scan's data into the blocks; returns the position after it.
     pub(super) fn run<const K: usize>(
         &self,
         (bytes, at): (&[u8], usize),
@@ -121,7 +121,7 @@ impl Scan {
         if self.restart_interval == 0 { usize::MAX } else { self.restart_interval }
     }
 
-    /// A row of a scan of one component, in runs between restart markers.
+    /// Reads a row of a non-interleaved scan, in runs between restart markers.
     #[inline(always)]
     fn row_of_blocks<const K: usize>(
         &self,
@@ -147,7 +147,7 @@ impl Scan {
         Ok(())
     }
 
-    /// A row of MCUs, each of which holds some blocks of every component: DC coefficients only.
+    /// Reads a row of MCUs of an interleaved scan, which contains only DC coefficients.
     #[inline(always)]
     fn row_of_mcus<const K: usize>(
         &self,
@@ -179,11 +179,11 @@ impl Scan {
 /// Huffman coding.
 struct HuffmanCoder<'a> {
     bits: Bits<'a>,
-    /// For each component of a DC scan; that of an AC scan.
+    /// The table of each component of a DC scan, or the only table of an AC scan.
     tables: Vec<Arc<Huffman>>,
     /// The last DC coefficient of each component.
     last: [i32; MAX_COMPONENTS],
-    /// Blocks to come that have nothing in the band.
+    /// The blocks left in the current EOB run.
     end_of_band_run: u32,
 }
 

@@ -1,7 +1,7 @@
-//! The scans of a sequential JPEG, which most are: block after block, each as a whole.
+//! The scans of a sequential JPEG, the most common kind: each block is complete.
 //!
-//! A row of MCUs is read, transformed and painted before the next. Of a block only the coefficients that the scaled picture
-//! uses become numbers; those behind them are skipped several at a time.
+//! A row of MCUs is read, transformed and painted before the next. Only the coefficients that the scaled picture uses
+//! are decoded; those after them are skipped several at a time.
 
 use std::sync::Arc;
 
@@ -18,43 +18,44 @@ use super::{Error, PlaneMut};
 use crate::Stop;
 use crate::dispatch::dispatched;
 
-/// A scan whose header was read.
+/// A scan with a parsed header.
 pub(super) struct Sequential {
     components: Vec<ScanComponent>,
     restart_interval: usize,
     is_arithmetic: bool,
 }
 
-/// Entropy-coded data, and what is carried from block to block of all components.
+/// Entropy-coded data, and the state that is carried from block to block of all components.
 trait Stream: Default {
-    /// The stream behind the restart marker that must come now. By value, so that it can stay in registers until then.
+    /// The stream after the restart marker, which must follow here. By value, so that it can stay in registers until
+    /// then.
     fn behind_restart(self) -> Result<Self, Damage>;
     fn is_overrun(&self) -> bool;
     fn end(&self) -> Result<usize, Damage>;
 }
 
-/// What reads the blocks of one component from a stream.
+/// A reader of one component's blocks.
 trait BlockReader<S> {
-    /// Forgets the block before.
+    /// Resets the state of the previous block.
     fn restart(&mut self);
-    /// Reads a block into its lane; of the coefficients from the `K`th on, anything may be there afterwards.
+    /// Reads a block into its lane. Coefficients from the `K`th on are unspecified afterwards.
     fn read<const K: usize>(&mut self, stream: &mut S, batch: &mut Batch, lane: usize) -> Result<(), Damage>;
 }
 
-/// One component while its rows come in.
+/// One component while its rows are read.
 struct Part<'a, R, const N: usize, const K: usize> {
-    /// Blocks of an MCU, across and down.
+    /// Blocks per MCU, across and down.
     sampling: (usize, usize),
     reader: R,
-    /// The blocks that were read last in each row of the MCUs.
+    /// The last blocks read in each block row of the MCU row.
     batches: Vec<Batch>,
     transform: Transform<N, K>,
-    /// What is still to be painted, and the length of its rows.
+    /// The samples that are still to be painted, and the length of their rows.
     samples: &'a mut [u8],
     width: usize,
 }
 
-/// Where in the file the scan is.
+/// The position of the scan in the file.
 struct Cursor<S> {
     stream: S,
     /// MCUs until the next restart marker.
@@ -62,7 +63,8 @@ struct Cursor<S> {
 }
 
 impl Sequential {
-    /// Reads the scan header. Its band of coefficients says nothing in a sequential scan: some cameras write zeros.
+    /// Reads the scan header. Ignores its band of coefficients, which means nothing in a sequential scan: some cameras
+    /// write zeros.
     pub(super) fn read(
         body: &[u8],
         frame: &mut Frame,
@@ -76,7 +78,7 @@ impl Sequential {
         Ok(Self { components, restart_interval: tables.restart_interval, is_arithmetic })
     }
 
-    /// Reads the scan's data and paints it; returns where the file goes on.
+    /// Reads the scan's data and paints it; returns the position after it.
     pub(super) fn run<const N: usize, const K: usize>(
         &self,
         (bytes, at): (&[u8], usize),
@@ -102,7 +104,7 @@ impl Sequential {
     fn huffman_tables(&self, tables: &Tables<'_>) -> Result<Vec<(Huffman, Arc<Lookahead>)>, Damage> {
         let mut chosen: Vec<(Huffman, Arc<Lookahead>)> = Vec::new();
         for (position, component) in self.components.iter().enumerate() {
-            // Both planes of chroma have the same table.
+            // Both chroma components usually share a table.
             let same = self.components[..position].iter().position(|other| other.ac_table == component.ac_table);
             let ac = match same {
                 Some(same) => Arc::clone(&chosen[same].1),
@@ -138,7 +140,7 @@ impl Sequential {
         Ok(cursor.stream.end()?)
     }
 
-    /// The components of the scan in its order, each with the plane that it paints.
+    /// The components of the scan in its order, each with its plane.
     fn parts<'a, R, const N: usize, const K: usize>(
         &self,
         readers: Vec<R>,
@@ -170,7 +172,7 @@ impl Sequential {
         parts: &mut [Part<'_, R, N, K>],
         cursor: &mut Cursor<S>,
     ) -> Result<(), Damage> {
-        // In a variable of its own it can stay in registers.
+        // A local variable can stay in registers.
         let mut stream = std::mem::take(&mut cursor.stream);
         for mcu in 0..across {
             if cursor.left == 0 {
@@ -195,7 +197,7 @@ impl Sequential {
 }
 
 impl<R, const N: usize, const K: usize> Part<'_, R, N, K> {
-    /// Reads the block of a column in one of the MCUs' rows.
+    /// Reads the block of a column in one block row of the MCU row.
     #[inline(always)]
     fn read<S>(&mut self, y: usize, column: usize, stream: &mut S) -> Result<(), Damage>
     where
@@ -209,7 +211,7 @@ impl<R, const N: usize, const K: usize> Part<'_, R, N, K> {
         Ok(())
     }
 
-    /// Paints the blocks that were read last, which begin at a column.
+    /// Paints the last blocks read, which begin at a column.
     #[inline(always)]
     fn paint(&mut self, y: usize, column: usize) {
         let rows = self.samples.get_mut(y * N * self.width..).unwrap_or_default();
@@ -218,7 +220,7 @@ impl<R, const N: usize, const K: usize> Part<'_, R, N, K> {
         self.batches[y][..K].fill([0; LANES]);
     }
 
-    /// Paints what is left of a row of MCUs, and goes to the next.
+    /// Paints the rest of an MCU row, and moves to the next.
     #[inline(always)]
     fn end_row(&mut self, mcus: usize) {
         let (across, down) = self.sampling;
@@ -268,7 +270,7 @@ impl BlockReader<Bits<'_>> for HuffmanReader<'_> {
     }
 }
 
-/// Arithmetic-coded data with the estimates that it is decoded by.
+/// Arithmetic-coded data and the estimates to decode it.
 #[derive(Default)]
 struct ArithmeticStream<'a> {
     decoder: Decoder<'a>,

@@ -1,29 +1,29 @@
-//! The tables that are in force while a JPEG is read: quantisation, Huffman codes, arithmetic conditioning, restarts.
+//! The current tables while a JPEG is read: quantisation, Huffman codes, arithmetic conditioning, restart interval.
 
 use super::arithmetic::Conditioning;
 use super::damage::Damage;
 use super::huffman::Huffman;
 
-/// Lengths and symbols of a Huffman table as its segment has them: counts of codes of one bit, two bits, and so on.
+/// A Huffman table as stored in its segment: the number of codes of each length, and the symbols.
 #[derive(Clone, Copy)]
 struct Codes<'a> {
     counts: &'a [u8; 16],
     symbols: &'a [u8],
 }
 
-/// Tables by the numbers that scan headers use.
+/// Tables by the indices that scan headers use.
 pub(super) struct Tables<'a> {
     quantisation: [Option<[u16; 64]>; 4],
     dc: [Option<Codes<'a>>; 4],
     ac: [Option<Codes<'a>>; 4],
-    /// How the statistics of arithmetic coding are chosen.
+    /// The conditioning of arithmetic coding.
     pub(super) conditioning: Conditioning,
-    /// MCUs of a scan from one restart marker to the next; zero where there are none.
+    /// MCUs between two restart markers of a scan; zero without restart markers.
     pub(super) restart_interval: usize,
 }
 
 impl Default for Tables<'_> {
-    /// No quantisation, and the typical Huffman tables, which cameras leave out that write motion JPEG.
+    /// No quantisation tables, and the typical Huffman tables, which cameras that write motion JPEG leave out.
     fn default() -> Self {
         Self {
             quantisation: [None; 4],
@@ -74,17 +74,17 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// The quantisation table of this number, in zigzag order.
+    /// The quantisation table with this index, in zigzag order.
     pub(super) fn quantisation(&self, number: u8) -> Result<&[u16; 64], Damage> {
         self.quantisation.get(usize::from(number)).and_then(Option::as_ref).ok_or(Damage::MissingTable)
     }
 
-    /// The Huffman table of this number for DC coefficients.
+    /// The DC Huffman table with this index.
     pub(super) fn dc(&self, number: u8) -> Result<Huffman, Damage> {
         built(&self.dc, number)
     }
 
-    /// The Huffman table of this number for AC coefficients.
+    /// The AC Huffman table with this index.
     pub(super) fn ac(&self, number: u8) -> Result<Huffman, Damage> {
         built(&self.ac, number)
     }

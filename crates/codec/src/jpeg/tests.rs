@@ -1,4 +1,4 @@
-//! The decoder against libjpeg-turbo, and what it refuses.
+//! Compares the decoder with libjpeg-turbo, and tests the files that it rejects.
 
 mod reference;
 
@@ -8,7 +8,7 @@ use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Sub
 
 use super::*;
 
-/// How a file is encoded.
+/// The parameters of an encoded file.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     is_progressive: bool,
@@ -59,7 +59,7 @@ impl Planes {
         Self { size, subsampling, samples: vec![0; length] }
     }
 
-    /// Each plane with the length of its rows.
+    /// Each plane with its row length.
     fn parts_mut(&mut self) -> Vec<PlaneMut<'_>> {
         let (across, down) = (self.subsampling.width(), self.subsampling.height());
         let (width, height) = self.size;
@@ -71,7 +71,7 @@ impl Planes {
         shapes.into_iter().map(part).collect()
     }
 
-    /// Blackens what fills luma up behind the picture.
+    /// Sets the padding of luma outside the picture to zero.
     fn crop(&mut self) {
         let (width, height) = self.size;
         let PlaneMut { width: stored, samples } = self.parts_mut().swap_remove(0);
@@ -86,7 +86,7 @@ fn decode_planes(bytes: &[u8], eighths: u32, planes: &mut Planes, stop: &Stop) -
     Ok(decoded)
 }
 
-/// What this decoder makes of a file, and what libjpeg-turbo makes of it.
+/// The planes from this decoder, and those from libjpeg-turbo.
 fn both(bytes: &[u8], eighths: u32) -> (Planes, Planes) {
     let mut decompressor = Decompressor::new().unwrap();
     let header = decompressor.read_header(bytes).unwrap();
@@ -103,7 +103,7 @@ fn both(bytes: &[u8], eighths: u32) -> (Planes, Planes) {
     (own, theirs)
 }
 
-/// The largest difference of a sample.
+/// The largest difference between two samples.
 fn most_off(own: &Planes, theirs: &Planes) -> u8 {
     own.samples.iter().zip(&theirs.samples).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
 }
@@ -118,7 +118,7 @@ fn planes_are_those_of_libjpeg_turbo_to_a_rounding() {
                 let bytes = picture(Kind { subsampling, quality, ..coding }, width, height);
                 for eighths in 1..=8 {
                     let (own, mut theirs) = both(&bytes, eighths);
-                    // libjpeg averages at a half and a quarter instead of leaving out what is too fine.
+                    // At a half and a quarter, libjpeg averages samples instead of leaving out high frequencies.
                     if matches!(eighths, 2 | 4) {
                         let baseline = picture(Kind { subsampling, quality, ..BASELINE }, width, height);
                         theirs = reference::scaled(&baseline, eighths as usize);
@@ -143,7 +143,8 @@ fn flat_pictures_leave_out_zeros_at_their_end() {
     }
 }
 
-/// Found by fuzzing: every block is the same, so all decisions are the more probable ones while the estimates still change.
+/// Found by fuzzing: every block is the same, so all decisions are the more probable ones while the estimates still
+/// adapt.
 #[test]
 fn patterns_that_repeat_themselves_leave_out_more() {
     for coding in codings() {
@@ -176,7 +177,7 @@ fn is_restart(pair: &[u8]) -> bool {
     pair[0] == 0xff && (0xd0..=0xd7).contains(&pair[1])
 }
 
-/// What becomes of a file of 64 x 64 pixels in 4:2:0.
+/// The result for a file of 64 x 64 pixels in 4:2:0.
 fn decoded(bytes: &[u8]) -> Result<bool, Error> {
     let mut planes = Planes::blank((24, 24), Subsamp::Sub2x2);
     decode_planes(bytes, 3, &mut planes, &Stop::default()).map(|decoded| decoded.has_end)
@@ -192,7 +193,7 @@ fn a_file_that_is_cut_anywhere_but_at_its_end_marker_is_damaged() {
             let outcome = decoded(&fine[..length]);
             match length {
                 _ if length == fine.len() => assert_eq!(outcome, Ok(true)),
-                // Only Huffman-coded data shows that it is whole.
+                // Only Huffman-coded data shows whether it is complete.
                 _ if length >= end && !kind.is_arithmetic => assert_eq!(outcome, Ok(false), "{kind:?} cut at {length}"),
                 _ => assert!(matches!(outcome, Err(Error::Damaged(_))), "{kind:?} cut at {length}"),
             }
@@ -222,7 +223,7 @@ fn a_progression_may_be_unfinished_but_not_cut() {
     let scan = (0..end).rfind(|&at| fine[at..].starts_with(b"\xff\xda")).unwrap();
     assert_eq!(decoded(&[&fine[..scan], &fine[end..]].concat()), Ok(true));
     assert_eq!(decoded(&fine[..scan]), Err(Error::Damaged(Damage::Incomplete)));
-    // The last scan once more brings bits that came before.
+    // Repeating the last scan repeats bits.
     let repeated = [&fine[..end], &fine[scan..]].concat();
     assert_eq!(decoded(&repeated), Err(Error::Damaged(Damage::Progression)));
 }

@@ -1,8 +1,8 @@
-//! The inverse cosine transform to fewer samples than eight: of the lowest coefficients, straight into a plane.
+//! The inverse DCT to eight or fewer samples a side: from the lowest coefficients, directly into a plane.
 
 use super::blocks::Blocks;
 
-/// For each place in zigzag order: row and column.
+/// Row and column of each zigzag index.
 pub(super) const ZIGZAG: [(usize, usize); 64] = zigzag();
 
 const fn zigzag() -> [(usize, usize); 64] {
@@ -24,7 +24,7 @@ const fn zigzag() -> [(usize, usize); 64] {
     order
 }
 
-/// For each row and column: the place in zigzag order.
+/// The zigzag index of each row and column.
 const PLACES: [[usize; 8]; 8] = places();
 
 const fn places() -> [[usize; 8]; 8] {
@@ -38,25 +38,25 @@ const fn places() -> [[usize; 8]; 8] {
     places
 }
 
-/// Blocks that are transformed at once, so that a processor can do the same to all of them.
+/// Blocks that are transformed at once, so that the compiler can use SIMD.
 pub(super) const LANES: usize = 8;
 
-/// Coefficients of so many blocks: for each place in zigzag order, that of each block.
+/// The coefficients of [`LANES`] blocks: for each zigzag index, one coefficient per block.
 pub(super) type Batch = [[i16; LANES]; 64];
 
 /// One number for each block.
 type Lanes = [f32; LANES];
 
-/// The transform of blocks to `N` samples a side, from `K` coefficients of which those beyond the square are left out.
+/// The transform of blocks to `N` samples a side, from `K` coefficients; those outside the square are ignored.
 pub(super) struct Transform<const N: usize, const K: usize> {
-    /// What a coefficient is worth: its quantisation, and the height of a wave that does not go up and down.
+    /// The factor of each coefficient: its quantisation step, and the normalisation of its basis functions.
     weights: [[f32; N]; N],
-    /// For each frequency, its wave at the samples.
+    /// The basis function of each frequency at the samples.
     waves: [[f32; N]; N],
 }
 
 impl<const N: usize, const K: usize> Transform<N, K> {
-    /// For coefficients that were divided by `quantisation`, in zigzag order.
+    /// The transform for a quantisation table in zigzag order.
     pub(super) fn new(quantisation: &[u16; 64]) -> Self {
         let wave = |frequency: usize, at: usize| {
             let angle = std::f64::consts::PI * (2 * at + 1) as f64 * frequency as f64 / (2 * N) as f64;
@@ -64,7 +64,7 @@ impl<const N: usize, const K: usize> Transform<N, K> {
             (height * angle.cos()) as f32
         };
         let mut weights = [[0.0; N]; N];
-        // The quick transform to eight samples leaves out a factor of each frequency.
+        // The fast transform to eight samples leaves out one factor per frequency.
         let height = |frequency: usize| if N == 8 { wave(frequency, 0) / quick_wave(frequency) } else { 1.0 };
         for (&(row, column), &quantum) in ZIGZAG.iter().zip(quantisation) {
             if row < N && column < N {
@@ -74,7 +74,7 @@ impl<const N: usize, const K: usize> Transform<N, K> {
         Self { weights, waves: std::array::from_fn(|frequency| std::array::from_fn(|at| wave(frequency, at))) }
     }
 
-    /// Fills a plane of so many samples a row.
+    /// Fills a plane with rows of `width` samples.
     #[inline(always)]
     pub(super) fn apply(&self, blocks: &Blocks<K>, plane: &mut [u8], width: usize) {
         let mut batch = [[0; LANES]; 64];
@@ -88,7 +88,7 @@ impl<const N: usize, const K: usize> Transform<N, K> {
         }
     }
 
-    /// Paints blocks one beside another from a column on, as far as there is room.
+    /// Paints adjacent blocks from a column on, cut off at the plane's edge.
     #[inline(always)]
     pub(super) fn paint(&self, batch: &Batch, strip: &mut [u8], width: usize, first: usize) {
         let rows = self.rows(batch);
@@ -103,7 +103,7 @@ impl<const N: usize, const K: usize> Transform<N, K> {
         }
     }
 
-    /// The rows of samples of each block, filled up to eight.
+    /// The rows of samples of each block, padded to eight.
     #[inline(always)]
     fn rows(&self, batch: &Batch) -> [[[u8; 8]; LANES]; N] {
         let mut lines = [[[0.0; LANES]; N]; N];
@@ -119,7 +119,7 @@ impl<const N: usize, const K: usize> Transform<N, K> {
             }
             self.line(&frequencies, line);
         }
-        // Four samples a word.
+        // Four samples per word.
         let mut words = [[[0_u32; LANES]; 2]; N];
         for x in 0..N {
             let (mut frequencies, mut column) = ([[0.0; LANES]; N], [[0.0; LANES]; N]);
@@ -139,8 +139,8 @@ impl<const N: usize, const K: usize> Transform<N, K> {
         rows
     }
 
-    /// The samples of a line from its frequencies. Waves of even frequency are the same from both ends, the others are
-    /// reversed.
+    /// The samples of a line from its frequencies. Basis functions of even frequency are symmetric, those of odd
+    /// frequency antisymmetric.
     #[inline(always)]
     fn line(&self, frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
         if N == 8 {
@@ -161,8 +161,8 @@ impl<const N: usize, const K: usize> Transform<N, K> {
     }
 }
 
-/// The samples of a line of eight by the transform of Arai, Agui and Nakajima: 5 products instead of 28, for frequencies
-/// whose weights hold the other factors.
+/// The samples of a line of eight by the transform of Arai, Agui and Nakajima: 5 multiplications instead of 28. The
+/// weights of the frequencies contain the other factors.
 #[inline(always)]
 fn quick_line<const N: usize>(frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
     use std::f32::consts::SQRT_2;
@@ -191,7 +191,7 @@ fn quick_line<const N: usize>(frequencies: &[Lanes; N], line: &mut [Lanes; N]) {
     }
 }
 
-/// What [`quick_line`] makes of a frequency of one at the first sample.
+/// The first sample that [`quick_line`] returns for a single frequency of one.
 fn quick_wave(frequency: usize) -> f32 {
     let mut frequencies = [[0.0; LANES]; 8];
     frequencies[frequency] = [1.0; LANES];
@@ -200,7 +200,7 @@ fn quick_wave(frequency: usize) -> f32 {
     line[0][0]
 }
 
-/// Whether the coefficients at these places are zero in every block.
+/// Whether the coefficients with these indices are zero in every block.
 #[inline(always)]
 fn is_zero(batch: &Batch, places: &[usize; 8]) -> bool {
     let mut all = [0; LANES];
@@ -210,10 +210,10 @@ fn is_zero(batch: &Batch, places: &[usize; 8]) -> bool {
     all == [0; LANES]
 }
 
-/// A sample from 0 to 255, whose zero is in the middle before.
+/// A sample from 0 to 255, shifted from a range around zero.
 #[inline(always)]
 fn sample(value: f32) -> u32 {
-    /// Adding it leaves a number rounded in the lowest bits.
+    /// Adding it moves the rounded number into the lowest bits.
     const ROUNDING: f32 = 12_582_912.0;
     ((value + 128.0).clamp(0.0, 255.0) + ROUNDING).to_bits() & 255
 }

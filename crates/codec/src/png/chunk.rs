@@ -9,34 +9,34 @@ pub const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
 /// Bytes of length and type before a chunk's data.
 const HEAD_BYTES: u64 = 8;
-/// Bytes of the checksum behind it.
+/// Bytes of the checksum after it.
 const CHECKSUM_BYTES: u64 = 4;
 
-/// A chunk by its head. Nothing is known of the data that should follow.
+/// A chunk's head. Its data may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// The chunk's type, such as `IDAT`.
     pub kind: [u8; 4],
-    /// Where its head begins in the file.
+    /// The position of its head in the file.
     pub at: u64,
     /// Bytes of its data.
     pub length: u32,
 }
 
-/// What is at a place where a chunk may begin.
+/// What is at a position where a chunk may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A chunk.
     Chunk(Chunk),
-    /// Less than a chunk's head.
+    /// Fewer bytes than a chunk's head.
     Cut,
     /// The end of the file.
     End,
 }
 
 impl Chunk {
-    /// Reads the chunk's head at a place of the file: behind the [`SIGNATURE`], or at the [end](Self::end) of the chunk
-    /// before.
+    /// Reads the chunk's head at a position in the file: after the [`SIGNATURE`], or at the [end](Self::end) of the
+    /// chunk before.
     ///
     /// # Errors
     /// When the source cannot be read.
@@ -52,17 +52,17 @@ impl Chunk {
         })
     }
 
-    /// Where its data begins.
+    /// The position of its data.
     pub const fn data(&self) -> u64 {
         self.at + HEAD_BYTES
     }
 
-    /// Where its data ends and its checksum begins.
+    /// The position of its checksum, after the data.
     pub const fn checksum(&self) -> u64 {
         self.data() + self.length as u64
     }
 
-    /// Where the next chunk begins.
+    /// The position of the next chunk.
     pub const fn end(&self) -> u64 {
         self.checksum() + CHECKSUM_BYTES
     }

@@ -9,19 +9,19 @@ pub struct Filters {
     channels: usize,
     /// The row before.
     above: Vec<u8>,
-    /// The best that was found for a row, and what is held against it.
+    /// The best filtered row so far, and the candidate that is compared with it.
     best: Vec<u8>,
     trial: Vec<u8>,
 }
 
 impl Filters {
-    /// For rows of `row_bytes`, with so many bytes a pixel.
+    /// For rows of `row_bytes`, with `channels` bytes a pixel.
     pub fn new(channels: usize, row_bytes: usize) -> Self {
         let row = || vec![0; row_bytes];
         Self { channels, above: row(), best: row(), trial: row() }
     }
 
-    /// Appends the row to `out` behind the number of the filter whose differences add up to the least.
+    /// Appends the row to `out`, with the filter type of the smallest sum of absolute differences.
     pub fn append(&mut self, row: &[u8], out: &mut Vec<u8>) {
         dispatched(
             #[inline(always)]
@@ -54,7 +54,7 @@ fn filter_row(filter: u8, channels: usize, above: &[u8], row: &[u8], out: &mut [
     }
 }
 
-/// The difference of each byte from a guess by what is to its left, above, and above to the left.
+/// The difference of each byte from its prediction by the bytes to its left, above, and above to the left.
 #[inline(always)]
 fn each(channels: usize, above: &[u8], row: &[u8], out: &mut [u8], guess: impl Fn(u8, u8, u8) -> u8) {
     let (first, rest) = out.split_at_mut(channels.min(row.len()));
@@ -70,7 +70,7 @@ fn each(channels: usize, above: &[u8], row: &[u8], out: &mut [u8], guess: impl F
 
 #[inline(always)]
 fn size_of_differences(row: &[u8]) -> u64 {
-    // In pieces whose sums fit sixteen bits.
+    // In pieces whose sums fit 16 bits.
     row.chunks(256)
         .map(|piece| piece.iter().map(|byte| u16::from(byte.cast_signed().unsigned_abs())).sum::<u16>())
         .map(u64::from)

@@ -12,21 +12,21 @@ use crate::inflate::Input;
 pub(super) struct ImageData<'a> {
     source: &'a mut dyn Source,
     at: u64,
-    /// Bytes of this chunk that were not read; at none it stands between two chunks.
+    /// Unread bytes of this chunk; zero between two chunks.
     left: usize,
-    /// Over those that were, and the kind.
+    /// The checksum of the chunk's type and the bytes read.
     checksum: Digest,
-    /// Whether nothing stands behind the last chunk of data.
+    /// Whether the file ends after the last IDAT chunk.
     lacks_end: bool,
 }
 
 impl<'a> ImageData<'a> {
-    /// From the first chunk of data on.
+    /// Starts at the first IDAT chunk.
     pub(super) fn new(source: &'a mut dyn Source, at: u64, lacks_end: bool) -> Self {
         Self { source, at, left: 0, checksum: Digest::new(CrcAlgorithm::Crc32IsoHdlc), lacks_end }
     }
 
-    /// Gives as much as is at hand and there is room for, or nothing behind the last chunk of data.
+    /// Feeds the available bytes to `input`, as far as they fit; returns `false` after the last IDAT chunk.
     pub(super) fn feed(&mut self, input: &mut Input) -> Result<bool, Error> {
         while self.left == 0 {
             match self.chunk()? {
@@ -43,7 +43,7 @@ impl<'a> ImageData<'a> {
         Ok(true)
     }
 
-    /// Makes sure that all data was read and that nothing stands behind it but the end and what may be left out.
+    /// Checks that all data was read and that only ancillary chunks and IEND follow.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         if self.left != 0 {
             return Err(Error::Unsupported);
@@ -58,14 +58,14 @@ impl<'a> ImageData<'a> {
             }
             match &chunk.kind {
                 b"IEND" if chunk.length == 0 => return Ok(()),
-                // Lower case: it may be left out.
+                // Lower case: an ancillary chunk.
                 [b'a'..=b'z', ..] => {}
                 _ => return Err(Error::Unsupported),
             }
         }
     }
 
-    /// The next chunk, unless this is the end of the file.
+    /// The next chunk; `None` at the end of the file.
     fn chunk(&mut self) -> Result<Option<Chunk>, Error> {
         match Chunk::read(self.source, self.at)? {
             Next::Chunk(chunk) => Ok(Some(chunk)),
@@ -82,7 +82,7 @@ impl<'a> ImageData<'a> {
         if self.left == 0 { self.leave() } else { Ok(()) }
     }
 
-    /// Hands out what is at hand of the chunk, of which as many bytes are read as `read` says.
+    /// Passes the chunk's available bytes to `read`, which returns how many it has consumed.
     fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Error> {
         let piece = self.source.bytes_at(self.at)?;
         let piece = &piece[..piece.len().min(self.left)];
@@ -96,7 +96,7 @@ impl<'a> ImageData<'a> {
         if self.left == 0 { self.leave() } else { Ok(()) }
     }
 
-    /// Holds the checksum behind the chunk against what was read.
+    /// Compares the checksum after the chunk with that of the bytes read.
     fn leave(&mut self) -> Result<(), Error> {
         let mut sum = [0; 4];
         let is_whole = self.source.read_at(self.at, &mut sum)? == sum.len();

@@ -1,7 +1,7 @@
-//! Reading the rows of a plain PNG fast: eight bits a sample, no palette, not interlaced, which most large ones are.
+//! A fast reader of the rows of plain PNGs, which most large ones are: eight bits a sample, no palette, not interlaced.
 //!
-//! Only valid files are read, with or without the end marker. Anything else is [`Error::Unsupported`]: a decoder that reads
-//! all of PNG then reports what it is.
+//! Reads only valid files, with or without IEND. Anything else is [`Error::Unsupported`]: a decoder that reads all of
+//! PNG then reports the fault.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use crate::Source;
 use crate::dispatch::dispatched;
 use crate::inflate::{Inflate, Input, MAX_STEP_BYTES, Unsupported, WINDOW};
 
-/// Bytes that are inflated at once, at least: several windows of deflate, and few enough for the second cache.
+/// The least number of bytes that are inflated at once: several windows of deflate, but little enough for the L2 cache.
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// Why there are no rows.
+/// Why no row was read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file is damaged, or of a kind that is not read here.
+    /// The file is damaged, or of a kind that this reader does not support.
     #[error("not a plain PNG, or a damaged one")]
     Unsupported,
     /// The source could not be read.
@@ -31,16 +31,16 @@ impl From<Unsupported> for Error {
     }
 }
 
-/// What the header of a plain PNG says: eight bits a sample, no palette, no transparent colour, not interlaced.
+/// The layout of a plain PNG: eight bits a sample, no palette, no transparent colour, not interlaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Pixels of a row.
     pub width: u32,
     /// Samples of a pixel, 1 to 4.
     pub channels: u8,
-    /// Where the first `IDAT` chunk begins.
+    /// The position of the first `IDAT` chunk.
     pub first_data: u64,
-    /// Whether the file ends behind its last `IDAT` chunk, which is then forgiven.
+    /// Whether the file ends after its last `IDAT` chunk, which is accepted.
     pub lacks_end: bool,
 }
 
@@ -49,11 +49,11 @@ pub struct Rows<'a> {
     data: ImageData<'a>,
     input: Input,
     inflate: Inflate,
-    /// Inflated bytes: what a copy may reach back to, then rows to come, each behind the number of its filter.
+    /// Inflated bytes: the sliding window, then rows to come, each after its filter type.
     buffer: Vec<u8>,
-    /// Where the next row's filter stands.
+    /// The position of the next row's filter type.
     at: usize,
-    /// Where the inflated bytes end.
+    /// The end of the inflated bytes.
     end: usize,
     /// The row before.
     above: Vec<u8>,
@@ -62,7 +62,7 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a file with this layout, from the first on.
+    /// Opens the rows of a file with this layout.
     pub fn open(source: &'a mut dyn Source, layout: Layout) -> Self {
         let row_bytes = layout.width as usize * usize::from(layout.channels);
         Self {
@@ -78,10 +78,10 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Decodes the next row into `row`, which has its length.
+    /// Decodes the next row into `row`, which must have the row's length.
     ///
     /// # Errors
-    /// When the file is damaged or has no more rows, or cannot be read.
+    /// When the file is damaged, has no more rows, or cannot be read.
     pub fn next(&mut self, row: &mut [u8]) -> Result<(), Error> {
         while self.end - self.at <= self.row_bytes {
             self.inflate()?;
@@ -99,7 +99,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Inflates as much as there is room for, or input.
+    /// Inflates until the buffer is full or the input is used up.
     fn inflate(&mut self) -> Result<(), Error> {
         if self.inflate.has_ended() {
             return Err(Error::Unsupported);
@@ -119,7 +119,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Makes more input ready, or sure that there is none.
+    /// Feeds more input, or closes it after the last IDAT chunk.
     fn feed(&mut self) -> Result<(), Error> {
         while !self.input.is_ready() {
             if !self.data.feed(&mut self.input)? {
@@ -129,7 +129,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Makes sure that nothing that matters stands behind the last row.
+    /// Checks that nothing relevant follows the last row.
     ///
     /// # Errors
     /// When rows are left, or the rest of the file is damaged or cannot be read.

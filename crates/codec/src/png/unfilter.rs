@@ -1,6 +1,6 @@
 //! Reversing PNG's filters (PNG specification, 9.2).
 
-/// Unfilters a row of eight-bit samples in place, `above` being the row before; `None` for an unknown filter type.
+/// Unfilters a row of eight-bit samples in place; `above` is the row before. `None` for an unknown filter type.
 #[inline(always)]
 pub(super) fn unfilter(filter: u8, channels: u8, above: &[u8], row: &mut [u8]) -> Option<()> {
     match channels {

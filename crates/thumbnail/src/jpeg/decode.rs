@@ -1,4 +1,4 @@
-//! Decoding a JPEG strictly: planes of luma and chroma where it has them, components where it has others.
+//! Strict JPEG decoding: to planes of luma and chroma if the file has them, otherwise to its components.
 
 use darkroom_codec::jpeg::{self, Error, PlaneMut};
 use turbojpeg::Subsamp;
@@ -13,19 +13,19 @@ use super::super::{RenderError, Stop};
 
 /// A decoded picture.
 pub(super) enum Picture {
-    /// Luma and chroma as thumbnails are made of them, or gray.
+    /// Luma and chroma in a layout that thumbnails use, or gray.
     Planes(Planes),
     /// Anything else.
     Components(Components),
 }
 
-/// A decoded picture, and whether its end marker was missing.
+/// A decoded picture, and whether its end marker is missing.
 pub(super) struct Decoded {
     pub(super) picture: Picture,
     pub(super) lacks_end: bool,
 }
 
-/// Decodes a picture at `eighths / 8` of its stored size. With `as_components` its planes are to become RGB.
+/// Decodes a picture at `eighths / 8` of its stored size. `as_components` requests components that will become RGB.
 pub(super) fn decode(
     scratch: &mut Scratch,
     bytes: &[u8],
@@ -65,7 +65,7 @@ fn fill<'a>(
     }
 }
 
-/// How chroma is subsampled, where a picture is luma and chroma, or gray, in one of the usual layouts.
+/// The chroma subsampling of a YCbCr or gray picture, if it has a usual layout.
 fn subsampling(probe: &JpegProbe) -> Option<Subsamp> {
     let [luma, blue, red] = match (probe.colours, probe.sampling.as_slice()) {
         (Colours::Gray, _) => return Some(Subsamp::Gray),

@@ -1,4 +1,4 @@
-//! Encoding JPEG thumbnails: 4:2:0, or gray, with nothing in the file but the picture.
+//! JPEG encoding of thumbnails: 4:2:0 or gray, without metadata.
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
@@ -7,18 +7,18 @@ use super::super::pixels::Pixels;
 use super::super::planes::Planes;
 use super::super::scratch::{Scratch, codec_failed};
 
-/// How thumbnails are encoded.
+/// The encoder's settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings<'a> {
     /// 1 to 100.
     pub(super) quality: u8,
-    /// Whether Huffman tables are fitted to the picture.
+    /// Whether to optimise the Huffman tables for the picture.
     pub(super) optimize: bool,
-    /// The profile that goes into the file.
+    /// The profile to write.
     pub(super) profile: Option<&'a [u8]>,
 }
 
-/// Encodes planes as they are.
+/// Encodes planes without conversion.
 pub(super) fn planes(scratch: &mut Scratch, planes: &Planes, settings: Settings<'_>) -> Result<Vec<u8>, RenderError> {
     let compressor = configured(scratch, settings)?;
     let encoded = compressor.compress_yuv_to_vec(planes.as_yuv()).map_err(codec_failed)?;
@@ -42,7 +42,7 @@ fn configured<'a>(scratch: &'a mut Scratch, settings: Settings<'_>) -> Result<&'
     Ok(compressor)
 }
 
-/// Puts a profile behind the JFIF segment, where readers look for it. It is small enough for one segment.
+/// Inserts a profile after the JFIF segment, where readers expect it. It fits one segment.
 fn with_profile(mut encoded: Vec<u8>, profile: Option<&[u8]>) -> Vec<u8> {
     let Some(profile) = profile else { return encoded };
     let Ok(length) = u16::try_from(profile.len() + 16) else { return encoded };

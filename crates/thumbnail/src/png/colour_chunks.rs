@@ -1,4 +1,4 @@
-//! The chunks of a PNG that say what its colours mean, by the rules that browsers follow.
+//! The chunks of a PNG that define its colours, interpreted as browsers do.
 
 use std::borrow::Cow;
 
@@ -6,16 +6,17 @@ use png::{ColorType, Info, ScaledFloat, SourceChromaticities};
 
 use super::super::colour::{Colours, Space};
 
-/// sRGB's gamma as `gAMA` writes it.
+/// sRGB's gamma as stored in `gAMA`.
 const SRGB_GAMMA: u32 = 45_455;
-/// How far from it still is sRGB: encoders round in several ways.
+/// The tolerance for sRGB's gamma: encoders round it in several ways.
 const GAMMA_TOLERANCE: u32 = 600;
-/// sRGB's white, red, green and blue as `cHRM` writes them.
+/// sRGB's white point and primaries as stored in `cHRM`.
 const SRGB_CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
-/// How far from them still is sRGB.
+/// The tolerance for sRGB's chromaticities.
 const CHROMATICITY_TOLERANCE: u32 = 150;
 
-/// What goes into the thumbnails so that their colours mean what the source's do. All empty: sRGB.
+/// The colour chunks to write into the thumbnails, so that their colours mean the same as the source's. All empty:
+/// sRGB.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ColourChunks {
     /// `cICP`: primaries, transfer function, matrix, range.
@@ -29,13 +30,13 @@ pub(super) struct ColourChunks {
 }
 
 impl ColourChunks {
-    /// What becomes of the colours of a picture: `cICP` goes before `iCCP`, that before `sRGB`, that before `gAMA` and `cHRM`.
+    /// How to handle the colours of a picture: `cICP` has priority over `iCCP`, then `sRGB`, then `gAMA` and `cHRM`.
     pub(super) fn of(info: &Info<'_>, profile: Option<Vec<u8>>, space: Space) -> (Colours, Self) {
         let mut chunks = Self::default();
         if let Some(points) = info.coding_independent_code_points {
             let range = u8::from(points.is_video_full_range_image);
             let points = [points.color_primaries, points.transfer_function, points.matrix_coefficients, range];
-            // BT.709 primaries with sRGB's curve are sRGB.
+            // BT.709 primaries with sRGB's transfer function are sRGB.
             chunks.code_points = (points != [1, 13, 0, 1]).then_some(points);
             return (Colours::Plain, chunks);
         }
@@ -46,7 +47,7 @@ impl ColourChunks {
         }
         if info.srgb.is_none() {
             chunks.gamma = info.gama_chunk.filter(|gamma| !is_near(gamma.into_scaled(), SRGB_GAMMA, GAMMA_TOLERANCE));
-            // Without a gamma, browsers do not look at the primaries.
+            // Without `gAMA`, browsers ignore `cHRM`.
             chunks.chromaticities = info.chrm_chunk.filter(|_| info.gama_chunk.is_some()).filter(|c| !is_srgb(c));
             if chunks.chromaticities.is_some() {
                 chunks.gamma = info.gama_chunk;

@@ -1,4 +1,4 @@
-//! Decoding a PNG strictly, row by row: eight bits a sample, palettes and `tRNS` expanded.
+//! Strict PNG decoding, row by row: to eight bits a sample, with palettes and `tRNS` expanded.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
@@ -12,10 +12,11 @@ use super::super::pixels::{Channels, Pixels};
 use super::super::probe::corrupt;
 use super::super::{RenderError, Stop};
 
-/// What the decoder may allocate for chunks and rows: a row of a million deep pixels takes eight megabytes.
+/// What the decoder may allocate for chunks and rows: a row of a million pixels with 16 bits a sample takes eight
+/// megabytes.
 const CHUNK_BYTES: usize = 32 << 20;
 
-/// The bytes of a file, and what is added to them.
+/// The bytes of a file, and the bytes appended to them.
 struct Bytes<'a>([&'a [u8]; 2]);
 
 impl BufRead for Bytes<'_> {
@@ -39,7 +40,7 @@ impl Read for Bytes<'_> {
     }
 }
 
-/// The decoder asks for it, and does not use it.
+/// The decoder requires this trait but does not call it.
 impl Seek for Bytes<'_> {
     fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
@@ -53,12 +54,12 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Reads everything that stands before the picture; `end` is added to the file.
+    /// Reads everything before the image data; `end` is appended to the file.
     pub(super) fn open(bytes: &'a [u8], end: &'a [u8]) -> Result<Self, RenderError> {
         let mut options = DecodeOptions::default();
         options.set_ignore_adler32(false);
         options.set_ignore_text_chunk(true);
-        // It would be inflated up to the limit of all chunks.
+        // The decoder would inflate the profile up to the limit of all chunks.
         options.set_ignore_iccp_chunk(true);
         let mut decoder = Decoder::new_with_options(Bytes([bytes, end]), options);
         decoder.set_limits(Limits { bytes: CHUNK_BYTES });
@@ -90,7 +91,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Decodes an interlaced picture, whose rows come in seven passes over all of it.
+    /// Decodes an interlaced picture, whose rows arrive in seven passes over the whole picture.
     pub(super) fn whole(&mut self, size: Dimensions, stop: &Stop) -> Result<Pixels, RenderError> {
         let mut pixels = Pixels::blank(size, self.channels);
         let (count, bits) = (self.channels.count(), 8 * self.channels.count() as u8);
@@ -104,7 +105,7 @@ impl<'a> Rows<'a> {
         Ok(pixels)
     }
 
-    /// Reads what stands behind the picture, the end marker included.
+    /// Reads everything after the image data, including IEND.
     pub(super) fn finish(&mut self) -> Result<(), RenderError> {
         self.reader.finish().map_err(damaged)
     }

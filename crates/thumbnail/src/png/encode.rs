@@ -1,4 +1,5 @@
-//! Encoding PNG thumbnails: as gray, colour or palette, whatever the picture is, and with the chunks that describe its colours.
+//! PNG encoding of thumbnails: as gray, colour or palette, depending on the picture, with the chunks that define its
+//! colours.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,10 +17,10 @@ use super::colour_chunks::ColourChunks;
 /// The chunk of coding-independent code points.
 const CICP: ChunkType = ChunkType(*b"cICP");
 
-/// Bytes of rows that become one block, with codes of its own, and one chunk.
+/// Bytes of rows per deflate block; each block is one chunk.
 const BLOCK_BYTES: usize = 128 << 10;
 
-/// Encodes a picture. One that came from a palette gets one again where it still has few enough colours.
+/// Encodes a picture. Uses a palette if the source had one and the thumbnail has few enough colours.
 pub(super) fn encode(pixels: &Pixels, chunks: &ColourChunks, had_palette: bool) -> Result<Vec<u8>, RenderError> {
     let failed = |error: EncodingError| RenderError::Internal(format!("png: {error}"));
     let full = write(pixels.into(), chunks).map_err(failed)?;
@@ -28,7 +29,7 @@ pub(super) fn encode(pixels: &Pixels, chunks: &ColourChunks, had_palette: bool) 
     Ok(if indexed.len() < full.len() { indexed } else { full })
 }
 
-/// What is written.
+/// The data to write.
 struct Picture<'a> {
     width: u32,
     height: u32,
@@ -87,7 +88,7 @@ impl Picture<'static> {
     }
 }
 
-/// The colours of a picture in the order in which they come.
+/// The colours of a picture in order of appearance.
 #[derive(Default)]
 struct Palette {
     colours: Vec<[u8; 4]>,
@@ -110,7 +111,7 @@ impl Palette {
     }
 }
 
-/// Several indices a byte, the first in the high bits, each row from a new byte on.
+/// Packs several indices per byte, the first in the high bits. Each row starts with a new byte.
 fn packed(indices: &[u8], width: usize, bits: usize) -> Vec<u8> {
     let pack = |group: &[u8]| group.iter().enumerate().fold(0, |byte, (i, index)| byte | index << (8 - bits * (i + 1)));
     indices.chunks(width).flat_map(|row| row.chunks(8 / bits).map(pack)).collect()
@@ -126,7 +127,7 @@ fn write(picture: Picture<'_>, chunks: &ColourChunks) -> Result<Vec<u8>, Encodin
     let is_indexed = picture.color == ColorType::Indexed;
     let row_bytes = info.raw_row_length() - 1;
 
-    // Most files are less than half as large as their samples. A vector that grows by itself is there twice.
+    // Most files are less than half as large as their samples. A growing vector would exist twice while it is copied.
     let mut out = Vec::with_capacity(picture.samples.len() / 2);
     let mut encoder = Encoder::with_info(&mut out, info)?;
     encoder.set_compression(Compression::Balanced);
@@ -150,7 +151,7 @@ fn write(picture: Picture<'_>, chunks: &ColourChunks) -> Result<Vec<u8>, Encodin
     Ok(out)
 }
 
-/// Writes the rows, filtered and deflated some at a time.
+/// Writes the rows, filtered and compressed block by block.
 fn write_rows(
     writer: &mut Writer<impl Write>,
     channels: usize,

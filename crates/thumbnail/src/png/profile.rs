@@ -1,17 +1,17 @@
-//! The embedded colour profile of a PNG, inflated up to a limit: a few kilobytes can hold gigabytes.
+//! The embedded colour profile of a PNG, inflated up to a limit, because a few kilobytes can expand to gigabytes.
 
 use crc_fast::crc32_iso_hdlc;
 
 use super::super::Source;
 use super::super::colour::MAX_PROFILE_BYTES;
 
-/// A name takes so many bytes at most, and its end one more.
+/// The longest profile name, without its terminating zero.
 const MAX_NAME_BYTES: usize = 80;
-/// The kind of chunk.
+/// The chunk type.
 const KIND: &[u8; 4] = b"iCCP";
 
-/// Reads the profile whose chunk body lies at `at`. `None` where it is damaged or too large, which is no fault of the
-/// picture.
+/// Reads the profile in the chunk data at `at`. `None` if it is damaged or too large, which does not make the picture
+/// invalid.
 pub(super) fn read(source: &mut dyn Source, at: u64, length: u64) -> std::io::Result<Option<Vec<u8>>> {
     if length > MAX_PROFILE_BYTES as u64 {
         return Ok(None);
@@ -21,7 +21,7 @@ pub(super) fn read(source: &mut dyn Source, at: u64, length: u64) -> std::io::Re
     Ok(Some(chunk).filter(|_| is_whole).and_then(|chunk| inflated(&chunk)))
 }
 
-/// The profile in a chunk of kind, body and checksum.
+/// Inflates the profile of a chunk with its type and checksum.
 fn inflated(chunk: &[u8]) -> Option<Vec<u8>> {
     let (checked, checksum) = chunk.split_last_chunk::<4>()?;
     let body = checked.strip_prefix(KIND)?;
@@ -35,7 +35,7 @@ fn inflated(chunk: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// A profile that compresses well.
+    /// A chunk with a profile that compresses well.
     fn chunk(name: &[u8], method: u8, length: usize) -> Vec<u8> {
         let data = fdeflate::compress_to_vec(&vec![7; length]);
         let checked = [KIND, name, &[0, method], &data].concat();

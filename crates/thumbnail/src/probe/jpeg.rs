@@ -1,4 +1,4 @@
-//! The header of a JPEG: every marker segment up to the first scan, and how many scans follow.
+//! The header of a JPEG: every marker segment up to the first scan, and the work of all scans.
 
 mod profile;
 mod work;
@@ -15,21 +15,21 @@ use crate::{Format, Recipe, RefusalReason};
 
 use work::ComponentBlocks;
 
-/// Pixels on a side at most, as libjpeg has it.
+/// The most pixels per side, as in libjpeg.
 pub(in super::super) const MAX_SIDE: u16 = 65_500;
-/// Marker segments before the first scan at most.
+/// The most marker segments before the first scan.
 const MAX_SEGMENTS: usize = 4096;
 
-/// How a frame is coded.
+/// The coding process of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Coding {
-    /// One pass over the picture, Huffman or arithmetic.
+    /// One scan per component, Huffman or arithmetic.
     Sequential,
-    /// Several passes, each of which refines the last.
+    /// Several scans that refine the picture.
     Progressive,
 }
 
-/// What the components mean.
+/// The colour model of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Colours {
     Gray,
@@ -46,7 +46,7 @@ pub(in super::super) struct Sampling {
     pub(in super::super) vertical: u8,
 }
 
-/// What a JPEG's header says.
+/// The header of a JPEG.
 #[derive(Clone, Debug)]
 pub(in super::super) struct JpegProbe {
     pub(in super::super) width: u32,
@@ -55,9 +55,9 @@ pub(in super::super) struct JpegProbe {
     pub(in super::super) coding: Coding,
     pub(in super::super) colours: Colours,
     pub(in super::super) sampling: Vec<Sampling>,
-    /// Where the parts of the embedded profile lie, in order.
+    /// The positions of the parts of the embedded profile, in order.
     profile: Vec<Range<usize>>,
-    /// Blocks that its scans read, each counted for every scan that it is in.
+    /// Block reads of all scans: a block counts once for each scan that includes it.
     block_reads: u64,
 }
 
@@ -93,7 +93,7 @@ impl JpegProbe {
         self.profile.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// The embedded profile; empty where there is none, or one that is too large to be used.
+    /// The embedded profile; empty if it is missing or too large.
     pub(in super::super) fn profile_in(&self, bytes: &[u8]) -> Vec<u8> {
         if self.profile_bytes() > colour::MAX_PROFILE_BYTES {
             return Vec::new();
@@ -101,7 +101,7 @@ impl JpegProbe {
         self.profile.iter().filter_map(|part| bytes.get(part.clone())).flatten().copied().collect()
     }
 
-    /// A progressive picture of four inks, for a test.
+    /// A progressive CMYK picture, for a test.
     #[cfg(test)]
     pub(in super::super) fn of_inks(width: u32, height: u32, factors: &[(u8, u8)]) -> Self {
         let sampling = factors.iter().map(|&(horizontal, vertical)| Sampling { horizontal, vertical }).collect();
@@ -110,12 +110,12 @@ impl JpegProbe {
         Self { width, height, orientation, coding, colours, sampling, profile, block_reads }
     }
 
-    /// Refuses what would take too long, whatever the machine.
+    /// Refuses a file that would take too long on any machine.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         work::check(self.block_reads)
     }
 
-    /// Blocks of all components, those that fill up the last MCUs included.
+    /// Blocks of all components, including the padding of the last MCUs.
     pub(in super::super) fn blocks(&self) -> u64 {
         let blocks: u64 = self.sampling.iter().map(Sampling::blocks).sum();
         self.mcus() * blocks
@@ -135,13 +135,13 @@ impl JpegProbe {
 }
 
 impl Sampling {
-    /// Blocks of the component in each MCU.
+    /// Blocks of the component per MCU.
     fn blocks(&self) -> u64 {
         u64::from(self.horizontal) * u64::from(self.vertical)
     }
 }
 
-/// What the segments told so far.
+/// The header data of the segments so far.
 #[derive(Default)]
 struct Found {
     frame: Option<Frame>,
@@ -161,7 +161,7 @@ struct Frame {
 }
 
 impl Found {
-    /// Takes in a segment before the first scan.
+    /// Processes a segment before the first scan.
     fn take(&mut self, bytes: &[u8], segment: Segment) -> Result<(), Refusal> {
         let Segment { marker, body: at } = segment;
         let body = &bytes[at.clone()];
@@ -204,7 +204,8 @@ impl Found {
         Ok(probe)
     }
 
-    /// What the components mean, by libjpeg's rules: JFIF, then Adobe's marker, then the components' names.
+    /// The colour model of the components, by libjpeg's rules: the JFIF marker, then Adobe's marker, then the component
+    /// ids.
     fn colours(&self) -> Result<Colours, Refusal> {
         let ids = self.frame.as_ref().map(|frame| frame.ids.as_slice()).unwrap_or_default();
         match ids.len() {
@@ -351,7 +352,7 @@ mod tests {
         for between in [&b"\xff"[..], b"\xff\xff\xff", b"abc", b"\xff\0", b"\xff\0\xff", b"\xff\xff\0\0\xff\0"] {
             assert_eq!(segments(between).unwrap().width, 8, "{between:?}");
         }
-        // Were the first two bytes a marker, the segment that is longer than the file would be a part of its body.
+        // If the first two bytes were a marker, the segment that is longer than the file would be part of its body.
         let refusal = segments(b"\xff\0\0\x06\xff\xe2\xff\xff").unwrap_err();
         assert_eq!(refusal.reason, RefusalReason::Corrupt);
     }

@@ -1,4 +1,4 @@
-//! The header of a PNG: IHDR, and a walk over the other chunks without looking into the picture.
+//! The header of a PNG: IHDR, and the positions of the other chunks; skips the image data.
 
 use std::io;
 
@@ -11,47 +11,47 @@ use super::super::{Header, Refusal, RenderError, Source, colour, exif, png};
 use super::{corrupt, largest, refuse};
 use crate::{Format, Recipe, RefusalReason};
 
-/// Chunks of one file at most: 64 MiB in the usual 8 KiB pieces are 8,192.
+/// The most chunks per file: 64 MiB in the usual chunks of 8 KiB are 8,192.
 const MAX_CHUNKS: usize = 65_536;
 /// Bytes of a palette of 256 colours.
 const MAX_PALETTE_BYTES: u64 = 3 * 256;
-/// How much of `eXIf` is read: what an EXIF segment of a JPEG can hold.
+/// How much of `eXIf` is read: the most that an EXIF segment of a JPEG can contain.
 const EXIF_BYTES: u64 = 64 << 10;
-/// So many bytes a byte of deflated data can become.
+/// The most bytes that one byte of deflated data can expand to.
 const MAX_INFLATION: u64 = 1032;
-/// Pixels on a side at most.
+/// The most pixels per side.
 pub(in super::super) const MAX_SIDE: u32 = 1_000_000;
-/// Where IHDR's body lies.
+/// The position of IHDR's data.
 const IHDR: std::ops::Range<usize> = 16..29;
 
-/// What a PNG's header says.
+/// The header of a PNG.
 #[derive(Clone, Debug)]
 pub(in super::super) struct PngProbe {
     pub(in super::super) width: u32,
     pub(in super::super) height: u32,
     pub(in super::super) orientation: u8,
-    /// Bits a sample: 1, 2, 4, 8 or 16.
+    /// Bits per sample: 1, 2, 4, 8 or 16.
     pub(in super::super) depth: u8,
-    /// Samples a pixel once a palette and `tRNS` are expanded.
+    /// Samples per pixel after a palette and `tRNS` are expanded.
     pub(in super::super) channels: u8,
     pub(in super::super) has_palette: bool,
-    /// The length of a palette that is none: it is not made of three bytes a colour, or of too many or none.
+    /// The length of an invalid palette: not a multiple of three bytes, too long, or empty.
     invalid_palette: Option<u64>,
     /// Whether `tRNS` makes a colour or a palette transparent.
     pub(in super::super) has_transparent_colour: bool,
     pub(in super::super) is_interlaced: bool,
-    /// Where the first chunk of data begins, if all of its data is there.
+    /// The position of the first IDAT chunk, if its data is complete.
     pub(in super::super) first_data: Option<u64>,
-    /// Where the body of the first `iCCP` lies, and its length, if it comes before the data.
+    /// The position and length of the data of the first `iCCP` chunk, if it precedes the image data.
     pub(in super::super) profile: Option<(u64, u64)>,
-    /// Whether every chunk is whole and only IEND is missing.
+    /// Whether all chunks are complete and only IEND is missing.
     pub(in super::super) lacks_end: bool,
-    /// Chunks up to the end, of which no more than are allowed and one are counted.
+    /// The number of chunks, counted up to one more than the limit.
     chunks: usize,
 }
 
 impl PngProbe {
-    /// Reads IHDR and walks over the chunks.
+    /// Reads IHDR and the heads of the other chunks.
     pub(super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
         let mut whole = [0; 33];
         if source.read_at(0, &mut whole)? < whole.len() {
@@ -134,7 +134,7 @@ impl PngProbe {
         Ok(())
     }
 
-    /// Pixels as stored.
+    /// The stored dimensions.
     pub(in super::super) const fn size(&self) -> Dimensions {
         Dimensions::new(self.width, self.height)
     }
@@ -150,13 +150,13 @@ impl PngProbe {
         }
     }
 
-    /// The most memory that the profile takes, by the most that its data can be inflated to.
+    /// The most memory that the profile takes, based on the most that its data can expand to.
     fn profile_memory(&self) -> u64 {
         let inflated = self.profile.map_or(0, |(_, length)| length.saturating_mul(MAX_INFLATION));
         colour::memory(inflated.min(colour::MAX_PROFILE_BYTES as u64))
     }
 
-    /// The limits that are not those of every image.
+    /// Checks the limits that apply only to PNGs.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         if self.width.max(self.height) > MAX_SIDE {
             let detail = format!("{} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
@@ -248,7 +248,7 @@ mod tests {
     fn so_much_of_exif_is_read_as_a_jpeg_could_hold() {
         const LIMIT: usize = 64 << 10;
         for (end, orientation) in [(LIMIT - 1, 6), (LIMIT, 6), (LIMIT + 1, 1)] {
-            // Big-endian, its only entry at its end: the orientation.
+            // Big-endian, with the orientation as its only entry, at the end.
             let entry = [0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0];
             let place = u32::try_from(end - entry.len()).unwrap().to_be_bytes();
             let mut exif = [&b"MM\0*"[..], &place].concat();

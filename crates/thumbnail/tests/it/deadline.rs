@@ -1,4 +1,4 @@
-//! The deadline holds for every file: the dearest of each kind, at the limits, is given up within a second of it.
+//! The deadline holds for every file: the most expensive one of each kind stops within a second of it.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use turbojpeg::Subsamp;
 
 use crate::images::{self, JpegKind};
 
-/// How long after its deadline a rendering may end: on a busy machine, by the time that its thread has worked.
+/// How long after its deadline a rendering may end, in CPU time of its thread, because the machine may be busy.
 const LATE: Duration = Duration::from_secs(1);
 
 const SIDE: u32 = 10_000;
@@ -17,7 +17,7 @@ fn jpeg(is_progressive: bool, is_arithmetic: bool, subsampling: Subsamp) -> Vec<
     images::jpeg_of(kind, SIDE, SIDE)
 }
 
-/// The dearest file of each kind: 100 megapixels.
+/// The most expensive file of each kind: 100 megapixels.
 fn dearest() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("baseline", jpeg(false, false, Subsamp::None)),
@@ -31,8 +31,8 @@ fn dearest() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// As many scans as the limit of the work allows. A progressive picture would contradict itself, so a sequential one repeats
-/// its only scan.
+/// The most scans that the limit allows. A progressive file cannot repeat scans, so a sequential one repeats its only
+/// scan.
 fn many_scans() -> Vec<u8> {
     let jpeg = images::jpeg_gray(4000, 4000);
     let scan = (0..jpeg.len()).find(|&at| jpeg[at..].starts_with(b"\xff\xda")).unwrap();

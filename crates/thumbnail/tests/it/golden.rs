@@ -1,4 +1,4 @@
-//! Every kind of JPEG and PNG against what an independent decoder makes of it: `tests/golden/make.py` says how.
+//! Compares every kind of JPEG and PNG with the output of an independent decoder: see `tests/golden/make.py`.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ fn rendered_inside(bytes: &[u8], side: u32) -> Result<Thumbnail, RenderError> {
     render(bytes, &recipe, &limits).map(|mut rendered| rendered.thumbnails.remove(0))
 }
 
-/// Mean difference over all samples, alpha multiplied in.
+/// The mean difference of all samples, with premultiplied alpha.
 fn difference(a: &RgbaImage, b: &RgbaImage) -> f64 {
     let shown = |image: &RgbaImage| -> Vec<f64> {
         image
@@ -40,7 +40,7 @@ fn difference(a: &RgbaImage, b: &RgbaImage) -> f64 {
     a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len() as f64
 }
 
-/// The picture as a JPEG of the thumbnails' quality and subsampling shows it.
+/// The picture after encoding as a JPEG with the thumbnails' quality and subsampling.
 fn through_a_jpeg(picture: &RgbaImage) -> RgbaImage {
     let mut compressor = turbojpeg::Compressor::new().unwrap();
     compressor.set_quality(Recipe::default().jpeg_quality.into()).unwrap();
@@ -62,7 +62,7 @@ fn every_golden_file_looks_as_an_independent_decoder_shows_it() {
         let thumbnail = rendered(&std::fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let made = image::load_from_memory(&thumbnail.bytes).unwrap().into_rgba8();
         let is_jpeg = path.extension().is_some_and(|extension| extension == "jpg");
-        // Few pixels with hard edges: four of them share one sample of chroma.
+        // A few pixels with hard edges: four of them share one chroma sample.
         let is_tiny = expected.width().min(expected.height()) < 16;
         let tolerance = match (is_jpeg, is_tiny) {
             (true, true) => 8.0,
@@ -76,7 +76,7 @@ fn every_golden_file_looks_as_an_independent_decoder_shows_it() {
         }
         let mut off = difference(&made, &expected);
         if is_jpeg {
-            // What encoding loses is no fault of what came before: the expected picture may lose it too.
+            // Ignore the loss of encoding: the expected picture is encoded as well.
             off = off.min(difference(&made, &through_a_jpeg(&expected)));
         }
         println!("{name}: {off:.2} off");
@@ -88,7 +88,7 @@ fn every_golden_file_looks_as_an_independent_decoder_shows_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The chunks of a PNG: kind and body.
+/// The chunks of a PNG: type and data.
 pub(crate) fn chunks(png: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
     let mut rest = &png[8..];
     let mut out = Vec::new();
@@ -105,7 +105,7 @@ pub(crate) fn assembled(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n".to_vec(), body].concat()
 }
 
-/// What PngSuite's damaged files are: each fault on a file that is fine without it.
+/// The damage of PngSuite's invalid files, each applied to a valid file.
 #[test]
 fn every_kind_of_damage_to_a_png_is_named() {
     let fine = std::fs::read(golden("sources/palette_4.png")).unwrap();
@@ -166,8 +166,8 @@ fn the_pictures_of_pngsuite_are_what_libvips_shows_to_the_bit() {
     assert_eq!(shown.lines().count(), 60);
 }
 
-/// What the encoder gave when `RENDER_REVISION` was last raised. Thumbnails are immutable under their keys: when this
-/// fails because rendering was changed, raise the revision and put the new values here.
+/// The encoder's output when `RENDER_REVISION` was last raised. Thumbnails are immutable under their keys: if this
+/// fails because rendering changed, raise the revision and put the new values here.
 const BYTES_OF_REVISION_6: [(&str, &str); 7] = [
     ("cmyk.jpg", "288dc626085b6cfb"),
     ("sampling_444_progressive.jpg", "0a6cd96bc008a09b"),
@@ -185,7 +185,7 @@ fn other_bytes_need_another_revision() {
         .iter()
         .map(|(name, _)| {
             let source = std::fs::read(golden("sources").join(name)).unwrap();
-            // Other sizes take other ways.
+            // Other sizes take other code paths.
             let bytes = [BOX, 12, 8, 200].map(|side| rendered_inside(&source, side).unwrap().bytes).concat();
             (*name, data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)[..8]))
         })

@@ -1,4 +1,4 @@
-//! The memory that rendering takes, against what the header promised: admission relies on it.
+//! Compares the memory of rendering with the header's bound, which admission relies on.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use turbojpeg::Subsamp;
 use crate::images::{self, JpegKind};
 use crate::pieces::Pieces;
 
-/// Names the kind of image that the child process renders.
+/// The variable with the kind of image that the child process renders.
 const KIND: &str = "DARKROOM_TEST_MEMORY_OF";
 
 fn limits() -> Limits {
@@ -32,7 +32,7 @@ fn image(kind: &str) -> Vec<u8> {
         "gray png" => images::white_30mp_png(),
         "profile" => with_profile(&images::png_rgb(800, 600), 4 << 20),
         "endless profile" => with_profile(&images::png_rgb(800, 600), 60 << 20),
-        // Noise, which is larger than what rendering takes.
+        // Noise, so that the file is larger than the memory of its rendering.
         "large png" => images::png_of(ColorType::Rgb, BitDepth::Eight, 3600, 2700, &images::noise(3600 * 2700 * 3)),
         "deep png" => images::png_of(ColorType::Rgba, BitDepth::Sixteen, 2000, 1500, &images::noise(2000 * 1500 * 8)),
         endless if endless.ends_with(", no end") => {
@@ -44,14 +44,15 @@ fn image(kind: &str) -> Vec<u8> {
     }
 }
 
-/// The PNG with a profile of so many bytes, which takes a thousandth of them in the file.
+/// The PNG with a profile of `length` bytes, which takes a thousandth of them in the file.
 fn with_profile(png: &[u8], length: usize) -> Vec<u8> {
     let body = [b"icc\0\0".to_vec(), fdeflate::compress_to_vec(&vec![0; length])].concat();
     let (header, rest) = png.split_at(33);
     [header, &images::png_chunk(b"iCCP", &body), rest].concat()
 }
 
-/// A segment with a profile whose description is one text in 2,000 languages: 30 KB that become 60 MB where each is read.
+/// A segment with a profile whose description is one text in 2,000 languages: 30 KB that expand to 60 MB if each is
+/// read.
 fn profile_of_texts() -> Vec<u8> {
     const LANGUAGES: u32 = 2000;
     const TEXT_BYTES: u32 = 30_000;
@@ -69,7 +70,7 @@ fn profile_of_texts() -> Vec<u8> {
     [b"ICC_PROFILE\0\x01\x01", &profile[..]].concat()
 }
 
-/// The most memory that this process has held since the last reset, in bytes.
+/// The peak memory of this process since the last reset, in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
@@ -113,7 +114,7 @@ fn child_renders_one_image_alone() {
     let Ok(kind) = std::env::var(KIND) else { return };
     let bytes = image(&kind);
     let promised = inspect(&bytes, &Recipe::default(), &limits()).unwrap().header().decode_bytes;
-    // Five resets the peak to what is held now.
+    // Writing 5 resets the peak to the current memory.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = peak();
     if kind.starts_with("large png") {
@@ -125,6 +126,6 @@ fn child_renders_one_image_alone() {
     let took = peak().saturating_sub(before);
     println!("{kind} took {took} of {promised}");
     assert!(took <= promised, "{kind} took {took} bytes, {promised} were promised");
-    // A bound that is far too large would let too few images in.
+    // A bound that is much too large would admit too few images.
     assert!(promised < 4 * took + (32 << 20), "{kind} took {took} bytes, {promised} were promised");
 }

@@ -1,4 +1,4 @@
-//! Damaged files by the thousand: every one is rendered or refused, soon, and nothing panics.
+//! Thousands of damaged files: each is rendered or refused in time, without a panic.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::dice::Dice;
 use crate::images::png_chunk;
 use crate::pieces::{Pieces, told};
 
-/// CPU time that one small file may take at most, in a debug build on a busy machine.
+/// The most CPU time for one small file, in a debug build on a busy machine.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// One to four faults: bits, bytes, runs, cuts, repeats.
+/// Applies one to four faults: bits, bytes, runs, truncations, repetitions.
 fn mutated(original: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = original.to_vec();
     for _ in 0..=dice.roll(4) {
@@ -28,7 +28,7 @@ fn mutated(original: &[u8], dice: &mut Dice) -> Vec<u8> {
                 let copy = bytes[at..at + length].to_vec();
                 bytes.splice(at..at, copy);
             }
-            // Most of what matters stands at the beginning.
+            // Most of the important data is at the beginning.
             _ => bytes[at % original.len().min(400).min(at + 1)] = dice.roll(256) as u8,
         }
         if bytes.len() < 2 {
@@ -38,7 +38,7 @@ fn mutated(original: &[u8], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// With the checksum of each chunk right again, as somebody writes it who means harm: else few faults get past them.
+/// Corrects the checksum of each chunk, as an attacker would: otherwise few faults get past the checksums.
 fn checked(bytes: &[u8]) -> Vec<u8> {
     let mut checked = bytes.to_vec();
     let mut at = 8;
@@ -53,7 +53,7 @@ fn checked(bytes: &[u8]) -> Vec<u8> {
     checked
 }
 
-/// The time that this thread has spent on a processor.
+/// The CPU time of this thread.
 pub(crate) fn cpu_time() -> Duration {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(statistics.split_whitespace().next().unwrap().parse().unwrap())
@@ -94,7 +94,7 @@ fn survive(count: usize, seed: u64) {
         );
         assert!(took < LONGEST, "number {number}, of {}, took {took:?}", paths[which].display());
     }
-    // Were all of one kind, the faults would be too large or too small to say anything.
+    // If all files had the same result, the faults would be too large or too small to test anything.
     assert!(rendered > count / 100 && refused > count / 3, "{rendered} rendered, {refused} refused");
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a file depends on its bytes and the recipe alone, whatever was rendered before it.
+//! The result for a file depends only on its bytes and the recipe, not on earlier renderings.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use darkroom_thumbnail::{Limits, Recipe, RenderError, Size, Stop, Thumbnail, ren
 
 use crate::images;
 
-/// What became of a file: its thumbnails, or why there are none.
+/// The result for a file: its thumbnails or its error.
 type Outcome = Result<Vec<Thumbnail>, String>;
 
 fn recipe(jpeg_optimize: bool) -> Recipe {
@@ -23,7 +23,7 @@ fn outcome(bytes: &[u8], recipe: &Recipe) -> Outcome {
     }
 }
 
-/// Drops the scratch memory that is kept: a rendering that fails keeps none.
+/// Drops the kept scratch memory: a rendering that fails keeps none.
 fn forget_the_scratch() {
     let whole = images::jpeg(64, 64);
     assert!(outcome(&whole[..whole.len() / 2], &recipe(false)).is_err());
@@ -43,7 +43,7 @@ fn without_segments(jpeg: &[u8], marker: u8) -> Vec<u8> {
     kept
 }
 
-/// The golden files, PngSuite, files that lack tables, and each of them cut short.
+/// The golden files, PngSuite, files without tables, and each of them truncated.
 fn all_files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for folder in ["sources", "pngsuite"] {
@@ -71,7 +71,7 @@ fn arithmetic(is_progressive: bool) -> Vec<u8> {
     images::jpeg_of(images::JpegKind { is_arithmetic: true, is_progressive, ..Default::default() }, 64, 48)
 }
 
-/// One file for each way of decoding and encoding.
+/// One file for each path of decoding and encoding.
 const BEFORE: [&str; 13] = [
     "sampling_420.jpg",
     "sampling_444_progressive.jpg",
@@ -104,7 +104,7 @@ fn a_file_ends_the_same_behind_every_other() {
 
     for before in BEFORE {
         let (_, first) = files.iter().find(|(name, _)| name == before).unwrap();
-        // Huffman tables that are fitted to one picture must not serve the next.
+        // Huffman tables that are optimised for one picture must not be used for the next.
         let fitted = recipe(true);
         for ((name, bytes), alone) in files.iter().zip(&alone) {
             assert!(outcome(first, &fitted).is_ok(), "{before}");
@@ -116,7 +116,7 @@ fn a_file_ends_the_same_behind_every_other() {
 #[test]
 fn missing_tables_are_the_typical_ones_or_damage() {
     let plain = images::jpeg(64, 48);
-    // libjpeg writes the typical tables unless it is asked for better ones.
+    // libjpeg writes the typical tables unless optimised ones are requested.
     assert_eq!(outcome(&without_segments(&plain, 0xc4), &recipe(false)), outcome(&plain, &recipe(false)));
     let refused = outcome(&without_segments(&plain, 0xdb), &recipe(false));
     assert_eq!(refused, Err("Corrupt: a table is missing".to_owned()));

@@ -1,4 +1,4 @@
-//! A file that is read piece by piece becomes what it becomes in memory, and reading that fails is told as such.
+//! A file that is read piece by piece has the same result as in memory, and a read error is reported as such.
 
 use std::io;
 use std::path::Path;
@@ -9,11 +9,11 @@ use darkroom_thumbnail::{
 
 use crate::golden::{assembled, chunks};
 
-/// Bytes of which so many at most are at hand at once.
+/// A source that returns at most `most` bytes at once.
 pub struct Pieces<'a> {
     pub bytes: &'a [u8],
     pub most: usize,
-    /// How often it can be read before it fails.
+    /// The number of reads before it fails.
     pub lasts: usize,
 }
 
@@ -48,7 +48,7 @@ impl Source for Pieces<'_> {
     }
 }
 
-/// What must be the same: only the times differ.
+/// The parts of a result that must be the same; times differ.
 pub fn told(result: Result<Rendered, RenderError>) -> Result<(Header, Vec<Thumbnail>, bool), RenderError> {
     result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.lacks_end))
 }
@@ -82,7 +82,7 @@ fn pieces_of_any_size_make_the_same_thumbnails() {
     }
 }
 
-/// A plain PNG with its data in these chunks, and what stands behind them.
+/// A plain PNG with its data in these chunks, and other chunks after them.
 fn in_chunks<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, behind: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut all = chunks(&plain());
     all.retain(|(kind, _)| kind != b"IDAT" && kind != b"IEND");
@@ -98,7 +98,7 @@ fn plain_data() -> Vec<u8> {
     chunks(&plain()).into_iter().filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).collect()
 }
 
-/// What becomes of a file, which must not depend on the pieces that it is read in.
+/// The result for a file, which must not depend on the pieces in which it is read.
 fn outcome(bytes: &[u8]) -> Result<(Header, Vec<Thumbnail>), RefusalReason> {
     let outcomes = [1, 7, 4096, usize::MAX]
         .map(|most| told(render_from(&mut Pieces::new(bytes, most), &recipe(), &limits(1 << 20))));
@@ -123,7 +123,7 @@ fn however_the_data_is_cut_into_chunks_the_picture_is_the_same() {
             assert!(outcome(&in_chunks(with_empty_ones(), &behind)) == whole, "{length}, {behind:?}");
         }
     }
-    // What stands behind the end of the stream is forgiven, as browsers forgive it.
+    // Data after the end of the stream is ignored, as in browsers.
     assert!(outcome(&in_chunks([&data[..], b"more"], &[IEND])) == whole);
     assert!(outcome(&in_chunks([&[&data[..], b"more"].concat()[..]], &[IEND])) == whole);
 }
@@ -134,7 +134,7 @@ fn chunks_that_are_not_as_they_should_be_are_corrupt() {
     let (first, second) = data.split_at(data.len() / 2);
     let fine = in_chunks([first, &[], second], &[(*b"tIME", vec![7, 230, 1, 1, 0, 0, 0]), IEND]);
     assert!(outcome(&fine).is_ok());
-    // The checksum of each chunk of data, and of the end.
+    // The checksum of each IDAT chunk, and of IEND.
     let mut at = 8;
     for (kind, body) in chunks(&fine) {
         at += body.len() + 12;
@@ -183,7 +183,7 @@ fn reading_that_fails_is_no_damage() {
     }
 }
 
-/// A file that is overwritten with another one after it was read so often.
+/// A file that is replaced by another one after a number of reads.
 struct Overwritten<'a> {
     before: Pieces<'a>,
     after: Pieces<'a>,
@@ -217,7 +217,7 @@ fn a_file_that_is_overwritten_while_it_is_read_is_no_fault_of_ours() {
     let mut changes_seen = 0;
     for (name, first) in &kinds {
         for (other, second) in &kinds {
-            // Long enough that no file ends early, so that only what it says differs.
+            // Long enough that no file ends early, so that only the content differs.
             let longest = first.len().max(second.len());
             let [first, second] = [first, second].map(|bytes| [&bytes[..], &vec![0; longest - bytes.len()]].concat());
             for lasts in 1.. {
@@ -245,7 +245,7 @@ fn one_byte_over_the_limit_is_too_many_and_none_is_read() {
     let length = png.len() as u64;
     for (max_bytes, is_taken) in [(length - 1, false), (length, true), (length + 1, true)] {
         for bytes in [&png, &[&b"x"[..], &png[1..]].concat()] {
-            // The signature is looked at to tell what it is.
+            // The first read detects the format.
             let mut source = Pieces { bytes, most: 300, lasts: 1 };
             let result = render_from(&mut source, &recipe(), &limits(max_bytes));
             let is_refused =

@@ -1,4 +1,4 @@
-//! Rendering: right sizes, upright, alpha kept, metadata gone, and a named answer to everything bad.
+//! Rendering: right sizes, upright, with alpha and without metadata, and a specific error for each invalid file.
 
 use std::fmt::Debug;
 use std::time::Instant;
@@ -34,7 +34,7 @@ fn sizes(rendered: &Rendered) -> Vec<(&str, u32, u32)> {
     rendered.thumbnails.iter().map(|t| (t.size.as_str(), t.width, t.height)).collect()
 }
 
-/// The pixels of a thumbnail, by a decoder that darkroom does not use, checked against the size that it claims.
+/// The pixels of a thumbnail, by an independent decoder, checked against the dimensions that it claims.
 fn decoded(thumbnail: &Thumbnail) -> image::RgbaImage {
     let picture = image::load_from_memory(&thumbnail.bytes).unwrap().into_rgba8();
     assert_eq!(picture.dimensions(), (thumbnail.width, thumbnail.height));
@@ -85,7 +85,7 @@ fn all_eight_orientations_end_upright() {
     }
 }
 
-/// Renders with small boxes, so that a small image is scaled while it is decoded.
+/// Renders into small boxes, so that a small image is scaled while it is decoded.
 fn assert_small_thumbnails_show_the_picture(bytes: &[u8]) {
     let size = |name: &str, side| Size { name: name.to_owned(), side };
     let recipe = Recipe { sizes: vec![size("tiny", 80), size("small", 133)], ..Recipe::default() };
@@ -145,7 +145,7 @@ fn the_header_alone_tells_what_is_refused() {
     assert_eq!(images::claims_100000_png().len(), 74);
     assert_eq!(reason(&images::claims_100000_png()), RefusalReason::TooManyPixels);
     assert_eq!(reason(&images::png_claiming(0, 5)), RefusalReason::Corrupt);
-    // Found by fuzzing: what it would cost is more than 64 bits hold.
+    // Found by fuzzing: its cost overflows 64 bits.
     assert_eq!(reason(&images::png_claiming(u32::MAX >> 1, u32::MAX)), RefusalReason::TooManyPixels);
     assert_eq!(reason(&images::png_claiming(u32::MAX, u32::MAX)), RefusalReason::TooManyPixels);
     assert_eq!(reason(&images::zero_height_jpeg()), RefusalReason::Corrupt);
@@ -201,7 +201,7 @@ fn a_missing_end_marker_alone_is_accepted() {
     }
 }
 
-/// Cameras fill a block of their card, scanners leave rubbish, and phones append a second picture.
+/// Cameras fill a block of their card, scanners leave garbage, and phones append a second picture.
 #[test]
 fn what_follows_the_last_block_of_a_jpeg_is_no_damage() {
     for bytes in [images::jpeg(640, 480), images::jpeg_progressive(640, 480), images::jpeg_cmyk(640, 480)] {
@@ -218,7 +218,7 @@ fn what_follows_the_last_block_of_a_jpeg_is_no_damage() {
 
 #[test]
 fn a_picture_may_have_many_scans_up_to_the_limit_itself() {
-    // Each reads one block of its only component, which takes as much to begin as 2,048 blocks.
+    // Each scan reads one block of its only component, and costs as much to start as 2,048 blocks.
     let most = 50_000_000 / 2049;
     for (scans, is_allowed) in [(most - 1, true), (most, true), (most + 1, false)] {
         let result = inspect(images::jpeg_of_scans(scans), &Recipe::default(), &limits());
@@ -228,9 +228,9 @@ fn a_picture_may_have_many_scans_up_to_the_limit_itself() {
             assert_eq!(reason(result), RefusalReason::TooMuchWork);
         }
     }
-    // The last scan counts, as libjpeg has it.
+    // The last scan counts, as in libjpeg.
     assert_eq!(rendered(&images::jpeg_of_scans(20)).thumbnails, rendered(&images::jpeg_of_scans(1)).thumbnails);
-    // What looks like an end marker inside a comment ends nothing.
+    // An apparent end marker inside a comment does not end the file.
     let hidden = images::with_segment(&images::jpeg_of_scans(most + 1), 0xfe, b"\xff\xd9\xff\xd9");
     assert_eq!(refused(&hidden), RefusalReason::TooMuchWork);
 }

@@ -1,5 +1,6 @@
-//! What libjpeg-turbo decodes at full size, made smaller as the scaled inverse transform does it: by leaving out the
-//! frequencies that a smaller block cannot hold. libjpeg-turbo's own scaling to 2/8 and 4/8 averages samples instead.
+//! A reference for scaled decoding: decodes with libjpeg-turbo at full size, then scales like the scaled inverse
+//! transform, by leaving out the frequencies that a smaller block cannot hold. libjpeg-turbo's own scaling to 2/8 and
+//! 4/8 averages samples instead.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -31,8 +32,8 @@ pub(super) fn scaled(bytes: &[u8], eighths: usize) -> Planes {
     planes
 }
 
-/// The same file with a frame header that counts the samples that fill up the last MCUs as a part of the picture. The scans
-/// of a progressive file lack some of those blocks.
+/// The same file with larger dimensions in its frame header, so that the padding of the last MCUs counts as picture.
+/// The scans of a progressive file lack some of those blocks.
 fn with_whole_mcus(bytes: &[u8]) -> Vec<u8> {
     let mut segments = Segments::new(bytes);
     let is_frame = |marker| matches!(marker, 0xc0..=0xc2 | 0xc9 | 0xca);
@@ -48,7 +49,7 @@ fn with_whole_mcus(bytes: &[u8]) -> Vec<u8> {
     whole
 }
 
-/// A plane of whole blocks, each of which becomes one of `side` samples a side.
+/// Scales a plane of whole blocks to `side` samples per block side.
 fn scaled_plane(samples: &[u8], width: usize, side: usize) -> Vec<u8> {
     let weights = weights(side);
     let (across, stride) = (width / 8, width / 8 * side);
@@ -70,7 +71,8 @@ fn scaled_plane(samples: &[u8], width: usize, side: usize) -> Vec<u8> {
     smaller
 }
 
-/// What each of eight samples adds to each of `side`: there by the frequencies below `side`, and back again.
+/// The weight of each of the 8 input samples for each of the `side` output samples: the transform to the frequencies
+/// below `side`, and back.
 fn weights(side: usize) -> Vec<[f64; 8]> {
     let wave = |frequency: usize, at: usize, length: usize| {
         let height = if frequency == 0 { 1.0 } else { SQRT_2 };

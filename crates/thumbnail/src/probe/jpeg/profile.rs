@@ -1,9 +1,9 @@
-//! The embedded colour profile of a JPEG, which comes in numbered parts (ICC.1, B.4).
+//! The embedded colour profile of a JPEG, which is stored in numbered parts (ICC.1, B.4).
 
 use std::ops::Range;
 
-/// The parts of a profile in their order: of parts with the same number the first. Empty where a part is missing. Counting
-/// may begin at zero, as some programs do it.
+/// The parts of a profile in order, the first of those with the same number. Empty if a part is missing. Some programs
+/// count from zero.
 pub(super) fn in_order(mut parts: Vec<(u8, Range<usize>)>) -> Vec<Range<usize>> {
     parts.sort_by_key(|(number, _)| *number);
     parts.dedup_by_key(|(number, _)| *number);

@@ -1,4 +1,4 @@
-//! What the scans of a JPEG take to read: a file may hold any number of them, and each goes over every block.
+//! The work to read the scans of a JPEG: a file may contain any number of scans, and each may read every block.
 
 use darkroom_codec::jpeg::markers::{EOI, SOS, Segment, Segments};
 
@@ -6,20 +6,20 @@ use super::super::super::Refusal;
 use super::super::refuse;
 use crate::RefusalReason;
 
-/// Blocks of one image that may be read, each counted once for every scan that it is in: 100 megapixels of four components
-/// without subsampling, eight times over. Encoders write six scans for a component at most.
+/// The most block reads of one image: a block counts once for each scan that includes it. Enough for 100 megapixels of
+/// four components without subsampling in eight scans each. Encoders write at most six scans per component.
 const MAX_BLOCK_READS: u64 = 8 * 4 * 100_000_000 / 64;
-/// What a component takes at the beginning of a scan, in blocks: its Huffman tables are built.
+/// The cost of starting a component's scan, in block reads: building its Huffman tables.
 const BLOCK_READS_TO_BEGIN: u64 = 2048;
 
-/// A component of the frame, and how many blocks it has.
+/// A component of the frame with its number of blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ComponentBlocks {
     pub(super) id: u8,
     pub(super) blocks: u64,
 }
 
-/// Block reads of the scan whose header is `first`, and of all that follow in `rest`. Counting ends above the limit.
+/// Block reads of the scan with the header `first`, and of the scans in `rest`. Stops counting above the limit.
 pub(super) fn block_reads(
     bytes: &[u8],
     mut rest: Segments<'_>,
@@ -48,7 +48,7 @@ fn of_scan(header: &[u8], components: &[ComponentBlocks]) -> u64 {
     named.map(|component| BLOCK_READS_TO_BEGIN + component.blocks).sum()
 }
 
-/// Refuses a file whose scans take more than is allowed.
+/// Refuses a file with too many block reads.
 pub(super) fn check(block_reads: u64) -> Result<(), Refusal> {
     if block_reads <= MAX_BLOCK_READS {
         return Ok(());
@@ -61,7 +61,7 @@ pub(super) fn check(block_reads: u64) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    /// The reads of a file with these scan headers, whose two components have 100 and 7 blocks.
+    /// The block reads of a file with these scan headers and two components of 100 and 7 blocks.
     fn reads(headers: &[&[u8]]) -> u64 {
         let mut bytes = b"\xff\xd8".to_vec();
         for header in headers {
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_hundred_megapixels_with_the_scans_of_mozjpeg_are_allowed() {
-        // Without subsampling: DC, and for each component two bands and their refinements, luma one bit more.
+        // Without subsampling: DC, and per component two bands and their refinements; luma has one more refinement.
         let blocks = 100_000_000 / 64;
         let components = [1, 2, 3].map(|id| ComponentBlocks { id, blocks });
         let all = of_scan(&[3, 1, 0, 2, 0, 3, 0], &components);
