@@ -5,7 +5,7 @@ mod descriptors;
 #[cfg(feature = "aws")]
 mod lambda;
 mod listen;
-mod operate;
+mod operator_commands;
 mod signals;
 mod times;
 
@@ -27,12 +27,12 @@ use crate::http::{ConnectionLimits, HostRules};
 use crate::metrics::{self, ListenerName, Metrics, Scope};
 use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
-use crate::pipeline::{Pipeline, Source, WorkLimits};
+use crate::pipeline::{Pipeline, UploadLocation, WorkLimits};
 use crate::ports::Ports;
 use crate::worker::{Ended, StartError, Worker, WorkerSettings};
 use listen::Listener;
 
-pub use operate::{backfill, dead_letters, images, sweep};
+pub use operator_commands::{backfill, dead_letters, images, sweep};
 
 /// How often queue depths and memory are sampled for the metrics.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
@@ -145,8 +145,8 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     // Other deployments run the sweep on a schedule. A single machine has none, so this process runs it.
     let is_alone = parts.api && parts.worker;
     let sweeping = is_alone.then(|| {
-        let site = operate::site_of(&config, backend.ports.clone(), Arc::clone(&clock));
-        tokio::spawn(crate::operate::sweep::hourly(site, operate::hourly_terms(&config)))
+        let site = operator_commands::operator_context(&config, backend.ports.clone(), Arc::clone(&clock));
+        tokio::spawn(crate::operate::sweep::hourly(site, operator_commands::hourly_terms(&config)))
     });
     let ending = if parts.worker {
         let worker = Launch { config: &config, ports: &backend.ports, clock, shutdown: &shutdown };
@@ -266,7 +266,7 @@ impl Launch<'_> {
             admission: Admission::new(config.source_budget(), config.render_budget(), config.render_slots),
             recipe: Arc::new(config.recipe.clone()),
             limits,
-            source: Source { bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() },
+            source: UploadLocation { bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() },
             stuck,
         }
     }

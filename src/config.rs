@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use crate::recipe::Recipe;
 
 pub use machine::Machine;
-pub use reader::{Environment, Mistake, Mistakes};
+pub use reader::{Environment, SettingError, SettingErrors};
 pub(crate) use settings::{LONGEST_RENDER, LONGEST_UPLOAD_EXPIRY};
 pub use tokens::ApiTokens;
 
@@ -185,7 +185,7 @@ impl Config {
     ///
     /// # Errors
     /// All mistakes at once.
-    pub fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
+    pub fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, SettingErrors> {
         settings::read(role, environment, machine)
     }
 

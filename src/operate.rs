@@ -4,7 +4,6 @@
 pub mod backfill;
 pub mod dead_letters;
 pub mod images;
-pub mod letter;
 pub mod progress;
 pub mod sweep;
 mod walk;
@@ -24,7 +23,7 @@ use crate::record::ImageId;
 
 /// The context of the operator's commands.
 #[derive(Clone)]
-pub struct Site {
+pub struct OperatorContext {
     /// Queue, dead-letter queue, object stores and catalog.
     pub ports: Ports,
     /// The clock for stored times.
@@ -37,7 +36,7 @@ pub struct Site {
     pub recipe: Recipe,
 }
 
-impl Site {
+impl OperatorContext {
     /// Checks that the upload bucket exists. In a missing bucket, every object would look deleted.
     async fn check_upload_bucket(&self) -> Result<(), OperateError> {
         match self.ports.uploads.check_bucket(&self.prefix).await {

@@ -57,7 +57,7 @@ pub struct Pipeline {
     /// The limits of an upload and of its rendering.
     pub limits: WorkLimits,
     /// Where uploads are expected.
-    pub source: Source,
+    pub source: UploadLocation,
     /// Cancelled when a render thread is stuck past twice its deadline: the process must end.
     pub stuck: CancellationToken,
 }
@@ -75,7 +75,7 @@ pub struct WorkLimits {
 
 /// Where uploads are expected; events from elsewhere are ignored or become dead letters.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct UploadLocation {
     /// The bucket's name in events.
     pub bucket: String,
     /// The prefix of every upload's key.

@@ -3,7 +3,7 @@
 mod breaker;
 mod delay;
 mod foreign;
-mod keeper;
+mod lease_heartbeat;
 mod message;
 mod objects;
 mod settle;
@@ -26,7 +26,7 @@ use breaker::Breaker;
 pub(crate) use breaker::LONGEST_PAUSE;
 pub(crate) use delay::LONGEST_DELAY;
 use foreign::BucketEvidence;
-use keeper::Keeper;
+use lease_heartbeat::LeaseHeartbeat;
 pub use start::StartError;
 
 /// The worker's settings.
@@ -62,7 +62,7 @@ pub enum Ended {
 /// What the tasks of one run share.
 struct Run {
     worker: Worker,
-    keeper: Keeper,
+    heartbeat: LeaseHeartbeat,
     breaker: Breaker,
     bucket_evidence: BucketEvidence,
     max_receives: Option<u32>,
@@ -86,11 +86,11 @@ impl Worker {
         let Some(QueueAttributes { max_receives, .. }) = self.queue_rules(&breaker, &shutdown).await? else {
             return Ok(Ended::Drained);
         };
-        let keeper = Keeper::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
+        let heartbeat = LeaseHeartbeat::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
         let bucket_evidence = BucketEvidence::new(&self.pipeline.source.bucket, &self.pipeline.source.prefix);
         let run = Arc::new(Run {
             worker: self,
-            keeper,
+            heartbeat,
             breaker,
             bucket_evidence,
             max_receives,
@@ -144,7 +144,7 @@ impl Run {
         metrics::messages_received(messages.len());
         for message in messages {
             let permit = free.split(1);
-            let lease = self.keeper.hold(&message.receipt);
+            let lease = self.heartbeat.hold(&message.receipt);
             let run = Arc::clone(self);
             tasks.spawn(async move {
                 run.handle(message, lease).await;
@@ -164,7 +164,7 @@ impl Run {
             self.abandoned.cancel();
             tasks.wait().await;
         }
-        self.keeper.stop().await;
+        self.heartbeat.stop().await;
         metrics::drained(started.elapsed());
         if in_time { Ended::Drained } else { Ended::DeadlinePassed }
     }

@@ -45,12 +45,12 @@ impl Catalog for LimitedCatalog {
         limit(Operation::CatalogCreate, self.0.create(record)).await
     }
 
-    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
-        limit(Operation::CatalogLook, self.0.look(id)).await
+    async fn get(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+        limit(Operation::CatalogLook, self.0.get(id)).await
     }
 
-    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
-        limit(Operation::CatalogApply, self.0.apply(transition)).await
+    async fn update(&self, transition: &Transition) -> Result<Applied, PortError> {
+        limit(Operation::CatalogApply, self.0.update(transition)).await
     }
 
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError> {

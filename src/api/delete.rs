@@ -40,7 +40,7 @@ pub(super) async fn delete(
 /// Writes `deleted` into the record and returns the previous record; `None` if the image does not exist.
 async fn close(api: &ApiState, id: &ImageId) -> Result<Option<ImageRecord>, Problem> {
     for _ in 0..TRIES {
-        let Some(record) = api.catalog.look(id).await? else { return Ok(None) };
+        let Some(record) = api.catalog.get(id).await? else { return Ok(None) };
         if record.status == Status::Deleted {
             return Ok(Some(record));
         }
@@ -57,7 +57,7 @@ async fn close(api: &ApiState, id: &ImageId) -> Result<Option<ImageRecord>, Prob
             change: Change::Delete { forget_at: at.plus(FORGOTTEN_AFTER) },
             at,
         };
-        if let Applied::Written { .. } = api.catalog.apply(&transition).await? {
+        if let Applied::Written { .. } = api.catalog.update(&transition).await? {
             return Ok(Some(record));
         }
     }

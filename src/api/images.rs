@@ -70,7 +70,7 @@ pub(super) async fn redirect(
 ) -> Result<Response, Problem> {
     let (id, size) = text_of_path(path)?;
     let id = parse_id(&id)?;
-    let record = api.catalog.look(&id).await?.filter(|record| !is_deleted(record)).ok_or_else(|| unknown(&id))?;
+    let record = api.catalog.get(&id).await?.filter(|record| !is_deleted(record)).ok_or_else(|| unknown(&id))?;
     let Some(published) = &record.published else {
         let detail = format!("image {id} has no thumbnails: it is {}", record.status);
         return Err(Problem::new(ProblemKind::NoThumbnail, detail));

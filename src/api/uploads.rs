@@ -25,7 +25,7 @@ const EXPECTED: &str =
 
 /// What a client may state about its upload. An unknown field is an error, because it would not be enforced.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wish {
+struct UploadRequest {
     content_type: Option<String>,
     content_length: Option<u64>,
 }
@@ -48,7 +48,7 @@ pub(super) async fn create(
     base: BaseUrl,
     request: Request,
 ) -> Result<Response, Problem> {
-    let wish = Wish::read(&read_body(request).await?)?;
+    let wish = UploadRequest::read(&read_body(request).await?)?;
     wish.check(api.settings.max_bytes, api.settings.requires_content_length)?;
     let terms = UploadTerms {
         content_type: wish.content_type,
@@ -95,7 +95,7 @@ async fn hand_out(api: &ApiState, base: &BaseUrl, terms: &UploadTerms) -> Result
     })
 }
 
-impl Wish {
+impl UploadRequest {
     /// Parses a body. An empty one states nothing.
     fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.trim_ascii().is_empty() {
@@ -160,8 +160,8 @@ impl Wish {
 mod tests {
     use super::*;
 
-    fn outcome(body: &str) -> Result<Wish, ProblemKind> {
-        let wish = Wish::read(body.as_bytes()).map_err(|problem| problem.kind)?;
+    fn outcome(body: &str) -> Result<UploadRequest, ProblemKind> {
+        let wish = UploadRequest::read(body.as_bytes()).map_err(|problem| problem.kind)?;
         wish.check(1000, false).map_err(|problem| problem.kind)?;
         Ok(wish)
     }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_wish_is_checked_before_anything_is_uploaded() {
         let wish = |content_type: Option<&str>, content_length| {
-            Ok(Wish { content_type: content_type.map(str::to_owned), content_length })
+            Ok(UploadRequest { content_type: content_type.map(str::to_owned), content_length })
         };
         for (body, expected) in [
             ("", wish(None, None)),
@@ -206,9 +206,9 @@ mod tests {
             (r#"{"contentType":[2]}"#, "contentType is [2], which is no string"),
             (r#"{"contentlength":1}"#, "there is no field \"contentlength\""),
         ] {
-            let detail = Wish::read(body.as_bytes()).unwrap_err().detail;
+            let detail = UploadRequest::read(body.as_bytes()).unwrap_err().detail;
             assert_eq!(detail, format!("{EXPECTED}: {says}"), "{body}");
-            assert!(!["struct", "u64", "Wish"].iter().any(|word| detail.contains(word)), "{detail}");
+            assert!(!["struct", "u64", "UploadRequest"].iter().any(|word| detail.contains(word)), "{detail}");
         }
     }
 }

@@ -91,7 +91,7 @@ pub(super) async fn look_until(
     let deadline = Instant::now() + longest;
     let (mut pause, mut held) = (FIRST_PAUSE, Duration::ZERO);
     loop {
-        let Some(record) = catalog.look(id).await? else { return Ok(Looked { record: None, held }) };
+        let Some(record) = catalog.get(id).await? else { return Ok(Looked { record: None, held }) };
         let now = Instant::now();
         if is_news(&record) || now >= deadline || shutdown.is_cancelled() {
             return Ok(Looked { record: Some(record), held });

@@ -1,7 +1,7 @@
 //! Durations of different modules that must be consistent. Checked at compile time.
 
 use crate::config::LONGEST_RENDER;
-use crate::operate::sweep::SweepTerms;
+use crate::operate::sweep::SweepOptions;
 use crate::pipeline::LEASE;
 use crate::worker::{LONGEST_DELAY, LONGEST_PAUSE};
 
@@ -11,7 +11,7 @@ const DELIVERY_SECS: u64 = 30;
 const _: () = assert!(LEASE.as_secs() >= LONGEST_RENDER.as_secs() + DELIVERY_SECS, "a claim ends before its work");
 
 const _: () = assert!(
-    SweepTerms::STUCK_AFTER.as_secs() > LONGEST_DELAY.as_secs() + LONGEST_PAUSE.as_secs() + LEASE.as_secs(),
+    SweepOptions::STUCK_AFTER.as_secs() > LONGEST_DELAY.as_secs() + LONGEST_PAUSE.as_secs() + LEASE.as_secs(),
     "the sweep takes work in hand for stuck"
 );
 

@@ -46,7 +46,7 @@ impl AwsBackend {
         let queue = |url: &Option<String>, variable| -> Arc<dyn Queue> {
             match url {
                 Some(url) => Arc::new(SqsQueue::new(clients.sqs.clone(), url.clone())),
-                None => Arc::new(queue::Unset { variable }),
+                None => Arc::new(queue::UnsetQueue { variable }),
             }
         };
         if aws.queue_url.is_some() && aws.dlq_url.is_none() {

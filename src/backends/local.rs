@@ -16,7 +16,7 @@ mod file_names;
 mod incoming;
 mod objects;
 mod open_error;
-mod outcomes;
+mod outcome_log;
 mod public;
 mod queue;
 mod refusal;
@@ -46,8 +46,8 @@ use database::Database;
 use directory::{Directory, Start};
 use objects::LocalBucket;
 pub use open_error::{MissingDirectory, OpenError};
-use outcomes::Outcomes;
-use queue::{Half, LocalQueue};
+use outcome_log::OutcomeLog;
+use queue::{LocalQueue, QueueKind};
 pub use routes::UploadLimits;
 use signature::Signer;
 use space::Space;
@@ -59,7 +59,7 @@ pub struct LocalBackend {
     max_receives: u32,
     uploads: Arc<LocalBucket>,
     thumbnails: Arc<LocalBucket>,
-    outcomes: Option<Arc<Outcomes>>,
+    outcomes: Option<Arc<OutcomeLog>>,
     space: Arc<Space>,
 }
 
@@ -111,20 +111,20 @@ impl LocalBackend {
         let uploads = bucket(upload_bucket, Some(upload_prefix));
         let thumbnails =
             if thumbnail_bucket == upload_bucket { uploads.clone() } else { bucket(thumbnail_bucket, None) };
-        let outcomes = config.tells_outcomes.then(|| Outcomes::open(&database, &root, access)).transpose();
+        let outcomes = config.tells_outcomes.then(|| OutcomeLog::open(&database, &root, access)).transpose();
         let outcomes = outcomes.map_err(in_database)?;
         Ok(Self { database, clock, max_receives: config.max_receives, uploads, thumbnails, outcomes, space })
     }
 
     /// The ports.
     pub fn ports(&self) -> Ports {
-        let queue = |half, max_receives, space| {
+        let queue = |kind, max_receives, space| {
             let (database, clock) = (self.database.clone(), self.clock.clone());
-            Arc::new(LocalQueue { database, clock, half, max_receives, space })
+            Arc::new(LocalQueue { database, clock, kind, max_receives, space })
         };
         Ports {
-            queue: queue(Half::Uploads, Some(self.max_receives), Some(self.space.clone())),
-            dead_letters: queue(Half::DeadLetters, None, None),
+            queue: queue(QueueKind::Uploads, Some(self.max_receives), Some(self.space.clone())),
+            dead_letters: queue(QueueKind::DeadLetters, None, None),
             uploads: self.uploads.clone(),
             thumbnails: self.thumbnails.clone(),
             catalog: Arc::new(LocalCatalog { database: self.database.clone(), outcomes: self.outcomes.clone() }),

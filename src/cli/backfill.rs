@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::parse;
-use crate::operate::backfill::BackfillTerms;
+use crate::operate::backfill::BackfillOptions;
 
 /// `darkroom backfill`
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ impl Backfill {
     ///
     /// # Errors
     /// When the requested keys are outside the upload prefix.
-    pub fn terms(&self, upload_prefix: &str) -> Result<BackfillTerms, String> {
+    pub fn terms(&self, upload_prefix: &str) -> Result<BackfillOptions, String> {
         let prefix = self.prefix.as_deref().unwrap_or(upload_prefix);
         if !prefix.starts_with(upload_prefix) {
             return Err(format!("--prefix {prefix:?} must begin with DARKROOM_UPLOAD_PREFIX, {upload_prefix:?}"));
@@ -47,7 +47,7 @@ impl Backfill {
         if let Some(key) = self.start_after.as_deref().filter(|key| !key.starts_with(prefix)) {
             return Err(format!("--start-after {key:?} must begin with the prefix of the objects, {prefix:?}"));
         }
-        Ok(BackfillTerms {
+        Ok(BackfillOptions {
             prefix: prefix.to_owned(),
             start_after: self.start_after.clone(),
             is_forced: self.force,

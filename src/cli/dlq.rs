@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::parse;
-use crate::operate::dead_letters::{DropTerms, Filter, RedriveTerms, Request};
-use crate::operate::letter::Cause;
+use crate::operate::dead_letters::dead_letter::Cause;
+use crate::operate::dead_letters::{DropTerms, Filter, RedriveOptions, Request};
 
 /// `darkroom dlq`
 #[derive(Debug, Args)]
@@ -101,7 +101,7 @@ impl Dlq {
             DlqCommand::List { selection, json } => Request::List { filter: selection.filter(), as_json: *json },
             DlqCommand::Show { id, json } => Request::Show { id: id.clone(), as_json: *json },
             DlqCommand::Redrive { selection, dry_run, rate, json } => {
-                let terms = RedriveTerms { rate: *rate, is_dry_run: *dry_run, as_json: *json };
+                let terms = RedriveOptions { rate: *rate, is_dry_run: *dry_run, as_json: *json };
                 Request::Redrive { filter: selection.filter(), terms }
             }
             DlqCommand::Drop { selection, dry_run, yes, json } => {

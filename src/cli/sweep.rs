@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::parse;
-use crate::operate::sweep::SweepTerms;
+use crate::operate::sweep::SweepOptions;
 
 /// `darkroom sweep`
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// The options of the sweep, without those from the settings.
-    pub const fn terms(&self) -> SweepTerms {
-        SweepTerms { stuck_after: self.stuck_after, delete_originals_after: None, is_dry_run: self.dry_run }
+    pub const fn terms(&self) -> SweepOptions {
+        SweepOptions { stuck_after: self.stuck_after, delete_originals_after: None, is_dry_run: self.dry_run }
     }
 }

@@ -46,7 +46,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
 
 /// One mistake in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingError {
     /// The variable, or the command-line argument that replaces it.
     pub variable: &'static str,
     /// Its value, if it is set.
@@ -55,7 +55,7 @@ pub struct Mistake {
     pub problem: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             Some(value) => write!(f, "{}={value:?} {}", self.variable, self.problem),
@@ -66,9 +66,9 @@ impl fmt::Display for Mistake {
 
 /// All mistakes in the settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct SettingErrors(pub Vec<SettingError>);
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for SettingErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the settings cannot be used:")?;
         self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
@@ -79,7 +79,7 @@ impl fmt::Display for Mistakes {
 pub(super) struct Reader<'a> {
     environment: &'a Environment,
     known: BTreeSet<&'static str>,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<SettingError>,
 }
 
 impl<'a> Reader<'a> {
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     pub(super) fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
         let value = self.text_or_empty(variable).map(str::to_owned);
         let variable = self.name_of(variable);
-        self.mistakes.push(Mistake { variable, value, problem: problem.into() });
+        self.mistakes.push(SettingError { variable, value, problem: problem.into() });
     }
 
     /// The variable without trimming, where spaces are part of the value.
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
 
     /// Records a mistake in a variable whose value is secret.
     pub(super) fn secret_mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { variable, value: None, problem: problem.into() });
+        self.mistakes.push(SettingError { variable, value: None, problem: problem.into() });
     }
 
     /// The command-line argument that replaces the variable, or the variable itself.
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `Err` with all mistakes so far, if there are any.
-    pub(super) fn check(&mut self) -> Result<(), Mistakes> {
-        if self.mistakes.is_empty() { Ok(()) } else { Err(Mistakes(std::mem::take(&mut self.mistakes))) }
+    pub(super) fn check(&mut self) -> Result<(), SettingErrors> {
+        if self.mistakes.is_empty() { Ok(()) } else { Err(SettingErrors(std::mem::take(&mut self.mistakes))) }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use darkroom_thumbnail::max_render_memory;
 
 use super::machine;
-use super::reader::{Environment, Mistakes, Reader};
+use super::reader::{Environment, Reader, SettingErrors};
 use super::tokens::{self, ApiTokens};
 use super::values::{self, Parsed};
 use super::{AwsConfig, BackendConfig, Config, Loaded, LocalConfig, LogFormat, Machine, Role, source_budget, validate};
@@ -67,7 +67,7 @@ const LOCAL_ONLY: [&str; 6] = [
     "DARKROOM_OUTCOMES",
 ];
 
-pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, Mistakes> {
+pub(super) fn read(role: Role, environment: &Environment, machine: Machine) -> Result<Loaded, SettingErrors> {
     let mut reader = Reader::new(environment);
     let backend = backend(&mut reader, role);
     let api_tokens = api_tokens(&mut reader, role);

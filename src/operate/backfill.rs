@@ -3,10 +3,10 @@
 //! It first looks up each object in the catalog, so that a repeated backfill skips images with a verdict. Its events
 //! have no order and no effect on images that need nothing: it may be killed at any point, and may send an event twice.
 
-mod choice;
-mod fates;
+mod decision;
+mod queue_capacity;
 mod report;
-mod room;
+mod verdicts;
 
 use std::io::Write;
 
@@ -14,19 +14,19 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{OperateError, Pace, Site};
+use super::{OperateError, OperatorContext, Pace};
 use crate::ports::objects::Listed;
 use crate::record::{ImageId, ImageRecord};
-use choice::{Choice, Why};
-pub use fates::Fates;
-use room::Room;
+use decision::{Decision, SkipReason};
+use queue_capacity::QueueCapacity;
+pub use verdicts::Verdicts;
 
 /// The number of concurrent record lookups.
 const LOOKS: usize = 50;
 
 /// The options of a backfill.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackfillTerms {
+pub struct BackfillOptions {
     /// The prefix of the objects' keys. It starts with the upload prefix.
     pub prefix: String,
     /// The key to start after: the last key of an earlier backfill.
@@ -68,23 +68,23 @@ pub struct BackfillReport {
     pub last_key: Option<String>,
     /// The outcomes of the enqueued images, if the backfill waited for them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fates: Option<Fates>,
+    pub fates: Option<Verdicts>,
 }
 
 impl BackfillReport {
-    fn count(&mut self, why: Why) {
+    fn count(&mut self, why: SkipReason) {
         *match why {
-            Why::Published => &mut self.published,
-            Why::Outdated => &mut self.outdated,
-            Why::Refused => &mut self.refused,
-            Why::InHand => &mut self.in_hand,
-            Why::NotOurs => &mut self.passed_over,
+            SkipReason::Published => &mut self.published,
+            SkipReason::Outdated => &mut self.outdated,
+            SkipReason::Refused => &mut self.refused,
+            SkipReason::InHand => &mut self.in_hand,
+            SkipReason::NotOurs => &mut self.passed_over,
         } += 1;
     }
 
     /// Whether every image that was waited for is published or refused.
     pub fn is_all_well(&self) -> bool {
-        self.fates.as_ref().is_none_or(Fates::are_all_well)
+        self.fates.as_ref().is_none_or(Verdicts::are_all_well)
     }
 }
 
@@ -94,32 +94,32 @@ impl BackfillReport {
 /// # Errors
 /// When a call fails. The events that were sent until then stay in the queue; `report` has the key to continue after.
 pub async fn backfill(
-    site: &Site,
-    terms: &BackfillTerms,
+    context: &OperatorContext,
+    terms: &BackfillOptions,
     progress: &mut Progress<'_>,
     out: &mut dyn Write,
     report: &mut BackfillReport,
 ) -> Result<(), OperateError> {
-    site.check_upload_bucket().await?;
+    context.check_upload_bucket().await?;
     if progress.is_shown() {
-        progress.begin("objects", count(site, terms).await?);
+        progress.begin("objects", count(context, terms).await?);
     }
-    let room = Room::of(&*site.ports.queue, terms.max_queue);
-    let mut run = Backfill { site, terms, pace: Pace::per_second(terms.rate), room, report, sent: Vec::new() };
+    let room = QueueCapacity::of(&*context.ports.queue, terms.max_queue);
+    let mut run = Backfill { context, terms, pace: Pace::per_second(terms.rate), room, report, sent: Vec::new() };
     run.through(progress, out).await?;
     let Backfill { sent, report, .. } = run;
     if terms.waits {
         progress.begin("images settled", sent.len() as u64);
-        fates::follow(site, sent, progress, report.fates.insert(Fates::default())).await?;
+        verdicts::follow(context, sent, progress, report.fates.insert(Verdicts::default())).await?;
     }
     Ok(())
 }
 
 /// The number of objects, for the estimate.
-async fn count(site: &Site, terms: &BackfillTerms) -> Result<u64, OperateError> {
+async fn count(context: &OperatorContext, terms: &BackfillOptions) -> Result<u64, OperateError> {
     let (mut objects, mut after) = (0, terms.start_after.clone());
     loop {
-        let page = site.ports.uploads.list(&terms.prefix, after.as_deref()).await?;
+        let page = context.ports.uploads.list(&terms.prefix, after.as_deref()).await?;
         let Some(last) = page.last() else { return Ok(objects) };
         objects += page.len() as u64;
         after = Some(last.key.clone());
@@ -135,10 +135,10 @@ struct Sent {
 
 /// A backfill in progress.
 struct Backfill<'a> {
-    site: &'a Site,
-    terms: &'a BackfillTerms,
+    context: &'a OperatorContext,
+    terms: &'a BackfillOptions,
     pace: Pace,
-    room: Room<'a>,
+    room: QueueCapacity<'a>,
     report: &'a mut BackfillReport,
     /// The images to wait for.
     sent: Vec<Sent>,
@@ -148,7 +148,7 @@ impl Backfill<'_> {
     async fn through(&mut self, progress: &mut Progress<'_>, out: &mut dyn Write) -> Result<(), OperateError> {
         let mut after = self.terms.start_after.clone();
         loop {
-            let page = self.site.ports.uploads.list(&self.terms.prefix, after.as_deref()).await?;
+            let page = self.context.ports.uploads.list(&self.terms.prefix, after.as_deref()).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.key.clone());
             for objects in page.chunks(LOOKS) {
@@ -166,8 +166,8 @@ impl Backfill<'_> {
 
     /// The image of an object with its record; `None` for a folder marker.
     async fn look(&self, object: &Listed) -> Result<Option<(ImageId, Option<ImageRecord>)>, OperateError> {
-        let Some(image) = ImageId::of_upload(&self.site.prefix, &object.key, object.bytes) else { return Ok(None) };
-        let record = self.site.ports.catalog.look(&image).await?;
+        let Some(image) = ImageId::of_upload(&self.context.prefix, &object.key, object.bytes) else { return Ok(None) };
+        let record = self.context.ports.catalog.get(&image).await?;
         Ok(Some((image, record)))
     }
 
@@ -177,10 +177,10 @@ impl Backfill<'_> {
         looked_at: Option<(ImageId, Option<ImageRecord>)>,
     ) -> Result<(), OperateError> {
         match looked_at {
-            None => self.report.count(Why::NotOurs),
+            None => self.report.count(SkipReason::NotOurs),
             Some((image, record)) => match self.choose(object, record.as_ref()).await? {
-                Choice::LeaveAlone(why) => self.report.count(why),
-                Choice::Enqueue => self.enqueue(object, image, record).await?,
+                Decision::LeaveAlone(why) => self.report.count(why),
+                Decision::Enqueue => self.enqueue(object, image, record).await?,
             },
         }
         self.report.objects += 1;
@@ -198,7 +198,7 @@ impl Backfill<'_> {
             self.room.wait().await?;
             self.pace.step().await;
             // No user waits for this image, so it does not count for the waiting times.
-            self.site.enqueue(&object.key, self.terms.is_forced, None).await?;
+            self.context.enqueue(&object.key, self.terms.is_forced, None).await?;
         }
         if self.terms.waits {
             self.sent.push(Sent { image, rev: record.map(|record| record.rev) });

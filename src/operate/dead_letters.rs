@@ -1,5 +1,6 @@
 //! `darkroom dlq`: the filter and the operations.
 
+pub mod dead_letter;
 mod drop;
 mod list;
 mod redrive;
@@ -8,13 +9,13 @@ mod show;
 
 use std::time::Duration;
 
-use super::letter::{Cause, Letter};
+use super::dead_letters::dead_letter::{Cause, DeadLetter};
 use super::walk::Walk;
-use super::{OperateError, Site, printable};
+use super::{OperateError, OperatorContext, printable};
 use crate::clock::Timestamp;
 pub use drop::{DropTerms, drop};
 pub use list::list;
-pub use redrive::{RedriveTerms, Redriven, redrive};
+pub use redrive::{RedriveOptions, Redriven, redrive};
 pub use show::show;
 
 /// Selects dead letters. A dead letter must match every field.
@@ -34,7 +35,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether the filter selects this dead letter.
-    pub fn admits(&self, letter: &Letter, now: Timestamp) -> bool {
+    pub fn admits(&self, letter: &DeadLetter, now: Timestamp) -> bool {
         let age = now.since(letter.message.sent_at);
         let has_id = |id: &String| letter.is_called(id);
         let has_prefix = |prefix: &String| letter.subjects.iter().any(|subject| subject.event.key.starts_with(prefix));
@@ -47,13 +48,13 @@ impl Filter {
 
     /// Whether a redrive sends this dead letter. Skips those that a redrive cannot help, unless the filter has ids or
     /// causes.
-    fn redrives(&self, letter: &Letter, now: Timestamp) -> bool {
+    fn redrives(&self, letter: &DeadLetter, now: Timestamp) -> bool {
         let is_asked_for = !self.ids.is_empty() || !self.causes.is_empty();
         self.admits(letter, now) && (is_asked_for || !letter.cause.is_hopeless())
     }
 }
 
-impl Letter {
+impl DeadLetter {
     fn is_called(&self, id: &str) -> bool {
         let mut images = self.subjects.iter().filter_map(|subject| subject.image.as_ref());
         self.message.id == id || images.any(|image| image.as_str() == id)
@@ -91,7 +92,7 @@ pub enum Request {
         /// The dead letters to redrive.
         filter: Filter,
         /// The options.
-        terms: RedriveTerms,
+        terms: RedriveOptions,
     },
     /// [`drop`]
     Drop {
@@ -108,9 +109,9 @@ fn in_short(age: Duration) -> String {
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-impl Site {
+impl OperatorContext {
     /// The dead letters that the filter selects, oldest first. Afterwards all of them are visible again.
-    async fn dead_letters(&self, filter: &Filter) -> Result<Vec<Letter>, OperateError> {
+    async fn dead_letters(&self, filter: &Filter) -> Result<Vec<DeadLetter>, OperateError> {
         let mut walk = Walk::through(&*self.ports.dead_letters);
         let found = self.collect(&mut walk, filter).await;
         walk.end().await;
@@ -119,7 +120,7 @@ impl Site {
         Ok(found)
     }
 
-    async fn collect(&self, walk: &mut Walk<'_>, filter: &Filter) -> Result<Vec<Letter>, OperateError> {
+    async fn collect(&self, walk: &mut Walk<'_>, filter: &Filter) -> Result<Vec<DeadLetter>, OperateError> {
         let mut found = Vec::new();
         loop {
             let messages = walk.next().await?;

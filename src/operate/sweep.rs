@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{OperateError, Site};
+use super::{OperateError, OperatorContext};
 use crate::clock::Timestamp;
 use originals::Originals;
 
 /// The options of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SweepTerms {
+pub struct SweepOptions {
     /// How long an image may be `waiting_for_thumbnails` without a worker before its event counts as lost.
     pub stuck_after: Duration,
     /// How long after its verdict to delete an original that is superseded or refused; `None` keeps all.
@@ -30,7 +30,7 @@ pub struct SweepTerms {
     pub is_dry_run: bool,
 }
 
-impl SweepTerms {
+impl SweepOptions {
     /// Longer than the sum of the longest retry delay, the longest pause of the breaker and a lease.
     pub const STUCK_AFTER: Duration = Duration::from_hours(1);
 
@@ -39,7 +39,7 @@ impl SweepTerms {
     pub const LONG_QUEUE: u64 = 1000;
 }
 
-impl Default for SweepTerms {
+impl Default for SweepOptions {
     fn default() -> Self {
         Self { stuck_after: Self::STUCK_AFTER, delete_originals_after: None, is_dry_run: false }
     }
@@ -94,13 +94,17 @@ impl fmt::Display for SweepReport {
 ///
 /// # Errors
 /// When a call fails. The next sweep handles the rest.
-pub async fn sweep(site: &Site, terms: SweepTerms, report: &mut SweepReport) -> Result<(), OperateError> {
-    site.check_upload_bucket().await?;
-    let is_queue_long = site.ports.queue.attributes().await?.visible > SweepTerms::LONG_QUEUE;
+pub async fn sweep(
+    context: &OperatorContext,
+    terms: SweepOptions,
+    report: &mut SweepReport,
+) -> Result<(), OperateError> {
+    context.check_upload_bucket().await?;
+    let is_queue_long = context.ports.queue.attributes().await?.visible > SweepOptions::LONG_QUEUE;
     let mut sweep = Sweep {
-        site,
+        context,
         terms,
-        now: site.clock.now(),
+        now: context.clock.now(),
         is_queue_long,
         report,
         published: HashSet::new(),
@@ -119,12 +123,12 @@ const FIRST_AFTER: Duration = Duration::from_secs(300);
 const EVERY: Duration = Duration::from_hours(1);
 
 /// Sweeps every hour while the future is polled. After a failure, the next sweep is an hour later.
-pub async fn hourly(site: Site, terms: SweepTerms) {
+pub async fn hourly(context: OperatorContext, terms: SweepOptions) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_AFTER, EVERY);
     loop {
         ticks.tick().await;
         let mut report = SweepReport::default();
-        match sweep(&site, terms, &mut report).await {
+        match sweep(&context, terms, &mut report).await {
             Ok(()) if report.is_clean() => tracing::debug!(?report, "swept"),
             Ok(()) => tracing::info!(?report, "swept"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, ?report, "the sweep ended early"),
@@ -134,8 +138,8 @@ pub async fn hourly(site: Site, terms: SweepTerms) {
 
 /// A sweep in progress.
 struct Sweep<'a> {
-    site: &'a Site,
-    terms: SweepTerms,
+    context: &'a OperatorContext,
+    terms: SweepOptions,
     now: Timestamp,
     is_queue_long: bool,
     report: &'a mut SweepReport,
@@ -151,7 +155,7 @@ impl Sweep<'_> {
         if self.terms.is_dry_run {
             return Ok(());
         }
-        Ok(self.site.enqueue(key, is_forced, Some(self.now)).await?)
+        Ok(self.context.enqueue(key, is_forced, Some(self.now)).await?)
     }
 
     /// The action for the log: done, or what a dry run would do.

@@ -20,7 +20,7 @@ pub struct Admission {
     sources: Pool,
     decodes: Pool,
     claims: Arc<Semaphore>,
-    slots: Arc<Slots>,
+    slots: Arc<RenderSlots>,
     render: Arc<RwLock<()>>,
 }
 
@@ -46,7 +46,7 @@ pub struct ClaimPermit {
 /// The render slots of one process. A thread waits for a slot: when another thread finishes, it continues at once,
 /// without waking a task between two renders. Rarely more than one waits; the order is not defined.
 #[derive(Debug)]
-pub struct Slots {
+pub struct RenderSlots {
     used: Mutex<usize>,
     freed: Condvar,
     total: usize,
@@ -54,8 +54,8 @@ pub struct Slots {
 
 /// A render slot; returned when dropped.
 #[derive(Debug)]
-pub struct Slot {
-    slots: Arc<Slots>,
+pub struct RenderSlot {
+    slots: Arc<RenderSlots>,
 }
 
 /// The permit to render now, together with other images or alone.
@@ -86,12 +86,12 @@ impl Pool {
     }
 }
 
-impl Slots {
+impl RenderSlots {
     /// Waits for a slot, on a thread that may block.
-    pub fn take(self: &Arc<Self>) -> Slot {
+    pub fn take(self: &Arc<Self>) -> RenderSlot {
         let free = self.freed.wait_while(self.used(), |used| *used >= self.total);
         *free.unwrap_or_else(PoisonError::into_inner) += 1;
-        Slot { slots: Arc::clone(self) }
+        RenderSlot { slots: Arc::clone(self) }
     }
 
     fn used(&self) -> MutexGuard<'_, usize> {
@@ -100,7 +100,7 @@ impl Slots {
     }
 }
 
-impl Drop for Slot {
+impl Drop for RenderSlot {
     fn drop(&mut self) {
         *self.slots.used() -= 1;
         self.slots.freed.notify_one();
@@ -114,7 +114,7 @@ impl Admission {
             sources: Pool::new(source_bytes),
             decodes: Pool::new(decode_bytes),
             claims: Arc::new(Semaphore::new(slots + CLAIMS_AHEAD)),
-            slots: Arc::new(Slots { used: Mutex::new(0), freed: Condvar::new(), total: slots }),
+            slots: Arc::new(RenderSlots { used: Mutex::new(0), freed: Condvar::new(), total: slots }),
             render: Arc::new(RwLock::new(())),
         }
     }
@@ -136,7 +136,7 @@ impl Admission {
     }
 
     /// The render slots.
-    pub fn slots(&self) -> Arc<Slots> {
+    pub fn slots(&self) -> Arc<RenderSlots> {
         Arc::clone(&self.slots)
     }
 
@@ -149,7 +149,7 @@ impl Admission {
         }
     }
 
-    /// Slots in use.
+    /// RenderSlots in use.
     pub fn used_slots(&self) -> usize {
         *self.slots.used()
     }

@@ -74,7 +74,7 @@ impl Pipeline {
     async fn gone<T>(&self, job: &Job<'_>, progress: &Progress) -> Step<T> {
         let record = match &progress.record {
             Some(record) => Some(record.clone()),
-            None => step(self.catalog.look(&job.id).await)?,
+            None => step(self.catalog.get(&job.id).await)?,
         };
         if record.is_some_and(|record| self.is_left_alone_when_gone(job, &record)) {
             return Break(End::done(Outcome::SourceMissing));

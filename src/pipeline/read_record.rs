@@ -14,7 +14,7 @@ impl Pipeline {
         if matches!(progress.order, EventOrder::Sequenced(_)) && job.delivery.receive_count <= 1 {
             return Continue(());
         }
-        progress.record = step(self.catalog.look(&job.id).await)?;
+        progress.record = step(self.catalog.get(&job.id).await)?;
         progress.is_record_read = true;
         let Some(record) = &progress.record else { return Continue(()) };
         if record.is_of_a_newer_schema() {

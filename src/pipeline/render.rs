@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::Pipeline;
-use super::admission::{RenderPermit, Slot};
+use super::admission::{RenderPermit, RenderSlot};
 use super::claim::Claimed;
 use super::end::{End, Failure, Step};
 use super::inspect::InspectedObject;
@@ -56,7 +56,13 @@ impl Pipeline {
                 let rendered = image.render(&recipe, &stop);
                 metrics::stage(Stage::Render, started.elapsed());
                 drop(image);
-                drop::<(RenderPermit, Slot, _, _, _)>((render_permit, slot, permit, decode_memory, source_memory));
+                drop::<(RenderPermit, RenderSlot, _, _, _)>((
+                    render_permit,
+                    slot,
+                    permit,
+                    decode_memory,
+                    source_memory,
+                ));
                 rendered
             }
         });

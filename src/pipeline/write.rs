@@ -40,7 +40,7 @@ impl Pipeline {
             change,
             at: self.clock.now(),
         };
-        self.catalog.apply(&transition).await
+        self.catalog.update(&transition).await
     }
 
     /// Rejects an upload for good: its bytes are not an accepted image.

@@ -22,12 +22,12 @@ pub trait Catalog: Send + Sync {
 
     /// Reads the current record. A record of a newer schema is returned as far as this build can read it: check
     /// [`ImageRecord::is_of_a_newer_schema`].
-    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError>;
+    async fn get(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError>;
 
     /// Writes the change if the guard holds, in one step; [`Transition`] defines both.
     ///
     /// The call may be repeated: the attempt's token identifies a write that already happened.
-    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError>;
+    async fn update(&self, transition: &Transition) -> Result<Applied, PortError>;
 
     /// Records from `next` on (`None` for the first page), at most 1,000.
     async fn scan(&self, next: Option<&str>) -> Result<Page, PortError>;

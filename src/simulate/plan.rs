@@ -40,13 +40,13 @@ pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanEr
     let minutes = |value: &Value, otherwise| number(value).map_or(otherwise, |seconds| (seconds / 60.0).ceil() as u64);
     let target_value = number(&tracking["target_value"]).ok_or(PlanError("target value"))?;
     let queries = &tracking["customized_metric_specification"][0]["metrics"];
-    let told = told(queries).ok_or(PlanError("scaling metric that can be replayed"))?;
+    let numbers = metric_numbers(queries).ok_or(PlanError("scaling metric that can be replayed"))?;
     Ok(Policy {
         metric: Metric::Load {
             target: target_value,
-            acceptable_latency_seconds: told.acceptable_latency_seconds,
-            seconds_per_image: told.seconds_per_image,
-            cores: told.cores,
+            acceptable_latency_seconds: numbers.acceptable_latency_seconds,
+            seconds_per_image: numbers.seconds_per_image,
+            cores: numbers.cores,
         },
         min_tasks: tasks(&target["min_capacity"], otherwise.min_tasks),
         max_tasks: tasks(&target["max_capacity"], otherwise.max_tasks),
@@ -56,21 +56,21 @@ pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanEr
             minutes(&step["cooldown"], otherwise.wake_cooldown_minutes)
         }),
         // A fraction of a core is one slot that is slower.
-        seconds_per_image: told.seconds_per_image / told.cores.min(1.0),
-        render_slots: told.cores.max(1.0) as u32,
+        seconds_per_image: numbers.seconds_per_image / numbers.cores.min(1.0),
+        render_slots: numbers.cores.max(1.0) as u32,
         ..otherwise.clone()
     })
 }
 
 /// The numbers in the metric expression.
-struct Told {
+struct MetricNumbers {
     acceptable_latency_seconds: f64,
     seconds_per_image: f64,
     cores: f64,
 }
 
 /// The numbers of the returned metric; `None` if its expression or its variables differ.
-fn told(queries: &Value) -> Option<Told> {
+fn metric_numbers(queries: &Value) -> Option<MetricNumbers> {
     let queries = queries.as_array()?;
     for (id, name, statistic) in NAMES {
         let metric = &queries.iter().find(|query| query["id"] == id)?["metric_stat"][0];
@@ -83,7 +83,7 @@ fn told(queries: &Value) -> Option<Told> {
     let (latency, rest) = numbers.split_once(")*")?;
     let (seconds, cores) = rest.split_once('/')?;
     let positive = |text: &str| text.parse().ok().filter(|number: &f64| *number > 0.0);
-    Some(Told {
+    Some(MetricNumbers {
         acceptable_latency_seconds: positive(latency)?,
         seconds_per_image: positive(seconds)?,
         cores: positive(cores)?,

@@ -7,7 +7,7 @@ use tracing::Instrument;
 use super::Run;
 use super::delay::{dead_delay, kept_delay, retry_delay};
 use super::foreign::Foreign;
-use super::keeper::Lease;
+use super::lease_heartbeat::Lease;
 use super::objects::ObjectNames;
 use super::settle::Settlement;
 use crate::event::{self, Event, ParseError};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Run;
-use super::keeper::Lease;
+use super::lease_heartbeat::Lease;
 use super::objects::ObjectNames;
 use crate::metrics::{self, Outcome};
 use crate::ports::PortError;

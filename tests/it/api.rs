@@ -109,7 +109,7 @@ impl Bench {
     }
 
     async fn apply_any(&self, transition: &Transition) -> Applied {
-        self.records.apply(transition).await.unwrap()
+        self.records.update(transition).await.unwrap()
     }
 
     async fn claim(&self, id: &str, seq: &str) {

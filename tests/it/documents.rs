@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, Parser as _};
 use darkroom::cli::Cli;
 use darkroom::metrics::definitions::{Definition, Kind, TABLE};
 use darkroom::metrics::process;
-use darkroom::operate::letter::Cause;
+use darkroom::operate::dead_letters::dead_letter::Cause;
 use darkroom::ports::{ErrorKind as PortErrorKind, Operation};
 use darkroom::record::{Reason, Status};
 

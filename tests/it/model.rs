@@ -232,7 +232,7 @@ impl History {
     async fn expect_what_the_model_says(&self) {
         for (name, key) in &self.keys {
             let id = ImageId::of_key(PREFIX, &format!("{PREFIX}{name}")).unwrap();
-            let record = self.world.ports.catalog.look(&id).await.unwrap();
+            let record = self.world.ports.catalog.get(&id).await.unwrap();
             let found = record.as_ref().map(|record| (record.status, record.reason));
             let is_right = found == key.newest || key.is_deleted && found == Some(VANISHED);
             assert!(is_right, "{name} is {record:?}, and must be {:?}", key.newest);

@@ -9,9 +9,9 @@ mod sweep;
 
 use std::time::Duration;
 
-use darkroom::operate::Site;
+use darkroom::operate::OperatorContext;
+use darkroom::operate::dead_letters::dead_letter::Cause;
 use darkroom::operate::dead_letters::{Filter, list};
-use darkroom::operate::letter::Cause;
 use darkroom::ports::ErrorKind;
 use darkroom::record::ImageId;
 use serde_json::Value;
@@ -20,9 +20,9 @@ use crate::images as pictures;
 use crate::world::{Call, Faults, Options, When, World};
 
 /// The output of `darkroom dlq list --json`.
-async fn listed(site: &Site, filter: &Filter) -> Vec<Value> {
+async fn listed(context: &OperatorContext, filter: &Filter) -> Vec<Value> {
     let mut out = Vec::new();
-    let count = list(site, filter, true, &mut out).await.unwrap();
+    let count = list(context, filter, true, &mut out).await.unwrap();
     let rows: Vec<Value> =
         String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len() as u64, count);
@@ -52,8 +52,8 @@ async fn after_a_bad_day(names: &[&str], nonsense: usize) -> (World, Vec<ImageId
 }
 
 /// The world as an operator's command accesses it, without faults.
-fn seen(world: &World) -> Site {
-    world.site(&Faults::default())
+fn seen(world: &World) -> OperatorContext {
+    world.context(&Faults::default())
 }
 
 /// Longer than a killed command keeps its messages hidden.

@@ -16,12 +16,12 @@ use darkroom::backends::local::LocalBackend;
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::event::{self, ObjectCreated};
-use darkroom::operate::Site;
-use darkroom::operate::dead_letters::{self, Filter, RedriveTerms};
+use darkroom::operate::OperatorContext;
+use darkroom::operate::dead_letters::{self, Filter, RedriveOptions};
 use darkroom::operate::progress::Progress;
-use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
+use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::pipeline::admission::Admission;
-use darkroom::pipeline::{Pipeline, Source, WorkLimits};
+use darkroom::pipeline::{Pipeline, UploadLocation, WorkLimits};
 use darkroom::ports::Ports;
 use darkroom::ports::queue::QueueAttributes;
 use darkroom::recipe::{Format, Recipe, ThumbnailKey};
@@ -173,7 +173,7 @@ impl World {
                 max_pixels: options.max_pixels,
                 render_timeout: Duration::from_secs(60),
             },
-            source: Source { bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned() },
+            source: UploadLocation { bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned() },
             stuck: CancellationToken::new(),
         }
     }
@@ -276,7 +276,7 @@ impl World {
 
     /// The record of an image, which must exist.
     pub async fn record(&self, id: &ImageId) -> ImageRecord {
-        self.ports.catalog.look(id).await.unwrap().unwrap_or_else(|| panic!("{id} has no record"))
+        self.ports.catalog.get(id).await.unwrap().unwrap_or_else(|| panic!("{id} has no record"))
     }
 
     /// Expects the image to be published, and every thumbnail to have the size that the record states.
@@ -321,25 +321,25 @@ impl World {
     }
 
     /// The context of an operator's command on this world, with these faults.
-    pub fn site(&self, faults: &Faults) -> Site {
+    pub fn context(&self, faults: &Faults) -> OperatorContext {
         let ports = faults.wrap(self.ports.clone());
         let (bucket, prefix) = (BUCKET.to_owned(), PREFIX.to_owned());
-        Site { ports, clock: self.clock.clone(), bucket, prefix, recipe: Recipe::default() }
+        OperatorContext { ports, clock: self.clock.clone(), bucket, prefix, recipe: Recipe::default() }
     }
 
     /// Redrives every readable dead letter; returns how many.
     pub async fn redrive(&self) -> u64 {
-        let terms = RedriveTerms { rate: 50, is_dry_run: false, as_json: false };
-        let site = self.site(&Faults::default());
+        let terms = RedriveOptions { rate: 50, is_dry_run: false, as_json: false };
+        let context = self.context(&Faults::default());
         let (mut progress, mut out) = (Progress::on(None), std::io::sink());
-        let redriven = dead_letters::redrive(&site, &Filter::default(), terms, &mut progress, &mut out).await;
+        let redriven = dead_letters::redrive(&context, &Filter::default(), terms, &mut progress, &mut out).await;
         redriven.unwrap().redriven
     }
 
     /// Sweeps, and expects that every call succeeds.
     pub async fn sweep(&self) -> SweepReport {
         let mut report = SweepReport::default();
-        sweep::sweep(&self.site(&Faults::default()), SweepTerms::default(), &mut report).await.unwrap();
+        sweep::sweep(&self.context(&Faults::default()), SweepOptions::default(), &mut report).await.unwrap();
         report
     }
 

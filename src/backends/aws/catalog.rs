@@ -40,8 +40,8 @@ impl DynamoCatalog {
         Self { urgency: Urgency::Interactive, ..self }
     }
 
-    /// Tries once to store a new record. [`Refusal::Exists`] when the id already has one.
-    async fn put_new(&self, record: &ImageRecord) -> Result<(), Refusal> {
+    /// Tries once to store a new record. [`CreateError::Exists`] when the id already has one.
+    async fn put_new(&self, record: &ImageRecord) -> Result<(), CreateError> {
         let put = self
             .client
             .put_item()
@@ -54,22 +54,22 @@ impl DynamoCatalog {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    Err(Refusal::Exists(failed.item.clone()))
+                    Err(CreateError::Exists(failed.item.clone()))
                 }
-                _ => Err(Refusal::Failed(errors::port_error(Operation::CatalogCreate, &error).on(&self.table))),
+                _ => Err(CreateError::Failed(errors::port_error(Operation::CatalogCreate, &error).on(&self.table))),
             },
         }
     }
 }
 
 /// Why a new record was not stored.
-enum Refusal {
+enum CreateError {
     /// The id already has a record: the item, if the response contained it.
     Exists(Option<item::Item>),
     Failed(PortError),
 }
 
-impl From<PortError> for Refusal {
+impl From<PortError> for CreateError {
     fn from(error: PortError) -> Self {
         Self::Failed(error)
     }
@@ -82,12 +82,12 @@ impl Catalog for DynamoCatalog {
             match self.put_new(record).await {
                 Ok(()) => return Ok(()),
                 // After a try without a response, the record found may be the one that this try stored.
-                Err(Refusal::Exists(found)) => {
+                Err(CreateError::Exists(found)) => {
                     let found = match found {
                         Some(found) => {
                             Some(item::read(found).map_err(|error| damaged(Operation::CatalogCreate, error))?)
                         }
-                        None => self.look(&record.id).await?,
+                        None => self.get(&record.id).await?,
                     };
                     let is_own = attempt > 1 && found.as_ref() == Some(record);
                     return if is_own {
@@ -96,14 +96,14 @@ impl Catalog for DynamoCatalog {
                         Err(PortError::new(ErrorKind::AlreadyExists, Operation::CatalogCreate))
                     };
                 }
-                Err(Refusal::Failed(error)) if attempt < CREATES && error.kind == ErrorKind::Unavailable => {}
-                Err(Refusal::Failed(error)) => return Err(error),
+                Err(CreateError::Failed(error)) if attempt < CREATES && error.kind == ErrorKind::Unavailable => {}
+                Err(CreateError::Failed(error)) => return Err(error),
             }
         }
         Err(PortError::new(ErrorKind::Unavailable, Operation::CatalogCreate))
     }
 
-    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+    async fn get(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
         let get = self
             .client
             .get_item()
@@ -115,7 +115,7 @@ impl Catalog for DynamoCatalog {
         found.item.map(item::read).transpose().map_err(|error| damaged(Operation::CatalogLook, error))
     }
 
-    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
+    async fn update(&self, transition: &Transition) -> Result<Applied, PortError> {
         let Rendered { condition, update, terms } = expression::render(transition);
         let write = self
             .client
@@ -140,7 +140,7 @@ impl Catalog for DynamoCatalog {
                     // Not every DynamoDB-compatible store returns the item, and a missing item cannot be returned.
                     let current = match failed.item.clone().filter(|item| !item.is_empty()) {
                         Some(item) => Some(item::read(item).map_err(|error| damaged(Operation::CatalogApply, error))?),
-                        None => self.look(&transition.id).await?,
+                        None => self.get(&transition.id).await?,
                     };
                     Ok(Applied::Refused { current })
                 }

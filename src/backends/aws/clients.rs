@@ -15,7 +15,7 @@ use super::part_checksums::RemovePartChecksums;
 /// The timeout and the number of attempts of one operation. The SDK backs off exponentially with full jitter between
 /// attempts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryPolicy {
     attempts: u32,
     attempt_timeout: Duration,
     first_backoff: Duration,
@@ -35,8 +35,8 @@ pub(super) enum Urgency {
 /// A poll lasts up to `wait`, and its response must still arrive: if the client gives up, the messages stay invisible
 /// for their whole timeout. A stop waits for a poll in flight, so the margin is small. Not retried: the receive loop
 /// has its own backoff and must see every failure, or both would probe during an outage.
-pub(super) fn receive(wait: Duration) -> Patience {
-    Patience { attempt_timeout: wait + POLL_MARGIN, ..Patience::new(1, 0) }
+pub(super) fn receive(wait: Duration) -> RetryPolicy {
+    RetryPolicy { attempt_timeout: wait + POLL_MARGIN, ..RetryPolicy::new(1, 0) }
 }
 
 /// How long after `wait` the response may arrive. Together with a worker's `wait`, it is less than the ten seconds that
@@ -44,35 +44,35 @@ pub(super) fn receive(wait: Duration) -> Patience {
 const POLL_MARGIN: Duration = Duration::from_secs(5);
 
 /// Settling is idempotent, and a lost delete costs a whole redelivery.
-pub(super) const SETTLE: Patience = Patience::new(4, 5_000);
+pub(super) const SETTLE: RetryPolicy = RetryPolicy::new(4, 5_000);
 
 /// A heartbeat needs its response well within a third of the shortest visibility timeout. So the attempts are short:
 /// the next heartbeat is another retry.
-pub(super) const EXTEND: Patience = Patience::new(3, 1_500);
+pub(super) const EXTEND: RetryPolicy = RetryPolicy::new(3, 1_500);
 
 /// A retry may send a message twice; consumers handle duplicates anyway.
-pub(super) const SEND: Patience = Patience::new(3, 5_000);
+pub(super) const SEND: RetryPolicy = RetryPolicy::new(3, 5_000);
 
 /// Covers the time to the response headers; `objects::body` limits the body.
-pub(super) const READ_OBJECT: Patience = Patience::new(4, 10_000);
+pub(super) const READ_OBJECT: RetryPolicy = RetryPolicy::new(4, 10_000);
 
 /// A put is idempotent: the same bytes under the same immutable key.
-pub(super) const WRITE_OBJECT: Patience = Patience::new(4, 20_000);
+pub(super) const WRITE_OBJECT: RetryPolicy = RetryPolicy::new(4, 20_000);
 
 /// A conditional write detects its own earlier success by its token, and a read changes nothing.
-pub(super) const RECORD: Patience = Patience::new(4, 3_000);
+pub(super) const RECORD: RetryPolicy = RetryPolicy::new(4, 3_000);
 
 /// A new record has no token to distinguish its own earlier success from another writer's record, so
 /// `DynamoCatalog::create` retries and compares.
-pub(super) const CREATE: Patience = Patience::new(1, 3_000);
+pub(super) const CREATE: RetryPolicy = RetryPolicy::new(1, 3_000);
 
 /// How long one call of `darkroom check` may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For reading the state of a queue.
-pub(super) const INSPECT: Patience = Patience::new(3, 5_000);
+pub(super) const INSPECT: RetryPolicy = RetryPolicy::new(3, 5_000);
 
-impl Patience {
+impl RetryPolicy {
     const fn new(attempts: u32, attempt_timeout_millis: u64) -> Self {
         Self {
             attempts,

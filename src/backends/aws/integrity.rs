@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::BoxError;
 /// A response that was damaged in transit.
 #[derive(Debug, thiserror::Error)]
 #[error("the CRC-32 of the answer is {found}, its header says {stated}")]
-struct Harmed {
+struct ChecksumMismatch {
     found: u32,
     stated: u32,
 }
@@ -35,10 +35,10 @@ impl Intercept for VerifyAnswers {
     }
 }
 
-fn verify(body: Option<&[u8]>, stated: Option<u32>) -> Result<(), Harmed> {
+fn verify(body: Option<&[u8]>, stated: Option<u32>) -> Result<(), ChecksumMismatch> {
     let (Some(body), Some(stated)) = (body, stated) else { return Ok(()) };
     let found = crc_fast::crc32_iso_hdlc(body);
-    if found == stated { Ok(()) } else { Err(Harmed { found, stated }) }
+    if found == stated { Ok(()) } else { Err(ChecksumMismatch { found, stated }) }
 }
 
 #[cfg(test)]

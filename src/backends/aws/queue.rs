@@ -1,6 +1,6 @@
 //! The queue on SQS: long polls, and batches with one answer per entry.
 
-mod linger;
+mod batcher;
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use aws_sdk_sqs::types::{
 };
 use md5::{Digest, Md5};
 
-use self::linger::Linger;
-use super::clients::{self, EXTEND, INSPECT, Patience, SEND, SETTLE};
+use self::batcher::Batcher;
+use super::clients::{self, EXTEND, INSPECT, RetryPolicy, SEND, SETTLE};
 use super::errors;
 use crate::clock::Timestamp;
 use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
@@ -29,8 +29,8 @@ type Answer = Result<(), PortError>;
 /// One SQS queue.
 pub struct SqsQueue {
     calls: Calls,
-    deletes: Linger<Receipt>,
-    releases: Linger<(Receipt, Duration)>,
+    deletes: Batcher<Receipt>,
+    releases: Batcher<(Receipt, Duration)>,
 }
 
 #[derive(Clone)]
@@ -50,11 +50,11 @@ impl SqsQueue {
         let (deleting, releasing) = (calls.clone(), calls.clone());
         Self {
             calls,
-            deletes: Linger::new(move |receipts| {
+            deletes: Batcher::new(move |receipts| {
                 let calls = deleting.clone();
                 async move { calls.delete(&receipts).await }
             }),
-            releases: Linger::new(move |releases| {
+            releases: Batcher::new(move |releases| {
                 let calls = releasing.clone();
                 async move { calls.change_visibility(Operation::QueueRelease, SETTLE, &releases).await }
             }),
@@ -158,7 +158,7 @@ impl Calls {
     async fn change_visibility(
         &self,
         operation: Operation,
-        patience: Patience,
+        patience: RetryPolicy,
         changes: &[(Receipt, Duration)],
     ) -> Vec<Answer> {
         in_batches(changes, |batch| self.change_visibility_batch(operation, patience, batch)).await
@@ -167,7 +167,7 @@ impl Calls {
     async fn change_visibility_batch(
         &self,
         operation: Operation,
-        patience: Patience,
+        patience: RetryPolicy,
         batch: Vec<&(Receipt, Duration)>,
     ) -> Vec<Answer> {
         let entries = batch.iter().enumerate().map(|(index, (receipt, visibility))| {
@@ -264,19 +264,19 @@ fn whole_seconds(duration: Duration) -> i32 {
 }
 
 /// A queue whose URL is not set. The API needs none; calls fail with an error that names the missing variable.
-pub(super) struct Unset {
+pub(super) struct UnsetQueue {
     /// The environment variable that sets the URL.
     pub(super) variable: &'static str,
 }
 
-impl Unset {
+impl UnsetQueue {
     fn error(&self, operation: Operation) -> PortError {
         PortError::with_source(ErrorKind::Invalid, operation, format!("{} is not set", self.variable))
     }
 }
 
 #[async_trait]
-impl Queue for Unset {
+impl Queue for UnsetQueue {
     async fn send(&self, _: &str) -> Result<String, PortError> {
         Err(self.error(Operation::QueueSend))
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::commits::Outlives::{Kill, PowerLoss};
+use super::commits::Durability::{Kill, PowerLoss};
 use super::database::Database;
 use super::failure::Failure;
-use super::outcomes::Outcomes;
+use super::outcome_log::OutcomeLog;
 use crate::ports::catalog::Page;
 use crate::ports::{Catalog, ErrorKind, Operation, PortError};
 use crate::record::{Applied, Change, ImageId, ImageRecord, SCHEMA, Transition};
@@ -19,7 +19,7 @@ const PAGE: usize = 1000;
 pub(super) struct LocalCatalog {
     pub(super) database: Database,
     /// Where verdicts are reported, if they are.
-    pub(super) outcomes: Option<Arc<Outcomes>>,
+    pub(super) outcomes: Option<Arc<OutcomeLog>>,
 }
 
 #[async_trait]
@@ -34,12 +34,12 @@ impl Catalog for LocalCatalog {
             .await
     }
 
-    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+    async fn get(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
         let id = id.clone();
         self.database.read(Operation::CatalogLook, move |connection| find(connection, &id)).await
     }
 
-    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
+    async fn update(&self, transition: &Transition) -> Result<Applied, PortError> {
         let transition = transition.clone();
         let is_told = self.outcomes.is_some();
         // A lost claim is repeated, since its message is still in the queue.
@@ -53,7 +53,7 @@ impl Catalog for LocalCatalog {
                 }
                 let after = transition.apply_to(before.clone());
                 store(connection, &after)?;
-                let is_noted = is_told && Outcomes::note(connection, &after)?;
+                let is_noted = is_told && OutcomeLog::note(connection, &after)?;
                 Ok((Applied::Written { before }, is_noted))
             })
             .await?;

@@ -6,7 +6,7 @@
 //! IMMEDIATE` waits for the writers of other processes.
 //!
 //! Writes that can be repeated after a power loss are not synced. A power loss removes transactions from the end of the
-//! log, so a synced transaction also makes all earlier ones durable; their sequels run then.
+//! log, so a synced transaction also makes all earlier ones durable; their after_commit run then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use super::failure::Failure;
 
 /// What an answered write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outlives {
+pub(super) enum Durability {
     /// A kill of the process. The write is not synced: a power loss may undo it and all later writes.
     Kill,
     /// A power loss: the write is synced.
@@ -28,28 +28,28 @@ pub(super) enum Outlives {
 /// The only writer of this process.
 pub(super) struct Commits {
     writer: Mutex<Writer>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingWrites>,
     count: watch::Sender<u64>,
 }
 
 struct Writer {
     connection: Connection,
-    /// The sequels of committed transactions that are not synced yet.
-    sequels: Vec<Sequel>,
+    /// The after_commit of committed transactions that are not synced yet.
+    after_commit: Vec<AfterCommit>,
 }
 
 /// Runs once a write is synced.
-type Sequel = Box<dyn FnOnce() + Send>;
+type AfterCommit = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
-struct Waiting {
+struct PendingWrites {
     jobs: Vec<Box<dyn Job>>,
     has_leader: bool,
 }
 
 impl Commits {
     pub(super) fn new(connection: Connection) -> Arc<Self> {
-        let writer = Mutex::new(Writer { connection, sequels: Vec::new() });
+        let writer = Mutex::new(Writer { connection, after_commit: Vec::new() });
         Arc::new(Self { writer, waiting: Mutex::default(), count: watch::Sender::new(0) })
     }
 
@@ -67,7 +67,7 @@ impl Commits {
     /// Runs `job` in a transaction; `Ok` means that it is committed. If `job` fails, its writes are rolled back.
     ///
     /// The job runs even if the returned future is dropped.
-    pub(super) async fn write<T, F>(self: &Arc<Self>, outlives: Outlives, job: F) -> Result<T, Failure>
+    pub(super) async fn write<T, F>(self: &Arc<Self>, outlives: Durability, job: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
@@ -86,7 +86,7 @@ impl Commits {
     /// if the write fails or the process ends first.
     pub(super) fn write_here<T, F>(
         self: &Arc<Self>,
-        outlives: Outlives,
+        outlives: Durability,
         job: F,
         sequel: impl FnOnce() + Send + 'static,
     ) -> Result<T, Failure>
@@ -148,19 +148,19 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if !self.is_done {
-            *lock(&self.commits.waiting) = Waiting::default();
+            *lock(&self.commits.waiting) = PendingWrites::default();
         }
     }
 }
 
 impl Writer {
-    /// Commits all jobs in one transaction. If it is synced, calls their sequels and those of earlier transactions.
+    /// Commits all jobs in one transaction. If it is synced, calls their after_commit and those of earlier transactions.
     fn commit_together(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let connection = &self.connection;
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
-        let is_synced = batch.iter().any(|job| job.outlives() == Outlives::PowerLoss);
+        let is_synced = batch.iter().any(|job| job.outlives() == Durability::PowerLoss);
         // NORMAL syncs only before a checkpoint, not at each commit.
         connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
         let changes = connection.total_changes();
@@ -170,10 +170,10 @@ impl Writer {
             connection.execute_batch("ROLLBACK")?;
         }
         committed?;
-        self.sequels.extend(batch.iter_mut().filter_map(|job| job.take_sequel()));
+        self.after_commit.extend(batch.iter_mut().filter_map(|job| job.take_sequel()));
         // SQLite does not sync a transaction that has written nothing.
         if is_synced && self.connection.total_changes() != changes {
-            self.sequels.drain(..).for_each(|sequel| sequel());
+            self.after_commit.drain(..).for_each(|sequel| sequel());
         }
         Ok(())
     }
@@ -199,21 +199,21 @@ fn run_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Res
 /// A write that waits to be run and answered.
 trait Job: Send {
     /// What the write must survive once it is answered.
-    fn outlives(&self) -> Outlives;
+    fn outlives(&self) -> Durability;
     /// Runs the job. Returns whether to keep its writes.
     fn run(&mut self, connection: &Connection) -> bool;
     /// The sequel, if the job has succeeded.
-    fn take_sequel(&mut self) -> Option<Sequel>;
+    fn take_sequel(&mut self) -> Option<AfterCommit>;
     /// Sends the result to the caller.
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
 
 struct Write<T, F> {
-    outlives: Outlives,
+    outlives: Durability,
     job: Option<F>,
     outcome: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, Failure>>,
-    sequel: Option<Sequel>,
+    sequel: Option<AfterCommit>,
 }
 
 impl<T, F> Job for Write<T, F>
@@ -221,7 +221,7 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, Failure> + Send,
 {
-    fn outlives(&self) -> Outlives {
+    fn outlives(&self) -> Durability {
         self.outlives
     }
 
@@ -233,7 +233,7 @@ where
         matches!(self.outcome, Some(Ok(_)))
     }
 
-    fn take_sequel(&mut self) -> Option<Sequel> {
+    fn take_sequel(&mut self) -> Option<AfterCommit> {
         self.sequel.take().filter(|_| matches!(self.outcome, Some(Ok(_))))
     }
 

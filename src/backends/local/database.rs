@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::OpenError;
 use super::access::Identity;
-use super::commits::{Commits, Outlives};
+use super::commits::{Commits, Durability};
 use super::failure::Failure;
 use super::schema;
 use crate::ports::{Operation, PortError};
@@ -66,13 +66,13 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_to_outlive(Outlives::PowerLoss, operation, job).await
+        self.write_to_outlive(Durability::PowerLoss, operation, job).await
     }
 
     /// Runs `job` in a transaction and answers once it survives what `outlives` requires. See [`Commits::write`].
     pub(super) async fn write_to_outlive<T, F>(
         &self,
-        outlives: Outlives,
+        outlives: Durability,
         operation: Operation,
         job: F,
     ) -> Result<T, PortError>
@@ -93,13 +93,13 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_here_then(Outlives::PowerLoss, operation, job, || {})
+        self.write_here_then(Durability::PowerLoss, operation, job, || {})
     }
 
     /// [`Self::write_to_outlive`] on a thread that may block, followed by `sequel`. See [`Commits::write_here`].
     pub(super) fn write_here_then<T, F>(
         &self,
-        outlives: Outlives,
+        outlives: Durability,
         operation: Operation,
         job: F,
         sequel: impl FnOnce() + Send + 'static,

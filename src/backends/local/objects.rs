@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::buffers::Buffers;
-use super::commits::Outlives;
+use super::commits::Durability;
 use super::database::Database;
 use super::directory::{Directory, random_name};
 use super::failure::{Failure, NoSpace, file_error};
@@ -269,7 +269,7 @@ impl LocalBucket {
             content: None,
             max_stored_bytes: self.space.max_stored_bytes().filter(|_| is_upload),
         };
-        let outlives = if is_upload { Outlives::PowerLoss } else { Outlives::Kill };
+        let outlives = if is_upload { Durability::PowerLoss } else { Durability::Kill };
         let kept = arrived.clone();
         match self.database.write_here_then(outlives, PUT, self.insertion(object), move || kept.keep()) {
             Ok(garbage) => {
@@ -295,7 +295,7 @@ impl LocalBucket {
             content: Some(bytes),
             max_stored_bytes: None,
         };
-        let garbage = self.database.write_to_outlive(Outlives::Kill, PUT, self.insertion(object)).await?;
+        let garbage = self.database.write_to_outlive(Durability::Kill, PUT, self.insertion(object)).await?;
         if garbage.is_empty() {
             return Ok(());
         }

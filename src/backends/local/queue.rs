@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use tokio::time::Instant;
 
-use super::commits::Outlives::Kill;
+use super::commits::Durability::Kill;
 use super::database::Database;
 use super::directory::random_name;
 use super::failure::Failure;
@@ -22,7 +22,7 @@ use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
 /// Which of the two queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Half {
+pub(super) enum QueueKind {
     /// Upload events.
     Uploads = 0,
     /// Messages that reached the receive limit.
@@ -33,7 +33,7 @@ pub(super) enum Half {
 pub(super) struct LocalQueue {
     pub(super) database: Database,
     pub(super) clock: SharedClock,
-    pub(super) half: Half,
+    pub(super) kind: QueueKind,
     /// `None`: messages are never moved to the dead-letter queue.
     pub(super) max_receives: Option<u32>,
     /// The space that processing a message needs: receives wait until it is available. `None`: it needs no space.
@@ -41,26 +41,26 @@ pub(super) struct LocalQueue {
 }
 
 /// When the next message can be received, if that is known.
-enum Due {
+enum NextDelivery {
     Now,
     At(Timestamp),
     Unknown,
 }
 
 /// Inserts a message in the caller's transaction.
-pub(super) fn insert(connection: &Connection, half: Half, body: &str, now: Timestamp) -> Result<String, Failure> {
+pub(super) fn insert(connection: &Connection, kind: QueueKind, body: &str, now: Timestamp) -> Result<String, Failure> {
     let id = random_name();
     connection
         .prepare_cached("INSERT INTO messages (id, queue, body, sent_at, visible_at) VALUES (?1, ?2, ?3, ?4, ?4)")?
-        .execute((&id, half as i64, body, now.as_millis()))?;
+        .execute((&id, kind as i64, body, now.as_millis()))?;
     Ok(id)
 }
 
 #[async_trait]
 impl Queue for LocalQueue {
     async fn send(&self, body: &str) -> Result<String, PortError> {
-        let (half, body, clock) = (self.half, body.to_owned(), self.clock.clone());
-        self.database.write(Operation::QueueSend, move |connection| insert(connection, half, &body, clock.now())).await
+        let (kind, body, clock) = (self.kind, body.to_owned(), self.clock.clone());
+        self.database.write(Operation::QueueSend, move |connection| insert(connection, kind, &body, clock.now())).await
     }
 
     async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, PortError> {
@@ -71,7 +71,7 @@ impl Queue for LocalQueue {
         loop {
             let mut observer = self.database.observe();
             let due = self.due().await?;
-            if matches!(due, Due::Now) {
+            if matches!(due, NextDelivery::Now) {
                 let messages = self.take(max.clamp(1, MAX_BATCH), visibility).await?;
                 if !messages.is_empty() {
                     return Ok(messages);
@@ -100,12 +100,12 @@ impl Queue for LocalQueue {
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), PortError>> {
-        let (half, asked) = (self.half, receipts.to_vec());
+        let (kind, asked) = (self.kind, receipts.to_vec());
         let deleted = self.database.write_to_outlive(Kill, Operation::QueueDelete, move |connection| {
             let mut delete =
                 connection.prepare_cached("DELETE FROM messages WHERE receipt = ?1 AND queue = ?2 AND id = ?3")?;
             for Receipt(receipt) in &asked {
-                delete.execute((receipt, half as i64, message_of(receipt)))?;
+                delete.execute((receipt, kind as i64, message_of(receipt)))?;
             }
             Ok(vec![Ok(()); asked.len()])
         });
@@ -113,12 +113,12 @@ impl Queue for LocalQueue {
     }
 
     async fn attributes(&self) -> Result<QueueAttributes, PortError> {
-        let (half, now, max_receives) = (self.half, self.clock.now(), self.max_receives);
+        let (kind, now, max_receives) = (self.kind, self.clock.now(), self.max_receives);
         self.database
             .read(Operation::QueueAttributes, move |connection| {
                 let count =
-                    |sql| connection.prepare_cached(sql)?.query_row((half as i64, now.as_millis()), |row| row.get(0));
-                let oldest = oldest_sent_at(connection, half)?;
+                    |sql| connection.prepare_cached(sql)?.query_row((kind as i64, now.as_millis()), |row| row.get(0));
+                let oldest = oldest_sent_at(connection, kind)?;
                 Ok(QueueAttributes {
                     visible: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at <= ?2")?,
                     in_flight: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at > ?2")?,
@@ -133,40 +133,40 @@ impl Queue for LocalQueue {
 
 impl LocalQueue {
     /// When the next stored message becomes visible.
-    async fn due(&self) -> Result<Due, PortError> {
-        let (half, clock) = (self.half, self.clock.clone());
+    async fn due(&self) -> Result<NextDelivery, PortError> {
+        let (kind, clock) = (self.kind, self.clock.clone());
         self.database
             .read(Operation::QueueReceive, move |connection| {
                 let next: Option<i64> = connection
                     .prepare_cached("SELECT min(visible_at) FROM messages WHERE queue = ?1")?
-                    .query_row([half as i64], |row| row.get(0))?;
+                    .query_row([kind as i64], |row| row.get(0))?;
                 Ok(match next.map(Timestamp::from_millis) {
-                    Some(at) if at <= clock.now() => Due::Now,
-                    Some(at) => Due::At(at),
-                    None => Due::Unknown,
+                    Some(at) if at <= clock.now() => NextDelivery::Now,
+                    Some(at) => NextDelivery::At(at),
+                    None => NextDelivery::Unknown,
                 })
             })
             .await
     }
 
-    async fn until(&self, due: &Due) {
+    async fn until(&self, due: &NextDelivery) {
         match due {
-            Due::Now => {}
-            Due::At(at) => tokio::time::sleep(at.since(self.clock.now())).await,
-            Due::Unknown => std::future::pending().await,
+            NextDelivery::Now => {}
+            NextDelivery::At(at) => tokio::time::sleep(at.since(self.clock.now())).await,
+            NextDelivery::Unknown => std::future::pending().await,
         }
     }
 
     async fn take(&self, max: usize, visibility: Duration) -> Result<Vec<Message>, PortError> {
-        let (half, clock, max_receives) = (self.half, self.clock.clone(), self.max_receives);
+        let (kind, clock, max_receives) = (self.kind, self.clock.clone(), self.max_receives);
         self.database
             .write(Operation::QueueReceive, move |connection| {
                 let now = clock.now();
                 let mut taken = Vec::new();
                 while taken.len() < max {
-                    let Some((id, receives)) = next_visible(connection, half, now)? else { break };
+                    let Some((id, receives)) = next_visible(connection, kind, now)? else { break };
                     if max_receives.is_some_and(|limit| receives >= limit) {
-                        bury(connection, &id, now)?;
+                        move_to_dead_letters(connection, &id, now)?;
                     } else {
                         taken.push(lease(connection, &id, now, now.plus(visibility))?);
                     }
@@ -182,7 +182,7 @@ impl LocalQueue {
         operation: Operation,
         asked: Vec<(Receipt, Duration)>,
     ) -> Vec<Result<(), PortError>> {
-        let (half, clock, count) = (self.half, self.clock.clone(), asked.len());
+        let (kind, clock, count) = (self.kind, self.clock.clone(), asked.len());
         let changed = self.database.write_to_outlive(Kill, operation, move |connection| {
             let now = clock.now();
             let mut change = connection.prepare_cached(
@@ -192,7 +192,7 @@ impl LocalQueue {
             let mut one = |(Receipt(receipt), delay): &(Receipt, Duration)| {
                 let changed = change.execute(named_params! {
                     ":until": now.plus(*delay).as_millis(), ":now": now.as_millis(),
-                    ":id": message_of(receipt), ":queue": half as i64, ":receipt": receipt,
+                    ":id": message_of(receipt), ":queue": kind as i64, ":receipt": receipt,
                 })?;
                 Ok(if changed == 1 { Ok(()) } else { Err(ErrorKind::LeaseLost) })
             };
@@ -202,32 +202,32 @@ impl LocalQueue {
     }
 }
 
-fn next_visible(connection: &Connection, half: Half, now: Timestamp) -> rusqlite::Result<Option<(String, u32)>> {
+fn next_visible(connection: &Connection, kind: QueueKind, now: Timestamp) -> rusqlite::Result<Option<(String, u32)>> {
     connection
         .prepare_cached(
             "SELECT id, receive_count FROM messages WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at LIMIT 1",
         )?
-        .query_row((half as i64, now.as_millis()), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((kind as i64, now.as_millis()), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 
 /// When the oldest message was sent. Row ids grow in the order of sending, and each index entry contains one. So this
 /// reads the visibility index, as counting does, and a single row.
-fn oldest_sent_at(connection: &Connection, half: Half) -> rusqlite::Result<Option<Timestamp>> {
+fn oldest_sent_at(connection: &Connection, kind: QueueKind) -> rusqlite::Result<Option<Timestamp>> {
     connection
         .prepare_cached(
             "SELECT sent_at FROM messages WHERE rowid =
                  (SELECT min(rowid) FROM messages WHERE queue = ?1)",
         )?
-        .query_row([half as i64], |row| row.get(0).map(Timestamp::from_millis))
+        .query_row([kind as i64], |row| row.get(0).map(Timestamp::from_millis))
         .optional()
 }
 
 /// Moves a message to the dead-letter queue. It keeps its id and receive count, so old receipts stay invalid.
-fn bury(connection: &Connection, id: &str, now: Timestamp) -> rusqlite::Result<()> {
+fn move_to_dead_letters(connection: &Connection, id: &str, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE messages SET queue = ?1, visible_at = ?2, receipt = NULL WHERE id = ?3")?
-        .execute((Half::DeadLetters as i64, now.as_millis(), id))
+        .execute((QueueKind::DeadLetters as i64, now.as_millis(), id))
         .map(|_| ())
 }
 

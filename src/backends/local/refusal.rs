@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::failure::NoSpace;
-use super::signature::Refusal;
+use super::signature::SignatureError;
 use crate::http::{Problem, ProblemKind, ReadError};
 use crate::metrics;
 use crate::ports::{ErrorKind, PortError};
@@ -27,10 +27,10 @@ pub(super) fn method_not_allowed(detail: &str) -> Problem {
 }
 
 /// The signed URL is not valid.
-pub(super) fn of_url(refusal: Refusal) -> Problem {
+pub(super) fn of_url(refusal: SignatureError) -> Problem {
     let kind = match refusal {
-        Refusal::Mismatch => ProblemKind::InvalidSignature,
-        Refusal::Expired => ProblemKind::UrlExpired,
+        SignatureError::Mismatch => ProblemKind::InvalidSignature,
+        SignatureError::Expired => ProblemKind::UrlExpired,
     };
     Problem::new(kind, refusal.to_string())
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::failure::{Failure, NoSpace};
 use super::incoming::is_intact;
-use super::queue::{self, Half};
+use super::queue::{self, QueueKind};
 use super::{stored, used_keys};
 use crate::clock::Timestamp;
 use crate::event::{self, ObjectCreated};
@@ -152,7 +152,7 @@ fn announce(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<
         at: Some(now),
         is_forced: false,
     };
-    queue::insert(connection, Half::Uploads, &event::notification(&created, &new.etag), now).map(|_| ())
+    queue::insert(connection, QueueKind::Uploads, &event::notification(&created, &new.etag), now).map(|_| ())
 }
 
 /// Marks the current version as superseded and deletes expired ones. Returns the files that no row names any more.

@@ -43,7 +43,7 @@ pub(super) struct Grant {
 
 /// Why a URL is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum SignatureError {
     #[error("the signature does not match this method and address")]
     Mismatch,
     #[error("the address has expired")]
@@ -74,12 +74,12 @@ impl Signer {
     }
 
     /// Verifies the URL at `now` and returns its grant.
-    pub(super) fn verify(&self, method: &str, address: &str, now: Timestamp) -> Result<Grant, Refusal> {
-        let (signed, signature) = address.rsplit_once(SEPARATOR).ok_or(Refusal::Mismatch)?;
-        let signature = data_encoding::HEXLOWER.decode(signature.as_bytes()).map_err(|_| Refusal::Mismatch)?;
-        self.mac(method, signed).verify_slice(&signature).map_err(|_| Refusal::Mismatch)?;
-        let grant = read(signed).ok_or(Refusal::Mismatch)?;
-        if now.as_secs() >= grant.expires { Err(Refusal::Expired) } else { Ok(grant) }
+    pub(super) fn verify(&self, method: &str, address: &str, now: Timestamp) -> Result<Grant, SignatureError> {
+        let (signed, signature) = address.rsplit_once(SEPARATOR).ok_or(SignatureError::Mismatch)?;
+        let signature = data_encoding::HEXLOWER.decode(signature.as_bytes()).map_err(|_| SignatureError::Mismatch)?;
+        self.mac(method, signed).verify_slice(&signature).map_err(|_| SignatureError::Mismatch)?;
+        let grant = read(signed).ok_or(SignatureError::Mismatch)?;
+        if now.as_secs() >= grant.expires { Err(SignatureError::Expired) } else { Ok(grant) }
     }
 
     fn mac(&self, method: &str, address: &str) -> Hmac<Sha256> {

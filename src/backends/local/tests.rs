@@ -91,7 +91,7 @@ impl Site {
         let attempt = Attempt { token: "token".to_owned(), message: "message".to_owned() };
         let (key, at) = ("uploads/cat".to_owned(), Timestamp::from_millis(1000));
         let transition = Transition { id: cat(), key, attempt, guard, change, at };
-        assert!(matches!(self.ports.catalog.apply(&transition).await, Ok(Applied::Written { .. })));
+        assert!(matches!(self.ports.catalog.update(&transition).await, Ok(Applied::Written { .. })));
     }
 
     /// Uploads, receives, claims and publishes an image, as the pipeline does. Returns the message's receipt.
@@ -261,7 +261,7 @@ async fn wherever_the_log_ends_what_was_told_holds() {
     let mut statuses = Vec::new();
     for log in (0..ends[ends.len() - 1]).step_by(STEP).chain(ends) {
         let (dir, ports) = site.after_a_loss_of_power(log);
-        let status = ports.catalog.look(&cat()).await.unwrap().map(|record| record.status);
+        let status = ports.catalog.get(&cat()).await.unwrap().map(|record| record.status);
         let attributes = ports.queue.attributes().await.unwrap();
         assert_eq!(files_without_a_row(dir.path()), Vec::<String>::new(), "log of {log}");
         let has_message = attributes.visible + attributes.in_flight == 1;

@@ -1,7 +1,7 @@
 //! Tests which settings are valid, which are rejected, and their defaults.
 
 use super::*;
-use crate::config::Mistake;
+use crate::config::SettingError;
 
 /// A machine with 4 cores and 8 GiB.
 const MACHINE: Machine = Machine { cores: 4, memory_bytes: 8 << 30, descriptors: 20_000 };
@@ -13,16 +13,16 @@ const AWS: [(&str, &str); 3] = [
     ("DARKROOM_QUEUE_URL", "https://sqs.example.org/1/uploads"),
 ];
 
-fn read_on(machine: Machine, role: Role, variables: &[(&str, &str)]) -> Result<Loaded, Mistakes> {
+fn read_on(machine: Machine, role: Role, variables: &[(&str, &str)]) -> Result<Loaded, SettingErrors> {
     Config::read(role, &variables.iter().copied().collect(), machine)
 }
 
-fn local(variables: &[(&str, &str)]) -> Result<Loaded, Mistakes> {
+fn local(variables: &[(&str, &str)]) -> Result<Loaded, SettingErrors> {
     read_on(MACHINE, Role::Local, variables)
 }
 
 /// The variables with mistakes.
-fn complaints(read: Result<Loaded, Mistakes>) -> Vec<&'static str> {
+fn complaints(read: Result<Loaded, SettingErrors>) -> Vec<&'static str> {
     read.err().map(|mistakes| mistakes.0.into_iter().map(|mistake| mistake.variable).collect()).unwrap_or_default()
 }
 
@@ -105,8 +105,11 @@ fn every_mistake_is_reported_at_once() {
     ])
     .unwrap_err();
     assert_eq!(mistakes.0.len(), 6, "{mistakes}");
-    let log =
-        Mistake { variable: "DARKROOM_LOG", value: Some("xml".to_owned()), problem: "must be text or json".to_owned() };
+    let log = SettingError {
+        variable: "DARKROOM_LOG",
+        value: Some("xml".to_owned()),
+        problem: "must be text or json".to_owned(),
+    };
     assert!(mistakes.0.contains(&log), "{mistakes}");
     assert!(mistakes.to_string().contains("\n  DARKROOM_LOG=\"xml\" must be text or json"), "{mistakes}");
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{BackfillReport, BackfillTerms};
+use super::{BackfillOptions, BackfillReport};
 use crate::operate::{printable, write_json};
 
 #[derive(Serialize)]
@@ -18,7 +18,7 @@ struct Json<'a> {
 
 impl BackfillReport {
     /// The report as a table. That of a dry run says what would be done.
-    pub fn table(&self, terms: &BackfillTerms) -> String {
+    pub fn table(&self, terms: &BackfillOptions) -> String {
         let (enqueued, left_alone) =
             if terms.is_dry_run { ("would enqueue", "would leave alone") } else { ("enqueued", "left alone") };
         let rows = [
@@ -43,7 +43,7 @@ impl BackfillReport {
     }
 
     /// A message if a successful backfill had nothing to do.
-    pub fn nothing(&self, terms: &BackfillTerms) -> Option<String> {
+    pub fn nothing(&self, terms: &BackfillOptions) -> Option<String> {
         match (self.objects, self.enqueued) {
             (0, _) => Some(format!("no objects under {:?}", terms.prefix)),
             (_, 0) => Some("nothing to enqueue".to_owned()),
@@ -52,7 +52,7 @@ impl BackfillReport {
     }
 
     /// Writes the progress after a page of the listing.
-    pub(super) fn write_progress(&self, terms: &BackfillTerms, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write_progress(&self, terms: &BackfillOptions, out: &mut dyn Write) -> io::Result<()> {
         if terms.as_json {
             return self.write_json(terms.is_dry_run, out);
         }

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Filter;
 use super::row::write_done;
-use crate::operate::letter::Letter;
+use crate::operate::dead_letters::dead_letter::DeadLetter;
 use crate::operate::walk::Walk;
-use crate::operate::{OperateError, Site, write_json};
+use crate::operate::{OperateError, OperatorContext, write_json};
 
 /// The options of a drop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +39,13 @@ struct Summary {
 /// When a call fails, the confirmation cannot be requested, or an id in the filter has no dead letter. Reported
 /// deletions are done.
 pub async fn drop(
-    site: &Site,
+    context: &OperatorContext,
     filter: &Filter,
     terms: DropTerms,
     confirm: &mut dyn FnMut(&str) -> io::Result<bool>,
     out: &mut dyn Write,
 ) -> Result<u64, OperateError> {
-    let chosen = site.dead_letters(filter).await?;
+    let chosen = context.dead_letters(filter).await?;
     let is_there = |id: &&String| chosen.iter().any(|letter| letter.is_called(id));
     if let Some(id) = filter.ids.iter().find(|id| !is_there(id)) {
         return Err(OperateError::NoSuchLetter(id.clone()));
@@ -57,14 +57,14 @@ pub async fn drop(
     let dropped = if terms.is_dry_run {
         let action = if terms.as_json { "would_drop" } else { "would drop" };
         for letter in &chosen {
-            write_done(action, letter, site.clock.now(), terms.as_json, out)?;
+            write_done(action, letter, context.clock.now(), terms.as_json, out)?;
         }
         chosen.len() as u64
     } else if chosen.is_empty() || !(terms.is_confirmed || is_agreed(&chosen, confirm, out)?) {
         0
     } else {
-        let mut walk = Walk::through(&*site.ports.dead_letters);
-        let ended = drop_each(site, &mut walk, &chosen, terms.as_json, out).await;
+        let mut walk = Walk::through(&*context.ports.dead_letters);
+        let ended = drop_each(context, &mut walk, &chosen, terms.as_json, out).await;
         walk.end().await;
         ended?
     };
@@ -78,7 +78,7 @@ pub async fn drop(
 
 /// Shows what would be dropped, and asks for confirmation.
 fn is_agreed(
-    chosen: &[Letter],
+    chosen: &[DeadLetter],
     confirm: &mut dyn FnMut(&str) -> io::Result<bool>,
     out: &mut dyn Write,
 ) -> io::Result<bool> {
@@ -90,23 +90,23 @@ fn is_agreed(
 }
 
 async fn drop_each(
-    site: &Site,
+    context: &OperatorContext,
     walk: &mut Walk<'_>,
-    chosen: &[Letter],
+    chosen: &[DeadLetter],
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<u64, OperateError> {
-    let mut left: HashMap<&str, &Letter> = chosen.iter().map(|letter| (&*letter.message.id, letter)).collect();
+    let mut left: HashMap<&str, &DeadLetter> = chosen.iter().map(|letter| (&*letter.message.id, letter)).collect();
     while !left.is_empty() {
         let messages = walk.next().await?;
         if messages.is_empty() {
             break;
         }
-        let here: Vec<&Letter> = messages.iter().filter_map(|message| left.remove(&*message.id)).collect();
+        let here: Vec<&DeadLetter> = messages.iter().filter_map(|message| left.remove(&*message.id)).collect();
         let ids: Vec<String> = here.iter().map(|letter| letter.message.id.clone()).collect();
         walk.delete(&ids).await?;
         for letter in here {
-            write_done("dropped", letter, site.clock.now(), as_json, out)?;
+            write_done("dropped", letter, context.clock.now(), as_json, out)?;
         }
     }
     Ok((chosen.len() - left.len()) as u64)

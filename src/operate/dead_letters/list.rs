@@ -4,15 +4,20 @@ use std::io::Write;
 
 use super::row::{Row, age};
 use super::{Filter, in_short};
-use crate::operate::{OperateError, Site, printable, write_json};
+use crate::operate::{OperateError, OperatorContext, printable, write_json};
 
 /// Lists the dead letters that the filter selects, oldest first. Returns how many there are.
 ///
 /// # Errors
 /// When the dead letters or a record cannot be read, or the list cannot be written.
-pub async fn list(site: &Site, filter: &Filter, as_json: bool, out: &mut dyn Write) -> Result<u64, OperateError> {
-    let letters = site.dead_letters(filter).await?;
-    let now = site.clock.now();
+pub async fn list(
+    context: &OperatorContext,
+    filter: &Filter,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<u64, OperateError> {
+    let letters = context.dead_letters(filter).await?;
+    let now = context.clock.now();
     if letters.is_empty() && !as_json {
         let is_all = *filter == Filter::default();
         writeln!(out, "{}", if is_all { "no dead letters" } else { "no dead letters match" })?;

@@ -8,14 +8,14 @@ use serde::Serialize;
 use super::Filter;
 use super::row::write_done;
 use crate::clock::Timestamp;
-use crate::operate::letter::Letter;
+use crate::operate::dead_letters::dead_letter::DeadLetter;
 use crate::operate::progress::Progress;
 use crate::operate::walk::Walk;
-use crate::operate::{OperateError, Pace, Site, write_json};
+use crate::operate::{OperateError, OperatorContext, Pace, write_json};
 
 /// The options of a redrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RedriveTerms {
+pub struct RedriveOptions {
     /// The most messages per second.
     pub rate: u32,
     /// Show what would be done, and do nothing.
@@ -41,17 +41,23 @@ pub struct Redriven {
 /// # Errors
 /// When a call fails. The messages that were sent until then are in the queue; the rest are still dead letters.
 pub async fn redrive(
-    site: &Site,
+    context: &OperatorContext,
     filter: &Filter,
-    terms: RedriveTerms,
+    terms: RedriveOptions,
     progress: &mut Progress<'_>,
     out: &mut dyn Write,
 ) -> Result<Redriven, OperateError> {
-    let depth = site.ports.dead_letters.attributes().await?;
+    let depth = context.ports.dead_letters.attributes().await?;
     progress.begin("redriven", depth.visible + depth.in_flight);
-    let mut walk = Walk::through(&*site.ports.dead_letters);
-    let mut run =
-        Redrive { site, filter, terms, sent: HashSet::new(), started: site.clock.now(), so_far: Redriven::default() };
+    let mut walk = Walk::through(&*context.ports.dead_letters);
+    let mut run = Redrive {
+        context,
+        filter,
+        terms,
+        sent: HashSet::new(),
+        started: context.clock.now(),
+        so_far: Redriven::default(),
+    };
     let ended = run.through(&mut walk, progress, out).await;
     walk.end().await;
     // Also reported after a failure: the messages that were sent stay in the queue.
@@ -60,7 +66,7 @@ pub async fn redrive(
 }
 
 impl Redriven {
-    fn write(&self, terms: RedriveTerms, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, terms: RedriveOptions, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Json<'a> {
@@ -78,9 +84,9 @@ impl Redriven {
 
 /// A redrive in progress.
 struct Redrive<'a> {
-    site: &'a Site,
+    context: &'a OperatorContext,
     filter: &'a Filter,
-    terms: RedriveTerms,
+    terms: RedriveOptions,
     /// The ids of the messages that this redrive sent. If one of them is a dead letter again, it failed again.
     sent: HashSet<String>,
     started: Timestamp,
@@ -100,13 +106,13 @@ impl Redrive<'_> {
             if messages.is_empty() {
                 return Ok(());
             }
-            let letters = self.site.read(messages).await?;
+            let letters = self.context.read(messages).await?;
             let (chosen, left): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| self.is_meant(letter));
             self.so_far.left += left.len() as u64;
             if self.terms.is_dry_run {
                 for letter in &chosen {
                     let action = if self.terms.as_json { "would_redrive" } else { "would redrive" };
-                    write_done(action, letter, self.site.clock.now(), self.terms.as_json, out)?;
+                    write_done(action, letter, self.context.clock.now(), self.terms.as_json, out)?;
                 }
                 self.so_far.redriven += chosen.len() as u64;
                 continue;
@@ -119,21 +125,21 @@ impl Redrive<'_> {
         }
     }
 
-    fn is_meant(&self, letter: &Letter) -> bool {
+    fn is_meant(&self, letter: &DeadLetter) -> bool {
         let came_back = self.sent.contains(&letter.message.id) || letter.message.sent_at > self.started;
-        !came_back && self.filter.redrives(letter, self.site.clock.now())
+        !came_back && self.filter.redrives(letter, self.context.clock.now())
     }
 
     async fn send(
         &mut self,
-        letters: &[Letter],
+        letters: &[DeadLetter],
         sent: &mut Vec<String>,
         pace: &mut Pace,
         progress: &mut Progress<'_>,
     ) -> Result<(), OperateError> {
         for letter in letters {
             pace.step().await;
-            self.sent.insert(self.site.ports.queue.send(&letter.message.body).await?);
+            self.sent.insert(self.context.ports.queue.send(&letter.message.body).await?);
             sent.push(letter.message.id.clone());
             self.so_far.redriven += 1;
             progress.step();

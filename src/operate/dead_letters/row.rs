@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::operate::letter::Letter;
+use crate::operate::dead_letters::dead_letter::DeadLetter;
 use crate::operate::write_json;
 
 /// One line of `darkroom dlq list --json`.
@@ -32,7 +32,7 @@ struct Done<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn of(letter: &'a Letter, now: Timestamp) -> Self {
+    pub(super) fn of(letter: &'a DeadLetter, now: Timestamp) -> Self {
         let message = &letter.message;
         Self {
             id: &message.id,
@@ -47,14 +47,14 @@ impl<'a> Row<'a> {
 }
 
 /// The time since the message was sent, in whole seconds.
-pub(super) fn age(letter: &Letter, now: Timestamp) -> Duration {
+pub(super) fn age(letter: &DeadLetter, now: Timestamp) -> Duration {
     Duration::from_secs(now.since(letter.message.sent_at).as_secs())
 }
 
 /// Writes the action on a dead letter: `{action}  {line}`, or a JSON object.
 pub(super) fn write_done(
     action: &'static str,
-    letter: &Letter,
+    letter: &DeadLetter,
     now: Timestamp,
     as_json: bool,
     out: &mut dyn Write,

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::row::{Row, age};
 use super::{Filter, in_short};
 use crate::clock::Timestamp;
-use crate::operate::letter::{Letter, Subject};
-use crate::operate::{OperateError, Site, images, printable, write_json};
+use crate::operate::dead_letters::dead_letter::{DeadLetter, Subject};
+use crate::operate::{OperateError, OperatorContext, images, printable, write_json};
 
 /// One line of `darkroom dlq show --json`.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct Object<'a> {
 }
 
 impl<'a> Everything<'a> {
-    fn of(letter: &'a Letter, now: Timestamp) -> Self {
+    fn of(letter: &'a DeadLetter, now: Timestamp) -> Self {
         let object = |subject: &'a Subject| Object {
             key: &subject.event.key,
             record: subject.record.as_ref().map(images::View::of),
@@ -52,19 +52,19 @@ impl<'a> Everything<'a> {
 ///
 /// # Errors
 /// When no dead letter has this id, and like [`list`](super::list).
-pub async fn show(site: &Site, id: &str, as_json: bool, out: &mut dyn Write) -> Result<(), OperateError> {
+pub async fn show(context: &OperatorContext, id: &str, as_json: bool, out: &mut dyn Write) -> Result<(), OperateError> {
     let filter = Filter { ids: vec![id.to_owned()], ..Filter::default() };
-    let letters = site.dead_letters(&filter).await?;
+    let letters = context.dead_letters(&filter).await?;
     if letters.is_empty() {
         return Err(OperateError::NoSuchLetter(id.to_owned()));
     }
     for letter in &letters {
         if as_json {
-            write_json(out, &Everything::of(letter, site.clock.now()))?;
+            write_json(out, &Everything::of(letter, context.clock.now()))?;
             continue;
         }
         let message = &letter.message;
-        let age = in_short(age(letter, site.clock.now()));
+        let age = in_short(age(letter, context.clock.now()));
         writeln!(out, "message     {}", message.id)?;
         writeln!(out, "sent        {}, {age} ago", message.sent_at)?;
         writeln!(out, "receives    {}", message.receive_count)?;
@@ -73,8 +73,8 @@ pub async fn show(site: &Site, id: &str, as_json: bool, out: &mut dyn Write) -> 
         writeln!(out, "what to do  {}", letter.cause.advice())?;
         for subject in &letter.subjects {
             writeln!(out, "\nobject      {}", printable(&subject.event.key))?;
-            if subject.event.bucket != site.bucket {
-                let (bucket, own) = (printable(&subject.event.bucket), &site.bucket);
+            if subject.event.bucket != context.bucket {
+                let (bucket, own) = (printable(&subject.event.bucket), &context.bucket);
                 writeln!(out, "bucket      {bucket}; DARKROOM_UPLOAD_BUCKET is {own}")?;
             }
             match &subject.record {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::ListOptions;
 use super::view::View;
-use crate::operate::{OperateError, Site, printable, write_json};
+use crate::operate::{OperateError, OperatorContext, printable, write_json};
 use crate::record::ImageRecord;
 
 /// Lists the records that match the options, in the order of the catalog. Returns how many there are.
@@ -13,11 +13,11 @@ use crate::record::ImageRecord;
 ///
 /// # Errors
 /// When a page cannot be read, or the list cannot be written. The lines that were printed are valid.
-pub async fn list(site: &Site, options: &ListOptions, out: &mut dyn Write) -> Result<u64, OperateError> {
-    let since = options.since.map(|since| since.resolve(site.clock.now()));
+pub async fn list(context: &OperatorContext, options: &ListOptions, out: &mut dyn Write) -> Result<u64, OperateError> {
+    let since = options.since.map(|since| since.resolve(context.clock.now()));
     let (mut next, mut listed) = (None, 0);
     loop {
-        let page = site.ports.catalog.scan(next.as_deref()).await?;
+        let page = context.ports.catalog.scan(next.as_deref()).await?;
         for record in page.records.iter().filter(|record| options.admit(record, since)) {
             if options.as_json {
                 write_json(out, &View::of(record))?;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::view::View;
-use crate::operate::{OperateError, Site, printable, write_json};
+use crate::operate::{OperateError, OperatorContext, printable, write_json};
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageId, ImageRecord, Published};
 
@@ -11,8 +11,13 @@ use crate::record::{ImageId, ImageRecord, Published};
 ///
 /// # Errors
 /// When the record does not exist, cannot be read, or cannot be written.
-pub async fn show(site: &Site, id: &ImageId, as_json: bool, out: &mut dyn Write) -> Result<(), OperateError> {
-    let record = site.ports.catalog.look(id).await?;
+pub async fn show(
+    context: &OperatorContext,
+    id: &ImageId,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<(), OperateError> {
+    let record = context.ports.catalog.get(id).await?;
     let record = record.ok_or_else(|| OperateError::NoSuchImage(id.clone()))?;
     if as_json {
         write_json(out, &View::of(&record))?;

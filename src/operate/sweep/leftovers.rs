@@ -29,7 +29,7 @@ impl Sweep<'_> {
         let mut of_one: Option<(ImageId, Vec<Listed>)> = None;
         let mut after = None;
         loop {
-            let page = self.site.ports.thumbnails.list(THUMBNAIL_PREFIX, after.as_deref()).await?;
+            let page = self.context.ports.thumbnails.list(THUMBNAIL_PREFIX, after.as_deref()).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key.clone());
             for object in page {
@@ -59,7 +59,7 @@ impl Sweep<'_> {
     /// Between the read of the record and the deletion, a worker may start, write the same thumbnails again and publish
     /// them. So the sweep reads the record again, and enqueues the image if its record was written in the meantime.
     async fn clear(&mut self, image: &ImageId, objects: &[Listed]) -> Result<(), OperateError> {
-        let Some(before) = self.site.ports.catalog.look(image).await? else {
+        let Some(before) = self.context.ports.catalog.get(image).await? else {
             // Without a record it is unknown whether they may go: the table may be the wrong one.
             self.report.thumbnails_unknown += objects.len() as u64;
             return Ok(());
@@ -77,7 +77,7 @@ impl Sweep<'_> {
         };
         for object in objects.iter().filter(is_superseded) {
             if !self.terms.is_dry_run {
-                self.site.ports.thumbnails.delete(&object.key).await?;
+                self.context.ports.thumbnails.delete(&object.key).await?;
             }
             self.report.thumbnails_removed += 1;
             self.report.bytes_removed += object.bytes;
@@ -86,7 +86,7 @@ impl Sweep<'_> {
     }
 
     async fn render_again_if_written(&mut self, before: &ImageRecord) -> Result<(), OperateError> {
-        match self.site.ports.catalog.look(&before.id).await? {
+        match self.context.ports.catalog.get(&before.id).await? {
             Some(now) if now.rev != before.rev && now.status != Status::Deleted => {
                 tracing::info!(image.id = %now.id, "written while its old thumbnails were removed: rendered again");
                 self.report.images_enqueued += 1;

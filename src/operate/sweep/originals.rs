@@ -66,7 +66,7 @@ impl Sweep<'_> {
         let mut of_one: Vec<Version> = Vec::new();
         let mut next = None;
         loop {
-            let page = self.site.ports.uploads.list_versions(&self.site.prefix, next.as_ref()).await?;
+            let page = self.context.ports.uploads.list_versions(&self.context.prefix, next.as_ref()).await?;
             for version in page.versions {
                 if of_one.first().is_some_and(|first| first.key != version.key) {
                     self.remove_originals(&std::mem::take(&mut of_one), after).await?;
@@ -85,19 +85,19 @@ impl Sweep<'_> {
     /// The record is read after the versions were listed, so an upload in between is not among them.
     async fn remove_originals(&mut self, versions: &[Version], after: Duration) -> Result<(), OperateError> {
         let Some(Version { key, .. }) = versions.first() else { return Ok(()) };
-        let Some(id) = ImageId::of_key(&self.site.prefix, key) else { return Ok(()) };
+        let Some(id) = ImageId::of_key(&self.context.prefix, key) else { return Ok(()) };
         let hash = hash_of(&id, "");
         let is_superseded = versions.len() > 1 && self.originals.published.contains(&hash);
         if !is_superseded && !self.originals.refused.contains(&hash) {
             return Ok(());
         }
-        let Some(record) = self.site.ports.catalog.look(&id).await? else { return Ok(()) };
+        let Some(record) = self.context.ports.catalog.get(&id).await? else { return Ok(()) };
         if record.key != *key || !is_due(&record, self.now, after) {
             return Ok(());
         }
         for version in removable(&record, versions) {
             if !self.terms.is_dry_run {
-                self.site.ports.uploads.delete_version(key, &version.id).await?;
+                self.context.ports.uploads.delete_version(key, &version.id).await?;
             }
             self.report.originals_removed += 1;
             self.report.original_bytes_removed += version.bytes;

@@ -11,7 +11,7 @@ impl Sweep<'_> {
     pub(super) async fn records(&mut self) -> Result<(), OperateError> {
         let mut next = None;
         loop {
-            let page = self.site.ports.catalog.scan(next.as_deref()).await?;
+            let page = self.context.ports.catalog.scan(next.as_deref()).await?;
             for record in &page.records {
                 self.report.records += 1;
                 if let Some(published) = &record.published {
@@ -60,7 +60,7 @@ impl Sweep<'_> {
 
     /// Handles a record whose upload URL has expired: the upload never arrived, or its event was lost.
     async fn expired(&mut self, record: &ImageRecord) -> Result<(), OperateError> {
-        match self.site.ports.uploads.head(&record.key).await {
+        match self.context.ports.uploads.head(&record.key).await {
             Ok(_) if self.is_queue_long => {
                 self.report.left_for_later += 1;
                 Ok(())
@@ -85,7 +85,7 @@ impl Sweep<'_> {
         if self.terms.is_dry_run {
             return Ok(true);
         }
-        match self.site.ports.catalog.delete(&record.id, Some(record.rev)).await {
+        match self.context.ports.catalog.delete(&record.id, Some(record.rev)).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind == ErrorKind::Precondition => {
                 self.report.changed_meanwhile += 1;

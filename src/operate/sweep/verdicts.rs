@@ -2,15 +2,15 @@
 
 use super::Sweep;
 use crate::operate::OperateError;
-use crate::operate::letter::{Cause, Subject};
+use crate::operate::dead_letters::dead_letter::{Cause, Subject};
 use crate::operate::walk::Walk;
 use crate::record::{Applied, Attempt, Change, Guard, Reason, SourceId, Transition};
 
 impl Sweep<'_> {
     /// Examines every dead letter. None is deleted.
     pub(super) async fn verdicts(&mut self) -> Result<(), OperateError> {
-        let site = self.site;
-        let mut walk = Walk::through(&*site.ports.dead_letters);
+        let context = self.context;
+        let mut walk = Walk::through(&*context.ports.dead_letters);
         let ended = self.judge_each(&mut walk).await;
         walk.end().await;
         ended
@@ -22,7 +22,7 @@ impl Sweep<'_> {
             if messages.is_empty() {
                 return Ok(());
             }
-            for letter in self.site.read(messages).await? {
+            for letter in self.context.read(messages).await? {
                 for subject in letter.subjects.iter().filter(|subject| subject.cause == Cause::Unfinished) {
                     self.fail(subject, &letter.message.id).await?;
                 }
@@ -59,7 +59,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         if !self.terms.is_dry_run
-            && let Applied::Refused { .. } = self.site.ports.catalog.apply(&transition).await?
+            && let Applied::Refused { .. } = self.context.ports.catalog.update(&transition).await?
         {
             self.report.changed_meanwhile += 1;
             return Ok(());

@@ -63,13 +63,13 @@ impl Catalog for Records {
         Ok(())
     }
 
-    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+    async fn get(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         self.call(Operation::CatalogLook).await?;
         Ok(self.records.lock().unwrap().get(id).cloned())
     }
 
-    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
+    async fn update(&self, transition: &Transition) -> Result<Applied, PortError> {
         self.call(Operation::CatalogApply).await?;
         let mut records = self.records.lock().unwrap();
         let current = records.get(&transition.id).cloned();

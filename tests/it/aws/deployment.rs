@@ -135,7 +135,7 @@ impl Deployment {
     }
 
     pub(crate) async fn record(&self, id: &ImageId) -> Option<ImageRecord> {
-        self.catalog.look(id).await.unwrap()
+        self.catalog.get(id).await.unwrap()
     }
 
     pub(crate) async fn expect(&self, id: &ImageId, status: Status) -> ImageRecord {

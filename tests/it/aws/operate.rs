@@ -7,8 +7,8 @@ use std::time::Duration;
 use darkroom::backends::aws::{DynamoCatalog, S3Store, SqsQueue};
 use darkroom::clock::{Clock, SystemClock, Timestamp};
 use darkroom::event;
-use darkroom::operate::Site;
-use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
+use darkroom::operate::OperatorContext;
+use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::ports::{Catalog as _, ObjectStore, Ports, Queue as _};
 use darkroom::recipe::Recipe;
 use darkroom::record::{ImageId, ImageRecord, Status};
@@ -175,7 +175,7 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
         thumbnails: store.clone(),
         catalog: Arc::new(DynamoCatalog::new(deployment.account.clients.dynamodb.clone(), table)),
     };
-    let site_at = |ahead| Site {
+    let site_at = |ahead| OperatorContext {
         ports: ports.clone(),
         clock: Arc::new(Ahead(ahead)),
         bucket: deployment.bucket.clone(),
@@ -184,7 +184,7 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
     };
     for (ahead, removed) in [(Duration::ZERO, 0), (Duration::from_hours(25), 3), (Duration::from_hours(25), 0)] {
         let mut report = SweepReport::default();
-        sweep::sweep(&site_at(ahead), SweepTerms::default(), &mut report).await.unwrap();
+        sweep::sweep(&site_at(ahead), SweepOptions::default(), &mut report).await.unwrap();
         assert_eq!((report.records, report.thumbnails_removed), (2, removed), "{ahead:?}");
     }
     let left = store.list("thumbnails/", None).await.unwrap();
@@ -194,7 +194,7 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
     let versions = versions.prefix(format!("thumbnails/cat/{first}/")).send().await.unwrap();
     assert!(versions.versions().is_empty() && versions.delete_markers().is_empty(), "{versions:?}");
 
-    let terms = SweepTerms { delete_originals_after: Some(Duration::from_hours(1)), ..SweepTerms::default() };
+    let terms = SweepOptions { delete_originals_after: Some(Duration::from_hours(1)), ..SweepOptions::default() };
     for removed in [1, 0] {
         let mut report = SweepReport::default();
         sweep::sweep(&site_at(Duration::from_hours(25)), terms, &mut report).await.unwrap();

@@ -139,8 +139,8 @@ async fn compare(catalog: &DynamoCatalog, seed: u64) -> bool {
     if let Some(record) = &record {
         catalog.create(record).await.unwrap();
     }
-    let applied = catalog.apply(&transition).await.unwrap();
-    let stands = catalog.look(&id).await.unwrap();
+    let applied = catalog.update(&transition).await.unwrap();
+    let stands = catalog.get(&id).await.unwrap();
     if transition.is_admitted_by(record.as_ref()) {
         assert_eq!(applied, Applied::Written { before: record.clone() }, "case {seed}: {transition:?}");
         assert_eq!(stands, Some(transition.apply_to(record)), "case {seed}: {transition:?}");

@@ -90,8 +90,8 @@ async fn calls_for_a_client_give_up_within_two_seconds() {
         let catalog = DynamoCatalog::new(clients.dynamodb, "table".to_owned()).interactive();
         let bucket = S3Store::new(clients.s3, "bucket".to_owned()).interactive();
         for (took, _) in [
-            service.outage(catalog.look(&id())).await,
-            service.outage(catalog.apply(&deletion())).await,
+            service.outage(catalog.get(&id())).await,
+            service.outage(catalog.update(&deletion())).await,
             service.outage(bucket.list("thumbnails/cat/", None)).await,
             service.outage(bucket.delete("uploads/cat")).await,
         ] {
@@ -107,8 +107,8 @@ async fn a_worker_waits_longer_for_the_same_calls() {
     let catalog = DynamoCatalog::new(clients.dynamodb, "table".to_owned());
     let bucket = S3Store::new(clients.s3, "bucket".to_owned());
     for ((took, _), attempts_take) in [
-        (service.outage(catalog.look(&id())).await, 12),
-        (service.outage(catalog.apply(&deletion())).await, 12),
+        (service.outage(catalog.get(&id())).await, 12),
+        (service.outage(catalog.update(&deletion())).await, 12),
         (service.outage(catalog.create(&record())).await, 9),
         (service.outage(bucket.list("thumbnails/cat/", None)).await, 40),
     ] {

@@ -92,7 +92,7 @@ async fn a_backup_is_made_and_restored_as_operations_says() {
     let key = |dir: &Path| std::fs::read(dir.join("signing.key")).unwrap();
     assert_eq!(key(&restored), key(&site.data()));
     let id = darkroom::record::ImageId::parse(&published).unwrap();
-    let record = ports(&restored).catalog.look(&id).await.unwrap().unwrap();
+    let record = ports(&restored).catalog.get(&id).await.unwrap().unwrap();
     assert_eq!(record.status, darkroom::record::Status::Published);
     assert!(ports(&restored).uploads.get(&record.key, None, 1 << 20).await.is_ok());
 }

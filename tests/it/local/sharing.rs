@@ -33,7 +33,7 @@ async fn each_process_sees_at_once_what_another_has_written() {
     let at = Timestamp::from_millis(0);
     let record = ImageRecord::waiting_for_upload(id.clone(), "uploads/cat".to_owned(), at, at);
     other.ports.catalog.create(&record).await.unwrap();
-    assert_eq!(place.backend.ports.catalog.look(&id).await.unwrap(), Some(record));
+    assert_eq!(place.backend.ports.catalog.get(&id).await.unwrap(), Some(record));
     other.put("uploads/cat", b"picture").await;
     assert_eq!(place.backend.get("uploads/cat", None).await.unwrap(), "picture");
     place.backend.ports.uploads.delete("uploads/cat").await.unwrap();

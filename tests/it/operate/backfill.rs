@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use darkroom::operate::OperateError;
-use darkroom::operate::backfill::{self, BackfillReport, BackfillTerms};
+use darkroom::operate::backfill::{self, BackfillOptions, BackfillReport};
 use darkroom::operate::progress::Progress;
 use darkroom::ports::ErrorKind;
 use darkroom::recipe::Recipe;
@@ -15,8 +15,8 @@ use super::{HIDDEN, seen};
 use crate::images;
 use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
-fn all() -> BackfillTerms {
-    BackfillTerms {
+fn all() -> BackfillOptions {
+    BackfillOptions {
         prefix: PREFIX.to_owned(),
         start_after: None,
         is_forced: false,
@@ -28,7 +28,7 @@ fn all() -> BackfillTerms {
     }
 }
 
-async fn backfill(world: &World, terms: &BackfillTerms) -> BackfillReport {
+async fn backfill(world: &World, terms: &BackfillOptions) -> BackfillReport {
     let mut report = BackfillReport::default();
     let (mut progress, mut out) = (Progress::on(None), io::sink());
     backfill::backfill(&seen(world), terms, &mut progress, &mut out, &mut report).await.unwrap();
@@ -66,7 +66,7 @@ async fn objects_that_nobody_was_told_of_are_published_once() {
     let ids = put_quietly(&world, named(&["a", "b", "deep/c d"]), &images::jpeg(64, 48)).await;
     world.ports.uploads.put(&format!("{PREFIX}deep/"), Bytes::new(), "", "no-store").await.unwrap();
     put_quietly(&world, [], &[]).await;
-    let would = backfill(&world, &BackfillTerms { is_dry_run: true, ..all() }).await;
+    let would = backfill(&world, &BackfillOptions { is_dry_run: true, ..all() }).await;
     assert_eq!(queued(&world).await, 0);
     let done = backfill(&world, &all()).await;
     assert_eq!(done, would);
@@ -86,7 +86,7 @@ async fn objects_that_nobody_was_told_of_are_published_once() {
 #[tokio::test(start_paused = true)]
 async fn nothing_to_do_is_no_error() {
     let world = World::new().await;
-    let done = backfill(&world, &BackfillTerms { waits: true, ..all() }).await;
+    let done = backfill(&world, &BackfillOptions { waits: true, ..all() }).await;
     assert_eq!((done.objects, done.is_all_well()), (0, true));
     world.finish().await;
 }
@@ -97,10 +97,10 @@ async fn thousands_are_enqueued_each_once() {
     const OBJECTS: usize = 2_300;
     let world = World::idle(Options::default());
     put_quietly(&world, (0..OBJECTS).map(|n| format!("{n:04}")), b"x").await;
-    let after = |key: &str| BackfillTerms { start_after: Some(format!("{PREFIX}{key}")), is_dry_run: true, ..all() };
+    let after = |key: &str| BackfillOptions { start_after: Some(format!("{PREFIX}{key}")), is_dry_run: true, ..all() };
     assert_eq!(backfill(&world, &after("2199")).await.enqueued, 100);
     assert_eq!(backfill(&world, &after("2299")).await.enqueued, 0);
-    let under = BackfillTerms { prefix: format!("{PREFIX}12"), is_dry_run: true, ..all() };
+    let under = BackfillOptions { prefix: format!("{PREFIX}12"), is_dry_run: true, ..all() };
     assert_eq!(backfill(&world, &under).await.enqueued, 100);
 
     let (mut out, mut report) = (Vec::new(), BackfillReport::default());
@@ -121,15 +121,15 @@ async fn the_rate_and_the_depth_of_the_queue_are_honoured() {
     let mut world = World::idle(Options::default());
     let ids = put_quietly(&world, (0..130).map(|n| format!("{n:03}")), &images::jpeg(16, 12)).await;
     let started = tokio::time::Instant::now();
-    backfill(&world, &BackfillTerms { rate: 5, prefix: format!("{PREFIX}00"), ..all() }).await;
+    backfill(&world, &BackfillOptions { rate: 5, prefix: format!("{PREFIX}00"), ..all() }).await;
     assert!((1750..2500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     put_quietly(&world, [], &[]).await;
 
-    let site = seen(&world);
-    let terms = BackfillTerms { max_queue: MOST, ..all() };
+    let context = seen(&world);
+    let terms = BackfillOptions { max_queue: MOST, ..all() };
     let mut report = BackfillReport::default();
     let (mut progress, mut out) = (Progress::on(None), io::sink());
-    let mut filling = Box::pin(backfill::backfill(&site, &terms, &mut progress, &mut out, &mut report));
+    let mut filling = Box::pin(backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report));
     tokio::select! {
         _ = &mut filling => panic!("nobody drains the queue"),
         () = tokio::time::sleep(Duration::from_secs(600)) => {}
@@ -163,10 +163,10 @@ async fn a_backfill_that_is_killed_is_simply_repeated() {
         let ids = put_quietly(&world, (0..12).map(|n| format!("{n:02}")), &images::jpeg(32, 24)).await;
         let faults = Faults::default();
         faults.fail(Call::QueueSend, n, ErrorKind::Unavailable, when);
-        let (site, terms, mut report) = (world.site(&faults), all(), BackfillReport::default());
+        let (context, terms, mut report) = (world.context(&faults), all(), BackfillReport::default());
         let (mut progress, mut out) = (Progress::on(None), io::sink());
         tokio::select! {
-            ended = backfill::backfill(&site, &terms, &mut progress, &mut out, &mut report) => {
+            ended = backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report) => {
                 panic!("it was to be killed: {ended:?}")
             }
             () = faults.severed() => {}
@@ -201,10 +201,10 @@ async fn a_call_that_fails_ends_it_and_the_report_says_where_to_go_on() {
     let faults = Faults::default();
     faults.fail(Call::QueueSend, 3, ErrorKind::Throttled, When::Before);
     let (mut progress, mut out, mut report) = (Progress::on(None), io::sink(), BackfillReport::default());
-    let failed = backfill::backfill(&world.site(&faults), &all(), &mut progress, &mut out, &mut report).await;
+    let failed = backfill::backfill(&world.context(&faults), &all(), &mut progress, &mut out, &mut report).await;
     assert!(matches!(failed, Err(OperateError::Port(error)) if error.kind == ErrorKind::Throttled));
     assert_eq!((report.enqueued, report.last_key.as_deref()), (2, Some("uploads/b")));
-    let on = BackfillTerms { start_after: report.last_key, ..all() };
+    let on = BackfillOptions { start_after: report.last_key, ..all() };
     assert_eq!(backfill(&world, &on).await.enqueued, 1);
     put_quietly(&world, [], &[]).await;
     world.finish().await;
@@ -220,13 +220,13 @@ async fn what_is_decided_is_left_alone_until_it_is_forced_or_replaced() {
     let left = backfill(&world, &all()).await;
     assert_eq!((left.enqueued, left.published, left.refused), (0, 1, 1));
     let other = Recipe { jpeg_quality: 90, ..Recipe::default() };
-    let site = darkroom::operate::Site { recipe: other, ..seen(&world) };
+    let context = darkroom::operate::OperatorContext { recipe: other, ..seen(&world) };
     let mut report = BackfillReport::default();
-    backfill::backfill(&site, &all(), &mut Progress::on(None), &mut io::sink(), &mut report).await.unwrap();
+    backfill::backfill(&context, &all(), &mut Progress::on(None), &mut io::sink(), &mut report).await.unwrap();
     assert_eq!((report.enqueued, report.outdated, report.refused), (0, 1, 1));
 
     let before = [world.record(&cat).await.rev, world.record(&text).await.rev];
-    assert_eq!(backfill(&world, &BackfillTerms { is_forced: true, ..all() }).await.enqueued, 2);
+    assert_eq!(backfill(&world, &BackfillOptions { is_forced: true, ..all() }).await.enqueued, 2);
     world.run_until_idle().await;
     let again =
         [world.expect_published(&cat).await.rev, world.expect_rejected(&text, Reason::UnsupportedType).await.rev];
@@ -272,8 +272,8 @@ async fn waiting_tells_what_became_of_each() {
     put_quietly(&world, named(&["text"]), b"a text").await;
     let faults = Faults::default();
     let all_sent = faults.reached(Call::QueueSend, 4);
-    let (site, mut report) = (world.site(&faults), BackfillReport::default());
-    let terms = BackfillTerms { waits: true, ..all() };
+    let (context, mut report) = (world.context(&faults), BackfillReport::default());
+    let terms = BackfillOptions { waits: true, ..all() };
     let (mut progress, mut out) = (Progress::on(None), io::sink());
     let work = async {
         all_sent.cancelled().await;
@@ -281,7 +281,7 @@ async fn waiting_tells_what_became_of_each() {
         world.ports.uploads.delete(&format!("{PREFIX}gone")).await.unwrap();
         world.start_worker();
     };
-    let (ended, ()) = tokio::join!(backfill::backfill(&site, &terms, &mut progress, &mut out, &mut report), work);
+    let (ended, ()) = tokio::join!(backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report), work);
     ended.unwrap();
     assert!(!report.is_all_well());
     let text = report.table(&terms);
@@ -306,15 +306,15 @@ async fn waiting_ends_when_nothing_more_is_to_be_expected() {
     put_quietly(&world, named(&["a", "b"]), &images::jpeg(32, 24)).await;
     let faults = Faults::default();
     let sent = faults.reached(Call::QueueSend, 2);
-    let (site, mut report) = (world.site(&faults), BackfillReport::default());
-    let terms = BackfillTerms { waits: true, ..all() };
+    let (context, mut report) = (world.context(&faults), BackfillReport::default());
+    let terms = BackfillOptions { waits: true, ..all() };
     let (mut progress, mut out) = (Progress::on(None), io::sink());
     let lose = async {
         sent.cancelled().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         put_quietly(&world, [], &[]).await;
     };
-    let (ended, ()) = tokio::join!(backfill::backfill(&site, &terms, &mut progress, &mut out, &mut report), lose);
+    let (ended, ()) = tokio::join!(backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report), lose);
     ended.unwrap();
     let fates = report.fates.clone().unwrap();
     assert_eq!((fates.settled.len(), fates.without_verdict, report.is_all_well()), (0, 2, false));
@@ -327,7 +327,7 @@ async fn progress_has_an_estimate() {
     let world = World::idle(Options::default());
     put_quietly(&world, (0..7).map(|n| n.to_string()), b"x").await;
     let (mut terminal, mut report) = (Vec::new(), BackfillReport::default());
-    let terms = BackfillTerms { rate: 1, ..all() };
+    let terms = BackfillOptions { rate: 1, ..all() };
     let mut progress = Progress::on(Some(&mut terminal));
     backfill::backfill(&seen(&world), &terms, &mut progress, &mut io::sink(), &mut report).await.unwrap();
     drop(progress);

@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use darkroom::event::ObjectCreated;
-use darkroom::operate::dead_letters::{self, DropTerms, Filter, RedriveTerms, Redriven, show};
+use darkroom::operate::dead_letters::{self, DropTerms, Filter, RedriveOptions, Redriven, show};
 use darkroom::operate::progress::Progress;
-use darkroom::operate::{OperateError, Site};
+use darkroom::operate::{OperateError, OperatorContext};
 use darkroom::ports::ErrorKind;
 use darkroom::record::{ImageId, ImageRecord, Reason};
 use tokio::time::Instant;
@@ -15,9 +15,9 @@ use super::{HIDDEN, after_a_bad_day, listed, of_cause, seen};
 use crate::images;
 use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
-const ALL: RedriveTerms = RedriveTerms { rate: 1000, is_dry_run: false, as_json: false };
+const ALL: RedriveOptions = RedriveOptions { rate: 1000, is_dry_run: false, as_json: false };
 
-async fn redrive(world: &World, filter: &Filter, terms: RedriveTerms) -> (Redriven, String) {
+async fn redrive(world: &World, filter: &Filter, terms: RedriveOptions) -> (Redriven, String) {
     let mut out = Vec::new();
     let done = dead_letters::redrive(&seen(world), filter, terms, &mut Progress::on(None), &mut out).await;
     (done.unwrap(), String::from_utf8(out).unwrap())
@@ -146,13 +146,13 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
         world.ports.dead_letters.send(&darkroom::event::notification(&foreign, "")).await.unwrap();
     }
 
-    let site = seen(&world);
-    let rows = listed(&site, &of_cause("wrong_bucket")).await;
+    let context = seen(&world);
+    let rows = listed(&context, &of_cause("wrong_bucket")).await;
     assert_eq!((rows.len(), &rows[0]["keys"][0]), (1, &key.clone().into()), "{rows:?}");
     assert_eq!(rows[0]["error"], "an event of bucket \"elsewhere\"");
-    assert_eq!(listed(&site, &of_cause("other_bucket")).await.len(), 2);
+    assert_eq!(listed(&context, &of_cause("other_bucket")).await.len(), 2);
     let mut out = Vec::new();
-    show(&site, rows[0]["id"].as_str().unwrap(), false, &mut out).await.unwrap();
+    show(&context, rows[0]["id"].as_str().unwrap(), false, &mut out).await.unwrap();
     let out = String::from_utf8(out).unwrap();
     for part in ["elsewhere; DARKROOM_UPLOAD_BUCKET is photos", "set DARKROOM_UPLOAD_BUCKET to the event's bucket"] {
         assert!(out.contains(part), "{part} is missing: {out}");
@@ -160,7 +160,7 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
     assert_eq!(redrive(&world, &Filter::default(), ALL).await.0, Redriven { redriven: 0, left: 3 });
 
     // With the right setting this event is an ordinary one, and so are the other events of that bucket.
-    let right = Site { bucket: "elsewhere".to_owned(), ..site };
+    let right = OperatorContext { bucket: "elsewhere".to_owned(), ..context };
     assert_eq!(listed(&right, &of_cause("unfinished")).await.len(), 2);
     world.finish_with_dead_letters(3).await;
 }
@@ -168,7 +168,7 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
 #[tokio::test(start_paused = true)]
 async fn a_redrive_publishes_what_an_outage_failed_and_leaves_nonsense_alone() {
     let (world, ids) = after_a_bad_day(&["cat", "cow", "dog"], 2).await;
-    let (would, told) = redrive(&world, &Filter::default(), RedriveTerms { is_dry_run: true, ..ALL }).await;
+    let (would, told) = redrive(&world, &Filter::default(), RedriveOptions { is_dry_run: true, ..ALL }).await;
     assert_eq!(would, Redriven { redriven: 3, left: 2 });
     assert_eq!(told.matches("would redrive  ").count(), 3, "{told}");
     world.expect_failed(&ids[0], Reason::Unavailable).await;
@@ -206,10 +206,10 @@ async fn a_redrive_that_is_killed_loses_nothing() {
         let (world, ids) = after_a_bad_day(&names, 0).await;
         let faults = Faults::default();
         faults.fail(Call::QueueSend, n, ErrorKind::Unavailable, when);
-        let site = world.site(&faults);
+        let context = world.context(&faults);
         let (all, mut progress, mut out) = (Filter::default(), Progress::on(None), io::sink());
         tokio::select! {
-            ended = dead_letters::redrive(&site, &all, ALL, &mut progress, &mut out) => {
+            ended = dead_letters::redrive(&context, &all, ALL, &mut progress, &mut out) => {
                 panic!("it was to be killed: {ended:?}")
             }
             () = faults.severed() => {}
@@ -231,7 +231,7 @@ async fn a_redrive_that_fails_half_way_is_simply_repeated() {
     let faults = Faults::default();
     faults.fail(Call::QueueSend, 2, ErrorKind::Throttled, When::Before);
     let (mut progress, mut out) = (Progress::on(None), Vec::new());
-    let failed = dead_letters::redrive(&world.site(&faults), &Filter::default(), ALL, &mut progress, &mut out)
+    let failed = dead_letters::redrive(&world.context(&faults), &Filter::default(), ALL, &mut progress, &mut out)
         .await
         .unwrap_err();
     assert!(matches!(failed, OperateError::Port(error) if error.kind == ErrorKind::Throttled));
@@ -249,7 +249,7 @@ async fn a_redrive_that_fails_half_way_is_simply_repeated() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_back_does_not_keep_a_redrive_running() {
     let (world, _) = after_a_bad_day(&[], 30).await;
-    let slowly = RedriveTerms { rate: 1, is_dry_run: false, as_json: false };
+    let slowly = RedriveOptions { rate: 1, is_dry_run: false, as_json: false };
     let (done, _) = redrive(&world, &of_cause("unreadable"), slowly).await;
     assert_eq!(done.redriven, 30);
     world.run_until_idle().await;
@@ -265,7 +265,7 @@ async fn a_redrive_keeps_to_its_rate_and_shows_its_progress_on_a_terminal_alone(
     let started = Instant::now();
     let (mut terminal, mut out) = (Vec::new(), Vec::new());
     let mut progress = Progress::on(Some(&mut terminal));
-    let terms = RedriveTerms { rate: 10, is_dry_run: false, as_json: false };
+    let terms = RedriveOptions { rate: 10, is_dry_run: false, as_json: false };
     dead_letters::redrive(&seen(&world), &of_cause("unreadable"), terms, &mut progress, &mut out).await.unwrap();
     std::mem::drop(progress);
     let took = started.elapsed().as_secs_f64();

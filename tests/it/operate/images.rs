@@ -119,11 +119,11 @@ async fn a_list_is_printed_page_by_page() {
     world.faults.fail_many(Call::CatalogScan, 2, 10, darkroom::ports::ErrorKind::Damaged, crate::world::When::Before);
     let mut out = Vec::new();
     let options = ListOptions { as_json: true, ..ListOptions::default() };
-    let site = world.site(&world.faults);
-    list(&site, &options, &mut out).await.unwrap_err();
+    let context = world.context(&world.faults);
+    list(&context, &options, &mut out).await.unwrap_err();
     assert_eq!(json_lines(&out).len(), PAGE, "the first page was printed before the second was read");
     world.faults.heal();
-    list(&site, &options, &mut Closed(1000)).await.unwrap_err();
+    list(&context, &options, &mut Closed(1000)).await.unwrap_err();
     assert_eq!(listed(&world, &[], None).await.len(), PAGE + 1);
     world.finish().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
+use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::ports::ErrorKind;
 use darkroom::ports::objects::Fetched;
 use darkroom::record::{ImageId, ImageRecord, Reason, SCHEMA, SourceId};
@@ -15,11 +15,11 @@ const AFTER: Duration = Duration::from_hours(48);
 /// Longer than a few sweeps, which wait for dead letters.
 const MOMENT: Duration = Duration::from_mins(5);
 
-fn terms() -> SweepTerms {
-    SweepTerms { delete_originals_after: Some(AFTER), ..SweepTerms::default() }
+fn terms() -> SweepOptions {
+    SweepOptions { delete_originals_after: Some(AFTER), ..SweepOptions::default() }
 }
 
-async fn swept(world: &World, terms: SweepTerms) -> SweepReport {
+async fn swept(world: &World, terms: SweepOptions) -> SweepReport {
     let mut report = SweepReport::default();
     sweep::sweep(&seen(world), terms, &mut report).await.unwrap();
     report
@@ -27,9 +27,9 @@ async fn swept(world: &World, terms: SweepTerms) -> SweepReport {
 
 /// The number of originals that a sweep would remove; the sweep then removes them.
 async fn removed(world: &World) -> u64 {
-    let would = swept(world, SweepTerms { is_dry_run: true, ..terms() }).await;
+    let would = swept(world, SweepOptions { is_dry_run: true, ..terms() }).await;
     let before = originals(world).await;
-    assert_eq!(swept(world, SweepTerms { is_dry_run: true, ..terms() }).await, would);
+    assert_eq!(swept(world, SweepOptions { is_dry_run: true, ..terms() }).await, would);
     assert_eq!(originals(world).await, before, "a dry run removes nothing");
     let report = swept(world, terms()).await;
     assert_eq!(report, would);
@@ -150,7 +150,7 @@ async fn keys_that_others_chose_and_verdicts_of_older_builds_are_left_alone() {
         assert_eq!(removed(&world).await, 0, "{old:?}");
     }
     store(&new).await;
-    assert_eq!(swept(&world, SweepTerms::default()).await.originals_removed, 0, "the settings do not ask for it");
+    assert_eq!(swept(&world, SweepOptions::default()).await.originals_removed, 0, "the settings do not ask for it");
     assert_eq!(removed(&world).await, 1);
     world.finish().await;
 }
@@ -185,7 +185,7 @@ async fn a_sweep_that_fails_at_any_removal_is_simply_repeated() {
         let faults = Faults::default();
         faults.fail(call, n, ErrorKind::Unavailable, When::Before);
         let mut report = SweepReport::default();
-        sweep::sweep(&world.site(&faults), terms(), &mut report).await.unwrap_err();
+        sweep::sweep(&world.context(&faults), terms(), &mut report).await.unwrap_err();
         assert_eq!(report.originals_removed, if n == 2 { 1 } else { 0 });
         let current = world.ports.uploads.head("uploads/cat").await.unwrap().src;
         assert_eq!(current, sources[1], "the current one goes last: {call:?} {n}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use darkroom::event;
 use darkroom::operate::OperateError;
-use darkroom::operate::sweep::{self, SweepReport, SweepTerms};
+use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::ports::ErrorKind;
 use darkroom::recipe::THUMBNAIL_PREFIX;
 use darkroom::record::{Applied, Attempt, Change, Guard, ImageId, ImageRecord, Reason, Status, Transition};
@@ -42,7 +42,7 @@ async fn dry_run(world: &World) -> SweepReport {
     let records = async || world.ports.catalog.scan(None).await.unwrap().records;
     let before = (records().await, world.ports.queue.attributes().await.unwrap());
     let mut report = SweepReport::default();
-    let terms = SweepTerms { is_dry_run: true, ..SweepTerms::default() };
+    let terms = SweepOptions { is_dry_run: true, ..SweepOptions::default() };
     sweep::sweep(&seen(world), terms, &mut report).await.unwrap();
     assert_eq!((records().await, world.ports.queue.attributes().await.unwrap()), before);
     report
@@ -57,7 +57,7 @@ async fn a_sweep_of_a_bucket_that_does_not_exist_forgets_nothing() {
     let faults = Faults::default();
     faults.fail(Call::UploadsCheckBucket, 1, ErrorKind::NotFound, When::Before);
     let mut report = SweepReport::default();
-    let swept = sweep::sweep(&world.site(&faults), SweepTerms::default(), &mut report).await;
+    let swept = sweep::sweep(&world.context(&faults), SweepOptions::default(), &mut report).await;
     assert!(matches!(swept, Err(OperateError::NoSuchBucket(_))), "{swept:?}");
     assert_eq!((report, world.record(&id).await.status), (SweepReport::default(), Status::WaitingForUpload));
     world.finish().await;
@@ -68,7 +68,7 @@ async fn thumbnails(world: &World) -> usize {
 }
 
 async fn look(world: &World, id: &ImageId) -> Option<ImageRecord> {
-    world.ports.catalog.look(id).await.unwrap()
+    world.ports.catalog.get(id).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,12 +132,12 @@ async fn while_the_queue_is_long_nothing_is_added_to_it() {
     world.upload("lost", &images::jpeg(64, 48)).await;
     lose_events(&world).await;
     tokio::time::sleep(DAY + HOUR).await;
-    for _ in 0..=SweepTerms::LONG_QUEUE {
+    for _ in 0..=SweepOptions::LONG_QUEUE {
         world.send("{\"Event\": \"s3:TestEvent\"}").await;
     }
     let later = world.sweep().await;
     assert_eq!((later.left_for_later, later.uploads_enqueued, later.images_enqueued), (2, 0, 0));
-    assert_eq!(world.ports.queue.attributes().await.unwrap().visible, SweepTerms::LONG_QUEUE + 1);
+    assert_eq!(world.ports.queue.attributes().await.unwrap().visible, SweepOptions::LONG_QUEUE + 1);
     world.start_worker();
     world.run_until_idle().await;
     let now = world.sweep().await;
@@ -212,7 +212,7 @@ async fn a_deleted_image_is_forgotten_when_no_event_can_come_any_more() {
         change: Change::Delete { forget_at: at.plus(15 * DAY) },
         at,
     };
-    assert!(matches!(world.ports.catalog.apply(&delete).await.unwrap(), Applied::Written { .. }));
+    assert!(matches!(world.ports.catalog.update(&delete).await.unwrap(), Applied::Written { .. }));
     world.stop_worker(0).await;
     tokio::time::sleep(14 * DAY).await;
     // A worker that had not seen the deletion wrote these thumbnails.
@@ -282,7 +282,7 @@ async fn thumbnails_that_are_published_while_they_are_removed_are_made_again() {
     let faults = Faults::default();
     faults.fail(Call::ThumbnailsDelete, 1, ErrorKind::Unavailable, When::Late(HIDDEN));
     let removing = faults.reached(Call::ThumbnailsDelete, 1);
-    let site = world.site(&faults);
+    let context = world.context(&faults);
     let mut report = SweepReport::default();
     let publish = async {
         removing.cancelled().await;
@@ -290,7 +290,7 @@ async fn thumbnails_that_are_published_while_they_are_removed_are_made_again() {
         world.run_until_idle().await;
         world.expect_published(&id).await;
     };
-    let (swept, ()) = tokio::join!(sweep::sweep(&site, SweepTerms::default(), &mut report), publish);
+    let (swept, ()) = tokio::join!(sweep::sweep(&context, SweepOptions::default(), &mut report), publish);
     swept.unwrap();
     assert_eq!((report.thumbnails_removed, report.images_enqueued), (3, 1));
     world.run_until_idle().await;
@@ -335,7 +335,7 @@ async fn a_sweep_that_fails_anywhere_is_simply_repeated() {
         let faults = Faults::default();
         faults.fail(call, 1, ErrorKind::Unavailable, When::Before);
         let mut report = SweepReport::default();
-        let failed = sweep::sweep(&world.site(&faults), SweepTerms::default(), &mut report).await.unwrap_err();
+        let failed = sweep::sweep(&world.context(&faults), SweepOptions::default(), &mut report).await.unwrap_err();
         assert!(failed.to_string().contains("unavailable"), "{call:?}: {failed}");
         world.sweep().await;
         world.redrive().await;
@@ -374,9 +374,9 @@ async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
 
         let faults = Faults::default();
         faults.fail(call, 1, ErrorKind::Unavailable, when);
-        let (site, mut report) = (world.site(&faults), SweepReport::default());
+        let (context, mut report) = (world.context(&faults), SweepReport::default());
         tokio::select! {
-            ended = sweep::sweep(&site, SweepTerms::default(), &mut report) => panic!("{call:?}: {ended:?}"),
+            ended = sweep::sweep(&context, SweepOptions::default(), &mut report) => panic!("{call:?}: {ended:?}"),
             () = faults.severed() => {}
         }
         tokio::join!(world.sweep(), world.sweep());
@@ -399,7 +399,7 @@ async fn after_a_sweep_that_is_killed_two_at_once_finish_its_work() {
 #[tokio::test(start_paused = true)]
 async fn one_machine_sweeps_every_hour() {
     let world = World::idle(Options::default());
-    let sweeping = tokio::spawn(sweep::hourly(seen(&world), SweepTerms::default()));
+    let sweeping = tokio::spawn(sweep::hourly(seen(&world), SweepOptions::default()));
     for name in ["cat", "dog"] {
         let id = invite(&world, name).await;
         tokio::time::sleep(DAY).await;

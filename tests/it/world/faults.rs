@@ -369,13 +369,13 @@ impl Catalog for FaultyCatalog {
         Ok(())
     }
 
-    async fn look(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
-        self.faults.call(Call::CatalogLook, self.inner.look(id)).await
+    async fn get(&self, id: &ImageId) -> Result<Option<ImageRecord>, PortError> {
+        self.faults.call(Call::CatalogLook, self.inner.get(id)).await
     }
 
-    async fn apply(&self, transition: &Transition) -> Result<Applied, PortError> {
+    async fn update(&self, transition: &Transition) -> Result<Applied, PortError> {
         let work = async {
-            let applied = self.inner.apply(transition).await?;
+            let applied = self.inner.update(transition).await?;
             if let Applied::Written { before } = &applied {
                 self.faults.note(transition.apply_to(before.clone()));
             }

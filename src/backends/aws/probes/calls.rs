@@ -118,7 +118,7 @@ impl Resources<'_> {
         let at = SystemClock.now();
         let never = Transition { id, key: NAME.to_owned(), attempt, guard: Guard::Hold, change, at };
         // After a failed condition, the catalog may read the record; another probe covers that permission.
-        let written = match self.catalog().apply(&never).await {
+        let written = match self.catalog().update(&never).await {
             Err(error) if error.operation == Operation::CatalogLook => Ok(()),
             applied => applied.map(drop),
         };

@@ -1,10 +1,10 @@
-//! Group commit: which writes share a transaction, which are synced, when sequels run, and what callers get on failure.
+//! Group commit: which writes share a transaction, which are synced, when after_commit run, and what callers get on failure.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::Outlives::{Kill, PowerLoss};
+use super::Durability::{Kill, PowerLoss};
 use super::*;
 use crate::ports::{ErrorKind, Operation};
 
@@ -70,16 +70,16 @@ async fn a_transaction_is_synced_when_one_of_its_writes_must_outlive_a_loss_of_p
     assert_eq!([one.unwrap(), two.unwrap(), three.unwrap()], [true; 3]);
 }
 
-/// The sequels that have run, in order.
+/// The after_commit that have run, in order.
 #[derive(Clone, Default)]
-struct Sequels(Arc<Mutex<Vec<&'static str>>>);
+struct AfterCommits(Arc<Mutex<Vec<&'static str>>>);
 
-impl Sequels {
+impl AfterCommits {
     /// Writes from a blocking thread, with a sequel that records `name`.
     async fn write(
         &self,
         commits: &Arc<Commits>,
-        outlives: Outlives,
+        outlives: Durability,
         name: &'static str,
         job: impl FnOnce(&Connection) -> Result<(), Failure> + Send + 'static,
     ) -> Result<(), Failure> {
@@ -95,30 +95,30 @@ impl Sequels {
 
 #[tokio::test]
 async fn what_follows_a_write_waits_until_it_is_on_the_disk() {
-    let (commits, sequels) = (commits(), Sequels::default());
-    sequels.write(&commits, Kill, "first", note("one")).await.unwrap();
-    sequels.write(&commits, Kill, "second", note("two")).await.unwrap();
-    assert!(sequels.followed().is_empty());
+    let (commits, after_commit) = (commits(), AfterCommits::default());
+    after_commit.write(&commits, Kill, "first", note("one")).await.unwrap();
+    after_commit.write(&commits, Kill, "second", note("two")).await.unwrap();
+    assert!(after_commit.followed().is_empty());
     commits.write(Kill, note("three")).await.unwrap();
-    assert!(sequels.followed().is_empty());
+    assert!(after_commit.followed().is_empty());
     // It must survive a power loss but writes nothing, so nothing is synced.
     assert_eq!(notes(&commits).await, ["one", "three", "two"]);
-    assert!(sequels.followed().is_empty());
+    assert!(after_commit.followed().is_empty());
     commits.write(PowerLoss, note("four")).await.unwrap();
-    assert_eq!(sequels.followed(), ["first", "second"]);
-    sequels.write(&commits, PowerLoss, "third", note("five")).await.unwrap();
-    assert_eq!(sequels.followed(), ["first", "second", "third"], "before the answer");
+    assert_eq!(after_commit.followed(), ["first", "second"]);
+    after_commit.write(&commits, PowerLoss, "third", note("five")).await.unwrap();
+    assert_eq!(after_commit.followed(), ["first", "second", "third"], "before the answer");
 }
 
 #[tokio::test]
 async fn nothing_follows_a_write_that_failed() {
-    let (commits, sequels) = (commits(), Sequels::default());
-    sequels.write(&commits, PowerLoss, "refused", note_then_fail("one")).await.unwrap_err();
-    sequels.write(&commits, Kill, "refused later", note_then_fail("two")).await.unwrap_err();
+    let (commits, after_commit) = (commits(), AfterCommits::default());
+    after_commit.write(&commits, PowerLoss, "refused", note_then_fail("one")).await.unwrap_err();
+    after_commit.write(&commits, Kill, "refused later", note_then_fail("two")).await.unwrap_err();
     let rolls_back = |connection: &Connection| Ok(connection.execute_batch("ROLLBACK")?);
-    sequels.write(&commits, PowerLoss, "taken back", rolls_back).await.unwrap_err();
+    after_commit.write(&commits, PowerLoss, "taken back", rolls_back).await.unwrap_err();
     commits.write(PowerLoss, note("three")).await.unwrap();
-    assert_eq!(sequels.followed(), Vec::<&str>::new());
+    assert_eq!(after_commit.followed(), Vec::<&str>::new());
 }
 
 #[tokio::test]

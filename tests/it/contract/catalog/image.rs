@@ -106,7 +106,7 @@ impl Image {
     }
 
     pub(super) async fn look(&self) -> Option<ImageRecord> {
-        self.catalog.look(&self.id).await.unwrap()
+        self.catalog.get(&self.id).await.unwrap()
     }
 
     pub(super) async fn record(&self) -> ImageRecord {
@@ -128,7 +128,7 @@ impl Image {
     pub(super) async fn written(&self, worker: &Worker, change: Change) -> ImageRecord {
         let transition = self.transition(worker, change);
         let before = self.look().await;
-        let applied = self.catalog.apply(&transition).await.unwrap();
+        let applied = self.catalog.update(&transition).await.unwrap();
         assert_eq!(applied, Applied::Written { before: before.clone() });
         let after = self.record().await;
         assert_eq!(after, transition.apply_to(before));
@@ -138,7 +138,7 @@ impl Image {
     /// Expects the catalog to refuse the write and change nothing.
     pub(super) async fn refused(&self, worker: &Worker, change: Change) {
         let before = self.look().await;
-        let applied = self.catalog.apply(&self.transition(worker, change)).await.unwrap();
+        let applied = self.catalog.update(&self.transition(worker, change)).await.unwrap();
         assert_eq!(applied, Applied::Refused { current: before.clone() });
         assert_eq!(self.look().await, before);
     }

@@ -39,7 +39,7 @@ pub(crate) async fn of_many_claims_at_once_one_is_written(fixture: &dyn Fixture)
             image.transition(&worker, worker.claim())
         })
         .collect();
-    let applied = join_all(transitions.iter().map(|transition| image.catalog.apply(transition))).await;
+    let applied = join_all(transitions.iter().map(|transition| image.catalog.update(transition))).await;
     let written: Vec<_> = (0..16).filter(|n| matches!(applied[*n], Ok(Applied::Written { .. }))).collect();
     assert_eq!(written.len(), 1, "{applied:?}");
     let record = image.record().await;

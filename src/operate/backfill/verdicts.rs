@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{LOOKS, Sent};
 use crate::operate::progress::Progress;
-use crate::operate::{OperateError, Site};
+use crate::operate::{OperateError, OperatorContext};
 use crate::record::Status;
 
 /// How often to read the records without a verdict.
@@ -25,21 +25,21 @@ const SILENT_FOR: Duration = Duration::from_hours(1);
 /// Images by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Fates {
+pub struct Verdicts {
     /// Counts by status, with the reason if there is one.
     pub settled: BTreeMap<String, u64>,
     /// Images that will get no verdict without an operator: their messages are dead letters or were lost.
     pub without_verdict: u64,
 }
 
-impl Fates {
+impl Verdicts {
     /// Whether every image was published, or refused because of its bytes.
     pub fn are_all_well(&self) -> bool {
         self.without_verdict == 0 && !self.settled.keys().any(|fate| fate.starts_with(Status::Failed.as_str()))
     }
 }
 
-impl fmt::Display for Fates {
+impl fmt::Display for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "what became of those enqueued:")?;
         for (fate, count) in &self.settled {
@@ -51,16 +51,16 @@ impl fmt::Display for Fates {
 
 /// Follows images until each has a new verdict, or no further verdict is expected.
 pub(super) async fn follow(
-    site: &Site,
+    context: &OperatorContext,
     mut open: Vec<Sent>,
     progress: &mut Progress<'_>,
-    fates: &mut Fates,
+    fates: &mut Verdicts,
 ) -> Result<(), OperateError> {
     let mut last_settled = Instant::now();
     let mut empty_since = None;
     loop {
         let before = open.len();
-        open = settle(site, open, progress, fates).await?;
+        open = settle(context, open, progress, fates).await?;
         if open.len() < before {
             last_settled = Instant::now();
         }
@@ -68,7 +68,7 @@ pub(super) async fn follow(
         if open.is_empty() || last_settled.elapsed() > SILENT_FOR {
             return Ok(());
         }
-        let depth = site.ports.queue.attributes().await?;
+        let depth = context.ports.queue.attributes().await?;
         empty_since = match depth.visible + depth.in_flight + depth.delayed {
             0 => empty_since.or(Some(Instant::now())),
             _ => None,
@@ -82,16 +82,16 @@ pub(super) async fn follow(
 
 /// Counts the images with a verdict, and returns the others.
 async fn settle(
-    site: &Site,
+    context: &OperatorContext,
     open: Vec<Sent>,
     progress: &mut Progress<'_>,
-    fates: &mut Fates,
+    fates: &mut Verdicts,
 ) -> Result<Vec<Sent>, OperateError> {
     let mut left = Vec::new();
     let mut open = open.into_iter().peekable();
     while open.peek().is_some() {
         let some: Vec<Sent> = open.by_ref().take(LOOKS).collect();
-        let looked_at = try_join_all(some.iter().map(|sent| fate(site, sent))).await?;
+        let looked_at = try_join_all(some.iter().map(|sent| fate(context, sent))).await?;
         for (sent, fate) in some.into_iter().zip(looked_at) {
             match fate {
                 Some(fate) => {
@@ -106,8 +106,8 @@ async fn settle(
 }
 
 /// The outcome of an image; `None` while it has none.
-async fn fate(site: &Site, sent: &Sent) -> Result<Option<String>, OperateError> {
-    let Some(record) = site.ports.catalog.look(&sent.image).await? else {
+async fn fate(context: &OperatorContext, sent: &Sent) -> Result<Option<String>, OperateError> {
+    let Some(record) = context.ports.catalog.get(&sent.image).await? else {
         return Ok(sent.rev.map(|_| Status::Deleted.to_string()));
     };
     if Some(record.rev) == sent.rev || !record.status.is_final() {

@@ -17,17 +17,17 @@ const LINGER: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// An entry, and the channel for its answer.
-struct Entry<T> {
+struct BatchEntry<T> {
     item: T,
     answer: oneshot::Sender<Answer>,
 }
 
 /// Collects entries until they form a batch.
-pub(super) struct Linger<T> {
-    entries: mpsc::UnboundedSender<Entry<T>>,
+pub(super) struct Batcher<T> {
+    entries: mpsc::UnboundedSender<BatchEntry<T>>,
 }
 
-impl<T: Send + 'static> Linger<T> {
+impl<T: Send + 'static> Batcher<T> {
     /// Passes each batch to `flush`, which returns one answer per entry, in order. Several flushes may run at once.
     pub(super) fn new<F, Fut>(flush: F) -> Self
     where
@@ -38,7 +38,7 @@ impl<T: Send + 'static> Linger<T> {
         tokio::spawn(async move {
             while let Some(batch) = next_batch(&mut waiting).await {
                 let (items, answers): (Vec<_>, Vec<_>) =
-                    batch.into_iter().map(|Entry { item, answer }| (item, answer)).unzip();
+                    batch.into_iter().map(|BatchEntry { item, answer }| (item, answer)).unzip();
                 let flushed = flush(items);
                 tokio::spawn(async move {
                     for (answer, result) in answers.into_iter().zip(flushed.await) {
@@ -57,7 +57,7 @@ impl<T: Send + 'static> Linger<T> {
         for item in items {
             let (answer, answered) = oneshot::channel();
             // A send fails only while the runtime shuts down; the missing answer below reports that.
-            let _ = self.entries.send(Entry { item, answer });
+            let _ = self.entries.send(BatchEntry { item, answer });
             answers.push(answered);
         }
         let mut results = Vec::with_capacity(answers.len());
@@ -69,7 +69,7 @@ impl<T: Send + 'static> Linger<T> {
 }
 
 /// The next batch: ten entries, or those added before a pause. `None` when all senders are dropped.
-async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<Entry<T>>) -> Option<Vec<Entry<T>>> {
+async fn next_batch<T>(waiting: &mut mpsc::UnboundedReceiver<BatchEntry<T>>) -> Option<Vec<BatchEntry<T>>> {
     let mut batch = vec![waiting.recv().await?];
     let longest = Instant::now() + LONGEST;
     while batch.len() < MAX_BATCH {
@@ -90,10 +90,10 @@ mod tests {
     type Batches = Arc<Mutex<Vec<Vec<u32>>>>;
 
     /// A linger that records its flushed batches; entry 13 always fails.
-    fn noting() -> (Arc<Linger<u32>>, Batches) {
+    fn noting() -> (Arc<Batcher<u32>>, Batches) {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&batches);
-        let linger = Linger::new(move |batch: Vec<u32>| {
+        let linger = Batcher::new(move |batch: Vec<u32>| {
             noted.lock().unwrap().push(batch.clone());
             async move {
                 let fails = |n| {

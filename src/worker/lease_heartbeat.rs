@@ -1,4 +1,4 @@
-//! The keeper: one task that extends the visibility timeout of every held message, waiting ones included, in batches.
+//! The heartbeat: one task that extends the visibility timeout of every held message, waiting ones included, in batches.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use crate::ports::queue::Receipt;
 use crate::ports::{ErrorKind, Queue};
 
 /// Heartbeats per visibility timeout: two may fail before a lease expires.
-const BEATS_PER_TIMEOUT: u32 = 3;
+const RENEWALS_PER_TIMEOUT: u32 = 3;
 
 /// Extends leases until it is stopped.
-pub(super) struct Keeper {
+pub(super) struct LeaseHeartbeat {
     shared: Arc<Shared>,
     task: Mutex<Option<JoinHandle<()>>>,
     stop: CancellationToken,
@@ -36,7 +36,7 @@ struct Shared {
     timeout: Duration,
     held: Mutex<Held>,
     /// Held during a heartbeat: settling a message waits for the heartbeat in flight.
-    beat: tokio::sync::Mutex<()>,
+    renewal: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -52,13 +52,14 @@ struct HeldLease {
     lost: CancellationToken,
 }
 
-impl Keeper {
-    /// Starts the keeper's task.
+impl LeaseHeartbeat {
+    /// Starts the heartbeat's task.
     pub(super) fn start(queue: Arc<dyn Queue>, timeout: Duration) -> Self {
-        let shared = Arc::new(Shared { queue, timeout, held: Mutex::default(), beat: tokio::sync::Mutex::default() });
+        let shared =
+            Arc::new(Shared { queue, timeout, held: Mutex::default(), renewal: tokio::sync::Mutex::default() });
         let stop = CancellationToken::new();
-        let beating = Arc::clone(&shared).beat_until(stop.clone());
-        Self { shared, task: Mutex::new(Some(tokio::spawn(beating))), stop }
+        let renewing = Arc::clone(&shared).renew_until(stop.clone());
+        Self { shared, task: Mutex::new(Some(tokio::spawn(renewing))), stop }
     }
 
     /// Starts to extend the lease of a message that was just received.
@@ -90,11 +91,11 @@ impl Lease {
         self.lost.cancelled().await;
     }
 
-    /// Removes the message from the keeper and waits for a heartbeat in flight, so that no later heartbeat overwrites a
+    /// Removes the message from the heartbeat and waits for a heartbeat in flight, so that no later heartbeat overwrites a
     /// retry's delay or extends a deleted message. `None` when the lease is lost.
     pub(super) async fn end(self) -> Option<Receipt> {
         self.shared.forget(self.number);
-        drop(self.shared.beat.lock().await);
+        drop(self.shared.renewal.lock().await);
         (!self.lost.is_cancelled()).then(|| self.receipt.clone())
     }
 }
@@ -117,7 +118,7 @@ impl Shared {
     }
 
     /// Sends heartbeats until `stop`, and checks the deadlines in between.
-    async fn beat_until(self: Arc<Self>, stop: CancellationToken) {
+    async fn renew_until(self: Arc<Self>, stop: CancellationToken) {
         let mut next_beat = Instant::now() + self.pause();
         loop {
             let wake = self.next_deadline().map_or(next_beat, |deadline| deadline.min(next_beat));
@@ -127,7 +128,7 @@ impl Shared {
                 () = tokio::time::sleep_until(wake) => {}
             }
             if Instant::now() >= next_beat {
-                self.beat().await;
+                self.renew().await;
                 next_beat = Instant::now() + self.pause();
             }
             self.lose_what_ran_out();
@@ -137,7 +138,7 @@ impl Shared {
     /// A third of the timeout minus up to a tenth of it, so that workers do not send heartbeats at the same time.
     fn pause(&self) -> Duration {
         let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
-        (self.timeout / BEATS_PER_TIMEOUT).mul_f64(1.0 - 0.1 * jitter)
+        (self.timeout / RENEWALS_PER_TIMEOUT).mul_f64(1.0 - 0.1 * jitter)
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -145,8 +146,8 @@ impl Shared {
     }
 
     /// Extends all held leases in one call.
-    async fn beat(&self) {
-        let _in_flight = self.beat.lock().await;
+    async fn renew(&self) {
+        let _in_flight = self.renewal.lock().await;
         let (numbers, receipts): (Vec<u64>, Vec<Receipt>) =
             self.lock().leases.iter().map(|(number, lease)| (*number, lease.receipt.clone())).unzip();
         if receipts.is_empty() {

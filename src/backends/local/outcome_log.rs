@@ -29,7 +29,7 @@ const TABLE: &str =
 const BATCH: i64 = 1000;
 
 /// The file of outcomes, and the table of lines that are not in it yet.
-pub(super) struct Outcomes {
+pub(super) struct OutcomeLog {
     database: Database,
     file: PathBuf,
     /// A lock file, held while any process appends, so that lines do not interleave.
@@ -63,7 +63,7 @@ struct Thumbnail<'a> {
     bytes: u64,
 }
 
-impl Outcomes {
+impl OutcomeLog {
     /// Creates the table. Lines that an earlier process left in it are appended with the first outcome, or by
     /// [`tell`](Self::tell).
     pub(super) fn open(database: &Database, directory: &Path, access: Access) -> rusqlite::Result<Arc<Self>> {

@@ -11,13 +11,13 @@ const BETWEEN_LOOKS: u64 = 100;
 const FULL_FOR: Duration = Duration::from_secs(5);
 
 /// The capacity of a queue with other senders.
-pub(super) struct Room<'a> {
+pub(super) struct QueueCapacity<'a> {
     queue: &'a dyn Queue,
     most: u64,
     left: u64,
 }
 
-impl<'a> Room<'a> {
+impl<'a> QueueCapacity<'a> {
     /// Limits the queue to `most` messages.
     pub(super) fn of(queue: &'a dyn Queue, most: u64) -> Self {
         Self { queue, most, left: 0 }

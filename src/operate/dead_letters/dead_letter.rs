@@ -2,8 +2,8 @@
 
 use futures_util::future::try_join_all;
 
-use super::Site;
 use crate::event::{self, Event, ObjectCreated};
+use crate::operate::OperatorContext;
 use crate::ports::PortError;
 use crate::ports::queue::Message;
 use crate::record::{ImageId, ImageRecord, Reason, SourceId, Status};
@@ -120,7 +120,7 @@ pub struct Subject {
 
 /// A parsed dead letter.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct DeadLetter {
     /// The message as it was received.
     pub message: Message,
     /// The objects of the message, in its order.
@@ -129,7 +129,7 @@ pub struct Letter {
     pub cause: Cause,
 }
 
-impl Letter {
+impl DeadLetter {
     /// The last error, as text.
     pub fn last_error(&self) -> Option<String> {
         match event::parse(&self.message.body) {
@@ -149,15 +149,15 @@ impl Letter {
     }
 }
 
-impl Site {
+impl OperatorContext {
     /// Parses dead letters and reads the records of their images.
-    pub(super) async fn read(&self, messages: Vec<Message>) -> Result<Vec<Letter>, PortError> {
+    pub(in crate::operate) async fn read(&self, messages: Vec<Message>) -> Result<Vec<DeadLetter>, PortError> {
         try_join_all(messages.into_iter().map(|message| self.read_one(message))).await
     }
 
-    async fn read_one(&self, message: Message) -> Result<Letter, PortError> {
+    async fn read_one(&self, message: Message) -> Result<DeadLetter, PortError> {
         let Ok(events) = event::parse(&message.body) else {
-            return Ok(Letter { message, subjects: Vec::new(), cause: Cause::Unreadable });
+            return Ok(DeadLetter { message, subjects: Vec::new(), cause: Cause::Unreadable });
         };
         let mut causes = Vec::new();
         let mut subjects = Vec::new();
@@ -177,7 +177,7 @@ impl Site {
             Cause::Failed(_) => 4,
             Cause::Settled => 5,
         });
-        Ok(Letter { message, subjects, cause: causes.first().copied().unwrap_or(Cause::Settled) })
+        Ok(DeadLetter { message, subjects, cause: causes.first().copied().unwrap_or(Cause::Settled) })
     }
 
     async fn subject_of(&self, event: ObjectCreated, message: &Message) -> Result<Subject, PortError> {
@@ -186,7 +186,7 @@ impl Site {
             let cause = if is_foreign { Cause::OtherBucket } else { Cause::Settled };
             return Ok(Subject { event, image: None, record: None, cause });
         };
-        let record = self.ports.catalog.look(&image).await?;
+        let record = self.ports.catalog.get(&image).await?;
         if is_foreign && !record.as_ref().is_some_and(|record| waits_for(record, &event)) {
             return Ok(Subject { event, image: None, record: None, cause: Cause::OtherBucket });
         }

@@ -7,12 +7,12 @@ use super::block_on;
 use crate::backends;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::operate::backfill::{self, BackfillReport, BackfillTerms};
+use crate::operate::backfill::{self, BackfillOptions, BackfillReport};
 use crate::operate::dead_letters::{self, Request};
 use crate::operate::images;
 use crate::operate::progress::Progress;
-use crate::operate::sweep::{self, SweepReport, SweepTerms};
-use crate::operate::{OperateError, Site};
+use crate::operate::sweep::{self, SweepOptions, SweepReport};
+use crate::operate::{OperateError, OperatorContext};
 use crate::ports::Ports;
 
 /// Runs a command on the dead letters. Writes the report to standard output, and progress only to a terminal.
@@ -21,20 +21,20 @@ use crate::ports::Ports;
 /// When the backend cannot be opened, a call fails, or the dead letter does not exist.
 pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
     block_on(async {
-        let site = site(config).await?;
+        let context = context(config).await?;
         let mut out = io::BufWriter::new(io::stdout().lock());
         match request {
             Request::List { filter, as_json } => {
-                dead_letters::list(&site, filter, *as_json, &mut out).await?;
+                dead_letters::list(&context, filter, *as_json, &mut out).await?;
             }
-            Request::Show { id, as_json } => dead_letters::show(&site, id, *as_json, &mut out).await?,
+            Request::Show { id, as_json } => dead_letters::show(&context, id, *as_json, &mut out).await?,
             Request::Redrive { filter, terms } => {
                 let mut terminal = io::stderr();
                 let mut progress = progress_on(&mut terminal);
-                dead_letters::redrive(&site, filter, *terms, &mut progress, &mut out).await?;
+                dead_letters::redrive(&context, filter, *terms, &mut progress, &mut out).await?;
             }
             Request::Drop { filter, terms } => {
-                dead_letters::drop(&site, filter, *terms, &mut ask, &mut out).await?;
+                dead_letters::drop(&context, filter, *terms, &mut ask, &mut out).await?;
             }
         }
         Ok(out.flush()?)
@@ -47,11 +47,11 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
 /// When the backend cannot be opened, a call fails, or the image does not exist.
 pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> {
     block_on(async {
-        let site = site(config).await?;
+        let context = context(config).await?;
         let mut out = io::BufWriter::new(io::stdout().lock());
         let ended = match request {
-            images::Request::List(options) => images::list(&site, options, &mut out).await.map(drop),
-            images::Request::Show { id, as_json } => images::show(&site, id, *as_json, &mut out).await,
+            images::Request::List(options) => images::list(&context, options, &mut out).await.map(drop),
+            images::Request::Show { id, as_json } => images::show(&context, id, *as_json, &mut out).await,
         };
         match ended.and_then(|()| Ok(out.flush()?)) {
             Err(OperateError::Terminal(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -64,12 +64,12 @@ pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> 
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
-pub fn sweep(config: &Config, terms: SweepTerms, as_json: bool) -> anyhow::Result<()> {
+pub fn sweep(config: &Config, terms: SweepOptions, as_json: bool) -> anyhow::Result<()> {
     block_on(async {
-        let site = site(config).await?;
+        let context = context(config).await?;
         let mut report = SweepReport::default();
-        let terms = SweepTerms { delete_originals_after: config.delete_originals_after, ..terms };
-        let ended = sweep::sweep(&site, terms, &mut report).await;
+        let terms = SweepOptions { delete_originals_after: config.delete_originals_after, ..terms };
+        let ended = sweep::sweep(&context, terms, &mut report).await;
         let mut out = io::stdout().lock();
         if as_json {
             report.write_json(terms.is_dry_run, &mut out)?;
@@ -91,9 +91,9 @@ pub fn sweep(config: &Config, terms: SweepTerms, as_json: bool) -> anyhow::Resul
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
-pub fn backfill(config: &Config, terms: &BackfillTerms) -> anyhow::Result<bool> {
+pub fn backfill(config: &Config, terms: &BackfillOptions) -> anyhow::Result<bool> {
     block_on(async {
-        let site = site(config).await?;
+        let context = context(config).await?;
         let (mut terminal, mut out) = (io::stderr(), io::stdout());
         if terms.is_dry_run && !terms.as_json {
             writeln!(out, "dry run: nothing is changed")?;
@@ -101,7 +101,7 @@ pub fn backfill(config: &Config, terms: &BackfillTerms) -> anyhow::Result<bool> 
         let mut report = BackfillReport::default();
         let ended = {
             let mut progress = progress_on(&mut terminal);
-            backfill::backfill(&site, terms, &mut progress, &mut out, &mut report).await
+            backfill::backfill(&context, terms, &mut progress, &mut out, &mut report).await
         };
         if terms.as_json {
             report.write_json(terms.is_dry_run, &mut out)?;
@@ -134,19 +134,19 @@ fn ask(question: &str) -> io::Result<bool> {
 }
 
 /// The options of the hourly sweep of `darkroom local`.
-pub(super) fn hourly_terms(config: &Config) -> SweepTerms {
-    SweepTerms { delete_originals_after: config.delete_originals_after, ..SweepTerms::default() }
+pub(super) fn hourly_terms(config: &Config) -> SweepOptions {
+    SweepOptions { delete_originals_after: config.delete_originals_after, ..SweepOptions::default() }
 }
 
-async fn site(config: &Config) -> anyhow::Result<Site> {
+async fn context(config: &Config) -> anyhow::Result<OperatorContext> {
     let clock: SharedClock = Arc::new(SystemClock);
     let backend = backends::connect_existing(config, Arc::clone(&clock)).await?;
-    Ok(site_of(config, backend.ports, clock))
+    Ok(operator_context(config, backend.ports, clock))
 }
 
 /// The operator's context for an open backend.
-pub(super) fn site_of(config: &Config, ports: Ports, clock: SharedClock) -> Site {
-    Site {
+pub(super) fn operator_context(config: &Config, ports: Ports, clock: SharedClock) -> OperatorContext {
+    OperatorContext {
         ports,
         clock,
         bucket: config.upload_bucket.clone(),
