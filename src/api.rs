@@ -5,7 +5,7 @@ mod budget;
 mod delete;
 mod images;
 mod middleware;
-mod off;
+mod no_route;
 mod openapi;
 mod page;
 mod port_errors;
@@ -107,8 +107,8 @@ pub fn router(state: ApiState, objects: Option<Router>) -> Router {
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes
         .fold(Router::new(), |router, (path, route)| router.route(path, route))
-        .fallback(off::no_such_path)
-        .method_not_allowed_fallback(off::method_not_allowed)
+        .fallback(no_route::no_such_path)
+        .method_not_allowed_fallback(no_route::method_not_allowed)
         .with_state(Arc::new(state));
     middleware::around(routes, objects, &settings)
 }

@@ -2,10 +2,10 @@
 
 mod breaker;
 mod delay;
-mod foreign;
 mod lease_heartbeat;
 mod message;
 mod objects;
+mod other_buckets;
 mod settle;
 mod start;
 
@@ -25,8 +25,8 @@ use crate::ports::{PortError, Queue};
 use breaker::Breaker;
 pub(crate) use breaker::LONGEST_PAUSE;
 pub(crate) use delay::LONGEST_DELAY;
-use foreign::BucketEvidence;
 use lease_heartbeat::LeaseHeartbeat;
+use other_buckets::BucketEvidence;
 pub use start::StartError;
 
 /// The worker's settings.

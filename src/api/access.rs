@@ -1,8 +1,8 @@
 //! Access control: hosts, proxies, cross-site requests and tokens.
 
 mod proxies;
+mod require_token;
 mod sites;
-mod token;
 
 use axum::http::Uri;
 
@@ -12,8 +12,8 @@ use crate::http::HostRules;
 pub use proxies::TrustedProxies;
 
 pub(super) use proxies::drop_untrusted;
+pub(super) use require_token::require_token;
 pub(super) use sites::refuse_other_sites;
-pub(super) use token::require_token;
 
 /// The API's access rules.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@
 //! and the queue message, and then the client gets its response. So every acknowledged upload has an event, and every
 //! event has its bytes. Several processes may share the directory.
 
-mod access;
 mod bucket_names;
 mod buffers;
 mod catalog;
@@ -14,18 +13,19 @@ mod directory;
 mod failure;
 mod file_names;
 mod incoming;
+mod object_rows;
 mod objects;
 mod open_error;
 mod outcome_log;
-mod public;
+mod permissions;
+mod public_thumbnails;
 mod queue;
 mod refusal;
 mod routes;
-mod rows;
 mod schema;
 mod signature;
 mod space;
-mod stored;
+mod stored_bytes;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -39,7 +39,6 @@ use axum::Router;
 use crate::clock::SharedClock;
 use crate::config::LocalConfig;
 use crate::ports::Ports;
-use access::Access;
 use buffers::Buffers;
 use catalog::LocalCatalog;
 use database::Database;
@@ -47,6 +46,7 @@ use directory::{Directory, Start};
 use objects::LocalBucket;
 pub use open_error::{MissingDirectory, OpenError};
 use outcome_log::OutcomeLog;
+use permissions::Access;
 use queue::{LocalQueue, QueueKind};
 pub use routes::UploadLimits;
 use signature::Signer;
@@ -90,7 +90,7 @@ impl LocalBackend {
         recover(&start, &database)?;
         database.at_start(|connection| connection.execute_batch(used_keys::TABLE)).map_err(in_database)?;
         if config.max_stored_bytes.is_some() {
-            database.at_start(stored::count).map_err(in_database)?;
+            database.at_start(stored_bytes::count).map_err(in_database)?;
         }
         let signer = Signer::new(start.signing_key()?);
         let directory = start.finish()?;
@@ -154,7 +154,7 @@ impl LocalBackend {
 
     /// The routes that serve thumbnails under `public_url`, if it leads to this listener. They require no token.
     pub fn public_router(&self, public_url: &str) -> Router {
-        public::router(self.thumbnails.clone(), public_url)
+        public_thumbnails::router(self.thumbnails.clone(), public_url)
     }
 }
 
@@ -165,15 +165,15 @@ fn recover(start: &Start, database: &Database) -> Result<(), OpenError> {
     // A power loss could still undo the rows read here, so they are synced before any file is removed for them.
     let settle = || database.at_start(schema::write_anything);
     start.recover(|file| {
-        let has_row = database.at_start(|connection| rows::has_file(connection, file)).map_err(in_database)?;
+        let has_row = database.at_start(|connection| object_rows::has_file(connection, file)).map_err(in_database)?;
         settle().map_err(in_database)?;
         Ok(has_row)
     })?;
-    let garbage = database.at_start(rows::garbage).map_err(in_database)?;
+    let garbage = database.at_start(object_rows::garbage).map_err(in_database)?;
     if !garbage.is_empty() {
         settle().map_err(in_database)?;
         start.remove_objects(&garbage)?;
-        database.at_start(|connection| rows::forget(connection, &garbage)).map_err(in_database)?;
+        database.at_start(|connection| object_rows::forget(connection, &garbage)).map_err(in_database)?;
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ impl ApiTokens {
     }
 
     /// Whether `token` is valid. The time that this takes reveals nothing about the valid tokens.
-    pub fn contain(&self, token: &str) -> bool {
+    pub fn accepts(&self, token: &str) -> bool {
         let hash = hash(token);
         let found = self.0.iter().fold(Choice::from(0), |found, known| found | known[..].ct_eq(&hash));
         found.into()
@@ -139,9 +139,9 @@ mod tests {
             ("0123456789abcdeF", false),
             ("0123456789abcdef,fedcba9876543210-and-more", false),
         ] {
-            assert_eq!(tokens.contain(token), is_known, "{token:?}");
+            assert_eq!(tokens.accepts(token), is_known, "{token:?}");
         }
-        assert!(!ApiTokens::default().contain("") && ApiTokens::default().is_empty());
+        assert!(!ApiTokens::default().accepts("") && ApiTokens::default().is_empty());
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
             let tokens = read_file(path.to_str().unwrap());
             assert_eq!(tokens.is_ok(), is_right, "{} bytes: {tokens:?}", text.len());
-            assert!(text.len() > 100 || tokens.is_err() || tokens.unwrap().contain(ONE));
+            assert!(text.len() > 100 || tokens.is_err() || tokens.unwrap().accepts(ONE));
         }
         assert!(read_file(dir.path().to_str().unwrap()).unwrap_err().contains("cannot be read"));
         assert!(read_file("").is_err());

@@ -6,9 +6,9 @@ use tracing::Instrument;
 
 use super::Run;
 use super::delay::{dead_delay, kept_delay, retry_delay};
-use super::foreign::Foreign;
 use super::lease_heartbeat::Lease;
 use super::objects::ObjectNames;
+use super::other_buckets::Foreign;
 use super::settle::Settlement;
 use crate::event::{self, Event, ParseError};
 use crate::metrics::{self, Outcome};

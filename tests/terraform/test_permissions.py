@@ -78,8 +78,8 @@ NEEDS = {
     ),
     # It also checks whether its own earlier attempt created the record.
     "catalog.create": ({"put_item", "get_item"}, {"dynamodb:PutItem", "dynamodb:GetItem"}),
-    "catalog.look": ({"get_item"}, {"dynamodb:GetItem"}),
-    "catalog.apply": ({"update_item", "get_item"}, {"dynamodb:UpdateItem", "dynamodb:GetItem"}),
+    "catalog.get": ({"get_item"}, {"dynamodb:GetItem"}),
+    "catalog.update": ({"update_item", "get_item"}, {"dynamodb:UpdateItem", "dynamodb:GetItem"}),
     "catalog.scan": ({"scan"}, {"dynamodb:Scan"}),
     "catalog.delete": ({"delete_item"}, {"dynamodb:DeleteItem"}),
 }

@@ -8,16 +8,16 @@
 //! It decodes what T.81 calls baseline, extended sequential and progressive, with Huffman or arithmetic coding and
 //! eight bits a sample. The result depends on the file's bytes alone: no state is kept from one file to the next.
 
+mod ac_lookup;
 mod arithmetic;
 mod arithmetic_blocks;
 mod bits;
-mod blocks;
 mod damage;
 mod frame;
 mod huffman;
-mod lookahead;
 pub mod markers;
-mod scan;
+mod progressive;
+mod progressive_blocks;
 mod sequential;
 mod tables;
 mod transform;
@@ -26,9 +26,9 @@ use crate::dispatch::dispatched;
 use crate::{Stop, Stopped};
 use markers::{EOI, SOS, Segment, Segments};
 
-use blocks::Blocks;
 use frame::{Component, Frame};
-use scan::Scan;
+use progressive::Scan;
+use progressive_blocks::Blocks;
 use sequential::Sequential;
 use tables::Tables;
 use transform::Transform;

@@ -8,9 +8,9 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::OpenError;
-use super::access::Identity;
 use super::commits::{Commits, Durability};
 use super::failure::Failure;
+use super::permissions::Identity;
 use super::schema;
 use crate::ports::{Operation, PortError};
 

@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::OpenError;
-use super::access::{Access, Identity};
 use super::file_names::{
     DATABASE, DATABASE_SUFFIXES, INCOMING, OBJECTS, OUTCOMES, OUTCOMES_LOCK, PROCESS_LOCK, SIGNING_DRAFT, SIGNING_KEY,
     START_LOCK,
 };
+use super::permissions::{Access, Identity};
 
 /// Bytes of the signing key.
 pub(super) const KEY_BYTES: usize = 32;

@@ -14,7 +14,7 @@ use super::database::Database;
 use super::directory::{Directory, random_name};
 use super::failure::{Failure, NoSpace, file_error};
 use super::incoming::{Arrived, Incoming, etag_of};
-use super::rows::{self, Description, NewObject, ObjectRow};
+use super::object_rows::{self, Description, NewObject, ObjectRow};
 use super::schema;
 use super::signature::{Grant, Signer};
 use super::space::Space;
@@ -118,7 +118,9 @@ impl ObjectStore for LocalBucket {
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
         let (bucket, prefix, after) = (self.name.clone(), prefix.to_owned(), after.unwrap_or_default().to_owned());
         self.database
-            .read(Operation::ObjectsList, move |connection| Ok(rows::list(connection, &bucket, &prefix, &after)?))
+            .read(Operation::ObjectsList, move |connection| {
+                Ok(object_rows::list(connection, &bucket, &prefix, &after)?)
+            })
             .await
     }
 
@@ -132,7 +134,7 @@ impl ObjectStore for LocalBucket {
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        self.remove(Operation::ObjectsDelete, key, rows::delete_all).await
+        self.remove(Operation::ObjectsDelete, key, object_rows::delete_all).await
     }
 
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
@@ -195,7 +197,7 @@ impl LocalBucket {
         let (bucket, key, now) = (self.name.clone(), key.to_owned(), self.clock.now());
         self.database
             .read(Operation::ObjectsHead, move |connection| {
-                Ok(rows::find(connection, &bucket, &key, None)?.is_some()
+                Ok(object_rows::find(connection, &bucket, &key, None)?.is_some()
                     || used_keys::is_used(connection, &bucket, &key, now)?)
             })
             .await
@@ -209,7 +211,7 @@ impl LocalBucket {
 
     fn find_here(&self, operation: Operation, key: &str, version: Option<&str>) -> Result<ObjectRow, PortError> {
         self.database
-            .read_here(|connection| rows::find(connection, &self.name, key, version))
+            .read_here(|connection| object_rows::find(connection, &self.name, key, version))
             .map_err(|error| Failure::from(error).into_port_error(operation))?
             .ok_or_else(|| PortError::new(ErrorKind::NotFound, operation))
     }
@@ -315,13 +317,13 @@ impl LocalBucket {
     /// lost first.
     fn insertion(&self, object: NewObject) -> impl FnOnce(&Connection) -> Result<Vec<String>, Failure> + use<> {
         let clock = self.clock.clone();
-        move |connection| rows::insert(connection, &object, clock.now())
+        move |connection| object_rows::insert(connection, &object, clock.now())
     }
 
     /// Removes the file after a failed write, unless its row is in the database. If the database cannot be read, the
     /// next start decides.
     fn discard_unless_stored(&self, arrived: &Arrived) {
-        let is_stored = self.database.read_here(|connection| rows::has_file(connection, &arrived.name));
+        let is_stored = self.database.read_here(|connection| object_rows::has_file(connection, &arrived.name));
         if matches!(is_stored, Ok(false)) {
             arrived.discard();
         }
@@ -337,7 +339,7 @@ impl LocalBucket {
         let clear = || {
             self.database.write_here(OPERATION, |connection| Ok(schema::write_anything(connection)?))?;
             self.directory.remove_objects(&garbage).map_err(|error| file_error(OPERATION, error))?;
-            self.database.write_here(OPERATION, move |connection| Ok(rows::forget(connection, &garbage)?))
+            self.database.write_here(OPERATION, move |connection| Ok(object_rows::forget(connection, &garbage)?))
         };
         if let Err(error) = clear() {
             tracing::warn!(

@@ -13,10 +13,10 @@ use rusqlite::Connection;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::access::Access;
 use super::database::Database;
 use super::failure::Failure;
 use super::file_names::{OUTCOMES, OUTCOMES_LOCK};
+use super::permissions::Access;
 use crate::ports::{Operation, PortError};
 use crate::recipe::{Format, ThumbnailKey};
 use crate::record::{ImageRecord, Published};

@@ -20,9 +20,9 @@ use tokio::time::Instant;
 
 use super::failure::file_error;
 use super::incoming::Incoming;
+use super::object_rows::{Description, ObjectRow};
 use super::objects::{LocalBucket, PUT};
 use super::refusal;
-use super::rows::{Description, ObjectRow};
 use super::signature::{Grant, ROOT};
 use super::threads::{blocking, on_a_thread};
 use crate::clock::Timestamp;

@@ -14,7 +14,7 @@ use rustix::fs::FallocateFlags;
 use super::database::Database;
 use super::directory::{Directory, random_name};
 use super::failure::{Failure, NoSpace};
-use super::stored;
+use super::stored_bytes;
 use crate::config::LocalConfig;
 use crate::metrics;
 use crate::ports::{ErrorKind, Operation, PortError};
@@ -121,7 +121,7 @@ impl Space {
     }
 
     fn stored_bytes(&self) -> Result<u64, Failure> {
-        self.database.read_here(|connection| Ok(stored::bytes(connection)?))
+        self.database.read_here(|connection| Ok(stored_bytes::bytes(connection)?))
     }
 
     fn disk(&self) -> io::Result<Disk> {

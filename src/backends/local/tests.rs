@@ -186,7 +186,7 @@ async fn an_upload_stops_in_the_middle_once_the_disk_is_nearly_full() {
 /// Files that no row names and that no start would remove.
 fn files_without_a_row(dir: &Path) -> Vec<String> {
     let database = rusqlite::Connection::open(dir.join("darkroom.db")).unwrap();
-    let is_unknown = |file: &String| !rows::has_file(&database, file).unwrap();
+    let is_unknown = |file: &String| !object_rows::has_file(&database, file).unwrap();
     names_in(&dir.join("objects")).into_iter().filter(is_unknown).collect()
 }
 
@@ -297,5 +297,5 @@ async fn a_file_is_removed_only_once_its_row_cannot_come_back() {
     site.ports.thumbnails.put(&key("large"), thumbnail(100), "image/png", "no-store").await.unwrap();
     site.answered("a thumbnail in place of a file, which stays");
     assert!(site.calls.last().unwrap().is_synced);
-    assert_eq!(rows::garbage(&database).unwrap(), [file], "for the next start");
+    assert_eq!(object_rows::garbage(&database).unwrap(), [file], "for the next start");
 }

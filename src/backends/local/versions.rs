@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows;
+use super::object_rows;
 use crate::clock::Timestamp;
 use crate::ports::objects::{Version, VersionCursor, VersionPage};
 use crate::record::SourceId;
@@ -70,6 +70,6 @@ pub(super) fn delete(connection: &Connection, bucket: &str, key: &str, file: &st
             .execute((bucket, key))?;
     }
     let garbage: Vec<String> = file.into_iter().collect();
-    rows::remember(connection, &garbage)?;
+    object_rows::remember(connection, &garbage)?;
     Ok(garbage)
 }

@@ -248,7 +248,7 @@ fn tokens_come_from_one_place_and_are_never_shown() {
     let (file, none) = (file.to_str().unwrap(), dir.path().join("none"));
     for variables in [[("DARKROOM_API_TOKEN", TOKEN)], [("DARKROOM_API_TOKEN_FILE", file)]] {
         let config = local(&variables).unwrap().config;
-        assert!(config.api_tokens.contain(TOKEN), "{variables:?}");
+        assert!(config.api_tokens.accepts(TOKEN), "{variables:?}");
         assert!(!format!("{config:?}").contains(TOKEN));
     }
     for (variables, variable) in [

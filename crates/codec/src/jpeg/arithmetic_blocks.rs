@@ -1,9 +1,9 @@
 //! Decodes arithmetic-coded coefficients: selects the estimate of each decision (T.81, F.1.4 and G.1.3).
 
 use super::arithmetic::{Conditioning, Decoder, Estimate};
-use super::blocks::Blocks;
 use super::damage::Damage;
 use super::frame::ScanComponent;
+use super::progressive_blocks::Blocks;
 use super::transform::Batch;
 use super::{Band, COEFFICIENTS};
 

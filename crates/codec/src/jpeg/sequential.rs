@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use super::ac_lookup::Lookahead;
 use super::arithmetic::Decoder;
 use super::arithmetic_blocks::{Predictor, Statistics};
 use super::bits::Bits;
 use super::damage::Damage;
 use super::frame::{Frame, ScanComponent};
 use super::huffman::Huffman;
-use super::lookahead::Lookahead;
 use super::tables::Tables;
 use super::transform::{Batch, LANES, Transform};
 use super::{Error, PlaneMut};

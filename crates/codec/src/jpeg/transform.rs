@@ -1,6 +1,6 @@
 //! The inverse DCT to eight or fewer samples a side: from the lowest coefficients, directly into a plane.
 
-use super::blocks::Blocks;
+use super::progressive_blocks::Blocks;
 
 /// Row and column of each zigzag index.
 pub(super) const ZIGZAG: [(usize, usize); 64] = zigzag();

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::failure::{Failure, NoSpace};
 use super::incoming::is_intact;
 use super::queue::{self, QueueKind};
-use super::{stored, used_keys};
+use super::{stored_bytes, used_keys};
 use crate::clock::Timestamp;
 use crate::event::{self, ObjectCreated};
 use crate::ports::ErrorKind;
@@ -132,7 +132,7 @@ pub(super) fn insert(connection: &Connection, new: &NewObject, now: Timestamp) -
             ":now": now.as_millis(), ":content": new.content.as_deref(),
         })?;
     if let Some(max_bytes) = new.max_stored_bytes
-        && stored::bytes(connection)? > max_bytes
+        && stored_bytes::bytes(connection)? > max_bytes
     {
         return Err(Failure::NoSpace(NoSpace::Stored));
     }

@@ -19,7 +19,7 @@ pub(in crate::api) async fn require_token(
 ) -> Response {
     // A path without a route is answered with 404, with or without a token.
     let is_open = path.is_none_or(|path| is_open(path.as_str()));
-    if is_open || tokens.is_empty() || bearer(request.headers()).is_some_and(|token| tokens.contain(token)) {
+    if is_open || tokens.is_empty() || bearer(request.headers()).is_some_and(|token| tokens.accepts(token)) {
         return next.run(request).await;
     }
     Problem::new(ProblemKind::Unauthorized, "send one of this server's tokens: Authorization: Bearer TOKEN")

@@ -3,9 +3,9 @@
 
 use super::COEFFICIENTS;
 use super::bits::Bits;
-use super::blocks::{of_sign, signed};
 use super::damage::Damage;
 use super::huffman::Huffman;
+use super::progressive_blocks::{of_sign, signed};
 use super::transform::Batch;
 
 /// Bits that index the table of coefficients that are kept.
