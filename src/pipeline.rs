@@ -1,4 +1,4 @@
-//! Processes one object from its event to `published`: [`Pipeline::steps`] lists the steps in order.
+//! Processes one object from its event to `published`: `Pipeline::steps` lists the steps in order.
 //!
 //! Each step makes a state from the one before, or ends the attempt. Only two places decide what an event does to a
 //! record: `judge` decides what a record means for an event, and

@@ -38,9 +38,9 @@ names::named! {
         ObjectsDeleteVersion = "objects.delete_version",
         /// [`Catalog::create`](super::Catalog::create)
         CatalogCreate = "catalog.create",
-        /// [`Catalog::look`](super::Catalog::look)
+        /// [`Catalog::get`](super::Catalog::get)
         CatalogLook = "catalog.look",
-        /// [`Catalog::apply`](super::Catalog::apply)
+        /// [`Catalog::update`](super::Catalog::update)
         CatalogApply = "catalog.apply",
         /// [`Catalog::scan`](super::Catalog::scan)
         CatalogScan = "catalog.scan",

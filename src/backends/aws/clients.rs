@@ -146,7 +146,7 @@ impl Clients {
         Self::load_with(signature_life, TimeoutConfig::builder().build()).await
     }
 
-    /// As [`Self::load`], for `darkroom check`: no call takes longer than [`CHECK_TIMEOUT`], its retries included.
+    /// As [`Self::load`], for `darkroom check`: no call takes longer than `CHECK_TIMEOUT`, its retries included.
     ///
     /// # Errors
     /// When no region is set anywhere.
