@@ -92,6 +92,7 @@ pub enum Finding {
     Fails(String),
 }
 
+#[cfg(feature = "aws")]
 impl Finding {
     /// Orders findings from good to bad.
     const fn rank(&self) -> u8 {
