@@ -45,7 +45,11 @@ function restore({ name, size, id, state, words }) {
   const item = add({ name, size, id });
   if (id !== null) item.run();
   else if (state === "refused") item.show("refused", words);
-  else item.show("stopped", "The page was reloaded before the upload ended. Choose the file again.");
+  else {
+    // The reload itself stopped the upload.
+    item.isOldNews = false;
+    item.show("stopped", "The page was reloaded before the upload ended. Choose the file again.");
+  }
 }
 
 /** Shows the image that the page's URL links to, including images that others uploaded. */
