@@ -37,11 +37,14 @@ impl Pipeline {
         let recipe = Arc::clone(&self.recipe);
         let WorkLimits { max_bytes, max_pixels, .. } = self.limits;
         let limits = Limits { max_bytes, max_pixels, stop: Stop::default() };
-        let thread = tokio::task::spawn_blocking(move || darkroom_thumbnail::inspect(bytes, &recipe, &limits));
+        // The thread holds the bytes, so it also holds their memory: this future may be dropped before the thread ends.
+        let thread = tokio::task::spawn_blocking(move || {
+            darkroom_thumbnail::inspect(bytes, &recipe, &limits).map(|image| (image, source_memory))
+        });
         let inspected = thread.await;
         metrics::stage(Stage::Inspect, started.elapsed());
         match inspected {
-            Ok(Ok(image)) => Continue(InspectedObject { info, image, source_memory }),
+            Ok(Ok((image, source_memory))) => Continue(InspectedObject { info, image, source_memory }),
             Ok(Err(RenderError::Refused(refusal))) => Break(self.reject(job, progress, refusal).await),
             Ok(Err(error)) => Break(Failure::internal(error.to_string()).into()),
             Err(panic) => Break(Failure::internal(format!("reading the header panicked: {panic}")).into()),
