@@ -40,9 +40,8 @@ impl Pipeline {
     pub(super) async fn publish(&self, job: &Job<'_>, progress: &Progress, mut published: Published) -> Step<End> {
         let started = tokio::time::Instant::now();
         published.at = self.clock.now();
-        let written = self.write(job, progress, Change::Publish(published)).await;
+        self.write(job, progress, Change::Publish(published)).await?;
         metrics::stage(Stage::Publish, started.elapsed());
-        written?;
         if let Some(at) = job.event.at {
             metrics::upload_to_published(self.clock.now().since(at));
         }

@@ -1,12 +1,14 @@
 //! The end of an attempt, and the result of a step.
 
-use std::error::Error;
 use std::ops::ControlFlow;
 
 use super::Fate;
 use crate::metrics::{self, Outcome};
 use crate::ports::{ErrorKind, PortError};
 use crate::record::Reason;
+
+/// An error's longest text in characters. The record must stay small: an item of the catalog is billed by the kilobyte.
+const MAX_ERROR_CHARS: usize = 200;
 
 /// The result of a step: the input of the next step, or the end of the attempt.
 pub(super) type Step<T> = ControlFlow<End, T>;
@@ -54,6 +56,14 @@ impl Failure {
     pub(super) const fn internal(error: String) -> Self {
         Self::new(Reason::Internal, error)
     }
+
+    /// The same failure after `unwritten` kept it out of the record. It is an outage if either of them is.
+    pub(super) fn unwritten_by(&self, unwritten: &Self) -> Self {
+        tracing::error!(error = unwritten.error, "the failure could not be written into the record");
+        let error = self.error.clone();
+        let is_outage = self.is_outage || unwritten.is_outage;
+        Self { reason: self.reason, error, is_outage, is_final: self.is_final }
+    }
 }
 
 impl From<Failure> for End {
@@ -67,7 +77,8 @@ impl From<PortError> for End {
         metrics::port_error(&error);
         let is_ours = error.kind == ErrorKind::Invalid;
         let reason = if is_ours { Reason::Internal } else { Reason::Unavailable };
-        Self::Failed(Failure { is_outage: error.kind.is_outage(), ..Failure::new(reason, in_words(&error)) })
+        let text = error.chain().chars().take(MAX_ERROR_CHARS).collect();
+        Self::Failed(Failure { is_outage: error.kind.is_outage(), ..Failure::new(reason, text) })
     }
 }
 
@@ -79,15 +90,18 @@ pub(super) fn step<T>(result: Result<T, impl Into<End>>) -> Step<T> {
     }
 }
 
-/// An error and its sources in one line.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_an_outage_kept_out_of_the_record_is_an_outage() {
+        for (is_outage, is_writing_outage) in [(false, false), (false, true), (true, false), (true, true)] {
+            let failure = Failure { is_outage, ..Failure::new(Reason::RenderTimeout, "too slow".to_owned()) };
+            let unwritten = Failure { is_outage: is_writing_outage, ..Failure::internal("no answer".to_owned()) };
+            let both = failure.unwritten_by(&unwritten);
+            assert_eq!((both.reason, both.error.as_str()), (Reason::RenderTimeout, "too slow"));
+            assert_eq!(both.is_outage, is_outage || is_writing_outage);
+        }
     }
-    // The record must stay small: an item of the catalog is billed by the kilobyte.
-    words.chars().take(200).collect()
 }

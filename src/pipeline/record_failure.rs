@@ -28,8 +28,7 @@ impl Pipeline {
             Continue(_before) => again(failure),
             Break(End::Failed(unwritten)) => {
                 // The lease expires without a release, and the same message may take over its own claim at once.
-                log_unwritten(&unwritten);
-                again(failure)
+                again(&failure.unwritten_by(&unwritten))
             }
             Break(end) => end,
         }
@@ -49,9 +48,9 @@ impl Pipeline {
                 dead(failure)
             }
             Break(End::Failed(unwritten)) => {
-                log_unwritten(&unwritten);
+                let failure = failure.unwritten_by(&unwritten);
                 // The next receive gets the same result, and writes it.
-                if job.delivery.is_last { dead(failure) } else { again(&unwritten) }
+                if job.delivery.is_last { dead(&failure) } else { again(&failure) }
             }
             Break(end) => end,
         }
@@ -82,8 +81,4 @@ fn again(failure: &Failure) -> End {
 
 fn dead(failure: &Failure) -> End {
     End::Settled(Fate::Dead { is_outage: failure.is_outage })
-}
-
-fn log_unwritten(unwritten: &Failure) {
-    tracing::error!(error = unwritten.error, "the failure could not be written into the record");
 }
