@@ -127,7 +127,8 @@ impl Pipeline {
         if event.bucket != self.source.bucket {
             return None;
         }
-        ImageId::of_upload(&self.source.prefix, &event.key, event.size.unwrap_or(0))
+        // Only a stated size of 0 makes a folder marker: an event without a size may be about an upload.
+        ImageId::of_upload(&self.source.prefix, &event.key, event.size.unwrap_or(1))
     }
 
     /// Processes one created object. Never fails: an error becomes a [`Fate`].
@@ -164,7 +165,10 @@ impl Pipeline {
                 End::RecordChanged => {}
                 // The bucket keeps no versions and the object was overwritten under the same sequencer.
                 End::SourceChanged => order = EventOrder::Unordered,
-                End::Failed(failure) => return Fate::Again { is_outage: failure.is_outage },
+                End::Failed(failure) => {
+                    tracing::error!(error = failure.error, "a failure was not recorded");
+                    return Fate::Again { is_outage: failure.is_outage };
+                }
             }
         }
         tracing::info!("the record changed under every attempt");

@@ -11,8 +11,8 @@ use super::job::{EventOrder, Job, Progress};
 use super::read_record::give_up_after_deaths;
 use super::{Fate, Pipeline, judge};
 use crate::metrics::{self, Outcome, Stage};
-use crate::ports::ErrorKind;
 use crate::ports::objects::{Fetched, ObjectInfo};
+use crate::ports::{ErrorKind, PortError};
 use crate::record::{Change, ImageRecord, Reason, Status};
 
 /// The object's bytes, and the memory reserved for them.
@@ -32,14 +32,12 @@ impl Pipeline {
         // If the event has no size, or a wrong one, the answer has it: reserve again and read again.
         let mut reserved = job.event.size.unwrap_or(self.limits.max_bytes).min(self.limits.max_bytes);
         loop {
-            let memory = tokio::select! {
+            // A read can be dropped at any time: while the process drains, its result would be given back anyway.
+            let (memory, fetched) = tokio::select! {
                 biased;
                 () = job.delivery.draining.cancelled() => return Break(End::Settled(Fate::GivenBack)),
-                memory = self.admission.source(reserved) => memory,
+                read = self.read_object(&job.event.key, version, reserved) => read,
             };
-            let started = tokio::time::Instant::now();
-            let fetched = self.uploads.get(&job.event.key, version, reserved).await;
-            metrics::stage(Stage::Fetch, started.elapsed());
             match fetched {
                 Ok(Fetched::Whole(info, bytes)) => {
                     self.identify(job, progress, &info)?;
@@ -50,11 +48,23 @@ impl Pipeline {
                     let refusal = self.too_many_bytes(info.bytes);
                     return Break(self.reject(job, progress, refusal).await);
                 }
-                Ok(Fetched::TooLarge(info)) => reserved = info.bytes,
+                // An answer without a length states only that there is more, so the reservation at least doubles.
+                Ok(Fetched::TooLarge(info)) => {
+                    reserved = info.bytes.max(reserved.saturating_mul(2)).min(self.limits.max_bytes);
+                }
                 Err(error) if error.kind == ErrorKind::NotFound => return self.gone(job, progress).await,
                 Err(error) => return Break(error.into()),
             }
         }
+    }
+
+    /// Reads an object of at most `bytes` bytes, after it has reserved memory for them.
+    async fn read_object(&self, key: &str, version: Option<&str>, bytes: u64) -> (Memory, Result<Fetched, PortError>) {
+        let memory = self.admission.source(bytes).await;
+        let started = tokio::time::Instant::now();
+        let fetched = self.uploads.get(key, version, bytes).await;
+        metrics::stage(Stage::Fetch, started.elapsed());
+        (memory, fetched)
     }
 
     /// Stores which object was read. Without a sequencer, the record can be judged only now.

@@ -27,7 +27,7 @@ pub struct ObjectInfo {
 pub enum Fetched {
     /// The whole object, verified against its length and, where there is one, its checksum.
     Whole(ObjectInfo, Bytes),
-    /// The object is larger than the limit; nothing was read.
+    /// The object is larger than the limit. Where its length is not stated, `bytes` is one more than the limit.
     TooLarge(ObjectInfo),
 }
 
@@ -114,8 +114,8 @@ pub struct NoSuchBucket {
 /// One bucket.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
-    /// Checks that the bucket can be listed under `prefix`. `NotFound` when the bucket does not exist. All other calls
-    /// report a missing bucket as `Denied`.
+    /// Checks that objects under `prefix` can be listed. Only this call reports a missing bucket as `NotFound`; all
+    /// others report it as `Denied`, because there `NotFound` means that the object is gone.
     async fn check_bucket(&self, prefix: &str) -> Result<(), PortError>;
 
     /// Reads an object: the named version, otherwise the current one.

@@ -1,6 +1,8 @@
 //! Uploads through workers to `published`, in any order of their events.
 
-use darkroom::event;
+use std::time::Duration;
+
+use darkroom::event::{self, ObjectCreated};
 use darkroom::ports::ErrorKind;
 use darkroom::record::{ImageId, Reason, Status};
 use darkroom::worker::Ended;
@@ -266,6 +268,58 @@ async fn an_event_without_a_sequencer_stands_for_the_current_object() {
     world.run_until_idle().await;
     assert!(world.expect_published(&id).await.rev > before.rev, "forced, it is rendered again");
     world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_whose_length_is_never_stated_is_read_a_few_times_only() {
+    let mut world = World::idle(Options::default());
+    world.faults.hide_lengths();
+    let bytes = images::jpeg(640, 480);
+    let id = world.upload("cat", &bytes).await;
+    let event = ObjectCreated { size: Some(1), ..world.event_of("cat", None).await };
+    drain_queue(&world).await;
+    world.send_event(&event).await;
+    world.start_worker();
+    world.run_until_idle().await;
+    world.expect_published(&id).await;
+    let doublings = bytes.len().next_power_of_two().ilog2() as usize;
+    let reads = world.faults.calls(Call::UploadsGet);
+    assert!((2..=1 + doublings).contains(&reads), "{reads} reads of {} bytes", bytes.len());
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_does_not_end_holds_up_no_drain() {
+    let mut world = World::idle(Options::default());
+    let id = world.upload("cat", &images::jpeg(64, 48)).await;
+    world.faults.fail(Call::UploadsGet, 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(3600)));
+    let reading = world.faults.reached(Call::UploadsGet, 1);
+    let worker = world.start_worker();
+    reading.cancelled().await;
+    let asked = tokio::time::Instant::now();
+    world.stop_worker(worker).await;
+    assert!(asked.elapsed() < Duration::from_secs(5), "the drain took {:?}", asked.elapsed());
+    assert_eq!(world.ports.queue.attributes().await.unwrap().visible, 1, "the message was given back");
+    world.start_worker();
+    world.run_until_idle().await;
+    world.expect_published(&id).await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_ends_in_a_slash_is_an_upload_unless_its_event_states_no_bytes() {
+    for (size, status) in [(None, Some(Status::Published)), (Some(1), Some(Status::Published)), (Some(0), None)] {
+        let mut world = World::idle(Options::default());
+        let id = world.upload("album/", &images::jpeg(64, 48)).await;
+        let event = ObjectCreated { size, ..world.event_of("album/", None).await };
+        drain_queue(&world).await;
+        world.send_event(&event).await;
+        world.start_worker();
+        world.run_until_idle().await;
+        let record = world.ports.catalog.get(&id).await.unwrap();
+        assert_eq!(record.map(|record| record.status), status, "size {size:?}");
+        world.finish().await;
+    }
 }
 
 /// Removes the uploads' own events, for tests that send theirs.

@@ -54,6 +54,8 @@ pub struct Faults {
 #[derive(Default)]
 struct State {
     faults: Vec<Fault>,
+    /// No read of an upload states its length.
+    hides_lengths: bool,
     /// One call in this many fails, chosen by these dice.
     share: Option<(usize, Dice)>,
     calls: BTreeMap<Call, usize>,
@@ -82,6 +84,11 @@ impl Faults {
     /// Makes `times` of `call` fail, from the `n`-th on.
     pub fn fail_many(&self, call: Call, n: usize, times: usize, kind: ErrorKind, when: When) {
         self.state.lock().unwrap().faults.push(Fault { call, skip: n - 1, times, kind, when });
+    }
+
+    /// Reads of uploads no longer state a length, as a store does that answers in chunks.
+    pub fn hide_lengths(&self) {
+        self.state.lock().unwrap().hides_lengths = true;
     }
 
     /// Makes one in `each` calls fail, with a random error, before or after it did everything.
@@ -317,7 +324,13 @@ impl ObjectStore for FaultyStore {
 
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
         let call = self.named(Call::UploadsGet, Call::ThumbnailsGet);
-        self.faults.call(call, self.inner.get(key, version, limit_bytes)).await
+        let fetched = self.faults.call(call, self.inner.get(key, version, limit_bytes)).await?;
+        Ok(match fetched {
+            Fetched::TooLarge(info) if self.faults.state.lock().unwrap().hides_lengths => {
+                Fetched::TooLarge(ObjectInfo { bytes: limit_bytes + 1, ..info })
+            }
+            fetched => fetched,
+        })
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, PortError> {
