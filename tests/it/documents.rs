@@ -87,6 +87,22 @@ fn the_cost_of_an_image_is_reckoned_from_the_benchmarks() {
     }
 }
 
+#[test]
+fn the_counts_of_instructions_are_the_recorded_ones() {
+    let (document, recorded) = (read("docs/BENCHMARKS.md").replace('\n', " "), read("benches/instructions.txt"));
+    let recorded: Vec<(&str, f64)> = recorded
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(kind, count)| (kind, count.parse().unwrap()))
+        .collect();
+    let names = ["baseline JPEG", "progressive JPEG", "RGB PNG", "RGBA PNG"];
+    assert_eq!(recorded.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["baseline", "progressive", "rgb", "rgba"]);
+    for ((_, count), name) in recorded.iter().zip(names) {
+        let figure = format!("{:.0} million for {name}", count / 1e6);
+        assert!(document.contains(&figure), "docs/BENCHMARKS.md should say: {figure}");
+    }
+}
+
 /// The names of a list, as a document enumerates them.
 fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     names.map(|name| format!("`{name}`")).collect()
