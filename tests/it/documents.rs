@@ -13,6 +13,8 @@ use darkroom::operate::dead_letters::dead_letter::Cause;
 use darkroom::ports::{ErrorKind as PortErrorKind, Operation};
 use darkroom::record::{Reason, Status};
 
+use crate::architecture::sources_under;
+
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -243,12 +245,16 @@ fn the_readme_lists_every_setting_and_no_other() {
     assert_eq!(listed, code);
 }
 
+/// The code spans of a document, without its code blocks.
+fn code_spans(document: &str) -> impl Iterator<Item = &str> {
+    // The odd parts are the code blocks. Without them, every backtick belongs to a code span.
+    document.split("```").step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2))
+}
+
 /// The commands that a document asks the reader to type: each code span, and each line of a code block.
 fn commands(document: &str) -> Vec<String> {
-    // The odd parts are the code blocks. Without them, every backtick belongs to a code span.
-    let parts: Vec<&str> = document.split("```").collect();
-    let quoted = parts.iter().step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2));
-    let lines = parts.iter().skip(1).step_by(2).flat_map(|block| block.lines());
+    let quoted = code_spans(document);
+    let lines = document.split("```").skip(1).step_by(2).flat_map(|block| block.lines());
     let lines = lines.map(|line| line.trim_start_matches("$ ").split(" #").next().unwrap());
     let all = quoted.chain(lines).map(str::trim).filter(|text| text.starts_with("darkroom "));
     all.filter(|text| !text.contains('\n')).map(str::to_owned).collect()
@@ -306,6 +312,24 @@ fn every_link_between_documents_leads_somewhere() {
         }
     }
     assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+#[test]
+fn every_source_file_in_a_document_exists() {
+    let sources: Vec<PathBuf> =
+        ["src", "tests", "crates", "fuzz/fuzz_targets"].iter().flat_map(|dir| sources_under(&root().join(dir))).collect();
+    let (mut count, mut unknown) = (0, Vec::new());
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for path in code_spans(&text).filter(|span| span.ends_with(".rs")) {
+            count += 1;
+            if !sources.iter().any(|source| source.ends_with(path)) {
+                unknown.push(format!("{}: {path}", document.display()));
+            }
+        }
+    }
+    assert!(count > 20, "only {count} source files were found");
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
 }
 
 /// Every promise in docs/ARCHITECTURE.md names the tests that prove it.
