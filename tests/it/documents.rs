@@ -229,9 +229,10 @@ fn every_setting_that_is_named_exists() {
     let mut known = settings();
     // A deliberate misspelling in a test of the settings.
     known.insert("DARKROOM_SIZE".to_owned());
+    // Variables of scripts/browser-test and of the clients in examples/.
+    known.extend(["DARKROOM_PICTURE", "DARKROOM_TOKEN", "DARKROOM_URL"].map(str::to_owned));
     let code = texts_under(&root().join("src"));
-    let readers = ["README.md", "docs/OPERATIONS.md", "docs/DEPLOY.md", "docs/METRICS.md", "docs/OUTCOMES.md"];
-    let texts = code.into_iter().chain(readers.map(read));
+    let texts = code.into_iter().chain(documents().into_iter().map(|document| fs::read_to_string(document).unwrap()));
     let unknown: BTreeSet<String> = texts.flat_map(|text| variables(&text)).filter(|it| !known.contains(it)).collect();
     assert_eq!(unknown, BTreeSet::new());
 }
@@ -294,24 +295,54 @@ pub(crate) fn documents() -> Vec<PathBuf> {
         |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let dirs = ["", "docs", "docs/decisions", "examples", "examples/browser", "examples/python", "examples/typescript"];
     let mut all = dirs.map(|dir| of(root().join(dir))).concat();
+    all.extend(of(root().join("crates")).into_iter().flat_map(of));
     all.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     all
 }
 
+/// The anchors that GitHub gives the headings of a document. It numbers repeated ones.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let outside_blocks = document.split("```").step_by(2);
+    for heading in outside_blocks.flat_map(|text| text.lines()).filter(|line| line.starts_with('#')) {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        let slug: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
+        let numbered = (1..).map(|number| format!("{slug}-{number}"));
+        let unused = std::iter::once(slug.clone()).chain(numbered).find(|anchor| !all.contains(anchor));
+        all.extend(unused);
+    }
+    all
+}
+
+#[test]
+fn anchors_are_those_of_github() {
+    let document = "# What `dlq list` shows\n## Keys, e.g. `a_b`\n```sh\n# a comment\n```\n### Re-use\n### Re-use\n";
+    let expected = ["keys-eg-a_b", "re-use", "re-use-1", "what-dlq-list-shows"];
+    assert_eq!(anchors(document).into_iter().collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn every_link_between_documents_leads_somewhere() {
-    let mut dead = Vec::new();
+    let (mut count, mut dead) = (0, Vec::new());
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for (at, _) in text.match_indices("](") {
-            let target = text[at + 2..].split([')', '#', ' ']).next().unwrap();
-            let is_elsewhere = target.is_empty() || target.contains("://");
-            if !is_elsewhere && !document.parent().unwrap().join(target).exists() {
+            let target = text[at + 2..].split([')', ' ']).next().unwrap();
+            if target.contains("://") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let to = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            let has_anchor = || anchors(&fs::read_to_string(&to).unwrap()).contains(anchor);
+            if !to.exists() || !(anchor.is_empty() || has_anchor()) {
                 dead.push(format!("{}: {target}", document.display()));
             }
+            count += usize::from(!anchor.is_empty());
         }
     }
     assert!(dead.is_empty(), "{}", dead.join("\n"));
+    assert!(count > 30, "only {count} links to headings were found");
 }
 
 #[test]
