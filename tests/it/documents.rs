@@ -347,8 +347,10 @@ fn every_link_between_documents_leads_somewhere() {
 
 #[test]
 fn every_source_file_in_a_document_exists() {
-    let sources: Vec<PathBuf> =
-        ["src", "tests", "crates", "fuzz/fuzz_targets"].iter().flat_map(|dir| sources_under(&root().join(dir))).collect();
+    let sources: Vec<PathBuf> = ["src", "tests", "crates", "fuzz/fuzz_targets"]
+        .iter()
+        .flat_map(|dir| sources_under(&root().join(dir)))
+        .collect();
     let (mut count, mut unknown) = (0, Vec::new());
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();

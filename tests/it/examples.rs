@@ -103,7 +103,8 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
 /// Whether the block is Rust in the README of a crate whose documentation includes it.
 fn is_run_by_rustdoc(block: &Block) -> bool {
     let library = root().join(&block.document).with_file_name("src/lib.rs");
-    let includes_it = || std::fs::read_to_string(library).is_ok_and(|code| code.contains("include_str!(\"../README.md\")"));
+    let includes_it =
+        || std::fs::read_to_string(library).is_ok_and(|code| code.contains("include_str!(\"../README.md\")"));
     block.language.starts_with("rust") && includes_it()
 }
 
