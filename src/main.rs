@@ -55,16 +55,13 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             let are_all_rendered = render::run(args, &config, &mut report, &mut failures).context("render")?;
             return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });
         }
-        Command::Dlq(args) => {
-            match args.request() {
-                Ok(request) => app::dead_letters(&config, &request)?,
-                Err(misuse) => {
-                    end(exit::MISUSED, &misuse);
-                    return Ok(exit::MISUSED);
-                }
+        Command::Dlq(args) => match args.request() {
+            Ok(request) => {
+                app::dead_letters(&config, &request)?;
+                return Ok(exit::DONE);
             }
-            return Ok(exit::DONE);
-        }
+            Err(why) => return Ok(misused(&why)),
+        },
         Command::Images(args) => {
             app::images(&config, &args.request())?;
             return Ok(exit::DONE);
@@ -78,20 +75,14 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
                 let is_all_well = app::backfill(&config, &terms)?;
                 return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
             }
-            Err(misuse) => {
-                end(exit::MISUSED, &misuse);
-                return Ok(exit::MISUSED);
-            }
+            Err(why) => return Ok(misused(&why)),
         },
         Command::Simulate(args) => match args.simulation() {
             Ok(simulation) => {
                 simulation.run(&mut std::io::stdout().lock())?;
                 return Ok(exit::DONE);
             }
-            Err(misuse) => {
-                end(exit::MISUSED, &format!("{misuse:#}"));
-                return Ok(exit::MISUSED);
-            }
+            Err(why) => return Ok(misused(&format!("{why:#}"))),
         },
     };
     Ok(match ending {
@@ -118,4 +109,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn end(code: u8, why: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("darkroom: {why}");
     code.into()
+}
+
+/// Prints why the arguments cannot be used. Returns the exit code.
+fn misused(why: &dyn std::fmt::Display) -> u8 {
+    end(exit::MISUSED, why);
+    exit::MISUSED
 }

@@ -53,7 +53,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-fn sources_under(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources_under(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let sources = entries.flat_map(|path| if path.is_dir() { sources_under(&path) } else { vec![path] });
     sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()

@@ -13,6 +13,8 @@ use darkroom::operate::dead_letters::dead_letter::Cause;
 use darkroom::ports::{ErrorKind as PortErrorKind, Operation};
 use darkroom::record::{Reason, Status};
 
+use crate::architecture::sources_under;
+
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -84,6 +86,22 @@ fn the_cost_of_an_image_is_reckoned_from_the_benchmarks() {
     let deploy = read("docs/DEPLOY.md");
     for figure in [ours, sharps] {
         assert!(deploy.contains(&figure), "docs/DEPLOY.md reckons with other figures than {figure}");
+    }
+}
+
+#[test]
+fn the_counts_of_instructions_are_the_recorded_ones() {
+    let (document, recorded) = (read("docs/BENCHMARKS.md").replace('\n', " "), read("benches/instructions.txt"));
+    let recorded: Vec<(&str, f64)> = recorded
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(kind, count)| (kind, count.parse().unwrap()))
+        .collect();
+    let names = ["baseline JPEG", "progressive JPEG", "RGB PNG", "RGBA PNG"];
+    assert_eq!(recorded.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["baseline", "progressive", "rgb", "rgba"]);
+    for ((_, count), name) in recorded.iter().zip(names) {
+        let figure = format!("{:.0} million for {name}", count / 1e6);
+        assert!(document.contains(&figure), "docs/BENCHMARKS.md should say: {figure}");
     }
 }
 
@@ -211,9 +229,10 @@ fn every_setting_that_is_named_exists() {
     let mut known = settings();
     // A deliberate misspelling in a test of the settings.
     known.insert("DARKROOM_SIZE".to_owned());
+    // Variables of scripts/browser-test and of the clients in examples/.
+    known.extend(["DARKROOM_PICTURE", "DARKROOM_TOKEN", "DARKROOM_URL"].map(str::to_owned));
     let code = texts_under(&root().join("src"));
-    let readers = ["README.md", "docs/OPERATIONS.md", "docs/DEPLOY.md", "docs/METRICS.md", "docs/OUTCOMES.md"];
-    let texts = code.into_iter().chain(readers.map(read));
+    let texts = code.into_iter().chain(documents().into_iter().map(|document| fs::read_to_string(document).unwrap()));
     let unknown: BTreeSet<String> = texts.flat_map(|text| variables(&text)).filter(|it| !known.contains(it)).collect();
     assert_eq!(unknown, BTreeSet::new());
 }
@@ -227,12 +246,16 @@ fn the_readme_lists_every_setting_and_no_other() {
     assert_eq!(listed, code);
 }
 
+/// The code spans of a document, without its code blocks.
+fn code_spans(document: &str) -> impl Iterator<Item = &str> {
+    // The odd parts are the code blocks. Without them, every backtick belongs to a code span.
+    document.split("```").step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2))
+}
+
 /// The commands that a document asks the reader to type: each code span, and each line of a code block.
 fn commands(document: &str) -> Vec<String> {
-    // The odd parts are the code blocks. Without them, every backtick belongs to a code span.
-    let parts: Vec<&str> = document.split("```").collect();
-    let quoted = parts.iter().step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2));
-    let lines = parts.iter().skip(1).step_by(2).flat_map(|block| block.lines());
+    let quoted = code_spans(document);
+    let lines = document.split("```").skip(1).step_by(2).flat_map(|block| block.lines());
     let lines = lines.map(|line| line.trim_start_matches("$ ").split(" #").next().unwrap());
     let all = quoted.chain(lines).map(str::trim).filter(|text| text.starts_with("darkroom "));
     all.filter(|text| !text.contains('\n')).map(str::to_owned).collect()
@@ -272,24 +295,74 @@ pub(crate) fn documents() -> Vec<PathBuf> {
         |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let dirs = ["", "docs", "docs/decisions", "examples", "examples/browser", "examples/python", "examples/typescript"];
     let mut all = dirs.map(|dir| of(root().join(dir))).concat();
+    all.extend(of(root().join("crates")).into_iter().flat_map(of));
     all.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     all
 }
 
+/// The anchors that GitHub gives the headings of a document. It numbers repeated ones.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let outside_blocks = document.split("```").step_by(2);
+    for heading in outside_blocks.flat_map(|text| text.lines()).filter(|line| line.starts_with('#')) {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        let slug: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
+        let numbered = (1..).map(|number| format!("{slug}-{number}"));
+        let unused = std::iter::once(slug.clone()).chain(numbered).find(|anchor| !all.contains(anchor));
+        all.extend(unused);
+    }
+    all
+}
+
+#[test]
+fn anchors_are_those_of_github() {
+    let document = "# What `dlq list` shows\n## Keys, e.g. `a_b`\n```sh\n# a comment\n```\n### Re-use\n### Re-use\n";
+    let expected = ["keys-eg-a_b", "re-use", "re-use-1", "what-dlq-list-shows"];
+    assert_eq!(anchors(document).into_iter().collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn every_link_between_documents_leads_somewhere() {
-    let mut dead = Vec::new();
+    let (mut count, mut dead) = (0, Vec::new());
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for (at, _) in text.match_indices("](") {
-            let target = text[at + 2..].split([')', '#', ' ']).next().unwrap();
-            let is_elsewhere = target.is_empty() || target.contains("://");
-            if !is_elsewhere && !document.parent().unwrap().join(target).exists() {
+            let target = text[at + 2..].split([')', ' ']).next().unwrap();
+            if target.contains("://") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let to = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            let has_anchor = || anchors(&fs::read_to_string(&to).unwrap()).contains(anchor);
+            if !to.exists() || !(anchor.is_empty() || has_anchor()) {
                 dead.push(format!("{}: {target}", document.display()));
             }
+            count += usize::from(!anchor.is_empty());
         }
     }
     assert!(dead.is_empty(), "{}", dead.join("\n"));
+    assert!(count > 30, "only {count} links to headings were found");
+}
+
+#[test]
+fn every_source_file_in_a_document_exists() {
+    let sources: Vec<PathBuf> = ["src", "tests", "crates", "fuzz/fuzz_targets"]
+        .iter()
+        .flat_map(|dir| sources_under(&root().join(dir)))
+        .collect();
+    let (mut count, mut unknown) = (0, Vec::new());
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for path in code_spans(&text).filter(|span| span.ends_with(".rs")) {
+            count += 1;
+            if !sources.iter().any(|source| source.ends_with(path)) {
+                unknown.push(format!("{}: {path}", document.display()));
+            }
+        }
+    }
+    assert!(count > 20, "only {count} source files were found");
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
 }
 
 /// Every promise in docs/ARCHITECTURE.md names the tests that prove it.

@@ -29,5 +29,6 @@ mod peers;
 mod process;
 mod render;
 mod simulate;
+mod skip;
 mod soak;
 mod world;
