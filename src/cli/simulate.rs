@@ -97,7 +97,7 @@ impl Simulate {
     pub fn simulation(&self) -> anyhow::Result<Simulation> {
         let policy = self.policy()?;
         let (least, most) = (policy.min_tasks, policy.max_tasks);
-        anyhow::ensure!(least <= most, "--min-tasks {least} is more than --max-tasks {most}");
+        anyhow::ensure!(least <= most, "the fewest tasks, {least}, are more than the most, {most}");
         let simulation = Simulation { policy, traces: self.traces()?, out: self.out.clone() };
         simulation.pictures().try_for_each(|picture| self.is_not_an_input(&picture))?;
         Ok(simulation)

@@ -208,5 +208,5 @@ impl<'a> Scaler<'a> {
 }
 
 fn is_over(last: Option<u64>, now: u64, cooldown_minutes: u64) -> bool {
-    last.is_none_or(|last| now >= last + cooldown_minutes)
+    last.is_none_or(|last| now - last >= cooldown_minutes)
 }
