@@ -39,7 +39,7 @@ impl Backfill {
     ///
     /// # Errors
     /// When the requested keys are outside the upload prefix.
-    pub fn terms(&self, upload_prefix: &str) -> Result<BackfillOptions, String> {
+    pub fn options(&self, upload_prefix: &str) -> Result<BackfillOptions, String> {
         let prefix = self.prefix.as_deref().unwrap_or(upload_prefix);
         if !prefix.starts_with(upload_prefix) {
             return Err(format!("--prefix {prefix:?} must begin with DARKROOM_UPLOAD_PREFIX, {upload_prefix:?}"));

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::parse;
 use crate::operate::dead_letters::dead_letter::Cause;
-use crate::operate::dead_letters::{DropTerms, Filter, RedriveOptions, Request};
+use crate::operate::dead_letters::{DropOptions, Filter, RedriveOptions, Request};
 
 /// `darkroom dlq`
 #[derive(Debug, Args)]
@@ -101,8 +101,8 @@ impl Dlq {
             DlqCommand::List { selection, json } => Request::List { filter: selection.filter(), as_json: *json },
             DlqCommand::Show { id, json } => Request::Show { id: id.clone(), as_json: *json },
             DlqCommand::Redrive { selection, dry_run, rate, json } => {
-                let terms = RedriveOptions { rate: *rate, is_dry_run: *dry_run, as_json: *json };
-                Request::Redrive { filter: selection.filter(), terms }
+                let options = RedriveOptions { rate: *rate, is_dry_run: *dry_run, as_json: *json };
+                Request::Redrive { filter: selection.filter(), options }
             }
             DlqCommand::Drop { selection, dry_run, yes, json } => {
                 let asks = !yes && !dry_run;
@@ -114,8 +114,8 @@ impl Dlq {
                         "drop asks before it deletes, and standard input is no terminal: add --yes or --dry-run",
                     );
                 }
-                let terms = DropTerms { is_confirmed: *yes, is_dry_run: *dry_run, as_json: *json };
-                Request::Drop { filter: selection.filter(), terms }
+                let options = DropOptions { is_confirmed: *yes, is_dry_run: *dry_run, as_json: *json };
+                Request::Drop { filter: selection.filter(), options }
             }
         })
     }

@@ -23,7 +23,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// The options of the sweep, without those from the settings.
-    pub const fn terms(&self) -> SweepOptions {
+    pub const fn options(&self) -> SweepOptions {
         SweepOptions { stuck_after: self.stuck_after, delete_originals_after: None, is_dry_run: self.dry_run }
     }
 }

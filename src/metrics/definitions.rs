@@ -154,7 +154,7 @@ metrics_table! {
     MESSAGES_RECEIVED = "darkroom_messages_received_total", Kind::Counter, One, [], single,
         "Messages received from the queue, redeliveries included.";
     MESSAGES_SETTLED = "darkroom_messages_settled_total", Kind::Counter, One, ["outcome"], outcomes,
-        "Messages whose fate was decided, by what became of them.";
+        "Messages settled, by outcome.";
     QUEUE_LAG = "darkroom_queue_lag_seconds", WAIT_BUCKETS, Seconds, [], single,
         "Time from the sending of a message to its first receive.";
     MESSAGE_RECEIVES = "darkroom_message_receives", RECEIVE_BUCKETS, One, [], single,

@@ -9,7 +9,7 @@ use super::admission::Memory;
 use super::end::{End, Step, step};
 use super::job::{EventOrder, Job, Progress};
 use super::read_record::give_up_after_deaths;
-use super::{Fate, Pipeline, judge};
+use super::{EventResult, Pipeline, judge};
 use crate::metrics::{self, Outcome, Stage};
 use crate::ports::ErrorKind;
 use crate::ports::objects::{Fetched, ObjectInfo};
@@ -34,7 +34,7 @@ impl Pipeline {
         loop {
             let memory = tokio::select! {
                 biased;
-                () = job.delivery.draining.cancelled() => return Break(End::Settled(Fate::GivenBack)),
+                () = job.delivery.draining.cancelled() => return Break(End::Settled(EventResult::GivenBack)),
                 memory = self.admission.source(reserved) => memory,
             };
             let started = tokio::time::Instant::now();

@@ -29,11 +29,11 @@ impl Worker {
     /// # Errors
     /// When the bucket does not exist.
     pub async fn wait_for_bucket(&self, shutdown: &CancellationToken) -> Result<(), StartError> {
-        let source = &self.pipeline.source;
-        let list = || self.pipeline.uploads.check_bucket(&source.prefix);
+        let location = &self.pipeline.upload_location;
+        let list = || self.pipeline.uploads.check_bucket(&location.prefix);
         match until_answered(&Breaker::new(), shutdown, "the upload bucket cannot be listed", list).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
-                Err(NoSuchBucket { bucket: source.bucket.clone() }.into())
+                Err(NoSuchBucket { bucket: location.bucket.clone() }.into())
             }
             answer => Ok(answer.map(drop)?),
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use darkroom::event::ObjectCreated;
-use darkroom::operate::dead_letters::{self, DropTerms, Filter, RedriveOptions, Redriven, show};
+use darkroom::operate::dead_letters::{self, DropOptions, Filter, RedriveOptions, Redriven, show};
 use darkroom::operate::progress::Progress;
 use darkroom::operate::{OperateError, OperatorContext};
 use darkroom::ports::ErrorKind;
@@ -17,16 +17,16 @@ use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 const ALL: RedriveOptions = RedriveOptions { rate: 1000, is_dry_run: false, as_json: false };
 
-async fn redrive(world: &World, filter: &Filter, terms: RedriveOptions) -> (Redriven, String) {
+async fn redrive(world: &World, filter: &Filter, options: RedriveOptions) -> (Redriven, String) {
     let mut out = Vec::new();
-    let done = dead_letters::redrive(&seen(world), filter, terms, &mut Progress::on(None), &mut out).await;
+    let done = dead_letters::redrive(&seen(world), filter, options, &mut Progress::on(None), &mut out).await;
     (done.unwrap(), String::from_utf8(out).unwrap())
 }
 
 /// Drops the dead letters that match the filter, with this answer to the confirmation.
 async fn drop(world: &World, filter: &Filter, answer: bool) -> (u64, String) {
     let mut out = Vec::new();
-    let dropped = dead_letters::drop(&seen(world), filter, DropTerms::default(), &mut |_| Ok(answer), &mut out).await;
+    let dropped = dead_letters::drop(&seen(world), filter, DropOptions::default(), &mut |_| Ok(answer), &mut out).await;
     (dropped.unwrap(), String::from_utf8(out).unwrap())
 }
 
@@ -265,8 +265,8 @@ async fn a_redrive_keeps_to_its_rate_and_shows_its_progress_on_a_terminal_alone(
     let started = Instant::now();
     let (mut terminal, mut out) = (Vec::new(), Vec::new());
     let mut progress = Progress::on(Some(&mut terminal));
-    let terms = RedriveOptions { rate: 10, is_dry_run: false, as_json: false };
-    dead_letters::redrive(&seen(&world), &of_cause("unreadable"), terms, &mut progress, &mut out).await.unwrap();
+    let options = RedriveOptions { rate: 10, is_dry_run: false, as_json: false };
+    dead_letters::redrive(&seen(&world), &of_cause("unreadable"), options, &mut progress, &mut out).await.unwrap();
     std::mem::drop(progress);
     let took = started.elapsed().as_secs_f64();
     assert!((10.0..13.0).contains(&took), "{took}");
@@ -301,7 +301,7 @@ async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
         Ok(true)
     };
     let dropped =
-        dead_letters::drop(&seen(&world), &of_cause("unreadable"), DropTerms::default(), &mut confirm, &mut out)
+        dead_letters::drop(&seen(&world), &of_cause("unreadable"), DropOptions::default(), &mut confirm, &mut out)
             .await
             .unwrap();
     let told = String::from_utf8(out).unwrap();
