@@ -20,10 +20,10 @@ pub struct Dlq {
 enum DlqCommand {
     /// List dead letters: id, receives, age, reason, key; oldest first
     ///
-    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal` and `source_missing` are the image's own;
-    /// `unfinished`: there is no verdict; `settled`: it was decided meanwhile; `unreadable`: no upload event;
-    /// `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very upload, so
-    /// DARKROOM_UPLOAD_BUCKET is wrong.
+    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal` and `source_missing` are those of the image;
+    /// `unfinished`: the image has no verdict; `settled`: it got one meanwhile; `unreadable`: not an upload event;
+    /// `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very upload,
+    /// so DARKROOM_UPLOAD_BUCKET is wrong.
     List {
         #[command(flatten)]
         selection: Selection,
@@ -31,7 +31,7 @@ enum DlqCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Tell everything about one dead letter: what it means, what to do, the image's record, the event
+    /// Show one dead letter: its cause, what to do, the image's record, the event
     Show {
         /// Id of the message, or of its image
         id: String,
@@ -39,10 +39,10 @@ enum DlqCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Put dead letters back into the queue, to be tried again
+    /// Send dead letters to the queue again
     ///
-    /// Each is sent before it is deleted: a redrive that is killed loses nothing, and a message that is there twice
-    /// changes nothing. `unreadable`, `other_bucket` and `wrong_bucket` are left alone unless they are asked for.
+    /// Each is sent before it is deleted: an interrupted redrive loses nothing, and duplicates change nothing.
+    /// `unreadable`, `other_bucket` and `wrong_bucket` are skipped unless an id or --reason selects them.
     Redrive {
         #[command(flatten)]
         selection: Selection,
@@ -56,14 +56,14 @@ enum DlqCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Delete dead letters for good, after a question
+    /// Delete dead letters permanently, after a confirmation
     Drop {
         #[command(flatten)]
         selection: Selection,
         /// Show what would be dropped, and do nothing
         #[arg(long, conflicts_with = "yes")]
         dry_run: bool,
-        /// Do not ask
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
         /// Print one JSON object a line: each dead letter, then the count; with --yes or --dry-run
@@ -77,16 +77,16 @@ enum DlqCommand {
 struct Selection {
     /// Ids of messages, or of their images
     ids: Vec<String>,
-    /// Only those of a reason; may be repeated
+    /// Only dead letters with this reason; may be repeated
     #[arg(long, value_name = "REASON", value_parser = cause)]
     reason: Vec<Cause>,
-    /// Only those whose object's key begins so
+    /// Only dead letters whose object's key begins with this prefix
     #[arg(long, value_name = "PREFIX")]
     key_prefix: Option<String>,
-    /// Only those sent at least so long ago, such as 2h
+    /// Only dead letters that were sent at least this long ago, such as 2h
     #[arg(long, value_name = "AGE", value_parser = parse::age)]
     older_than: Option<Duration>,
-    /// Only those sent at most so long ago
+    /// Only dead letters that were sent at most this long ago
     #[arg(long, value_name = "AGE", value_parser = parse::age)]
     newer_than: Option<Duration>,
 }

@@ -226,7 +226,7 @@ metrics_table! {
     RECEIVED_OLDEST_AGE = "darkroom_received_oldest_age_seconds", Kind::Gauge, Seconds, [], single,
         "Age of the oldest message among those received in the last 15 seconds, redeliveries included; 0 without any.";
     BUILD_INFO = "darkroom_build_info", Kind::Gauge, One, ["version", "render_revision"], build,
-        "Always 1; the labels tell which build runs and which revision of the renderer.";
+        "Always 1; the labels name the build and the revision of the renderer.";
 }
 
 fn single() -> Vec<Vec<&'static str>> {

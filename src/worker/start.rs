@@ -46,7 +46,8 @@ impl Worker {
         breaker: &Breaker,
         shutdown: &CancellationToken,
     ) -> Result<Option<QueueAttributes>, PortError> {
-        until_answered(breaker, shutdown, "the queue does not tell its rules", || self.queue.attributes()).await
+        until_answered(breaker, shutdown, "the attributes of the queue cannot be read", || self.queue.attributes())
+            .await
     }
 }
 

@@ -209,7 +209,7 @@ async fn read(ports: &Ports, key: &str) -> Bytes {
 }
 
 #[tokio::test]
-async fn what_somebody_was_told_outlives_a_loss_of_power() {
+async fn acknowledged_writes_survive_a_loss_of_power() {
     let mut site = Site::new();
     let receipt = site.publish().await;
     let Ports { queue, thumbnails, catalog, .. } = site.backend.ports();
@@ -250,7 +250,7 @@ async fn what_somebody_was_told_outlives_a_loss_of_power() {
 }
 
 #[tokio::test]
-async fn wherever_the_log_ends_what_was_told_holds() {
+async fn wherever_the_log_ends_acknowledged_writes_hold() {
     const STEP: usize = 1000;
     let mut site = Site::new();
     let receipt = site.publish().await;

@@ -284,8 +284,8 @@ pub(crate) async fn a_signed_upload_refuses_another_content_type(fixture: &dyn F
     let store = fixture.bucket(Versions::Kept).await;
     let stated = UploadOptions { content_type: Some("image/png".to_owned()), ..options(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
-    let told = signed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    assert_eq!(told.map(|(_, value)| value.as_str()), Some("image/png"));
+    let content_type = signed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    assert_eq!(content_type.map(|(_, value)| value.as_str()), Some("image/png"));
     assert_refused(&upload_as(fixture, &signed, "image/jpeg", b"picture").await);
     assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
     assert_eq!(upload_as(fixture, &signed, "image/png", b"picture").await.status(), StatusCode::OK);

@@ -42,11 +42,11 @@ async fn put_quietly(world: &World, names: impl IntoIterator<Item = String>, byt
         ids.push(world.upload(&name, bytes).await);
     }
     loop {
-        let told = world.ports.queue.receive(10, Duration::ZERO, HIDDEN).await.unwrap();
-        if told.is_empty() {
+        let received = world.ports.queue.receive(10, Duration::ZERO, HIDDEN).await.unwrap();
+        if received.is_empty() {
             return ids;
         }
-        let receipts: Vec<_> = told.into_iter().map(|message| message.receipt).collect();
+        let receipts: Vec<_> = received.into_iter().map(|message| message.receipt).collect();
         world.ports.queue.delete(&receipts).await.into_iter().for_each(|deleted| deleted.unwrap());
     }
 }
@@ -61,7 +61,7 @@ async fn queued(world: &World) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn objects_that_nobody_was_told_of_are_published_once() {
+async fn objects_without_an_event_are_published_once() {
     let mut world = World::idle(Options::default());
     let ids = put_quietly(&world, named(&["a", "b", "deep/c d"]), &images::jpeg(64, 48)).await;
     world.ports.uploads.put(&format!("{PREFIX}deep/"), Bytes::new(), "", "no-store").await.unwrap();
@@ -265,7 +265,7 @@ async fn what_is_in_hand_is_left_alone_and_what_failed_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_tells_what_became_of_each() {
+async fn waiting_reports_the_outcome_of_each_image() {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
     put_quietly(&world, named(&["a", "b"]), &images::jpeg(32, 24)).await;
     put_quietly(&world, named(&["gone"]), &images::jpeg(32, 24)).await;
@@ -285,17 +285,17 @@ async fn waiting_tells_what_became_of_each() {
     ended.unwrap();
     assert!(!report.is_all_well());
     let text = report.table(&options);
-    let told = text.split("what became of those enqueued:\n").nth(1).unwrap();
+    let verdicts = text.split("what became of those enqueued:\n").nth(1).unwrap();
     let expected = [
         ("failed: source_missing", "1"),
         ("invalid_content_type: unsupported_type", "1"),
         ("published", "2"),
         ("without a verdict", "0"),
     ];
-    for (line, (fate, count)) in told.lines().zip(expected) {
+    for (line, (fate, count)) in verdicts.lines().zip(expected) {
         assert_eq!((line.trim().trim_end_matches(char::is_numeric).trim_end(), &line[line.len() - 1..]), (fate, count));
     }
-    assert_eq!(told.lines().count(), expected.len(), "{told}");
+    assert_eq!(verdicts.lines().count(), expected.len(), "{verdicts}");
     world.finish().await;
 }
 

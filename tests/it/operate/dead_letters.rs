@@ -37,7 +37,7 @@ async fn expect_visible(world: &World, count: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_tells_what_each_dead_letter_is_about() {
+async fn a_list_describes_each_dead_letter() {
     let (world, _) = after_a_bad_day(&["cat"], 1).await;
     tokio::time::sleep(Duration::from_secs(7200)).await;
     let rows = listed(&seen(&world), &Filter::default()).await;
@@ -85,7 +85,7 @@ async fn filters_choose_by_reason_key_age_and_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn show_tells_the_record_the_error_and_what_to_do() {
+async fn show_reports_the_record_the_error_and_the_advice() {
     let (world, ids) = after_a_bad_day(&["cat", "dog"], 0).await;
     let message = listed(&seen(&world), &Filter { ids: vec![ids[0].to_string()], ..Filter::default() }).await[0]["id"]
         .as_str()
@@ -130,7 +130,7 @@ async fn causes_follow_the_records() {
 
 /// An image that waits for this upload shows that the setting is wrong; a key alone proves nothing.
 #[tokio::test(start_paused = true)]
-async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_them() {
+async fn events_of_another_bucket_are_distinguished_by_whether_an_image_waits_for_them() {
     let mut world = World::idle(Options::default());
     let published = world.upload_event("cat", &images::jpeg(32, 24)).await;
     world.start_worker();
@@ -168,9 +168,9 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
 #[tokio::test(start_paused = true)]
 async fn a_redrive_publishes_what_an_outage_failed_and_leaves_nonsense_alone() {
     let (world, ids) = after_a_bad_day(&["cat", "cow", "dog"], 2).await;
-    let (would, told) = redrive(&world, &Filter::default(), RedriveOptions { is_dry_run: true, ..ALL }).await;
+    let (would, report) = redrive(&world, &Filter::default(), RedriveOptions { is_dry_run: true, ..ALL }).await;
     assert_eq!(would, Redriven { redriven: 3, left: 2 });
-    assert_eq!(told.matches("would redrive  ").count(), 3, "{told}");
+    assert_eq!(report.matches("would redrive  ").count(), 3, "{report}");
     world.expect_failed(&ids[0], Reason::Unavailable).await;
     expect_visible(&world, 5).await;
 
@@ -180,8 +180,8 @@ async fn a_redrive_publishes_what_an_outage_failed_and_leaves_nonsense_alone() {
     world.expect_published(&ids[0]).await;
     world.expect_published(&ids[1]).await;
     world.expect_failed(&ids[2], Reason::Unavailable).await;
-    let (done, told) = redrive(&world, &Filter::default(), ALL).await;
-    assert_eq!((done, &*told), (Redriven { redriven: 1, left: 2 }, "redriven 1, left 2\n"));
+    let (done, report) = redrive(&world, &Filter::default(), ALL).await;
+    assert_eq!((done, &*report), (Redriven { redriven: 1, left: 2 }, "redriven 1, left 2\n"));
     world.run_until_idle().await;
     world.expect_published(&ids[2]).await;
     expect_visible(&world, 2).await;
@@ -285,8 +285,8 @@ async fn a_redrive_keeps_to_its_rate_and_shows_its_progress_on_a_terminal_alone(
 #[tokio::test(start_paused = true)]
 async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
     let (world, ids) = after_a_bad_day(&["cat"], 3).await;
-    let (dropped, told) = drop(&world, &of_cause("unreadable"), false).await;
-    assert_eq!((dropped, told.matches("to drop  ").count()), (0, 3), "{told}");
+    let (dropped, report) = drop(&world, &of_cause("unreadable"), false).await;
+    assert_eq!((dropped, report.matches("to drop  ").count()), (0, 3), "{report}");
     expect_visible(&world, 4).await;
 
     // Another dead letter arrives before the operator answers the question.
@@ -304,8 +304,8 @@ async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
         dead_letters::drop(&seen(&world), &of_cause("unreadable"), DropOptions::default(), &mut confirm, &mut out)
             .await
             .unwrap();
-    let told = String::from_utf8(out).unwrap();
-    assert_eq!((dropped, told.matches("dropped  ").count()), (3, 3), "{told}");
+    let report = String::from_utf8(out).unwrap();
+    assert_eq!((dropped, report.matches("dropped  ").count()), (3, 3), "{report}");
     assert_eq!(asked, "drop 3 dead letters for good?");
     assert_eq!(listed(&seen(&world), &of_cause("unreadable")).await.len(), 1);
     world.expect_failed(&ids[0], Reason::Unavailable).await;
