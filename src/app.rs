@@ -145,8 +145,8 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     // Other deployments run the sweep on a schedule. A single machine has none, so this process runs it.
     let is_alone = parts.api && parts.worker;
     let sweeping = is_alone.then(|| {
-        let site = operator_commands::operator_context(&config, backend.ports.clone(), Arc::clone(&clock));
-        tokio::spawn(crate::operate::sweep::hourly(site, operator_commands::hourly_terms(&config)))
+        let context = operator_commands::operator_context(&config, backend.ports.clone(), Arc::clone(&clock));
+        tokio::spawn(crate::operate::sweep::hourly(context, operator_commands::hourly_options(&config)))
     });
     let ending = if parts.worker {
         let worker = Launch { config: &config, ports: &backend.ports, clock, shutdown: &shutdown };
@@ -266,7 +266,10 @@ impl Launch<'_> {
             admission: Admission::new(config.source_budget(), config.render_budget(), config.render_slots),
             recipe: Arc::new(config.recipe.clone()),
             limits,
-            source: UploadLocation { bucket: config.upload_bucket.clone(), prefix: config.upload_prefix.clone() },
+            upload_location: UploadLocation {
+                bucket: config.upload_bucket.clone(),
+                prefix: config.upload_prefix.clone(),
+            },
             stuck,
         }
     }

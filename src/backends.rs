@@ -39,7 +39,7 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
                 LocalBackend::open(local, &config.upload_bucket, &config.upload_prefix, &config.thumbnail_bucket, clock)
             };
             let backend = open()?;
-            backend.tell_what_is_left().await;
+            backend.flush_outcomes().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
             let public = config.public_url.as_deref().map(|url| backend.public_router(url));
             Ok(Backend {

@@ -38,82 +38,86 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Settings come from the environment: DARKROOM_* for darkroom's own (the README lists them), RUST_LOG for the log
-(default: info), and the AWS SDK's usual ones. All mistakes are reported at once, before anything begins.
+Settings come from the environment: DARKROOM_* (the README lists them), RUST_LOG for the log (default: info), and
+those of the AWS SDK. All invalid settings are reported together, before any work begins.
 
-Signals: SIGTERM and SIGINT stop receiving, finish what is in hand, and give back the rest. A second one ends at once.
+Signals: on SIGTERM or SIGINT, darkroom stops receiving, finishes the work that it has begun, and returns the rest to
+the queue. A second signal ends the process at once.
 
 Exit codes:
-  0  done, or stopped in order when asked to
-  1  something failed; standard error says what
-  2  arguments or settings that cannot be used; nothing was begun";
+  0  done, or stopped by a signal
+  1  something failed; standard error has the details
+  2  invalid arguments or settings; no work began";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run everything on this machine: API and worker in one process
+    /// Run API and worker in one process on this machine
     ///
-    /// Objects, queue and catalog live in one directory and survive a restart. Further `darkroom worker` and
-    /// `darkroom api` processes may join on the same directory with DARKROOM_BACKEND=local.
+    /// Objects, queue and catalog are in one directory and survive a restart. More `darkroom worker` and `darkroom api`
+    /// processes can share the directory with DARKROOM_BACKEND=local.
     Local(Local),
-    /// Drain the queue: make thumbnails of every upload
+    /// Receive upload events from the queue, and make thumbnails
     ///
-    /// Any number of workers may drain one queue. Metrics and health: DARKROOM_ADMIN_LISTEN.
+    /// Any number of workers can share a queue. DARKROOM_ADMIN_LISTEN is the address of health and metrics.
     Worker(Worker),
-    /// Answer clients: hand out upload URLs, tell the status of images
+    /// Serve the HTTP API: upload URLs and the status of images
     Api(Api),
     /// Make thumbnails of files, without queue or catalog
     ///
-    /// Writes {stem}_{size}.{jpg|png} into a directory, as the worker would have made them: upright, inside their
-    /// boxes, without metadata. Never writes to an input, and keeps files that exist unless --force replaces them. A file
-    /// that fails does not stop the others; its message goes to standard error, with --json to the report as well.
-    /// Honours DARKROOM_SIZES, DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
+    /// Writes {stem}_{size}.{jpg|png} into a directory, with the bytes that a worker would write: upright, inside their
+    /// boxes, without metadata. Never overwrites an input, and overwrites other files only with --force. A file that
+    /// fails does not stop the others; its error goes to standard error, with --json also to the report. Uses
+    /// DARKROOM_SIZES, DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
     Render(render::Render),
-    /// Replay hard days against the scaling policy: waits, tasks, cost
+    /// Simulate the scaling policy under load: waiting times, tasks, cost
     ///
-    /// A steady load, a daily wave, a spike to a hundred times, one upload after a silent day, a backfill of a million,
-    /// a flood of poison. Prints a table, and draws tasks and backlog over time.
+    /// The built-in traces are a steady load, a daily wave, a spike to a hundred times the load, one upload after a
+    /// silent day, a backfill of a million images, and a flood of messages that always fail. Prints a table, and draws
+    /// tasks and backlog over time.
     Simulate(simulate::Simulate),
-    /// Look after the dead letters: messages that outlived every attempt
+    /// Show, redrive and drop dead letters: messages that failed on every receive
     ///
-    /// Needs the worker's settings, DARKROOM_DLQ_URL included; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
-    /// Looking at a dead letter hides it from others for a moment, and counts as one of its receives.
+    /// Needs the worker's settings and DARKROOM_DLQ_URL; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
+    /// Reading a dead letter hides it from other readers for a moment, and counts as one of its receives.
     Dlq(dlq::Dlq),
-    /// Repair images that got stuck, and remove thumbnails that are no longer needed
+    /// Repair stuck images, and delete records and thumbnails that are no longer needed
     ///
-    /// Removes records of uploads that never came, and thumbnails of superseded versions after a day. Puts uploads whose event
-    /// got lost, and images that no worker holds, into the queue. Dead letters without a verdict become `failed`. With
-    /// DARKROOM_DELETE_ORIGINALS_AFTER, deletes superseded and refused originals. Prints a report. Any number of sweeps may
-    /// run at once, beside everything else; `darkroom local` sweeps every hour. Needs the settings of `darkroom dlq`.
+    /// Deletes records of uploads that never arrived, and thumbnails of superseded versions after a day. Puts uploads
+    /// whose event was lost, and images that no worker holds, into the queue. Sets images of dead letters without a
+    /// verdict to `failed`. With DARKROOM_DELETE_ORIGINALS_AFTER, deletes superseded and refused originals. Prints a
+    /// report. Any number of sweeps can run at the same time, beside workers; `darkroom local` sweeps every hour. Needs
+    /// the settings of `darkroom dlq`.
     Sweep(sweep::Sweep),
-    /// Put objects into the queue that are there already, to be rendered
+    /// Put existing objects into the queue, to be rendered
     ///
-    /// Without --force only those that have neither thumbnails nor a refusal: repeated, it goes on where it was killed.
-    /// With --force all, again: after a kill, go on with --start-after and the key in the last line that it printed.
-    /// Holds back while the queue is full. Needs the settings of `darkroom dlq`, and the workers' DARKROOM_SIZES.
+    /// Without --force only objects that have neither thumbnails nor a refusal: after an interruption, repeat the
+    /// command. With --force all objects: after an interruption, continue with --start-after and the key in the last
+    /// printed line. Pauses while the queue is full. Needs the settings of `darkroom dlq`, and the workers'
+    /// DARKROOM_SIZES.
     Backfill(backfill::Backfill),
     /// List the images in the catalog, or show one
     ///
     /// Changes nothing. Needs the settings of `darkroom api`; on one machine DARKROOM_BACKEND=local and DARKROOM_DIR.
     Images(images::Images),
-    /// Try every permission that a role needs, and whether uploads reach the queue
+    /// Check the permissions of a role, and whether uploads reach the queue
     ///
-    /// Names what is missing, and says whether the bucket's notification leads every upload to this queue. The calls change
-    /// nothing and store nothing; one message at most is received from each queue and given back, which counts as one of its
-    /// receives. Ends with 1 when something does not work; what cannot be checked is no failure.
+    /// Names what is missing, and reports whether the bucket's notification sends every upload to this queue. The calls
+    /// change and store nothing; at most one message is received from each queue and returned, which counts as one of
+    /// its receives. Ends with 1 if a check fails; a check that cannot be made is not a failure.
     Check(Check),
 }
 
 /// `darkroom check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Whose permissions to try [default: worker]
+    /// The role to check [default: worker]
     #[arg(long, value_enum)]
     pub role: Option<CheckedRole>,
-    /// Only ask the process at DARKROOM_ADMIN_LISTEN whether it lives: for health checks of containers
+    /// Only check that the process at DARKROOM_ADMIN_LISTEN is alive: for health checks of containers
     #[arg(long)]
     pub health: bool,
-    /// The process' admin address [default: DARKROOM_ADMIN_LISTEN, else 127.0.0.1:9464]
+    /// The admin address of the process [default: DARKROOM_ADMIN_LISTEN, else 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR", requires = "health", value_parser = NonEmptyStringValueParser::new())]
     pub admin_listen: Option<String>,
 }
@@ -121,15 +125,15 @@ pub struct Check {
 /// A role that can be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CheckedRole {
-    /// Drains the queue.
+    /// Receives upload events and renders.
     Worker,
-    /// Answers clients.
+    /// Serves the HTTP API.
     Api,
-    /// Looks after the dead letters: `darkroom dlq`.
+    /// Shows, redrives and drops dead letters: `darkroom dlq`.
     Operator,
-    /// Repairs what got stuck: `darkroom sweep`.
+    /// Repairs stuck images: `darkroom sweep`.
     Sweep,
-    /// Enqueues what is there already: `darkroom backfill`.
+    /// Enqueues existing objects: `darkroom backfill`.
     Backfill,
     /// Lists images: `darkroom images`.
     Images,
@@ -151,7 +155,7 @@ impl CheckedRole {
 /// `darkroom local`
 #[derive(Debug, Args)]
 pub struct Local {
-    /// Directory that holds everything; made when it is missing [default: DARKROOM_DIR, else ./darkroom-data]
+    /// Directory of all data; created if it is missing [default: DARKROOM_DIR, else ./darkroom-data]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     #[command(flatten)]
@@ -178,7 +182,7 @@ pub struct Api {
 
 #[derive(Debug, Args)]
 struct ListenArgument {
-    /// Address of the API; a port alone is one of 127.0.0.1 [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
+    /// Address of the API; a port alone means 127.0.0.1 [default: DARKROOM_LISTEN, else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = NonEmptyStringValueParser::new())]
     listen: Option<String>,
 }

@@ -67,12 +67,12 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             return Ok(exit::DONE);
         }
         Command::Sweep(args) => {
-            app::sweep(&config, args.terms(), args.json)?;
+            app::sweep(&config, args.options(), args.json)?;
             return Ok(exit::DONE);
         }
-        Command::Backfill(args) => match args.terms(&config.upload_prefix) {
-            Ok(terms) => {
-                let is_all_well = app::backfill(&config, &terms)?;
+        Command::Backfill(args) => match args.options(&config.upload_prefix) {
+            Ok(options) => {
+                let is_all_well = app::backfill(&config, &options)?;
                 return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
             }
             Err(why) => return Ok(misused(&why)),

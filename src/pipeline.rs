@@ -57,7 +57,7 @@ pub struct Pipeline {
     /// The limits of an upload and of its rendering.
     pub limits: WorkLimits,
     /// Where uploads are expected.
-    pub source: UploadLocation,
+    pub upload_location: UploadLocation,
     /// Cancelled when a render thread is stuck past twice its deadline: the process must end.
     pub stuck: CancellationToken,
 }
@@ -99,11 +99,11 @@ pub struct Delivery {
 
 /// The result for one record of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum EventResult {
     /// Nothing is left to do.
     Done(Outcome),
     /// The attempt failed and may succeed later.
-    Again {
+    Retry {
         /// Whether a service that the work needs is in trouble.
         is_outage: bool,
     },
@@ -116,7 +116,7 @@ pub enum Fate {
     GivenBack,
 }
 
-impl Fate {
+impl EventResult {
     /// Dead, but not because of an outage.
     const DEAD: Self = Self::Dead { is_outage: false };
 }
@@ -124,21 +124,21 @@ impl Fate {
 impl Pipeline {
     /// The image of an event. `None` for another bucket, a key outside the prefix, or a folder marker.
     pub fn image_of(&self, event: &ObjectCreated) -> Option<ImageId> {
-        if event.bucket != self.source.bucket {
+        if event.bucket != self.upload_location.bucket {
             return None;
         }
         // Only a stated size of 0 makes a folder marker: an event without a size may be about an upload.
-        ImageId::of_upload(&self.source.prefix, &event.key, event.size.unwrap_or(1))
+        ImageId::of_upload(&self.upload_location.prefix, &event.key, event.size.unwrap_or(1))
     }
 
-    /// Processes one created object. Never fails: an error becomes a [`Fate`].
+    /// Processes one created object. Never fails: an error becomes a [`EventResult`].
     ///
     /// Does not log an event of another bucket: the caller logs that once for all receives of the message.
-    pub async fn process(&self, event: &ObjectCreated, delivery: &Delivery) -> Fate {
-        if event.bucket != self.source.bucket {
-            return Fate::DEAD;
+    pub async fn process(&self, event: &ObjectCreated, delivery: &Delivery) -> EventResult {
+        if event.bucket != self.upload_location.bucket {
+            return EventResult::DEAD;
         }
-        let Some(id) = self.image_of(event) else { return Fate::Done(Outcome::Ignored) };
+        let Some(id) = self.image_of(event) else { return EventResult::Done(Outcome::Ignored) };
         let span = tracing::info_span!(
             "object",
             image.id = %id,
@@ -150,42 +150,42 @@ impl Pipeline {
     }
 
     /// Attempts the object again each time its record changes during the attempt.
-    async fn work(&self, id: ImageId, event: &ObjectCreated, delivery: &Delivery) -> Fate {
+    async fn work(&self, id: ImageId, event: &ObjectCreated, delivery: &Delivery) -> EventResult {
         let job = match Job::new(id, event, delivery) {
             Ok(job) => job,
             Err(error) => {
                 tracing::error!(%error, "no randomness for a claim's token");
-                return Fate::Again { is_outage: true };
+                return EventResult::Retry { is_outage: true };
             }
         };
         let mut order = event.sequencer.clone().map_or(EventOrder::Unordered, EventOrder::Sequenced);
         for _ in 0..MAX_ATTEMPTS {
             match self.attempt(&job, order.clone()).await {
-                End::Settled(fate) => return fate,
+                End::Settled(result) => return result,
                 End::RecordChanged => {}
                 // The bucket keeps no versions and the object was overwritten under the same sequencer.
                 End::SourceChanged => order = EventOrder::Unordered,
                 End::Failed(failure) => {
                     tracing::error!(error = failure.error, "a failure was not recorded");
-                    return Fate::Again { is_outage: failure.is_outage };
+                    return EventResult::Retry { is_outage: failure.is_outage };
                 }
             }
         }
         tracing::info!("the record changed under every attempt");
-        Fate::Again { is_outage: false }
+        EventResult::Retry { is_outage: false }
     }
 
     /// Makes one attempt, and records its failure if it failed.
     async fn attempt(&self, job: &Job<'_>, order: EventOrder) -> End {
         if job.delivery.draining.is_cancelled() {
-            return End::Settled(Fate::GivenBack);
+            return End::Settled(EventResult::GivenBack);
         }
         let mut progress = Progress::new(order);
         let (Continue(end) | Break(end)) = self.steps(job, &mut progress).await;
         let End::Failed(failure) = end else { return end };
         let recorded = self.record_failure(job, &progress, &failure);
         if progress.claim == ClaimState::Held {
-            self.unless_abandoned(job, recorded).await.unwrap_or(End::Settled(Fate::GivenBack))
+            self.unless_abandoned(job, recorded).await.unwrap_or(End::Settled(EventResult::GivenBack))
         } else {
             recorded.await
         }
@@ -203,7 +203,7 @@ impl Pipeline {
             let delivered = self.deliver(job, rendered).await?;
             self.publish(job, progress, delivered).await
         };
-        self.unless_abandoned(job, published).await.unwrap_or(Break(End::Settled(Fate::GivenBack)))
+        self.unless_abandoned(job, published).await.unwrap_or(Break(End::Settled(EventResult::GivenBack)))
     }
 
     /// The result of the work after the claim. `None` if the drain's deadline passes first: the claim is then released,

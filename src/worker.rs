@@ -87,7 +87,8 @@ impl Worker {
             return Ok(Ended::Drained);
         };
         let heartbeat = LeaseHeartbeat::start(Arc::clone(&self.queue), self.settings.visibility_timeout);
-        let bucket_evidence = BucketEvidence::new(&self.pipeline.source.bucket, &self.pipeline.source.prefix);
+        let bucket_evidence =
+            BucketEvidence::new(&self.pipeline.upload_location.bucket, &self.pipeline.upload_location.prefix);
         let run = Arc::new(Run {
             worker: self,
             heartbeat,

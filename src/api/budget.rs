@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::ApiState;
 use crate::clock::Timestamp;
 use crate::ports::catalog::Page;
-use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
+use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, VersionCursor, VersionPage};
 use crate::ports::{Catalog, ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::{Applied, ImageId, ImageRecord, Transition};
 
@@ -80,8 +80,8 @@ impl ObjectStore for LimitedStore {
         limit(Operation::ObjectsPut, self.0.put(key, bytes, content_type, cache_control)).await
     }
 
-    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
-        limit(Operation::ObjectsSignUpload, self.0.sign_upload(key, terms)).await
+    async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError> {
+        limit(Operation::ObjectsSignUpload, self.0.sign_upload(key, options)).await
     }
 
     async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError> {

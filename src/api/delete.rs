@@ -53,7 +53,7 @@ async fn close(api: &ApiState, id: &ImageId) -> Result<Option<ImageRecord>, Prob
             id: id.clone(),
             key: record.key.clone(),
             attempt: Attempt { token: token.to_string(), message: String::new() },
-            guard: Guard::Seen { rev: record.rev },
+            guard: Guard::Unchanged { rev: record.rev },
             change: Change::Delete { forget_at: at.plus(FORGOTTEN_AFTER) },
             at,
         };

@@ -14,7 +14,7 @@ use super::{ApiSettings, ApiState};
 use crate::clock::Timestamp;
 use crate::http::{IfNoneMatch, entity_tag};
 use crate::ports::PortError;
-use crate::ports::objects::UploadTerms;
+use crate::ports::objects::UploadOptions;
 
 /// Placeholders in the page for the largest upload, the thumbnail sizes and the example commands.
 const MARKS: [&str; 3] = ["{{max_bytes}}", "{{sizes}}", "{{commands}}"];
@@ -73,7 +73,7 @@ fn revalidated(headers: &HeaderMap, content_type: &'static str, content: String)
 
 /// Scripts and styles come only from this server. Images and uploads may use the origins of the backend's URLs.
 async fn content_security_policy(api: &ApiState) -> String {
-    let uploads = api.uploads.sign_upload("policy", &UploadTerms::default()).await.map(|signed| signed.url);
+    let uploads = api.uploads.sign_upload("policy", &UploadOptions::default()).await.map(|signed| signed.url);
     let thumbnails = match &api.settings.public_url {
         Some(url) => Ok(url.clone()),
         None => api.thumbnails.sign_download("policy", Timestamp::from_millis(0), std::time::Duration::ZERO).await,

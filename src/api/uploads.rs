@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ApiState;
 use crate::http::{BaseUrl, Problem, ProblemKind, read_body};
-use crate::ports::objects::{SignedUpload, UploadTerms};
+use crate::ports::objects::{SignedUpload, UploadOptions};
 use crate::recipe::Format;
 use crate::record::{ImageId, ImageRecord, Status};
 
@@ -50,21 +50,21 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let wish = UploadRequest::read(&read_body(request).await?)?;
     wish.check(api.settings.max_bytes, api.settings.requires_content_length)?;
-    let terms = UploadTerms {
+    let options = UploadOptions {
         content_type: wish.content_type,
         content_length: wish.content_length,
         is_single_use: true,
         expires_in: api.settings.upload_url_expiry,
     };
-    let upload = hand_out(&api, &base, &terms).await?;
+    let upload = hand_out(&api, &base, &options).await?;
     let headers = [no_store(), (header::LOCATION, format!("/images/{}", upload.id))];
     Ok((StatusCode::CREATED, headers, Json(upload)).into_response())
 }
 
 /// `GET /upload-url`: a URL for any upload until it expires, for simple clients.
 pub(super) async fn create_plain(State(api): State<Arc<ApiState>>, base: BaseUrl) -> Result<Response, Problem> {
-    let terms = UploadTerms { expires_in: api.settings.upload_url_expiry, ..UploadTerms::default() };
-    let upload = hand_out(&api, &base, &terms).await?;
+    let options = UploadOptions { expires_in: api.settings.upload_url_expiry, ..UploadOptions::default() };
+    let upload = hand_out(&api, &base, &options).await?;
     Ok(([no_store()], Json(upload)).into_response())
 }
 
@@ -75,13 +75,13 @@ fn no_store() -> (HeaderName, String) {
 
 /// Stores the record of a new image and signs an upload URL for it. The record exists before the client has the URL, so
 /// the client can request the status immediately and no upload arrives before its record.
-async fn hand_out(api: &ApiState, base: &BaseUrl, terms: &UploadTerms) -> Result<Upload, Problem> {
+async fn hand_out(api: &ApiState, base: &BaseUrl, options: &UploadOptions) -> Result<Upload, Problem> {
     let id = ImageId::random().map_err(|error| {
         tracing::error!(%error, "no randomness for an id");
         Problem::new(ProblemKind::Internal, "the server's log says more")
     })?;
     let key = format!("{}{id}", api.settings.upload_prefix);
-    let SignedUpload { url, headers, expires_at } = api.uploads.sign_upload(&key, terms).await?;
+    let SignedUpload { url, headers, expires_at } = api.uploads.sign_upload(&key, options).await?;
     let ttl = expires_at.plus(FORGOTTEN_AFTER);
     let record = ImageRecord::waiting_for_upload(id, key, api.clock.now(), ttl);
     api.catalog.create(&record).await?;

@@ -28,13 +28,13 @@ pub fn dead_letters(config: &Config, request: &Request) -> anyhow::Result<()> {
                 dead_letters::list(&context, filter, *as_json, &mut out).await?;
             }
             Request::Show { id, as_json } => dead_letters::show(&context, id, *as_json, &mut out).await?,
-            Request::Redrive { filter, terms } => {
+            Request::Redrive { filter, options } => {
                 let mut terminal = io::stderr();
                 let mut progress = progress_on(&mut terminal);
-                dead_letters::redrive(&context, filter, *terms, &mut progress, &mut out).await?;
+                dead_letters::redrive(&context, filter, *options, &mut progress, &mut out).await?;
             }
-            Request::Drop { filter, terms } => {
-                dead_letters::drop(&context, filter, *terms, &mut ask, &mut out).await?;
+            Request::Drop { filter, options } => {
+                dead_letters::drop(&context, filter, *options, &mut ask, &mut out).await?;
             }
         }
         Ok(out.flush()?)
@@ -64,21 +64,21 @@ pub fn images(config: &Config, request: &images::Request) -> anyhow::Result<()> 
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
-pub fn sweep(config: &Config, terms: SweepOptions, as_json: bool) -> anyhow::Result<()> {
+pub fn sweep(config: &Config, options: SweepOptions, as_json: bool) -> anyhow::Result<()> {
     block_on(async {
         let context = context(config).await?;
         let mut report = SweepReport::default();
-        let terms = SweepOptions { delete_originals_after: config.delete_originals_after, ..terms };
-        let ended = sweep::sweep(&context, terms, &mut report).await;
+        let options = SweepOptions { delete_originals_after: config.delete_originals_after, ..options };
+        let ended = sweep::sweep(&context, options, &mut report).await;
         let mut out = io::stdout().lock();
         if as_json {
-            report.write_json(terms.is_dry_run, &mut out)?;
+            report.write_json(options.is_dry_run, &mut out)?;
             return Ok(ended?);
         }
-        if terms.is_dry_run {
+        if options.is_dry_run {
             writeln!(out, "dry run: nothing is changed")?;
         }
-        write!(out, "{}", report.table(terms.is_dry_run))?;
+        write!(out, "{}", report.table(options.is_dry_run))?;
         if ended.is_ok() && report.is_clean() {
             writeln!(out, "nothing to repair")?;
         }
@@ -91,27 +91,27 @@ pub fn sweep(config: &Config, terms: SweepOptions, as_json: bool) -> anyhow::Res
 ///
 /// # Errors
 /// When the backend cannot be opened, or a call fails.
-pub fn backfill(config: &Config, terms: &BackfillOptions) -> anyhow::Result<bool> {
+pub fn backfill(config: &Config, options: &BackfillOptions) -> anyhow::Result<bool> {
     block_on(async {
         let context = context(config).await?;
         let (mut terminal, mut out) = (io::stderr(), io::stdout());
-        if terms.is_dry_run && !terms.as_json {
+        if options.is_dry_run && !options.as_json {
             writeln!(out, "dry run: nothing is changed")?;
         }
         let mut report = BackfillReport::default();
         let ended = {
             let mut progress = progress_on(&mut terminal);
-            backfill::backfill(&context, terms, &mut progress, &mut out, &mut report).await
+            backfill::backfill(&context, options, &mut progress, &mut out, &mut report).await
         };
-        if terms.as_json {
-            report.write_json(terms.is_dry_run, &mut out)?;
+        if options.as_json {
+            report.write_json(options.is_dry_run, &mut out)?;
         } else {
-            write!(out, "{}", report.table(terms))?;
-            if let (Ok(()), Some(nothing)) = (&ended, report.nothing(terms)) {
+            write!(out, "{}", report.table(options))?;
+            if let (Ok(()), Some(nothing)) = (&ended, report.nothing(options)) {
                 writeln!(out, "{nothing}")?;
             }
         }
-        if let (Err(_), Some(key), false) = (&ended, &report.last_key, terms.as_json) {
+        if let (Err(_), Some(key), false) = (&ended, &report.last_key, options.as_json) {
             writeln!(out, "to go on from here: --start-after {key:?}")?;
         }
         ended?;
@@ -134,7 +134,7 @@ fn ask(question: &str) -> io::Result<bool> {
 }
 
 /// The options of the hourly sweep of `darkroom local`.
-pub(super) fn hourly_terms(config: &Config) -> SweepOptions {
+pub(super) fn hourly_options(config: &Config) -> SweepOptions {
     SweepOptions { delete_originals_after: config.delete_originals_after, ..SweepOptions::default() }
 }
 

@@ -138,9 +138,9 @@ impl LocalBackend {
     }
 
     /// Reports the outcomes that an earlier process recorded but did not report, if outcomes are enabled.
-    pub async fn tell_what_is_left(&self) {
+    pub async fn flush_outcomes(&self) {
         if let Some(outcomes) = &self.outcomes {
-            outcomes.tell().await;
+            outcomes.flush().await;
         }
     }
 

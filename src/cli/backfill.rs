@@ -8,28 +8,28 @@ use crate::operate::backfill::BackfillOptions;
 /// `darkroom backfill`
 #[derive(Debug, Args)]
 pub struct Backfill {
-    /// Only objects whose keys begin so [default: the upload prefix]
+    /// Only objects whose keys begin with this prefix [default: the upload prefix]
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<String>,
-    /// Begin after this key: where an earlier backfill came to
+    /// Start after this key: the last one of an earlier backfill
     #[arg(long, value_name = "KEY")]
     start_after: Option<String>,
-    /// Render again what is published, and look again at what was refused: after a change of sizes or limits
+    /// Also render published and refused images: after a change of sizes or limits
     #[arg(long)]
     force: bool,
-    /// Messages that the queue may hold, those of others included: new uploads wait behind them
+    /// The most messages in the queue, including those of other senders: new uploads wait behind them
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse::number(1..=100_000_u64))]
     max_queue: u64,
     /// Messages a second, at most
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse::number(1..=1000_u32))]
     rate: u32,
-    /// Wait until all are settled, and tell what became of them; ends with 1 if any failed
+    /// Wait until every image has a verdict, and report the verdicts; ends with 1 if any failed
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object a line: how far it is after each thousand objects, and the report at the end
+    /// Print one JSON object a line: the progress after each thousand objects, and the report at the end
     #[arg(long)]
     json: bool,
 }
@@ -39,7 +39,7 @@ impl Backfill {
     ///
     /// # Errors
     /// When the requested keys are outside the upload prefix.
-    pub fn terms(&self, upload_prefix: &str) -> Result<BackfillOptions, String> {
+    pub fn options(&self, upload_prefix: &str) -> Result<BackfillOptions, String> {
         let prefix = self.prefix.as_deref().unwrap_or(upload_prefix);
         if !prefix.starts_with(upload_prefix) {
             return Err(format!("--prefix {prefix:?} must begin with DARKROOM_UPLOAD_PREFIX, {upload_prefix:?}"));

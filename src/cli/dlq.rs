@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::parse;
 use crate::operate::dead_letters::dead_letter::Cause;
-use crate::operate::dead_letters::{DropTerms, Filter, RedriveOptions, Request};
+use crate::operate::dead_letters::{DropOptions, Filter, RedriveOptions, Request};
 
 /// `darkroom dlq`
 #[derive(Debug, Args)]
@@ -20,10 +20,10 @@ pub struct Dlq {
 enum DlqCommand {
     /// List dead letters: id, receives, age, reason, key; oldest first
     ///
-    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal` and `source_missing` are the image's own;
-    /// `unfinished`: there is no verdict; `settled`: it was decided meanwhile; `unreadable`: no upload event;
-    /// `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very upload, so
-    /// DARKROOM_UPLOAD_BUCKET is wrong.
+    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal` and `source_missing` are those of the image;
+    /// `unfinished`: the image has no verdict; `settled`: it got one meanwhile; `unreadable`: not an upload event;
+    /// `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very upload,
+    /// so DARKROOM_UPLOAD_BUCKET is wrong.
     List {
         #[command(flatten)]
         selection: Selection,
@@ -31,7 +31,7 @@ enum DlqCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Tell everything about one dead letter: what it means, what to do, the image's record, the event
+    /// Show one dead letter: its cause, what to do, the image's record, the event
     Show {
         /// Id of the message, or of its image
         id: String,
@@ -39,10 +39,10 @@ enum DlqCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Put dead letters back into the queue, to be tried again
+    /// Send dead letters to the queue again
     ///
-    /// Each is sent before it is deleted: a redrive that is killed loses nothing, and a message that is there twice
-    /// changes nothing. `unreadable`, `other_bucket` and `wrong_bucket` are left alone unless they are asked for.
+    /// Each is sent before it is deleted: an interrupted redrive loses nothing, and duplicates change nothing.
+    /// `unreadable`, `other_bucket` and `wrong_bucket` are skipped unless an id or --reason selects them.
     Redrive {
         #[command(flatten)]
         selection: Selection,
@@ -56,14 +56,14 @@ enum DlqCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Delete dead letters for good, after a question
+    /// Delete dead letters permanently, after a confirmation
     Drop {
         #[command(flatten)]
         selection: Selection,
         /// Show what would be dropped, and do nothing
         #[arg(long, conflicts_with = "yes")]
         dry_run: bool,
-        /// Do not ask
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
         /// Print one JSON object a line: each dead letter, then the count; with --yes or --dry-run
@@ -77,16 +77,16 @@ enum DlqCommand {
 struct Selection {
     /// Ids of messages, or of their images
     ids: Vec<String>,
-    /// Only those of a reason; may be repeated
+    /// Only dead letters with this reason; may be repeated
     #[arg(long, value_name = "REASON", value_parser = cause)]
     reason: Vec<Cause>,
-    /// Only those whose object's key begins so
+    /// Only dead letters whose object's key begins with this prefix
     #[arg(long, value_name = "PREFIX")]
     key_prefix: Option<String>,
-    /// Only those sent at least so long ago, such as 2h
+    /// Only dead letters that were sent at least this long ago, such as 2h
     #[arg(long, value_name = "AGE", value_parser = parse::age)]
     older_than: Option<Duration>,
-    /// Only those sent at most so long ago
+    /// Only dead letters that were sent at most this long ago
     #[arg(long, value_name = "AGE", value_parser = parse::age)]
     newer_than: Option<Duration>,
 }
@@ -101,8 +101,8 @@ impl Dlq {
             DlqCommand::List { selection, json } => Request::List { filter: selection.filter(), as_json: *json },
             DlqCommand::Show { id, json } => Request::Show { id: id.clone(), as_json: *json },
             DlqCommand::Redrive { selection, dry_run, rate, json } => {
-                let terms = RedriveOptions { rate: *rate, is_dry_run: *dry_run, as_json: *json };
-                Request::Redrive { filter: selection.filter(), terms }
+                let options = RedriveOptions { rate: *rate, is_dry_run: *dry_run, as_json: *json };
+                Request::Redrive { filter: selection.filter(), options }
             }
             DlqCommand::Drop { selection, dry_run, yes, json } => {
                 let asks = !yes && !dry_run;
@@ -114,8 +114,8 @@ impl Dlq {
                         "drop asks before it deletes, and standard input is no terminal: add --yes or --dry-run",
                     );
                 }
-                let terms = DropTerms { is_confirmed: *yes, is_dry_run: *dry_run, as_json: *json };
-                Request::Drop { filter: selection.filter(), terms }
+                let options = DropOptions { is_confirmed: *yes, is_dry_run: *dry_run, as_json: *json };
+                Request::Drop { filter: selection.filter(), options }
             }
         })
     }

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_tells_no_length_is_read() {
+    fn a_file_that_reports_no_length_is_read() {
         let mut source = open("/proc/self/status".as_ref(), 1 << 20).unwrap();
         assert!(source.length() > 100 && source.bytes_at(0).unwrap().starts_with(b"Name:"));
     }

@@ -23,6 +23,14 @@ where
     }
 }
 
+/// Parses a number within a range.
+pub(super) fn decimal(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String> + Clone + Send + Sync {
+    move |text| {
+        let value = text.parse().ok().filter(|value| range.contains(value));
+        value.ok_or_else(|| format!("must be a number from {} to {}", range.start(), range.end()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +45,24 @@ mod tests {
         }
         for text in ["", "x", "+1", "-1", "1.0", " 1", "99999999999"] {
             assert_eq!(numbers(text).unwrap_err(), "must be a whole number from 1 to 1000", "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_within_their_range() {
+        let decimals = decimal(0.01..=1000.0);
+        for (text, value) in [
+            ("0.009", None),
+            ("0.01", Some(0.01)),
+            ("0.011", Some(0.011)),
+            ("999.9", Some(999.9)),
+            ("1000", Some(1000.0)),
+            ("1000.1", None),
+        ] {
+            assert_eq!(decimals(text).ok(), value, "{text}");
+        }
+        for text in ["", "x", "-1", "nan", "inf"] {
+            assert_eq!(decimals(text).unwrap_err(), "must be a number from 0.01 to 1000", "{text}");
         }
     }
 

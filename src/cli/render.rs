@@ -24,10 +24,10 @@ pub struct Render {
     /// Images to make thumbnails of: JPEG or PNG
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Directory for the thumbnails; made when it is missing
+    /// Directory for the thumbnails; created if it is missing
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Replace files that exist; inputs are kept all the same
+    /// Replace existing files, but never an input
     #[arg(long)]
     pub force: bool,
     /// Report one JSON object a line

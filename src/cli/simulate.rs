@@ -1,15 +1,14 @@
 //! `darkroom simulate`: replays days of high load against the scaling policy.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use super::parse;
 use super::publish::Temporary;
 use crate::simulate::{self, Metric, Outcome, Policy, TRACE_NAMES, Trace, duration, with_decimals};
 
@@ -31,53 +30,23 @@ pub struct Simulate {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Fewest tasks, 0 to 10,000; the trace `silence` always begins with none [default: 1, or as the plan says]
-    #[arg(long, value_name = "TASKS", value_parser = min_tasks)]
+    #[arg(long, value_name = "TASKS", value_parser = parse::number(0..=10_000_u32))]
     min_tasks: Option<u32>,
     /// Most tasks, 1 to 10,000 [default: 10, or as the plan says]
-    #[arg(long, value_name = "TASKS", value_parser = max_tasks)]
+    #[arg(long, value_name = "TASKS", value_parser = parse::number(1..=10_000_u32))]
     max_tasks: Option<u32>,
     /// Seconds that one image takes in a render slot, 0.001 to 3600 [default: 0.25, or as the plan says]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds_per_image)]
+    #[arg(long, value_name = "SECONDS", value_parser = parse::decimal(0.001..=3600.0))]
     seconds_per_image: Option<f64>,
     /// Seconds from the start of a task to its first receive, 0 to 3600
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = task_start)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = parse::number(0..=3600_u64))]
     task_start: u64,
     /// Dollars that one task costs in an hour, 0 to 1000 [default: one arm64 core and 2 GiB on Fargate]
-    #[arg(long, value_name = "DOLLARS", value_parser = task_hour)]
+    #[arg(long, value_name = "DOLLARS", value_parser = parse::decimal(0.0..=1000.0))]
     task_hour: Option<f64>,
     /// Scale on messages per task instead of needed tasks, with this target, 0.01 to 1,000,000
-    #[arg(long, value_name = "MESSAGES", conflicts_with = "plan", value_parser = backlog_per_task)]
+    #[arg(long, value_name = "MESSAGES", conflicts_with = "plan", value_parser = parse::decimal(0.01..=1e6))]
     backlog_per_task: Option<f64>,
-}
-
-fn seconds_per_image(text: &str) -> Result<f64, String> {
-    number_between(text, 0.001, 3600.0)
-}
-
-fn task_hour(text: &str) -> Result<f64, String> {
-    number_between(text, 0.0, 1000.0)
-}
-
-fn backlog_per_task(text: &str) -> Result<f64, String> {
-    number_between(text, 0.01, 1e6)
-}
-
-fn min_tasks(text: &str) -> Result<u32, String> {
-    number_between(text, 0, 10_000)
-}
-
-fn max_tasks(text: &str) -> Result<u32, String> {
-    number_between(text, 1, 10_000)
-}
-
-fn task_start(text: &str) -> Result<u64, String> {
-    number_between(text, 0, 3600)
-}
-
-/// Whole numbers where the type has no others.
-fn number_between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> Result<T, String> {
-    let number = text.parse().ok().filter(|number| (&least..=&most).contains(&number));
-    number.ok_or_else(|| format!("must be a number from {least} to {most}"))
 }
 
 /// A simulation with valid arguments, after its files have been read.
@@ -97,7 +66,7 @@ impl Simulate {
     pub fn simulation(&self) -> anyhow::Result<Simulation> {
         let policy = self.policy()?;
         let (least, most) = (policy.min_tasks, policy.max_tasks);
-        anyhow::ensure!(least <= most, "--min-tasks {least} is more than --max-tasks {most}");
+        anyhow::ensure!(least <= most, "the fewest tasks, {least}, are more than the most, {most}");
         let simulation = Simulation { policy, traces: self.traces()?, out: self.out.clone() };
         simulation.pictures().try_for_each(|picture| self.is_not_an_input(&picture))?;
         Ok(simulation)

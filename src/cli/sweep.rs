@@ -16,14 +16,14 @@ pub struct Sweep {
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// How long an image may be `waiting_for_thumbnails` with nobody at work before it is put into the queue again
+    /// How long an image may be `waiting_for_thumbnails` without a worker before it is put into the queue again
     #[arg(long, value_name = "AGE", default_value = "1h", value_parser = parse::age)]
     pub stuck_after: Duration,
 }
 
 impl Sweep {
     /// The options of the sweep, without those from the settings.
-    pub const fn terms(&self) -> SweepOptions {
+    pub const fn options(&self) -> SweepOptions {
         SweepOptions { stuck_after: self.stuck_after, delete_originals_after: None, is_dry_run: self.dry_run }
     }
 }

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_that_tells_nothing_has_no_known_memory() {
+    fn a_system_that_reports_nothing_has_no_known_memory() {
         assert_eq!(memory_bytes(system(&[]).path()), None);
         let machine = Machine::detect();
         assert!(machine.cores >= 1 && machine.descriptors >= 8, "{machine:?}");

@@ -154,7 +154,7 @@ metrics_table! {
     MESSAGES_RECEIVED = "darkroom_messages_received_total", Kind::Counter, One, [], single,
         "Messages received from the queue, redeliveries included.";
     MESSAGES_SETTLED = "darkroom_messages_settled_total", Kind::Counter, One, ["outcome"], outcomes,
-        "Messages whose fate was decided, by what became of them.";
+        "Messages settled, by outcome.";
     QUEUE_LAG = "darkroom_queue_lag_seconds", WAIT_BUCKETS, Seconds, [], single,
         "Time from the sending of a message to its first receive.";
     MESSAGE_RECEIVES = "darkroom_message_receives", RECEIVE_BUCKETS, One, [], single,
@@ -226,7 +226,7 @@ metrics_table! {
     RECEIVED_OLDEST_AGE = "darkroom_received_oldest_age_seconds", Kind::Gauge, Seconds, [], single,
         "Age of the oldest message among those received in the last 15 seconds, redeliveries included; 0 without any.";
     BUILD_INFO = "darkroom_build_info", Kind::Gauge, One, ["version", "render_revision"], build,
-        "Always 1; the labels tell which build runs and which revision of the renderer.";
+        "Always 1; the labels name the build and the revision of the renderer.";
 }
 
 fn single() -> Vec<Vec<&'static str>> {

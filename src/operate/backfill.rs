@@ -68,7 +68,8 @@ pub struct BackfillReport {
     pub last_key: Option<String>,
     /// The outcomes of the enqueued images, if the backfill waited for them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fates: Option<Verdicts>,
+    #[serde(rename = "fates")]
+    pub verdicts: Option<Verdicts>,
 }
 
 impl BackfillReport {
@@ -84,7 +85,7 @@ impl BackfillReport {
 
     /// Whether every image that was waited for is published or refused.
     pub fn is_all_well(&self) -> bool {
-        self.fates.as_ref().is_none_or(Verdicts::are_all_well)
+        self.verdicts.as_ref().is_none_or(Verdicts::are_all_well)
     }
 }
 
@@ -95,31 +96,32 @@ impl BackfillReport {
 /// When a call fails. The events that were sent until then stay in the queue; `report` has the key to continue after.
 pub async fn backfill(
     context: &OperatorContext,
-    terms: &BackfillOptions,
+    options: &BackfillOptions,
     progress: &mut Progress<'_>,
     out: &mut dyn Write,
     report: &mut BackfillReport,
 ) -> Result<(), OperateError> {
     context.check_upload_bucket().await?;
     if progress.is_shown() {
-        progress.begin("objects", count(context, terms).await?);
+        progress.begin("objects", count(context, options).await?);
     }
-    let room = QueueCapacity::of(&*context.ports.queue, terms.max_queue);
-    let mut run = Backfill { context, terms, pace: Pace::per_second(terms.rate), room, report, sent: Vec::new() };
+    let capacity = QueueCapacity::of(&*context.ports.queue, options.max_queue);
+    let mut run =
+        Backfill { context, options, pace: Pace::per_second(options.rate), capacity, report, sent: Vec::new() };
     run.through(progress, out).await?;
     let Backfill { sent, report, .. } = run;
-    if terms.waits {
+    if options.waits {
         progress.begin("images settled", sent.len() as u64);
-        verdicts::follow(context, sent, progress, report.fates.insert(Verdicts::default())).await?;
+        verdicts::follow(context, sent, progress, report.verdicts.insert(Verdicts::default())).await?;
     }
     Ok(())
 }
 
 /// The number of objects, for the estimate.
-async fn count(context: &OperatorContext, terms: &BackfillOptions) -> Result<u64, OperateError> {
-    let (mut objects, mut after) = (0, terms.start_after.clone());
+async fn count(context: &OperatorContext, options: &BackfillOptions) -> Result<u64, OperateError> {
+    let (mut objects, mut after) = (0, options.start_after.clone());
     loop {
-        let page = context.ports.uploads.list(&terms.prefix, after.as_deref()).await?;
+        let page = context.ports.uploads.list(&options.prefix, after.as_deref()).await?;
         let Some(last) = page.last() else { return Ok(objects) };
         objects += page.len() as u64;
         after = Some(last.key.clone());
@@ -136,9 +138,9 @@ struct Sent {
 /// A backfill in progress.
 struct Backfill<'a> {
     context: &'a OperatorContext,
-    terms: &'a BackfillOptions,
+    options: &'a BackfillOptions,
     pace: Pace,
-    room: QueueCapacity<'a>,
+    capacity: QueueCapacity<'a>,
     report: &'a mut BackfillReport,
     /// The images to wait for.
     sent: Vec<Sent>,
@@ -146,9 +148,9 @@ struct Backfill<'a> {
 
 impl Backfill<'_> {
     async fn through(&mut self, progress: &mut Progress<'_>, out: &mut dyn Write) -> Result<(), OperateError> {
-        let mut after = self.terms.start_after.clone();
+        let mut after = self.options.start_after.clone();
         loop {
-            let page = self.context.ports.uploads.list(&self.terms.prefix, after.as_deref()).await?;
+            let page = self.context.ports.uploads.list(&self.options.prefix, after.as_deref()).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.key.clone());
             for objects in page.chunks(LOOKS) {
@@ -159,7 +161,7 @@ impl Backfill<'_> {
                 }
             }
             progress.clear();
-            self.report.write_progress(self.terms, out)?;
+            self.report.write_progress(self.options, out)?;
             out.flush()?;
         }
     }
@@ -194,13 +196,13 @@ impl Backfill<'_> {
         image: ImageId,
         record: Option<ImageRecord>,
     ) -> Result<(), OperateError> {
-        if !self.terms.is_dry_run {
-            self.room.wait().await?;
+        if !self.options.is_dry_run {
+            self.capacity.wait().await?;
             self.pace.step().await;
             // No user waits for this image, so it does not count for the waiting times.
-            self.context.enqueue(&object.key, self.terms.is_forced, None).await?;
+            self.context.enqueue(&object.key, self.options.is_forced, None).await?;
         }
-        if self.terms.waits {
+        if self.options.waits {
             self.sent.push(Sent { image, rev: record.map(|record| record.rev) });
         }
         self.report.enqueued += 1;

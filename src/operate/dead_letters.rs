@@ -13,7 +13,7 @@ use super::dead_letters::dead_letter::{Cause, DeadLetter};
 use super::walk::Walk;
 use super::{OperateError, OperatorContext, printable};
 use crate::clock::Timestamp;
-pub use drop::{DropTerms, drop};
+pub use drop::{DropOptions, drop};
 pub use list::list;
 pub use redrive::{RedriveOptions, Redriven, redrive};
 pub use show::show;
@@ -92,14 +92,14 @@ pub enum Request {
         /// The dead letters to redrive.
         filter: Filter,
         /// The options.
-        terms: RedriveOptions,
+        options: RedriveOptions,
     },
     /// [`drop`]
     Drop {
         /// The dead letters to drop.
         filter: Filter,
         /// The options.
-        terms: DropTerms,
+        options: DropOptions,
     },
 }
 

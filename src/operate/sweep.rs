@@ -96,14 +96,14 @@ impl fmt::Display for SweepReport {
 /// When a call fails. The next sweep handles the rest.
 pub async fn sweep(
     context: &OperatorContext,
-    terms: SweepOptions,
+    options: SweepOptions,
     report: &mut SweepReport,
 ) -> Result<(), OperateError> {
     context.check_upload_bucket().await?;
     let is_queue_long = context.ports.queue.attributes().await?.visible > SweepOptions::LONG_QUEUE;
     let mut sweep = Sweep {
         context,
-        terms,
+        options,
         now: context.clock.now(),
         is_queue_long,
         report,
@@ -123,12 +123,12 @@ const FIRST_AFTER: Duration = Duration::from_secs(300);
 const EVERY: Duration = Duration::from_hours(1);
 
 /// Sweeps every hour while the future is polled. After a failure, the next sweep is an hour later.
-pub async fn hourly(context: OperatorContext, terms: SweepOptions) {
+pub async fn hourly(context: OperatorContext, options: SweepOptions) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_AFTER, EVERY);
     loop {
         ticks.tick().await;
         let mut report = SweepReport::default();
-        match sweep(&context, terms, &mut report).await {
+        match sweep(&context, options, &mut report).await {
             Ok(()) if report.is_clean() => tracing::debug!(?report, "swept"),
             Ok(()) => tracing::info!(?report, "swept"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, ?report, "the sweep ended early"),
@@ -139,7 +139,7 @@ pub async fn hourly(context: OperatorContext, terms: SweepOptions) {
 /// A sweep in progress.
 struct Sweep<'a> {
     context: &'a OperatorContext,
-    terms: SweepOptions,
+    options: SweepOptions,
     now: Timestamp,
     is_queue_long: bool,
     report: &'a mut SweepReport,
@@ -152,7 +152,7 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// Puts an event for the object's current version into the queue.
     async fn enqueue(&self, key: &str, is_forced: bool) -> Result<(), OperateError> {
-        if self.terms.is_dry_run {
+        if self.options.is_dry_run {
             return Ok(());
         }
         Ok(self.context.enqueue(key, is_forced, Some(self.now)).await?)
@@ -160,6 +160,6 @@ impl Sweep<'_> {
 
     /// The action for the log: done, or what a dry run would do.
     const fn action(&self, done: &'static str, would: &'static str) -> &'static str {
-        if self.terms.is_dry_run { would } else { done }
+        if self.options.is_dry_run { would } else { done }
     }
 }

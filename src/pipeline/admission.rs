@@ -212,14 +212,14 @@ mod tests {
         let slots = admission.slots();
         let [one, _other] = [slots.take(), slots.take()];
         assert_eq!(admission.used_slots(), 2);
-        let (tell, told) = std::sync::mpsc::channel();
+        let (done, is_done) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let _slot = slots.take();
-            tell.send(()).unwrap();
+            done.send(()).unwrap();
         });
-        assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "there are two");
+        assert!(is_done.recv_timeout(Duration::from_millis(50)).is_err(), "there are two");
         drop(one);
-        told.recv().unwrap();
+        is_done.recv().unwrap();
         thread.join().unwrap();
         assert_eq!(admission.used_slots(), 1);
     }

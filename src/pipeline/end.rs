@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::Fate;
+use super::EventResult;
 use crate::metrics::{self, Outcome};
 use crate::ports::{ErrorKind, PortError};
 use crate::record::Reason;
@@ -17,7 +17,7 @@ pub(super) type Step<T> = ControlFlow<End, T>;
 #[derive(Debug)]
 pub(super) enum End {
     /// The message's record is finished, for this receive or for good.
-    Settled(Fate),
+    Settled(EventResult),
     /// It failed, and the failure is not recorded yet.
     Failed(Failure),
     /// Another attempt changed the image's record meanwhile: try again.
@@ -29,7 +29,7 @@ pub(super) enum End {
 impl End {
     /// Nothing is left to do.
     pub(super) const fn done(outcome: Outcome) -> Self {
-        Self::Settled(Fate::Done(outcome))
+        Self::Settled(EventResult::Done(outcome))
     }
 }
 

@@ -9,7 +9,7 @@ use super::admission::Memory;
 use super::end::{End, Step, step};
 use super::job::{EventOrder, Job, Progress};
 use super::read_record::give_up_after_deaths;
-use super::{Fate, Pipeline, judge};
+use super::{EventResult, Pipeline, judge};
 use crate::metrics::{self, Outcome, Stage};
 use crate::ports::objects::{Fetched, ObjectInfo};
 use crate::ports::{ErrorKind, PortError};
@@ -35,7 +35,7 @@ impl Pipeline {
             // A read can be dropped at any time: while the process drains, its result would be given back anyway.
             let (memory, fetched) = tokio::select! {
                 biased;
-                () = job.delivery.draining.cancelled() => return Break(End::Settled(Fate::GivenBack)),
+                () = job.delivery.draining.cancelled() => return Break(End::Settled(EventResult::GivenBack)),
                 read = self.read_object(&job.event.key, version, reserved) => read,
             };
             match fetched {

@@ -10,7 +10,7 @@ use super::admission::{ClaimPermit, Memory};
 use super::end::{End, Failure, Step};
 use super::fetch::Object;
 use super::job::{Job, Progress};
-use super::{Fate, Pipeline, WorkLimits};
+use super::{EventResult, Pipeline, WorkLimits};
 use crate::metrics::{self, Stage};
 use crate::ports::objects::ObjectInfo;
 
@@ -64,7 +64,7 @@ impl Pipeline {
         };
         tokio::select! {
             biased;
-            () = job.delivery.draining.cancelled() => Break(End::Settled(Fate::GivenBack)),
+            () = job.delivery.draining.cancelled() => Break(End::Settled(EventResult::GivenBack)),
             (decode_memory, permit) = admitted => Continue(Admitted { inspected, decode_memory, permit }),
         }
     }

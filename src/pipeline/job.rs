@@ -79,7 +79,7 @@ impl Progress {
         match (&self.order, &self.record) {
             _ if self.claim == ClaimState::Held => Some(Guard::Hold),
             (EventOrder::Sequenced(seq), _) => Some(Guard::Enter { seq: seq.clone(), src: self.src.clone() }),
-            (EventOrder::Unordered, Some(record)) => Some(Guard::Seen { rev: record.rev }),
+            (EventOrder::Unordered, Some(record)) => Some(Guard::Unchanged { rev: record.rev }),
             (EventOrder::Unordered, None) => self.is_record_read.then_some(Guard::Absent),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use super::Fate;
+use super::EventResult;
 use super::end::{End, Step};
 use super::job::{EventOrder, Job, PriorAttempts};
 use crate::clock::Timestamp;
@@ -79,7 +79,7 @@ pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Opti
     let Some(current) = current else { return End::RecordChanged };
     if current.is_of_a_newer_schema() {
         tracing::warn!(record.v = current.v, "a newer build wrote the record");
-        return End::Settled(Fate::Again { is_outage: false });
+        return End::Settled(EventResult::Retry { is_outage: false });
     }
     let (Guard::Enter { seq, .. }, Some(known)) = (guard, &current.seq) else { return End::RecordChanged };
     if known > seq {
@@ -112,5 +112,5 @@ fn is_of_message(record: &ImageRecord, job: &Job<'_>) -> bool {
 fn own_failure(record: &ImageRecord, job: &Job<'_>) -> Option<End> {
     let has_failed = record.status == Status::Failed && is_of_message(record, job);
     let is_gone = record.reason == Some(Reason::SourceMissing);
-    has_failed.then_some(if is_gone { End::done(Outcome::SourceMissing) } else { End::Settled(Fate::DEAD) })
+    has_failed.then_some(if is_gone { End::done(Outcome::SourceMissing) } else { End::Settled(EventResult::DEAD) })
 }

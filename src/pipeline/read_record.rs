@@ -5,7 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use super::end::{End, Failure, Step, step};
 use super::job::{EventOrder, Job, Progress};
 use super::judge::{self, MAX_DEATHS};
-use super::{Fate, Pipeline};
+use super::{EventResult, Pipeline};
 use crate::record::Reason;
 
 impl Pipeline {
@@ -19,7 +19,7 @@ impl Pipeline {
         let Some(record) = &progress.record else { return Continue(()) };
         if record.is_of_a_newer_schema() {
             tracing::warn!(record.v = record.v, "a newer build wrote the record");
-            return Break(End::Settled(Fate::Again { is_outage: false }));
+            return Break(End::Settled(EventResult::Retry { is_outage: false }));
         }
         progress.prior = judge::of_sequenced(record, &progress.order, job, self.clock.now())?;
         give_up_after_deaths(job, progress)

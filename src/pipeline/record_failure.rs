@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::end::{End, Failure};
 use super::job::{ClaimState, EventOrder, Job, Progress};
-use super::{Fate, Pipeline};
+use super::{EventResult, Pipeline};
 use crate::metrics;
 use crate::record::{Change, Guard};
 
@@ -76,9 +76,9 @@ fn may_fail_the_record(progress: &Progress) -> bool {
 
 fn again(failure: &Failure) -> End {
     tracing::warn!(reason = failure.reason.as_str(), error = failure.error, "failed, to be tried again");
-    End::Settled(Fate::Again { is_outage: failure.is_outage })
+    End::Settled(EventResult::Retry { is_outage: failure.is_outage })
 }
 
 fn dead(failure: &Failure) -> End {
-    End::Settled(Fate::Dead { is_outage: failure.is_outage })
+    End::Settled(EventResult::Dead { is_outage: failure.is_outage })
 }

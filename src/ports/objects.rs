@@ -33,7 +33,7 @@ pub enum Fetched {
 
 /// The conditions of a presigned upload; all of them are signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UploadTerms {
+pub struct UploadOptions {
     /// The Content-Type that the client must send.
     pub content_type: Option<String>,
     /// The Content-Length that the client must send.
@@ -132,7 +132,7 @@ pub trait ObjectStore: Send + Sync {
 
     /// Signs an upload, without a call to the service. [`ErrorKind::NoSpace`](super::ErrorKind::NoSpace) when a backend
     /// knows that it has no space for the upload.
-    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError>;
+    async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError>;
 
     /// Signs a download as of `signed_at`, valid for `valid_for` from then: the same URL for the same arguments.
     ///

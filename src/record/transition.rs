@@ -40,7 +40,7 @@ pub enum Guard {
     /// An event without a sequencer that found no record: the record is still absent.
     Absent,
     /// An event without a sequencer that read a record: the record has not changed since.
-    Seen {
+    Unchanged {
         /// The revision that was read.
         rev: u64,
     },
@@ -186,7 +186,7 @@ impl Transition {
                 Some(_) => self.may_take_over(record, src.as_ref()),
             },
             Guard::Absent | Guard::Hold => false,
-            Guard::Seen { rev } => record.rev == *rev,
+            Guard::Unchanged { rev } => record.rev == *rev,
         }
     }
 

@@ -9,6 +9,8 @@ use super::write::{duration, thousands};
 const MAX_SECONDS: u64 = 31 * 24 * 3600;
 /// Most uploads in a second.
 const MAX_RATE: f64 = 1e6;
+/// A lower rate than this in a second counts as no uploads: in the longest trace it is less than a hundredth of one.
+const MIN_RATE: f64 = 1e-9;
 
 /// A file that does not contain valid arrivals; names the line if there is one.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +67,8 @@ struct Row {
 
 /// The arrivals in a CSV file with a header line: `time` (a row for each upload, in any order), `time,count` or
 /// `time,rate` (uploads, or uploads a second, from this time to that of the next row; the last row lasts as long as the
-/// one before it). Times are seconds, or RFC 3339 timestamps; the earliest is the start of the trace.
+/// one before it). Times are seconds, or RFC 3339 timestamps; the earliest is the start of the trace. A rate below 1e-9
+/// uploads a second is 0.
 ///
 /// # Errors
 /// When the text is in another format, has no arrivals, or spans more than 31 days.
@@ -163,7 +166,7 @@ fn spread(rows: &[Row], start: f64, last_interval: f64, column: Column) -> Resul
         if rate > MAX_RATE {
             return Err(ArrivalsError::Uploads { line: row.line, value: row.uploads.1.clone() });
         }
-        seconds.resize(length(to as u64)?, rate);
+        seconds.resize(length(to as u64)?, if rate < MIN_RATE { 0.0 } else { rate });
     }
     Ok(seconds)
 }
@@ -175,6 +178,7 @@ fn length(seconds: u64) -> Result<usize, ArrivalsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::{Policy, draw, run};
 
     fn seconds(text: &str) -> Result<Vec<f64>, String> {
         match trace_of_csv(text.as_bytes()) {
@@ -214,6 +218,23 @@ mod tests {
         for (rate, is_right) in [("999999", true), ("1000000", true), ("1000001", false)] {
             assert_eq!(seconds(&format!("time,rate\n0,{rate}\n1,0\n")).is_ok(), is_right, "{rate}");
             assert_eq!(seconds(&format!("time,count\n0,{rate}\n1,0\n")).is_ok(), is_right, "{rate}");
+        }
+    }
+
+    #[test]
+    fn the_lowest_rate_is_one_upload_in_a_billion_seconds() {
+        for (rate, uploads) in [("1.1e-9", 1.1e-9), ("1e-9", 1e-9), ("0.9e-9", 0.0), ("1e-300", 0.0), ("2e-323", 0.0)] {
+            assert_eq!(seconds(&format!("time,rate\n0,{rate}\n1,0\n")).unwrap(), [uploads, 0.0], "{rate}");
+            assert_eq!(seconds(&format!("time,count\n0,{rate}\n1,0\n")).unwrap(), [uploads, 0.0], "{rate}");
+        }
+    }
+
+    #[test]
+    fn the_labels_of_the_lowest_rates_are_short() {
+        for rate in ["2e-323", "1e-300", "0.9e-9", "1e-9", "1.1e-9"] {
+            let trace = trace_of_csv(format!("time,rate\n0,{rate}\n60,0\n").as_bytes()).unwrap();
+            let picture = draw(&trace, &run(&Policy::default(), &trace));
+            assert!(!picture.contains("0.0000000000000"), "{rate}: {picture}");
         }
     }
 

@@ -65,8 +65,8 @@ pub fn run(policy: &Policy, trace: &Trace) -> Outcome {
         fleet.tick(second);
         second += 1;
         if second % 60 == 0 {
-            let told = fleet.end_minute();
-            let wanted = scaler.decide(told, fleet.desired);
+            let minute = fleet.end_minute();
+            let wanted = scaler.decide(minute, fleet.desired);
             fleet.resize(wanted, second);
         }
     }

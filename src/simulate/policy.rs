@@ -139,12 +139,15 @@ impl<'a> Scaler<'a> {
     }
 
     /// Ends a minute; returns the desired number of tasks.
-    pub(super) fn decide(&mut self, told: Minute, desired: u32) -> u32 {
+    pub(super) fn decide(&mut self, minute: Minute, desired: u32) -> u32 {
         self.minute += 1;
-        self.mind_sleep(&told);
-        let told =
-            if self.minute < self.awake_at { Minute { sent: 0.0, visible: 0.0, in_flight: 0.0, ..told } } else { told };
-        self.minutes.push_back(told);
+        self.track_sleep(&minute);
+        let minute = if self.minute < self.awake_at {
+            Minute { sent: 0.0, visible: 0.0, in_flight: 0.0, ..minute }
+        } else {
+            minute
+        };
+        self.minutes.push_back(minute);
         if self.minutes.len() > LOW_MINUTES + self.policy.metric_delay_minutes {
             self.minutes.pop_front();
         }
@@ -154,8 +157,8 @@ impl<'a> Scaler<'a> {
 
     /// The polls of a worker keep a queue active. After hours without a worker its metrics stop, and they return with a
     /// delay.
-    fn mind_sleep(&mut self, told: &Minute) {
-        let is_busy = told.running > 0 || told.visible > 0.0;
+    fn track_sleep(&mut self, minute: &Minute) {
+        let is_busy = minute.running > 0 || minute.visible > 0.0;
         if !is_busy {
             self.quiet_since.get_or_insert(self.minute);
             return;
@@ -208,5 +211,5 @@ impl<'a> Scaler<'a> {
 }
 
 fn is_over(last: Option<u64>, now: u64, cooldown_minutes: u64) -> bool {
-    last.is_none_or(|last| now >= last + cooldown_minutes)
+    last.is_none_or(|last| now - last >= cooldown_minutes)
 }

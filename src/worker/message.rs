@@ -8,11 +8,11 @@ use super::Run;
 use super::delay::{dead_delay, kept_delay, retry_delay};
 use super::lease_heartbeat::Lease;
 use super::objects::ObjectNames;
-use super::other_buckets::Foreign;
+use super::other_buckets::OtherBucket;
 use super::settle::Settlement;
 use crate::event::{self, Event, ParseError};
 use crate::metrics::{self, Outcome};
-use crate::pipeline::{Delivery, Fate};
+use crate::pipeline::{Delivery, EventResult};
 use crate::ports::queue::Message;
 
 impl Run {
@@ -68,7 +68,8 @@ impl Run {
             }
         };
         let kept = self.kept(message, events);
-        // A kept message is reported when it becomes a dead letter; until then `foreign` reports the setting.
+        // A kept message is reported when it becomes a dead letter; until then
+        // `BucketEvidence::judge` logs that the setting may be wrong.
         if kept.is_none() || is_last {
             self.log_unusable(message, &self.unusable_records(events));
         }
@@ -79,22 +80,22 @@ impl Run {
             draining: self.draining.clone(),
             abandoned: self.abandoned.clone(),
         };
-        let mut fates = Vec::with_capacity(events.len());
+        let mut results = Vec::with_capacity(events.len());
         for event in events {
-            fates.push(match event {
+            results.push(match event {
                 Event::Ignored(what) => {
                     tracing::debug!(what, "nothing to do");
-                    Fate::Done(Outcome::Ignored)
+                    EventResult::Done(Outcome::Ignored)
                 }
-                Event::Unreadable(_) => Fate::Dead { is_outage: false },
+                Event::Unreadable(_) => EventResult::Dead { is_outage: false },
                 Event::Created(created) => match kept {
-                    Some(fate) => fate,
+                    Some(result) => result,
                     None => self.worker.pipeline.process(created, &delivery).await,
                 },
             });
         }
-        self.tell_the_breaker(&fates);
-        match self.combine(&fates, message, is_last) {
+        self.update_breaker(&results);
+        match self.combine(&results, message, is_last) {
             Settlement::Retry(_) if kept.is_some() => Settlement::Retry(self.kept_delay(message, is_last)),
             Settlement::Dead { is_last, .. } if kept.is_some() => {
                 Settlement::Dead { is_last, delay: self.kept_delay(message, is_last) }
@@ -103,12 +104,12 @@ impl Run {
         }
     }
 
-    /// The fate of every event of a kept message: all its events are of other buckets, and none of this bucket was
+    /// The result of every event of a kept message: all its events are of other buckets, and none of this bucket was
     /// received.
-    fn kept(&self, message: &Message, events: &[Event]) -> Option<Fate> {
+    fn kept(&self, message: &Message, events: &[Event]) -> Option<EventResult> {
         match self.bucket_evidence.judge(message, events)? {
-            Foreign::Kept { is_trouble } => Some(Fate::Again { is_outage: is_trouble }),
-            Foreign::Stranger => None,
+            OtherBucket::Kept { is_trouble } => Some(EventResult::Retry { is_outage: is_trouble }),
+            OtherBucket::Unrelated => None,
         }
     }
 
@@ -118,7 +119,7 @@ impl Run {
 
     /// Why records of the message can never be processed: they are unreadable, or of another bucket.
     fn unusable_records(&self, events: &[Event]) -> Vec<String> {
-        let own = &self.worker.pipeline.source.bucket;
+        let own = &self.worker.pipeline.upload_location.bucket;
         let reasons = events.iter().filter_map(|event| match event {
             Event::Unreadable(error) => Some(error.to_string()),
             Event::Created(created) if created.bucket != *own => {
@@ -140,30 +141,35 @@ impl Run {
         }
     }
 
-    /// Any outage opens the breaker; work that succeeded closes it. A fate that depends on no service does neither.
-    fn tell_the_breaker(&self, fates: &[Fate]) {
-        let is_outage = |fate: &Fate| matches!(fate, Fate::Again { is_outage: true } | Fate::Dead { is_outage: true });
-        if fates.iter().any(is_outage) {
+    /// Any outage opens the breaker; work that succeeded closes it. A result that depends on no service does neither.
+    fn update_breaker(&self, results: &[EventResult]) {
+        let is_outage = |result: &EventResult| {
+            matches!(result, EventResult::Retry { is_outage: true } | EventResult::Dead { is_outage: true })
+        };
+        if results.iter().any(is_outage) {
             self.breaker.failed();
-        } else if fates.iter().any(|fate| matches!(fate, Fate::Done(outcome) if *outcome != Outcome::Ignored)) {
+        } else if results
+            .iter()
+            .any(|result| matches!(result, EventResult::Done(outcome) if *outcome != Outcome::Ignored))
+        {
             self.breaker.succeeded();
         }
     }
 
     /// One settlement for all records: a retry takes precedence over a dead letter.
-    fn combine(&self, fates: &[Fate], message: &Message, is_last: bool) -> Settlement {
-        if fates.contains(&Fate::GivenBack) {
+    fn combine(&self, results: &[EventResult], message: &Message, is_last: bool) -> Settlement {
+        if results.contains(&EventResult::GivenBack) {
             return Settlement::GiveBack;
         }
-        let must_try_again = fates.iter().any(|fate| matches!(fate, Fate::Again { .. }));
-        if must_try_again && !is_last {
+        let must_retry = results.iter().any(|result| matches!(result, EventResult::Retry { .. }));
+        if must_retry && !is_last {
             return Settlement::Retry(retry_delay(message.receive_count).max(self.breaker.remaining()));
         }
-        if must_try_again || fates.iter().any(|fate| matches!(fate, Fate::Dead { .. })) {
+        if must_retry || results.iter().any(|result| matches!(result, EventResult::Dead { .. })) {
             return Settlement::Dead { is_last, delay: dead_delay(message.receive_count, self.max_receives) };
         }
-        let outcome = fates.iter().find_map(|fate| match fate {
-            Fate::Done(outcome) if *outcome != Outcome::Ignored => Some(*outcome),
+        let outcome = results.iter().find_map(|result| match result {
+            EventResult::Done(outcome) if *outcome != Outcome::Ignored => Some(*outcome),
             _ => None,
         });
         Settlement::Delete(outcome.unwrap_or(Outcome::Ignored))

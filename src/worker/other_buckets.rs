@@ -19,18 +19,18 @@ enum State {
     /// No event has been received.
     Nothing,
     /// One message with events of another bucket was received; its id.
-    OneForeign(String),
+    OneOther(String),
     /// Several messages were received, and all their events are of other buckets.
-    OnlyForeign,
+    OnlyOther,
     /// An event of this worker's bucket was received: the setting is right.
     Own,
 }
 
 /// How to treat a message with an event of another bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(super) enum OtherBucket {
     /// Not meant for this worker: it belongs in the dead-letter queue.
-    Stranger,
+    Unrelated,
     /// It may be meant for this worker, so it is kept.
     Kept {
         /// Whether the setting is probably wrong, so that receiving must pause. A single message does not show that.
@@ -46,14 +46,14 @@ impl BucketEvidence {
     }
 
     /// Records the message's events, and returns how to treat the message if one of them is of another bucket.
-    pub(super) fn judge(&self, message: &Message, events: &[Event]) -> Option<Foreign> {
+    pub(super) fn judge(&self, message: &Message, events: &[Event]) -> Option<OtherBucket> {
         let created = || {
             events.iter().filter_map(|event| match event {
                 Event::Created(created) => Some(created),
                 Event::Ignored(_) | Event::Unreadable(_) => None,
             })
         };
-        let foreign = created().find(|created| created.bucket != self.own);
+        let other = created().find(|created| created.bucket != self.own);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if created().any(|created| created.bucket == self.own) {
             *state = State::Own;
@@ -67,32 +67,32 @@ impl BucketEvidence {
                 );
             });
         }
-        foreign.map(|foreign| self.judge_foreign(&mut state, message, foreign))
+        other.map(|other| self.judge_other(&mut state, message, other))
     }
 
-    fn judge_foreign(&self, state: &mut State, message: &Message, foreign: &ObjectCreated) -> Foreign {
-        let (bucket, own) = (&foreign.bucket, &self.own);
+    fn judge_other(&self, state: &mut State, message: &Message, other: &ObjectCreated) -> OtherBucket {
+        let (bucket, own) = (&other.bucket, &self.own);
         match state {
-            State::Own => return Foreign::Stranger,
+            State::Own => return OtherBucket::Unrelated,
             State::Nothing => {
                 tracing::warn!(
                     bucket,
                     own,
                     "an event of another bucket came before any event of the own one: its message is kept for now"
                 );
-                *state = State::OneForeign(message.id.clone());
+                *state = State::OneOther(message.id.clone());
             }
-            State::OneForeign(id) if *id != message.id => {
+            State::OneOther(id) if *id != message.id => {
                 tracing::error!(
                     bucket,
                     own,
                     "all events so far are of other buckets: DARKROOM_UPLOAD_BUCKET is probably wrong; messages are kept"
                 );
-                *state = State::OnlyForeign;
+                *state = State::OnlyOther;
             }
-            State::OneForeign(_) | State::OnlyForeign => {}
+            State::OneOther(_) | State::OnlyOther => {}
         }
-        Foreign::Kept { is_trouble: *state == State::OnlyForeign }
+        OtherBucket::Kept { is_trouble: *state == State::OnlyOther }
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::ports::queue::Receipt;
 
-    fn judged(evidence: &BucketEvidence, id: &str, buckets: &[&str]) -> Option<Foreign> {
+    fn judged(evidence: &BucketEvidence, id: &str, buckets: &[&str]) -> Option<OtherBucket> {
         let at = Timestamp::from_millis(0);
         let message = Message {
             id: id.to_owned(),
@@ -126,8 +126,8 @@ mod tests {
         evidence.judge(&message, &buckets.iter().map(event).collect::<Vec<_>>())
     }
 
-    const KEPT: Option<Foreign> = Some(Foreign::Kept { is_trouble: false });
-    const TROUBLE: Option<Foreign> = Some(Foreign::Kept { is_trouble: true });
+    const KEPT: Option<OtherBucket> = Some(OtherBucket::Kept { is_trouble: false });
+    const TROUBLE: Option<OtherBucket> = Some(OtherBucket::Kept { is_trouble: true });
 
     #[test]
     fn one_message_is_kept_and_a_second_one_is_trouble() {
@@ -140,17 +140,17 @@ mod tests {
     }
 
     #[test]
-    fn after_an_event_of_the_own_bucket_others_are_strangers() {
+    fn after_an_event_of_the_own_bucket_others_are_unrelated() {
         let evidence = BucketEvidence::new("photos", "uploads/");
         assert_eq!(judged(&evidence, "a", &["other"]), KEPT);
         assert_eq!(judged(&evidence, "b", &["other"]), TROUBLE);
         assert_eq!(judged(&evidence, "c", &["photos"]), None);
-        assert_eq!(judged(&evidence, "a", &["other"]), Some(Foreign::Stranger));
+        assert_eq!(judged(&evidence, "a", &["other"]), Some(OtherBucket::Unrelated));
     }
 
     #[test]
     fn an_event_of_the_own_bucket_in_the_same_message_counts() {
         let evidence = BucketEvidence::new("photos", "uploads/");
-        assert_eq!(judged(&evidence, "a", &["other", "photos"]), Some(Foreign::Stranger));
+        assert_eq!(judged(&evidence, "a", &["other", "photos"]), Some(OtherBucket::Unrelated));
     }
 }

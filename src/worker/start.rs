@@ -29,11 +29,11 @@ impl Worker {
     /// # Errors
     /// When the bucket does not exist.
     pub async fn wait_for_bucket(&self, shutdown: &CancellationToken) -> Result<(), StartError> {
-        let source = &self.pipeline.source;
-        let list = || self.pipeline.uploads.check_bucket(&source.prefix);
+        let location = &self.pipeline.upload_location;
+        let list = || self.pipeline.uploads.check_bucket(&location.prefix);
         match until_answered(&Breaker::new(), shutdown, "the upload bucket cannot be listed", list).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
-                Err(NoSuchBucket { bucket: source.bucket.clone() }.into())
+                Err(NoSuchBucket { bucket: location.bucket.clone() }.into())
             }
             answer => Ok(answer.map(drop)?),
         }
@@ -46,7 +46,8 @@ impl Worker {
         breaker: &Breaker,
         shutdown: &CancellationToken,
     ) -> Result<Option<QueueAttributes>, PortError> {
-        until_answered(breaker, shutdown, "the queue does not tell its rules", || self.queue.attributes()).await
+        until_answered(breaker, shutdown, "the attributes of the queue cannot be read", || self.queue.attributes())
+            .await
     }
 }
 

@@ -93,8 +93,8 @@ async fn a_bucket_that_does_not_exist_is_a_wrong_setting() {
     world.faults.fail(Call::UploadsCheckBucket, 1, ErrorKind::NotFound, When::Before);
     let refused = world.wait_for_bucket(&CancellationToken::new()).await.unwrap_err();
     assert!(matches!(&refused, StartError::NoSuchBucket(NoSuchBucket { bucket }) if bucket == BUCKET), "{refused:?}");
-    let told = refused.to_string();
-    assert!(told.contains("DARKROOM_UPLOAD_BUCKET is \"photos\""), "{told}");
+    let error = refused.to_string();
+    assert!(error.contains("DARKROOM_UPLOAD_BUCKET is \"photos\""), "{error}");
     world.finish().await;
 }
 

@@ -65,7 +65,7 @@ async fn an_address_may_be_a_port_alone() {
 }
 
 #[tokio::test]
-async fn a_wrong_address_is_told_by_the_name_that_was_used() {
+async fn a_wrong_address_is_reported_by_the_name_that_was_used() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data").display().to_string();
     let wrong = "must be an address and a port, such as 127.0.0.1:8080";
@@ -89,7 +89,7 @@ async fn a_wrong_address_is_told_by_the_name_that_was_used() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_by_the_name_that_was_used() {
+async fn a_port_in_use_is_reported_by_the_name_that_was_used() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -146,7 +146,7 @@ async fn a_data_directory_that_cannot_be_used_ends_every_command_with_2() {
 }
 
 #[tokio::test]
-async fn wrong_values_are_told_once_and_in_plain_words() {
+async fn wrong_values_are_reported_once_and_in_plain_words() {
     let aws =
         [("DARKROOM_UPLOAD_BUCKET", "photos"), ("DARKROOM_TABLE", "images"), ("AWS_EC2_METADATA_DISABLED", "true")];
     for (arguments, settings, says) in [

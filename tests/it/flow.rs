@@ -207,7 +207,7 @@ async fn a_vanished_object_fails_without_a_dead_letter() {
 
 /// The same event again in the same message, or the message again because its deletion failed.
 #[tokio::test(start_paused = true)]
-async fn a_vanished_object_is_no_dead_letter_however_often_its_message_tells_of_it() {
+async fn a_vanished_object_is_no_dead_letter_however_often_its_message_names_it() {
     for is_in_one_message in [true, false] {
         let mut world = World::idle(Options::default());
         let created = world.upload_event("cat", &images::jpeg(64, 64)).await;

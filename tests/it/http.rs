@@ -15,7 +15,7 @@ use darkroom::backends::local::{LocalBackend, UploadLimits};
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::ports::Ports;
-use darkroom::ports::objects::UploadTerms;
+use darkroom::ports::objects::UploadOptions;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -72,9 +72,9 @@ impl Server {
         self.ports.thumbnails.sign_download(key, self.clock.now(), ONE_MINUTE).await.unwrap()
     }
 
-    async fn sign_upload(&self, terms: UploadTerms) -> String {
-        let terms = UploadTerms { expires_in: ONE_MINUTE, ..terms };
-        self.ports.uploads.sign_upload("uploads/cat", &terms).await.unwrap().url
+    async fn sign_upload(&self, options: UploadOptions) -> String {
+        let options = UploadOptions { expires_in: ONE_MINUTE, ..options };
+        self.ports.uploads.sign_upload("uploads/cat", &options).await.unwrap().url
     }
 
     async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {

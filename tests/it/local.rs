@@ -24,7 +24,7 @@ use darkroom::clock::{SharedClock, SystemClock, Timestamp, TokioClock};
 use darkroom::config::LocalConfig;
 use darkroom::event::{self, Event, ObjectCreated};
 use darkroom::ports::Ports;
-use darkroom::ports::objects::{Fetched, UploadTerms};
+use darkroom::ports::objects::{Fetched, UploadOptions};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -92,8 +92,8 @@ impl Backend {
     }
 
     async fn sign_upload(&self, key: &str) -> String {
-        let terms = UploadTerms { expires_in: ONE_MINUTE, ..UploadTerms::default() };
-        self.ports.uploads.sign_upload(key, &terms).await.unwrap().url
+        let options = UploadOptions { expires_in: ONE_MINUTE, ..UploadOptions::default() };
+        self.ports.uploads.sign_upload(key, &options).await.unwrap().url
     }
 
     async fn fetch(&self, request: Request<Body>) -> Response<Bytes> {

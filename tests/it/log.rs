@@ -234,8 +234,8 @@ async fn an_unusable_message_is_one_error_and_one_dead_letter_on_its_last_receiv
         }
         assert!(errors.iter().all(|error| error["span"]["message.receive_count"] == max_receives), "{errors:?}");
         let before = messages.len() * (max_receives as usize - 1);
-        let told = log.with_field("message", "the message is not an upload event of this bucket");
-        assert_eq!(told.iter().filter(|line| line["level"] == "DEBUG").count(), before);
+        let lines = log.with_field("message", "the message is not an upload event of this bucket");
+        assert_eq!(lines.iter().filter(|line| line["level"] == "DEBUG").count(), before);
         let settled = |outcome| {
             let lines = log.with_field("outcome", outcome).into_iter();
             lines.map(|line| line["level"].as_str().unwrap().to_owned()).collect::<Vec<_>>()

@@ -46,7 +46,7 @@ fn fewest_tasks_are_no_more_than_most() {
     table(&["--trace", "steady", "--min-tasks", "10"]);
     table(&["--trace", "steady", "--min-tasks", "20", "--max-tasks", "20"]);
     let error = refused(&["--min-tasks", "11"]);
-    assert!(error.contains("--min-tasks 11 is more than --max-tasks 10"), "{error}");
+    assert!(error.contains("the fewest tasks, 11, are more than the most, 10"), "{error}");
 }
 
 #[test]

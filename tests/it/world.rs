@@ -173,7 +173,7 @@ impl World {
                 max_pixels: options.max_pixels,
                 render_timeout: Duration::from_secs(60),
             },
-            source: UploadLocation { bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned() },
+            upload_location: UploadLocation { bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned() },
             stuck: CancellationToken::new(),
         }
     }
@@ -329,10 +329,10 @@ impl World {
 
     /// Redrives every readable dead letter; returns how many.
     pub async fn redrive(&self) -> u64 {
-        let terms = RedriveOptions { rate: 50, is_dry_run: false, as_json: false };
+        let options = RedriveOptions { rate: 50, is_dry_run: false, as_json: false };
         let context = self.context(&Faults::default());
         let (mut progress, mut out) = (Progress::on(None), std::io::sink());
-        let redriven = dead_letters::redrive(&context, &Filter::default(), terms, &mut progress, &mut out).await;
+        let redriven = dead_letters::redrive(&context, &Filter::default(), options, &mut progress, &mut out).await;
         redriven.unwrap().redriven
     }
 

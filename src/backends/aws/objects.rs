@@ -17,7 +17,7 @@ use super::clients::{READ_OBJECT, Urgency, WRITE_OBJECT};
 use super::errors;
 use crate::clock::Timestamp;
 use crate::ports::objects::{
-    Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, Version, VersionCursor, VersionPage,
+    Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, Version, VersionCursor, VersionPage,
 };
 use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::SourceId;
@@ -160,8 +160,8 @@ impl ObjectStore for S3Store {
         put.map(|_| ()).map_err(|error| errors::port_error(Operation::ObjectsPut, &error).on(&self.bucket))
     }
 
-    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
-        sign::upload(self.client.put_object().bucket(&self.bucket).key(key), terms).await
+    async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError> {
+        sign::upload(self.client.put_object().bucket(&self.bucket).key(key), options).await
     }
 
     async fn sign_download(&self, key: &str, signed_at: Timestamp, valid_for: Duration) -> Result<String, PortError> {

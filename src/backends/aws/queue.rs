@@ -158,16 +158,16 @@ impl Calls {
     async fn change_visibility(
         &self,
         operation: Operation,
-        patience: RetryPolicy,
+        policy: RetryPolicy,
         changes: &[(Receipt, Duration)],
     ) -> Vec<Answer> {
-        in_batches(changes, |batch| self.change_visibility_batch(operation, patience, batch)).await
+        in_batches(changes, |batch| self.change_visibility_batch(operation, policy, batch)).await
     }
 
     async fn change_visibility_batch(
         &self,
         operation: Operation,
-        patience: RetryPolicy,
+        policy: RetryPolicy,
         batch: Vec<&(Receipt, Duration)>,
     ) -> Vec<Answer> {
         let entries = batch.iter().enumerate().map(|(index, (receipt, visibility))| {
@@ -179,7 +179,7 @@ impl Calls {
         });
         let call = self.client.change_message_visibility_batch().queue_url(&self.url);
         let answer = match entries.collect::<Result<Vec<_>, _>>() {
-            Ok(entries) => call.set_entries(Some(entries)).customize().config_override(patience.sqs()).send().await,
+            Ok(entries) => call.set_entries(Some(entries)).customize().config_override(policy.sqs()).send().await,
             Err(error) => Err(SdkError::construction_failure(error)),
         };
         match answer {

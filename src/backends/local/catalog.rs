@@ -58,7 +58,7 @@ impl Catalog for LocalCatalog {
             })
             .await?;
         if let Some(outcomes) = self.outcomes.as_ref().filter(|_| is_noted) {
-            outcomes.tell_soon();
+            outcomes.flush_soon();
         }
         Ok(applied)
     }

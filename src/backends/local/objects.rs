@@ -23,7 +23,7 @@ use super::used_keys;
 use super::versions;
 use crate::clock::{SharedClock, Timestamp};
 use crate::metrics;
-use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
+use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, VersionCursor, VersionPage};
 use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 
 pub(super) const PUT: Operation = Operation::ObjectsPut;
@@ -81,21 +81,21 @@ impl ObjectStore for LocalBucket {
         put
     }
 
-    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+    async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError> {
         // Without space the URL would be useless, and each one costs a record.
-        self.check_space(Operation::ObjectsSignUpload, terms.content_length)
+        self.check_space(Operation::ObjectsSignUpload, options.content_length)
             .await
             .inspect_err(|error| metrics::upload_without_space(NoSpace::of(error).limit()))?;
-        let expires_at = self.clock.now().plus(terms.expires_in);
+        let expires_at = self.clock.now().plus(options.expires_in);
         let grant = Grant {
             bucket: self.name.clone(),
             key: key.to_owned(),
             expires: expires_at.as_secs(),
-            content_type: terms.content_type.clone(),
-            content_length: terms.content_length,
-            is_single_use: terms.is_single_use,
+            content_type: options.content_type.clone(),
+            content_length: options.content_length,
+            is_single_use: options.is_single_use,
         };
-        let headers = terms.content_type.iter().map(|content_type| ("content-type".to_owned(), content_type.clone()));
+        let headers = options.content_type.iter().map(|content_type| ("content-type".to_owned(), content_type.clone()));
         Ok(SignedUpload {
             url: self.signer.sign("PUT", &grant),
             headers: headers.collect(),

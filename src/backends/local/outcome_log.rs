@@ -65,7 +65,7 @@ struct Thumbnail<'a> {
 
 impl OutcomeLog {
     /// Creates the table. Lines that an earlier process left in it are appended with the first outcome, or by
-    /// [`tell`](Self::tell).
+    /// [`flush`](Self::flush).
     pub(super) fn open(database: &Database, directory: &Path, access: Access) -> rusqlite::Result<Arc<Self>> {
         database.at_start(|connection| connection.execute_batch(TABLE))?;
         let (file, lock) = (directory.join(OUTCOMES), directory.join(OUTCOMES_LOCK));
@@ -83,21 +83,21 @@ impl OutcomeLog {
     }
 
     /// Appends the waiting lines in a background task. Lines that cannot be written now are kept for the next attempt.
-    pub(super) fn tell_soon(self: &Arc<Self>) {
+    pub(super) fn flush_soon(self: &Arc<Self>) {
         let outcomes = Arc::clone(self);
-        tokio::spawn(async move { outcomes.tell().await });
+        tokio::spawn(async move { outcomes.flush().await });
     }
 
     /// Appends all waiting lines to the file.
-    pub(super) async fn tell(&self) {
+    pub(super) async fn flush(&self) {
         let _turn = self.turn.lock().await;
         loop {
-            match self.tell_some().await {
+            match self.flush_batch().await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "{} cannot be written: told later", self.file.display());
+                    tracing::warn!(error, "{} cannot be written: the outcomes follow later", self.file.display());
                     return;
                 }
             }
@@ -105,7 +105,7 @@ impl OutcomeLog {
     }
 
     /// Appends one batch. Returns whether there were any lines.
-    async fn tell_some(&self) -> Result<bool, PortError> {
+    async fn flush_batch(&self) -> Result<bool, PortError> {
         let access = self.access;
         let _lock = in_background(Operation::OutcomesLock, {
             let lock = self.lock.clone();
@@ -142,14 +142,14 @@ impl<'a> Line<'a> {
 
 fn thumbnails<'a>(record: &'a ImageRecord, published: &'a Published) -> Vec<Thumbnail<'a>> {
     let Some(format) = Format::from_content_type(&published.content_type) else { return Vec::new() };
-    let told = published.thumbnails.iter().map(|thumbnail| Thumbnail {
+    let thumbnails = published.thumbnails.iter().map(|thumbnail| Thumbnail {
         size: &thumbnail.size,
         key: ThumbnailKey { id: &record.id, version: &published.version, size: &thumbnail.size, format }.to_string(),
         width: thumbnail.width,
         height: thumbnail.height,
         bytes: thumbnail.bytes,
     });
-    told.collect()
+    thumbnails.collect()
 }
 
 fn noted(connection: &Connection) -> Result<Vec<(i64, String)>, Failure> {

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_to_the_uploader() {
+    fn a_full_disk_is_reported_to_the_uploader() {
         let port_error =
             PortError::with_source(ErrorKind::NoSpace, crate::ports::Operation::ObjectsPut, NoSpace::DiskFull);
         let file_error = io::Error::from(io::ErrorKind::StorageFull);

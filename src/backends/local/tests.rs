@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use super::space::Disk;
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
-use crate::ports::objects::{Fetched, UploadTerms};
+use crate::ports::objects::{Fetched, UploadOptions};
 use crate::ports::queue::Receipt;
 use crate::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, SourceId, Status, Transition,
@@ -164,8 +164,8 @@ async fn an_upload_stops_in_the_middle_once_the_disk_is_nearly_full() {
     let space = backend.space.clone();
     let disk = |free_bytes| Disk { total_bytes: 1 << 30, free_bytes, total_files: 0, free_files: 0 };
     space.pretend(disk(1 << 30));
-    let terms = UploadTerms { expires_in: SOON, ..UploadTerms::default() };
-    let url = backend.ports().uploads.sign_upload("uploads/cat", &terms).await.unwrap().url;
+    let options = UploadOptions { expires_in: SOON, ..UploadOptions::default() };
+    let url = backend.ports().uploads.sign_upload("uploads/cat", &options).await.unwrap().url;
     let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 300 << 10]));
     let incoming = dir.path().join("incoming");
     let corner = incoming.join(&names_in(&incoming)[0]);
@@ -209,7 +209,7 @@ async fn read(ports: &Ports, key: &str) -> Bytes {
 }
 
 #[tokio::test]
-async fn what_somebody_was_told_outlives_a_loss_of_power() {
+async fn acknowledged_writes_survive_a_loss_of_power() {
     let mut site = Site::new();
     let receipt = site.publish().await;
     let Ports { queue, thumbnails, catalog, .. } = site.backend.ports();
@@ -250,7 +250,7 @@ async fn what_somebody_was_told_outlives_a_loss_of_power() {
 }
 
 #[tokio::test]
-async fn wherever_the_log_ends_what_was_told_holds() {
+async fn wherever_the_log_ends_acknowledged_writes_hold() {
     const STEP: usize = 1000;
     let mut site = Site::new();
     let receipt = site.publish().await;

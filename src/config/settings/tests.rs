@@ -235,8 +235,8 @@ fn connections_leave_descriptors_for_files_and_the_admin_listener() {
         let refused = complaints(of(1024, &[("DARKROOM_MAX_CONNECTIONS", value)])) == ["DARKROOM_MAX_CONNECTIONS"];
         assert_eq!(refused, is_refused, "{value}");
     }
-    let told = of(1024, &[("DARKROOM_MAX_CONNECTIONS", "409")]).unwrap_err().to_string();
-    assert!(told.contains("\"409\"") && told.contains("1024 files") && told.contains("ulimit -Hn"), "{told}");
+    let error = of(1024, &[("DARKROOM_MAX_CONNECTIONS", "409")]).unwrap_err().to_string();
+    assert!(error.contains("\"409\"") && error.contains("1024 files") && error.contains("ulimit -Hn"), "{error}");
 }
 
 #[test]

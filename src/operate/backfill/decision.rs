@@ -16,7 +16,7 @@ pub(super) enum Decision {
     LeaveAlone(SkipReason),
 }
 
-/// SkipReason an object is skipped.
+/// Why an object is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SkipReason {
     /// It is published with the current recipe.
@@ -40,7 +40,7 @@ impl Backfill<'_> {
             Status::Deleted => SkipReason::NotOurs,
             _ if record.has_live_lease(self.context.clock.now()) => SkipReason::InHand,
             Status::WaitingForUpload | Status::WaitingForThumbnails | Status::Failed => return Ok(Decision::Enqueue),
-            Status::Published | Status::InvalidContentType if self.terms.is_forced => return Ok(Decision::Enqueue),
+            Status::Published | Status::InvalidContentType if self.options.is_forced => return Ok(Decision::Enqueue),
             Status::Published if self.is_of_this_recipe(record) => SkipReason::Published,
             Status::Published => SkipReason::Outdated,
             Status::InvalidContentType => SkipReason::Refused,

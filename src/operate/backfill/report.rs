@@ -18,9 +18,9 @@ struct Json<'a> {
 
 impl BackfillReport {
     /// The report as a table. That of a dry run says what would be done.
-    pub fn table(&self, terms: &BackfillOptions) -> String {
+    pub fn table(&self, options: &BackfillOptions) -> String {
         let (enqueued, left_alone) =
-            if terms.is_dry_run { ("would enqueue", "would leave alone") } else { ("enqueued", "left alone") };
+            if options.is_dry_run { ("would enqueue", "would leave alone") } else { ("enqueued", "left alone") };
         let rows = [
             ("objects looked at".to_owned(), self.objects),
             (enqueued.to_owned(), self.enqueued),
@@ -36,27 +36,27 @@ impl BackfillReport {
             // Writing to a string cannot fail.
             let _ = writeln!(table, "{label:width$}{count}");
         }
-        if let Some(fates) = &self.fates {
-            let _ = write!(table, "{fates}");
+        if let Some(verdicts) = &self.verdicts {
+            let _ = write!(table, "{verdicts}");
         }
         table
     }
 
     /// A message if a successful backfill had nothing to do.
-    pub fn nothing(&self, terms: &BackfillOptions) -> Option<String> {
+    pub fn nothing(&self, options: &BackfillOptions) -> Option<String> {
         match (self.objects, self.enqueued) {
-            (0, _) => Some(format!("no objects under {:?}", terms.prefix)),
+            (0, _) => Some(format!("no objects under {:?}", options.prefix)),
             (_, 0) => Some("nothing to enqueue".to_owned()),
             _ => None,
         }
     }
 
     /// Writes the progress after a page of the listing.
-    pub(super) fn write_progress(&self, terms: &BackfillOptions, out: &mut dyn Write) -> io::Result<()> {
-        if terms.as_json {
-            return self.write_json(terms.is_dry_run, out);
+    pub(super) fn write_progress(&self, options: &BackfillOptions, out: &mut dyn Write) -> io::Result<()> {
+        if options.as_json {
+            return self.write_json(options.is_dry_run, out);
         }
-        let verb = if terms.is_dry_run { "would enqueue" } else { "enqueued" };
+        let verb = if options.is_dry_run { "would enqueue" } else { "enqueued" };
         let up_to = printable(self.last_key.as_deref().unwrap_or_default());
         writeln!(out, "{verb} {} of {} up to {up_to}", self.enqueued, self.objects)
     }

@@ -35,15 +35,15 @@ pub struct Verdicts {
 impl Verdicts {
     /// Whether every image was published, or refused because of its bytes.
     pub fn are_all_well(&self) -> bool {
-        self.without_verdict == 0 && !self.settled.keys().any(|fate| fate.starts_with(Status::Failed.as_str()))
+        self.without_verdict == 0 && !self.settled.keys().any(|verdict| verdict.starts_with(Status::Failed.as_str()))
     }
 }
 
 impl fmt::Display for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "what became of those enqueued:")?;
-        for (fate, count) in &self.settled {
-            writeln!(f, "  {fate:39}{count}")?;
+        for (verdict, count) in &self.settled {
+            writeln!(f, "  {verdict:39}{count}")?;
         }
         writeln!(f, "  {:39}{}", "without a verdict", self.without_verdict)
     }
@@ -54,17 +54,17 @@ pub(super) async fn follow(
     context: &OperatorContext,
     mut open: Vec<Sent>,
     progress: &mut Progress<'_>,
-    fates: &mut Verdicts,
+    verdicts: &mut Verdicts,
 ) -> Result<(), OperateError> {
     let mut last_settled = Instant::now();
     let mut empty_since = None;
     loop {
         let before = open.len();
-        open = settle(context, open, progress, fates).await?;
+        open = settle(context, open, progress, verdicts).await?;
         if open.len() < before {
             last_settled = Instant::now();
         }
-        fates.without_verdict = open.len() as u64;
+        verdicts.without_verdict = open.len() as u64;
         if open.is_empty() || last_settled.elapsed() > SILENT_FOR {
             return Ok(());
         }
@@ -85,17 +85,17 @@ async fn settle(
     context: &OperatorContext,
     open: Vec<Sent>,
     progress: &mut Progress<'_>,
-    fates: &mut Verdicts,
+    verdicts: &mut Verdicts,
 ) -> Result<Vec<Sent>, OperateError> {
     let mut left = Vec::new();
     let mut open = open.into_iter().peekable();
     while open.peek().is_some() {
         let some: Vec<Sent> = open.by_ref().take(LOOKS).collect();
-        let looked_at = try_join_all(some.iter().map(|sent| fate(context, sent))).await?;
-        for (sent, fate) in some.into_iter().zip(looked_at) {
-            match fate {
-                Some(fate) => {
-                    *fates.settled.entry(fate).or_default() += 1;
+        let looked_at = try_join_all(some.iter().map(|sent| verdict_of(context, sent))).await?;
+        for (sent, verdict) in some.into_iter().zip(looked_at) {
+            match verdict {
+                Some(verdict) => {
+                    *verdicts.settled.entry(verdict).or_default() += 1;
                     progress.step();
                 }
                 None => left.push(sent),
@@ -106,7 +106,7 @@ async fn settle(
 }
 
 /// The outcome of an image; `None` while it has none.
-async fn fate(context: &OperatorContext, sent: &Sent) -> Result<Option<String>, OperateError> {
+async fn verdict_of(context: &OperatorContext, sent: &Sent) -> Result<Option<String>, OperateError> {
     let Some(record) = context.ports.catalog.get(&sent.image).await? else {
         return Ok(sent.rev.map(|_| Status::Deleted.to_string()));
     };

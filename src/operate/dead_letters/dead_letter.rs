@@ -208,13 +208,13 @@ fn cause_of(event: &ObjectCreated, record: Option<&ImageRecord>, message: &Messa
     }
     let is_this_message = record.message.as_deref() == Some(&*message.id);
     match (&event.sequencer, &record.seq) {
-        (Some(told), Some(known)) if told < known => return Cause::Settled,
-        (Some(told), Some(known)) if told > known => return Cause::Unfinished,
+        (Some(seq), Some(known)) if seq < known => return Cause::Settled,
+        (Some(seq), Some(known)) if seq > known => return Cause::Unfinished,
         _ => {}
     }
     // The event is of another object than the record, and their order is unknown.
-    let told = event.version_id.as_deref().map(SourceId::of_version);
-    if told.is_some() && record.src.is_some() && told != record.src && !is_this_message {
+    let src = event.version_id.as_deref().map(SourceId::of_version);
+    if src.is_some() && record.src.is_some() && src != record.src && !is_this_message {
         return Cause::Unfinished;
     }
     match record.status {

@@ -13,7 +13,7 @@ use crate::operate::{OperateError, OperatorContext, write_json};
 
 /// The options of a drop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DropTerms {
+pub struct DropOptions {
     /// Whether to skip the confirmation.
     pub is_confirmed: bool,
     /// Show what would be done, and do nothing.
@@ -41,7 +41,7 @@ struct Summary {
 pub async fn drop(
     context: &OperatorContext,
     filter: &Filter,
-    terms: DropTerms,
+    options: DropOptions,
     confirm: &mut dyn FnMut(&str) -> io::Result<bool>,
     out: &mut dyn Write,
 ) -> Result<u64, OperateError> {
@@ -50,28 +50,28 @@ pub async fn drop(
     if let Some(id) = filter.ids.iter().find(|id| !is_there(id)) {
         return Err(OperateError::NoSuchLetter(id.clone()));
     }
-    if chosen.is_empty() && !terms.as_json {
+    if chosen.is_empty() && !options.as_json {
         writeln!(out, "nothing to drop")?;
         return Ok(0);
     }
-    let dropped = if terms.is_dry_run {
-        let action = if terms.as_json { "would_drop" } else { "would drop" };
+    let dropped = if options.is_dry_run {
+        let action = if options.as_json { "would_drop" } else { "would drop" };
         for letter in &chosen {
-            write_done(action, letter, context.clock.now(), terms.as_json, out)?;
+            write_done(action, letter, context.clock.now(), options.as_json, out)?;
         }
         chosen.len() as u64
-    } else if chosen.is_empty() || !(terms.is_confirmed || is_agreed(&chosen, confirm, out)?) {
+    } else if chosen.is_empty() || !(options.is_confirmed || is_agreed(&chosen, confirm, out)?) {
         0
     } else {
         let mut walk = Walk::through(&*context.ports.dead_letters);
-        let ended = drop_each(context, &mut walk, &chosen, terms.as_json, out).await;
+        let ended = drop_each(context, &mut walk, &chosen, options.as_json, out).await;
         walk.end().await;
         ended?
     };
-    if terms.as_json {
-        write_json(out, &Summary { dry_run: terms.is_dry_run, dropped })?;
+    if options.as_json {
+        write_json(out, &Summary { dry_run: options.is_dry_run, dropped })?;
     } else {
-        writeln!(out, "{} {dropped}", if terms.is_dry_run { "would drop" } else { "dropped" })?;
+        writeln!(out, "{} {dropped}", if options.is_dry_run { "would drop" } else { "dropped" })?;
     }
     Ok(dropped)
 }

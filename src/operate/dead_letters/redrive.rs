@@ -43,7 +43,7 @@ pub struct Redriven {
 pub async fn redrive(
     context: &OperatorContext,
     filter: &Filter,
-    terms: RedriveOptions,
+    options: RedriveOptions,
     progress: &mut Progress<'_>,
     out: &mut dyn Write,
 ) -> Result<Redriven, OperateError> {
@@ -53,7 +53,7 @@ pub async fn redrive(
     let mut run = Redrive {
         context,
         filter,
-        terms,
+        options,
         sent: HashSet::new(),
         started: context.clock.now(),
         so_far: Redriven::default(),
@@ -61,12 +61,12 @@ pub async fn redrive(
     let ended = run.through(&mut walk, progress, out).await;
     walk.end().await;
     // Also reported after a failure: the messages that were sent stay in the queue.
-    run.so_far.write(terms, out)?;
+    run.so_far.write(options, out)?;
     ended.map(|()| run.so_far)
 }
 
 impl Redriven {
-    fn write(&self, terms: RedriveOptions, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, options: RedriveOptions, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Json<'a> {
@@ -74,10 +74,10 @@ impl Redriven {
             #[serde(flatten)]
             redriven: &'a Redriven,
         }
-        if terms.as_json {
-            return write_json(out, &Json { dry_run: terms.is_dry_run, redriven: self });
+        if options.as_json {
+            return write_json(out, &Json { dry_run: options.is_dry_run, redriven: self });
         }
-        let verb = if terms.is_dry_run { "would redrive" } else { "redriven" };
+        let verb = if options.is_dry_run { "would redrive" } else { "redriven" };
         writeln!(out, "{verb} {}, left {}", self.redriven, self.left)
     }
 }
@@ -86,7 +86,7 @@ impl Redriven {
 struct Redrive<'a> {
     context: &'a OperatorContext,
     filter: &'a Filter,
-    terms: RedriveOptions,
+    options: RedriveOptions,
     /// The ids of the messages that this redrive sent. If one of them is a dead letter again, it failed again.
     sent: HashSet<String>,
     started: Timestamp,
@@ -100,7 +100,7 @@ impl Redrive<'_> {
         progress: &mut Progress<'_>,
         out: &mut dyn Write,
     ) -> Result<(), OperateError> {
-        let mut pace = Pace::per_second(self.terms.rate);
+        let mut pace = Pace::per_second(self.options.rate);
         loop {
             let messages = walk.next().await?;
             if messages.is_empty() {
@@ -109,10 +109,10 @@ impl Redrive<'_> {
             let letters = self.context.read(messages).await?;
             let (chosen, left): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| self.is_meant(letter));
             self.so_far.left += left.len() as u64;
-            if self.terms.is_dry_run {
+            if self.options.is_dry_run {
                 for letter in &chosen {
-                    let action = if self.terms.as_json { "would_redrive" } else { "would redrive" };
-                    write_done(action, letter, self.context.clock.now(), self.terms.as_json, out)?;
+                    let action = if self.options.as_json { "would_redrive" } else { "would redrive" };
+                    write_done(action, letter, self.context.clock.now(), self.options.as_json, out)?;
                 }
                 self.so_far.redriven += chosen.len() as u64;
                 continue;

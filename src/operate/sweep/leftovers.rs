@@ -76,13 +76,13 @@ impl Sweep<'_> {
             version != before.published.as_ref().map(|published| &*published.version)
         };
         for object in objects.iter().filter(is_superseded) {
-            if !self.terms.is_dry_run {
+            if !self.options.is_dry_run {
                 self.context.ports.thumbnails.delete(&object.key).await?;
             }
             self.report.thumbnails_removed += 1;
             self.report.bytes_removed += object.bytes;
         }
-        if self.terms.is_dry_run { Ok(()) } else { self.render_again_if_written(&before).await }
+        if self.options.is_dry_run { Ok(()) } else { self.render_again_if_written(&before).await }
     }
 
     async fn render_again_if_written(&mut self, before: &ImageRecord) -> Result<(), OperateError> {

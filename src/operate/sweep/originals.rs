@@ -49,7 +49,7 @@ fn removable<'a>(record: &ImageRecord, versions: &'a [Version]) -> Vec<&'a Versi
 impl Sweep<'_> {
     /// Notes an image whose original may be deleted.
     pub(super) fn note_original(&mut self, record: &ImageRecord) {
-        let Some(after) = self.terms.delete_originals_after else { return };
+        let Some(after) = self.options.delete_originals_after else { return };
         if !is_due(record, self.now, after) {
             return;
         }
@@ -62,7 +62,7 @@ impl Sweep<'_> {
 
     /// Examines every version of every upload. The listing groups them by key.
     pub(super) async fn originals(&mut self) -> Result<(), OperateError> {
-        let Some(after) = self.terms.delete_originals_after else { return Ok(()) };
+        let Some(after) = self.options.delete_originals_after else { return Ok(()) };
         let mut of_one: Vec<Version> = Vec::new();
         let mut next = None;
         loop {
@@ -96,7 +96,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         for version in removable(&record, versions) {
-            if !self.terms.is_dry_run {
+            if !self.options.is_dry_run {
                 self.context.ports.uploads.delete_version(key, &version.id).await?;
             }
             self.report.originals_removed += 1;

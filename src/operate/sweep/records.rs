@@ -55,7 +55,7 @@ impl Sweep<'_> {
     /// Whether no worker has held the image for longer than `stuck_after`.
     fn is_stuck(&self, record: &ImageRecord) -> bool {
         let last = record.lease_until.unwrap_or(record.updated_at).max(record.updated_at);
-        self.now.since(last) > self.terms.stuck_after
+        self.now.since(last) > self.options.stuck_after
     }
 
     /// Handles a record whose upload URL has expired: the upload never arrived, or its event was lost.
@@ -82,7 +82,7 @@ impl Sweep<'_> {
 
     /// Deletes the record, unless another process has written it since it was read.
     async fn forget(&mut self, record: &ImageRecord) -> Result<bool, OperateError> {
-        if self.terms.is_dry_run {
+        if self.options.is_dry_run {
             return Ok(true);
         }
         match self.context.ports.catalog.delete(&record.id, Some(record.rev)).await {

@@ -43,7 +43,7 @@ impl Sweep<'_> {
             (None, Some(record)) if record.has_live_lease(self.now) && record.message.as_deref() != Some(message) => {
                 return Ok(());
             }
-            (None, Some(record)) => Guard::Seen { rev: record.rev },
+            (None, Some(record)) => Guard::Unchanged { rev: record.rev },
         };
         let of_this_upload =
             record.as_ref().filter(|record| event.sequencer.is_none() || record.seq == event.sequencer);
@@ -58,7 +58,7 @@ impl Sweep<'_> {
         if !transition.is_admitted_by(record.as_ref()) {
             return Ok(());
         }
-        if !self.terms.is_dry_run
+        if !self.options.is_dry_run
             && let Applied::Refused { .. } = self.context.ports.catalog.update(&transition).await?
         {
             self.report.changed_meanwhile += 1;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use darkroom::clock::{SharedClock, Timestamp};
 use darkroom::ports::catalog::Page;
-use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
+use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, VersionCursor, VersionPage};
 use darkroom::ports::{Catalog, ErrorKind, ObjectStore, Operation, PortError};
 use darkroom::record::{Applied, ImageId, ImageRecord, Transition};
 
@@ -112,16 +112,16 @@ impl ObjectStore for Signatures {
         Ok(())
     }
 
-    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+    async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError> {
         let mut headers = Vec::new();
-        if let Some(content_type) = &terms.content_type {
+        if let Some(content_type) = &options.content_type {
             headers.push(("content-type".to_owned(), content_type.clone()));
         }
-        if terms.is_single_use {
+        if options.is_single_use {
             headers.push(("if-none-match".to_owned(), "*".to_owned()));
         }
-        let length = terms.content_length.map_or_else(|| "any".to_owned(), |length| length.to_string());
-        let expires_at = self.0.now().plus(terms.expires_in);
+        let length = options.content_length.map_or_else(|| "any".to_owned(), |length| length.to_string());
+        let expires_at = self.0.now().plus(options.expires_in);
         Ok(SignedUpload { url: format!("/signed/{key}?length={length}"), headers, expires_at })
     }
 

@@ -69,7 +69,7 @@ async fn a_client_that_never_ends_its_request_is_cut_off() {
 }
 
 #[tokio::test]
-async fn the_admin_listener_tells_about_the_process() {
+async fn the_admin_listener_reports_on_the_process() {
     let readiness = Readiness::default();
     let latch = readiness.hold("queue");
     let router = admin::router(readiness.clone(), HostRules::default(), || "darkroom_up 1\n".to_owned());

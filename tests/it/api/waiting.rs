@@ -175,7 +175,7 @@ fn the_measured_time_of_a_request_leaves_out_its_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_requests_cannot_wait_the_client_is_told_to_ask_again() {
+async fn where_requests_cannot_wait_the_client_must_ask_again() {
     let bench = Bench::with(|settings| settings.max_wait = Duration::ZERO);
     bench.waiting_for_upload("cat");
     let (took, answer) = timed(&bench, get("/images/cat?wait=20s")).await;

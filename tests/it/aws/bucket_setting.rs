@@ -18,9 +18,9 @@ async fn the_name_of_no_bucket_ends_worker_sweep_and_backfill_with_2_and_harms_n
     let settings = [("DARKROOM_UPLOAD_BUCKET", "there-is-no-such-bucket"), ("DARKROOM_ADMIN_LISTEN", "127.0.0.1:0")];
     for command in [&["worker"][..], &["sweep"], &["sweep", "--dry-run"], &["backfill"], &["backfill", "--dry-run"]] {
         let ended = deployment.command(command, &settings).output().await.unwrap();
-        let told = String::from_utf8_lossy(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(2), "{command:?}: {told}");
-        assert!(told.contains("DARKROOM_UPLOAD_BUCKET is \"there-is-no-such-bucket\""), "{command:?}: {told}");
+        let error = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{command:?}: {error}");
+        assert!(error.contains("DARKROOM_UPLOAD_BUCKET is \"there-is-no-such-bucket\""), "{command:?}: {error}");
     }
 
     let worker = deployment.start("worker", &[]).await;
@@ -67,8 +67,8 @@ async fn the_name_of_another_bucket_makes_no_dead_letters_and_loses_no_upload() 
         wrong.metric("darkroom_messages_settled_total", "outcome=\"retried\"").await >= 10.0
     })
     .await;
-    let told = wrong.printed();
-    assert!(told.contains("DARKROOM_UPLOAD_BUCKET is probably wrong"), "{told}");
+    let error = wrong.printed();
+    assert!(error.contains("DARKROOM_UPLOAD_BUCKET is probably wrong"), "{error}");
     wrong.stop().await;
     let worker = deployment.start("worker", &[]).await;
     for id in &ids {

@@ -47,7 +47,7 @@ const PERMISSIONS: [(&str, &str, &str, &str); 31] = [
 const ROLES: [&str; 6] = ["worker", "api", "operator", "sweep", "backfill", "images"];
 
 #[tokio::test]
-async fn check_tells_what_works_and_names_the_permission_that_is_missing() {
+async fn check_reports_what_works_and_names_the_missing_permission() {
     let Some(endpoint) = ministack() else { return };
     let Some(proxy) = Microburst::start(&endpoint).await else { return };
     let deployment = Deployment::new(&endpoint, Plan::default()).await;
@@ -104,7 +104,7 @@ async fn check_says_whether_uploads_reach_this_queue() {
     let quiet = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
     let (found, code) = notification(&quiet, &[]).await;
     assert_eq!(code, Some(1), "{found}");
-    assert!(found.contains("the bucket tells no queue of its uploads"), "{found}");
+    assert!(found.contains("the bucket sends upload events to no queue"), "{found}");
 
     // The same request has two names.
     let denied = ["GetBucketNotification", "GetBucketNotificationConfiguration"].map(

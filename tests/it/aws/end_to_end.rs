@@ -15,15 +15,15 @@ use crate::process::{self, Process};
 
 /// Uploads by curl as the answer of `POST /images` or `GET /upload-url` says; returns the image's id.
 async fn upload(answer: &curl::Answer, content_type: &str, bytes: &[u8]) -> ImageId {
-    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    let upload: Value = serde_json::from_slice(&answer.body).unwrap();
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
-    for (name, value) in told["uploadHeaders"].as_object().unwrap() {
+    for (name, value) in upload["uploadHeaders"].as_object().unwrap() {
         headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         headers.push((name.clone(), value.as_str().unwrap().to_owned()));
     }
-    let put = curl::send("PUT", told["uploadUrl"].as_str().unwrap(), &headers, bytes).await;
+    let put = curl::send("PUT", upload["uploadUrl"].as_str().unwrap(), &headers, bytes).await;
     assert_eq!(put.status, 200, "{}", String::from_utf8_lossy(&put.body));
-    ImageId::parse(told["id"].as_str().unwrap()).unwrap()
+    ImageId::parse(upload["id"].as_str().unwrap()).unwrap()
 }
 
 /// Follows one image from a client's first request to its three thumbnails, with curl only. `plain_type` is the content

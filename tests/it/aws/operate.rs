@@ -194,10 +194,10 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
     let versions = versions.prefix(format!("thumbnails/cat/{first}/")).send().await.unwrap();
     assert!(versions.versions().is_empty() && versions.delete_markers().is_empty(), "{versions:?}");
 
-    let terms = SweepOptions { delete_originals_after: Some(Duration::from_hours(1)), ..SweepOptions::default() };
+    let options = SweepOptions { delete_originals_after: Some(Duration::from_hours(1)), ..SweepOptions::default() };
     for removed in [1, 0] {
         let mut report = SweepReport::default();
-        sweep::sweep(&site_at(Duration::from_hours(25)), terms, &mut report).await.unwrap();
+        sweep::sweep(&site_at(Duration::from_hours(25)), options, &mut report).await.unwrap();
         assert_eq!(report.originals_removed, removed, "{report}");
     }
     let originals = store.list_versions(PREFIX, None).await.unwrap().versions;

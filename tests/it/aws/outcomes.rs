@@ -54,29 +54,29 @@ async fn each_verdict_reaches_the_topic_with_its_thumbnails() {
     store.delete(&format!("{PREFIX}gone")).await.unwrap();
     let worker = deployment.start("worker", &[]).await;
 
-    let mut told: BTreeMap<String, Value> = BTreeMap::new();
-    process::until("all three are told", async || {
+    let mut images: BTreeMap<String, Value> = BTreeMap::new();
+    process::until("all three are sent", async || {
         for message in subscriber.receive(10, Duration::from_secs(1), Duration::from_secs(60)).await.unwrap() {
             let record: Value = serde_json::from_str(&message.body).unwrap();
             let image = record["dynamodb"]["NewImage"].clone();
             if ["published", "invalid_content_type", "failed"].iter().any(|status| image["status"]["S"] == *status) {
-                told.insert(image["id"]["S"].as_str().unwrap().to_owned(), image);
+                images.insert(image["id"]["S"].as_str().unwrap().to_owned(), image);
             }
         }
-        told.len() == 3
+        images.len() == 3
     })
     .await;
-    assert_eq!(told["cat"]["status"]["S"], "published");
-    assert_eq!(told["cat"]["key"]["S"], format!("{PREFIX}cat"));
-    let thumbnails = told["cat"]["published"]["M"]["thumbnails"]["L"].as_array().unwrap();
+    assert_eq!(images["cat"]["status"]["S"], "published");
+    assert_eq!(images["cat"]["key"]["S"], format!("{PREFIX}cat"));
+    let thumbnails = images["cat"]["published"]["M"]["thumbnails"]["L"].as_array().unwrap();
     let sizes: Vec<&Value> = thumbnails.iter().map(|thumbnail| &thumbnail["M"]["size"]["S"]).collect();
     assert_eq!(sizes, ["small", "medium", "large"]);
-    assert_eq!(told["text"]["reason"]["S"], "unsupported_type");
+    assert_eq!(images["text"]["reason"]["S"], "unsupported_type");
     assert_eq!(
-        (&told["gone"]["status"]["S"], &told["gone"]["reason"]["S"]),
+        (&images["gone"]["status"]["S"], &images["gone"]["reason"]["S"]),
         (&"failed".into(), &"source_missing".into())
     );
-    a_subscriber_reads_verdicts_as_outcomes_says(&deployment, &boto3, &told).await;
+    a_subscriber_reads_verdicts_as_outcomes_says(&deployment, &boto3, &images).await;
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
 }
@@ -85,7 +85,7 @@ async fn each_verdict_reaches_the_topic_with_its_thumbnails() {
 async fn a_subscriber_reads_verdicts_as_outcomes_says(
     deployment: &Deployment,
     boto3: &str,
-    told: &BTreeMap<String, Value>,
+    images: &BTreeMap<String, Value>,
 ) {
     let example = examples::text_of("docs/OUTCOMES.md", "On AWS", "python");
     for (id, key, status, reason, thumbnails) in [
@@ -93,7 +93,7 @@ async fn a_subscriber_reads_verdicts_as_outcomes_says(
         ("text", "uploads/text", "invalid_content_type", "unsupported_type".into(), 0),
         ("gone", "uploads/gone", "failed", "source_missing".into(), 0),
     ] {
-        let message = json!({"dynamodb": {"NewImage": told[id]}}).to_string();
+        let message = json!({"dynamodb": {"NewImage": images[id]}}).to_string();
         let program = format!(
             "{example}\nimport json, os\n\
              print(json.dumps(verdict(json.loads(os.environ['MESSAGE'])), default=int))"

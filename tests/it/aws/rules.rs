@@ -103,7 +103,7 @@ impl RandomCase {
     fn transition(&mut self, id: &ImageId) -> Transition {
         let guard = match self.roll(6) {
             0 => Guard::Absent,
-            1 => Guard::Seen { rev: 1 + self.roll(3) as u64 },
+            1 => Guard::Unchanged { rev: 1 + self.roll(3) as u64 },
             2 => Guard::Hold,
             _ => Guard::Enter { seq: self.seq(), src: self.maybe(Self::src) },
         };

@@ -75,7 +75,7 @@ fn deletion() -> Transition {
         id: id(),
         key: "uploads/cat".to_owned(),
         attempt: Attempt { token: "token".to_owned(), message: String::new() },
-        guard: Guard::Seen { rev: 1 },
+        guard: Guard::Unchanged { rev: 1 },
         change: Change::Delete { forget_at: at },
         at,
     }

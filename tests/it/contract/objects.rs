@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use darkroom::clock::Timestamp;
-use darkroom::ports::objects::{Fetched, ObjectInfo, ObjectStore, SignedUpload, UploadTerms};
+use darkroom::ports::objects::{Fetched, ObjectInfo, ObjectStore, SignedUpload, UploadOptions};
 use darkroom::ports::{ErrorKind, PortError};
 use futures_util::stream::{StreamExt, iter};
 
@@ -67,8 +67,8 @@ fn kind<T: std::fmt::Debug>(result: Result<T, PortError>) -> ErrorKind {
     result.unwrap_err().kind
 }
 
-fn terms(expires_in: Duration) -> UploadTerms {
-    UploadTerms { expires_in, ..UploadTerms::default() }
+fn options(expires_in: Duration) -> UploadOptions {
+    UploadOptions { expires_in, ..UploadOptions::default() }
 }
 
 /// Uploads as a client does: with the signed headers, a length, and its own Content-Type if none was signed.
@@ -187,7 +187,7 @@ pub(crate) async fn keys_may_hold_any_character(fixture: &dyn Fixture) {
         let url = store.sign_download(key, fixture.now(), 60 * ONE_SECOND).await.unwrap();
         let response = fetch(fixture, Method::GET, &url).await;
         assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, &b"odd"[..]), "{key}: {url}");
-        let signed = store.sign_upload(key, &terms(60 * ONE_SECOND)).await.unwrap();
+        let signed = store.sign_upload(key, &options(60 * ONE_SECOND)).await.unwrap();
         assert_eq!(upload(fixture, &signed, b"new").await.status(), StatusCode::OK, "{key}");
         assert_eq!(get(&*store, key, None).await.1, "new", "{key}");
     }
@@ -257,7 +257,7 @@ pub(crate) async fn delete_may_be_repeated_and_takes_every_version(fixture: &dyn
 
 pub(crate) async fn a_plain_upload_takes_any_content_type_and_works_again(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    let signed = store.sign_upload("key", &terms(60 * ONE_SECOND)).await.unwrap();
+    let signed = store.sign_upload("key", &options(60 * ONE_SECOND)).await.unwrap();
     let types = ["application/x-www-form-urlencoded", "image/jpeg", "text/html; charset=utf-8"];
     let mut sources = std::collections::HashSet::new();
     for content_type in types {
@@ -273,7 +273,7 @@ pub(crate) async fn a_plain_upload_takes_any_content_type_and_works_again(fixtur
 
 pub(crate) async fn a_signed_upload_expires(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    let signed = store.sign_upload("key", &terms(2 * ONE_SECOND)).await.unwrap();
+    let signed = store.sign_upload("key", &options(2 * ONE_SECOND)).await.unwrap();
     assert!(signed.expires_at <= fixture.now().plus(2 * ONE_SECOND));
     fixture.let_time_pass(4 * ONE_SECOND).await;
     assert_eq!(upload(fixture, &signed, b"late").await.status(), StatusCode::FORBIDDEN);
@@ -282,10 +282,10 @@ pub(crate) async fn a_signed_upload_expires(fixture: &dyn Fixture) {
 
 pub(crate) async fn a_signed_upload_refuses_another_content_type(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    let stated = UploadTerms { content_type: Some("image/png".to_owned()), ..terms(60 * ONE_SECOND) };
+    let stated = UploadOptions { content_type: Some("image/png".to_owned()), ..options(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
-    let told = signed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    assert_eq!(told.map(|(_, value)| value.as_str()), Some("image/png"));
+    let content_type = signed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    assert_eq!(content_type.map(|(_, value)| value.as_str()), Some("image/png"));
     assert_refused(&upload_as(fixture, &signed, "image/jpeg", b"picture").await);
     assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
     assert_eq!(upload_as(fixture, &signed, "image/png", b"picture").await.status(), StatusCode::OK);
@@ -293,7 +293,7 @@ pub(crate) async fn a_signed_upload_refuses_another_content_type(fixture: &dyn F
 
 pub(crate) async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    let stated = UploadTerms { content_length: Some(7), ..terms(60 * ONE_SECOND) };
+    let stated = UploadOptions { content_length: Some(7), ..options(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
     let names: Vec<_> = signed.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     assert!(!names.iter().any(|name| name == "content-length" || name == "host"), "clients set them: {names:?}");
@@ -306,7 +306,7 @@ pub(crate) async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture
 
 pub(crate) async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    let stated = UploadTerms { is_single_use: true, ..terms(60 * ONE_SECOND) };
+    let stated = UploadOptions { is_single_use: true, ..options(60 * ONE_SECOND) };
     let signed = store.sign_upload("key", &stated).await.unwrap();
     assert_eq!(upload(fixture, &signed, b"first").await.status(), StatusCode::OK);
     assert_eq!(upload(fixture, &signed, b"second").await.status(), StatusCode::PRECONDITION_FAILED);
@@ -315,7 +315,7 @@ pub(crate) async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {
 
 pub(crate) async fn a_signed_upload_is_for_its_key_and_method_alone(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    let signed = store.sign_upload("its-key", &terms(60 * ONE_SECOND)).await.unwrap();
+    let signed = store.sign_upload("its-key", &options(60 * ONE_SECOND)).await.unwrap();
     let elsewhere = SignedUpload { url: signed.url.replace("its-key", "another"), ..signed.clone() };
     assert_refused(&upload(fixture, &elsewhere, b"bytes").await);
     assert_eq!(kind(store.head("another").await), ErrorKind::NotFound);

@@ -1,6 +1,6 @@
 //! `If-None-Match`: the same header gets the same answer from every part of darkroom.
 
-use darkroom::ports::objects::UploadTerms;
+use darkroom::ports::objects::UploadOptions;
 
 use super::{Server, THUMBNAIL};
 
@@ -59,7 +59,7 @@ async fn an_upload_only_if_absent_is_asked_for_with_a_star_alone() {
         [(&["*"][..], 412), (&["*", "\"z\""], 200), (&["\"z\""], 200), (&["garbage"], 200), (&[], 200)]
     {
         let server = Server::start().await;
-        let url = server.sign_upload(UploadTerms::default()).await;
+        let url = server.sign_upload(UploadOptions::default()).await;
         let headers: Vec<(&str, &str)> = lines.iter().map(|line| ("if-none-match", *line)).collect();
         assert_eq!(server.call("PUT", &url, &headers, "picture").await.status, 200, "{lines:?}");
         assert_eq!(server.call("PUT", &url, &headers, "picture").await.status, second, "{lines:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use darkroom::ports::objects::UploadTerms;
+use darkroom::ports::objects::UploadOptions;
 use serde_json::Value;
 
 use super::{Answer, MAX_BYTES, ONE_MINUTE, Server, THUMBNAIL};
@@ -25,10 +25,10 @@ fn expect_problem(answer: &Answer, status: u16, slug: &str) {
 #[tokio::test(start_paused = true)]
 async fn every_refusal_has_a_type_and_the_same_headers() {
     let server = Server::start().await;
-    let upload = server.sign_upload(UploadTerms::default()).await;
-    let typed = UploadTerms { content_type: Some("image/png".to_owned()), ..UploadTerms::default() };
+    let upload = server.sign_upload(UploadOptions::default()).await;
+    let typed = UploadOptions { content_type: Some("image/png".to_owned()), ..UploadOptions::default() };
     let typed = server.sign_upload(typed).await;
-    let sized = server.sign_upload(UploadTerms { content_length: Some(7), ..UploadTerms::default() }).await;
+    let sized = server.sign_upload(UploadOptions { content_length: Some(7), ..UploadOptions::default() }).await;
     let none = server.sign_download("thumbnails/none").await;
     let forged = format!("{none}00");
     let other_bucket = none.replace("/objects/thumbnails/", "/objects/other/");
@@ -68,7 +68,7 @@ async fn every_refusal_has_a_type_and_the_same_headers() {
 async fn an_outage_says_when_to_try_again() {
     let server = Server::start().await;
     let image = server.new_image().await;
-    let upload = server.sign_upload(UploadTerms::default()).await;
+    let upload = server.sign_upload(UploadOptions::default()).await;
     let database = rusqlite::Connection::open(server.dir.path().join("darkroom.db")).unwrap();
     database.execute("UPDATE objects SET content = CAST('Picture' AS BLOB)", []).unwrap();
     for url in [server.sign_download(THUMBNAIL).await, format!("/{THUMBNAIL}")] {

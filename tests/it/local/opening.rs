@@ -170,20 +170,20 @@ async fn a_directory_that_was_used_under_another_bucket_name_is_refused_with_the
     assert_eq!(refused(dir, "anything", "anything"), None, "nothing is in it");
     put(dir, "photos", "photos", ["uploads/cat", ""]).await;
     assert_eq!(refused(dir, "photos", "elsewhere"), None, "no thumbnail is in it");
-    let told = refused(dir, "photoz", "photoz").unwrap();
+    let error = refused(dir, "photoz", "photoz").unwrap();
     for part in ["uploads of bucket photos and none of bucket photoz", "set DARKROOM_UPLOAD_BUCKET to photos"] {
-        assert!(told.contains(part), "{told}");
+        assert!(error.contains(part), "{error}");
     }
-    assert!(told.contains(&dir.display().to_string()), "{told}");
+    assert!(error.contains(&dir.display().to_string()), "{error}");
     put(dir, "photos", "photos", ["", "thumbnails/cat/1/small.jpg"]).await;
-    let told = refused(dir, "photos", "elsewhere").unwrap();
+    let error = refused(dir, "photos", "elsewhere").unwrap();
     let part = "thumbnails of bucket photos and none of bucket elsewhere: set DARKROOM_THUMBNAIL_BUCKET to photos";
-    assert!(told.contains(part), "{told}");
+    assert!(error.contains(part), "{error}");
     assert_eq!(refused(dir, "photos", "photos"), None);
 }
 
 #[tokio::test]
-async fn a_directory_with_two_buckets_is_told_apart_by_what_is_in_them() {
+async fn the_buckets_of_a_directory_are_distinguished_by_their_objects() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     put(dir, "up", "down", ["uploads/cat", "thumbnails/cat/1/small.jpg"]).await;
@@ -203,6 +203,6 @@ async fn a_directory_that_was_used_under_two_names_starts_under_each() {
     database(dir).execute("UPDATE objects SET bucket = 'photos' WHERE key = 'uploads/dog'", []).unwrap();
     assert_eq!(refused(dir, "photos", "photos"), None);
     assert_eq!(refused(dir, "earlier", "earlier"), None);
-    let told = refused(dir, "third", "third").unwrap();
-    assert!(told.contains("set DARKROOM_UPLOAD_BUCKET to earlier or photos"), "{told}");
+    let error = refused(dir, "third", "third").unwrap();
+    assert!(error.contains("set DARKROOM_UPLOAD_BUCKET to earlier or photos"), "{error}");
 }

@@ -23,7 +23,7 @@ fn file(world: &World) -> PathBuf {
 }
 
 /// Waits until the file has this many lines; returns them.
-async fn told(world: &World, lines: usize) -> Vec<Value> {
+async fn notifications(world: &World, lines: usize) -> Vec<Value> {
     for _ in 0..600 {
         let text = fs::read_to_string(file(world)).unwrap_or_default();
         if text.lines().count() >= lines && text.ends_with('\n') {
@@ -31,18 +31,18 @@ async fn told(world: &World, lines: usize) -> Vec<Value> {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    panic!("not told: {:?}", fs::read_to_string(file(world)));
+    panic!("not sent: {:?}", fs::read_to_string(file(world)));
 }
 
 /// Starts another process on the world's directory.
 async fn restart(world: &World) {
     let config = LocalConfig { max_receives: 2, tells_outcomes: true, ..LocalConfig::new(world.dir().to_owned()) };
     let backend = LocalBackend::open(&config, BUCKET, PREFIX, BUCKET, Arc::new(SystemClock)).unwrap();
-    backend.tell_what_is_left().await;
+    backend.flush_outcomes().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_verdict_is_told_with_its_thumbnails() {
+async fn each_verdict_is_sent_with_its_thumbnails() {
     let mut world = world();
     world.faults.fail_many(Call::UploadsGet, 1, 2, ErrorKind::Damaged, When::Before);
     let worker = world.start_worker();
@@ -55,7 +55,7 @@ async fn each_verdict_is_told_with_its_thumbnails() {
     world.run_until_idle().await;
     let record = world.expect_published(&cat).await;
 
-    let lines = told(&world, 3).await;
+    let lines = notifications(&world, 3).await;
     let short = |line: &Value| (line["id"].clone(), line["status"].clone(), line["reason"].clone());
     assert_eq!(
         lines.iter().map(short).collect::<Vec<_>>(),
@@ -77,12 +77,12 @@ async fn each_verdict_is_told_with_its_thumbnails() {
     world.stop_worker(worker).await;
     // No report is left over.
     restart(&world).await;
-    assert_eq!(told(&world, 3).await.len(), 3);
+    assert_eq!(notifications(&world, 3).await.len(), 3);
     world.finish_with_dead_letters(1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_told_unless_it_is_asked_for() {
+async fn nothing_is_sent_unless_it_is_configured() {
     let world = World::new().await;
     world.upload("cat", &images::jpeg(64, 48)).await;
     world.run_until_idle().await;
@@ -104,7 +104,8 @@ async fn a_file_that_cannot_be_written_holds_up_nothing_and_loses_nothing() {
     fs::remove_dir(file(&world)).unwrap();
     world.upload("emu", &images::jpeg(64, 48)).await;
     world.run_until_idle().await;
-    let mut ids: Vec<_> = told(&world, 3).await.iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<_> =
+        notifications(&world, 3).await.iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     assert_eq!(ids, ["cat", "dog", "emu"]);
     world.finish().await;
@@ -113,7 +114,7 @@ async fn a_file_that_cannot_be_written_holds_up_nothing_and_loses_nothing() {
 /// If a process dies between the verdict and the file, the next process that starts reports the verdict. It ends a
 /// partial line, and writes the report again.
 #[tokio::test(start_paused = true)]
-async fn what_a_dead_process_could_not_tell_is_told_at_the_next_start() {
+async fn what_a_dead_process_could_not_send_is_sent_at_the_next_start() {
     let mut world = world();
     fs::create_dir(file(&world)).unwrap();
     let worker = world.start_worker();
@@ -126,20 +127,20 @@ async fn what_a_dead_process_could_not_tell_is_told_at_the_next_start() {
     let text = fs::read_to_string(file(&world)).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..2], ["{\"id\":\"earlier\"}", "{\"id\":\"ca"]);
-    assert_eq!(told(&world, 3).await[1]["id"], "cat");
+    assert_eq!(notifications(&world, 3).await[1]["id"], "cat");
     assert_eq!(lines.len(), 3);
     world.finish().await;
 }
 
 /// The worker dies after its verdict and before it deletes its message: the verdict was reported, and is not lost.
 #[tokio::test(start_paused = true)]
-async fn a_verdict_is_told_although_its_worker_dies_at_once() {
+async fn a_verdict_is_sent_although_its_worker_dies_at_once() {
     let mut world = world();
     world.faults.fail(Call::CatalogApply, 2, ErrorKind::Unavailable, When::KilledAfter);
     let worker = world.start_worker();
     world.upload("cat", &images::jpeg(64, 48)).await;
     world.wait_for_death(worker).await;
-    assert_eq!(told(&world, 1).await[0]["status"], "published");
+    assert_eq!(notifications(&world, 1).await[0]["status"], "published");
     world.start_worker();
     world.run_until_idle().await;
     world.expect_published(&ImageId::parse("cat").unwrap()).await;
@@ -148,13 +149,13 @@ async fn a_verdict_is_told_although_its_worker_dies_at_once() {
 
 /// The sweep writes verdicts too.
 #[tokio::test(start_paused = true)]
-async fn a_verdict_of_the_sweep_is_told() {
+async fn a_verdict_of_the_sweep_is_sent() {
     let world = world();
     let event = world.upload_event("cat", &images::jpeg(64, 48)).await;
     let message = world.ports.queue.receive(1, std::time::Duration::ZERO, std::time::Duration::ZERO).await.unwrap();
     world.ports.queue.delete(&[message[0].receipt.clone()]).await.remove(0).unwrap();
     world.ports.dead_letters.send(&darkroom::event::notification(&event, "")).await.unwrap();
     assert_eq!(world.sweep().await.verdicts_written, 1);
-    assert_eq!(told(&world, 1).await[0]["reason"], "killed");
+    assert_eq!(notifications(&world, 1).await[0]["reason"], "killed");
     world.finish_with_dead_letters(1).await;
 }

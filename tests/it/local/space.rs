@@ -10,7 +10,7 @@ use bytes::Bytes;
 use darkroom::backends::local::{LocalBackend, UploadLimits};
 use darkroom::config::LocalConfig;
 use darkroom::ports::ErrorKind;
-use darkroom::ports::objects::UploadTerms;
+use darkroom::ports::objects::UploadOptions;
 use futures_util::stream;
 
 use super::{BUCKET, Backend, MAX_BYTES, ONE_MINUTE, Place};
@@ -59,8 +59,8 @@ async fn below_the_floor_an_upload_is_refused_before_its_body_is_read() {
 async fn below_the_floor_no_upload_url_is_handed_out_and_work_goes_on() {
     let place = Place::new();
     let nearly_full = limited(&place, |config| config.min_free_space = Some(FLOOR));
-    let terms = UploadTerms { expires_in: ONE_MINUTE, ..UploadTerms::default() };
-    let refused = nearly_full.ports.uploads.sign_upload("uploads/cat", &terms).await.unwrap_err();
+    let options = UploadOptions { expires_in: ONE_MINUTE, ..UploadOptions::default() };
+    let refused = nearly_full.ports.uploads.sign_upload("uploads/cat", &options).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::NoSpace);
     place.backend.put("uploads/cat", b"picture").await;
     assert_eq!(nearly_full.events().await.len(), 1);
@@ -127,10 +127,10 @@ async fn at_the_most_bytes_no_upload_url_is_handed_out() {
     let backend = limited(&place, |config| config.max_stored_bytes = Some(1000));
     for (bytes, is_handed_out) in [(999, true), (1000, true), (1001, false)] {
         backend.ports.thumbnails.put("thumbnails/t", vec![b'x'; bytes].into(), "image/png", "no-store").await.unwrap();
-        let signed = backend.ports.uploads.sign_upload("uploads/cat", &UploadTerms::default()).await;
+        let signed = backend.ports.uploads.sign_upload("uploads/cat", &UploadOptions::default()).await;
         assert_eq!(signed.is_ok(), is_handed_out, "{bytes}");
     }
-    let terms = UploadTerms { content_length: Some(1), ..UploadTerms::default() };
+    let options = UploadOptions { content_length: Some(1), ..UploadOptions::default() };
     backend.ports.thumbnails.put("thumbnails/t", vec![b'x'; 1000].into(), "image/png", "no-store").await.unwrap();
-    assert_eq!(backend.ports.uploads.sign_upload("uploads/cat", &terms).await.unwrap_err().kind, ErrorKind::NoSpace);
+    assert_eq!(backend.ports.uploads.sign_upload("uploads/cat", &options).await.unwrap_err().kind, ErrorKind::NoSpace);
 }

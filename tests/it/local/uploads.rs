@@ -44,7 +44,7 @@ async fn objects_outside_the_upload_prefix_send_no_event_and_keep_no_versions() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_event_reads_the_bytes_that_it_tells_of() {
+async fn a_late_event_reads_the_bytes_that_it_names() {
     let place = Place::new();
     for bytes in [&b"first"[..], b"second"] {
         place.backend.put("uploads/cat", bytes).await;

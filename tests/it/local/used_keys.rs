@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use axum::http::Request;
 use bytes::Bytes;
-use darkroom::ports::objects::UploadTerms;
+use darkroom::ports::objects::UploadOptions;
 
 use super::{Backend, Place};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn signed(backend: &Backend, is_single_use: bool) -> String {
-    let terms = UploadTerms { is_single_use, expires_in: HOUR, ..UploadTerms::default() };
-    backend.ports.uploads.sign_upload("uploads/cat", &terms).await.unwrap().url
+    let options = UploadOptions { is_single_use, expires_in: HOUR, ..UploadOptions::default() };
+    backend.ports.uploads.sign_upload("uploads/cat", &options).await.unwrap().url
 }
 
 async fn upload(backend: &Backend, url: &str) -> u16 {

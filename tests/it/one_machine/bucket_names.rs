@@ -22,13 +22,13 @@ async fn another_bucket_name_ends_with_2_names_the_setting_and_harms_nothing() {
     let waiting = site.upload_many(26).await;
     api.stop().await;
 
-    let refused = async |arguments: &[&str], names: &[(&str, &str)], told: &str| {
+    let refused = async |arguments: &[&str], names: &[(&str, &str)], error: &str| {
         let mut command = site.command(arguments[0]);
         command.args(&arguments[1..]).env("DARKROOM_ADMIN_LISTEN", "127.0.0.1:0").envs(names.iter().copied());
         let output = command.output().await.unwrap();
         let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {printed}");
-        assert!(printed.contains(told), "{arguments:?}: {printed}");
+        assert!(printed.contains(error), "{arguments:?}: {printed}");
     };
     let set_uploads = "none of bucket darkroom: set DARKROOM_UPLOAD_BUCKET to photos";
     for command in [

@@ -78,6 +78,6 @@ async fn a_user_without_rights_works_in_a_volume_of_his_group() {
         assert_eq!((mode, gid), (if is_dir { 0o2770 } else { 0o660 }, GROUP), "{path} has {mode:o}");
     }
     let refused = darkroom(None).output().await.unwrap();
-    let told = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && told.contains(&format!("chown -R {USER} ")), "{told}");
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && error.contains(&format!("chown -R {USER} ")), "{error}");
 }

@@ -32,8 +32,8 @@ async fn a_delete_that_is_off_says_how_to_turn_it_on() {
     let _darkroom = site.run(command).await;
     let answer = site.http.delete(format!("{}/images/cat", site.api)).send().await.unwrap();
     assert_eq!(answer.status(), 405);
-    let told = answer.text().await.unwrap();
-    assert!(told.contains("DARKROOM_ALLOW_DELETE=on"), "{told}");
+    let error = answer.text().await.unwrap();
+    assert!(error.contains("DARKROOM_ALLOW_DELETE=on"), "{error}");
 }
 
 /// SQLite itself waits for five seconds, as in a worker; the API answers earlier.

@@ -65,8 +65,8 @@ async fn a_render_past_twice_its_deadline_ends_the_process_and_another_publishes
     assert!(log.contains("past twice its deadline"), "{log}");
 
     // It counted as a failure of the image, not as a death, so the image is not rendered alone.
-    let told = "SELECT count(*) FROM images WHERE record LIKE '%rendering took longer than its deadline%'";
-    assert_eq!(site.count(told), 1);
+    let query = "SELECT count(*) FROM images WHERE record LIKE '%rendering took longer than its deadline%'";
+    assert_eq!(site.count(query), 1);
     let mut command = site.command("local");
     command
         .env("DARKROOM_MEMORY_BUDGET", "16GiB")

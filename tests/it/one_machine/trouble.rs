@@ -29,16 +29,16 @@ async fn a_port_in_use_is_named() {
     let site = Site::new();
     let address = site.api.strip_prefix("http://").unwrap();
     let _taken = TcpListener::bind(address).unwrap();
-    let told = printed(&refusal(&site, &site.data(), 1).await);
-    assert!(told.contains(address) && told.contains("DARKROOM_LISTEN") && told.contains("in use"), "{told}");
+    let error = printed(&refusal(&site, &site.data(), 1).await);
+    assert!(error.contains(address) && error.contains("DARKROOM_LISTEN") && error.contains("in use"), "{error}");
 }
 
 #[tokio::test]
 async fn a_directory_without_rights_is_named() {
     let site = Site::new();
     // Not even root can create a directory there.
-    let told = printed(&refusal(&site, Path::new("/sys/darkroom"), 2).await);
-    assert!(told.contains("/sys/darkroom") && told.contains("DARKROOM_DIR"), "{told}");
+    let error = printed(&refusal(&site, Path::new("/sys/darkroom"), 2).await);
+    assert!(error.contains("/sys/darkroom") && error.contains("DARKROOM_DIR"), "{error}");
 }
 
 #[tokio::test]
@@ -47,15 +47,15 @@ async fn a_damaged_database_and_a_newer_one_are_named_and_left_alone() {
     let database = site.data().join("darkroom.db");
     std::fs::create_dir(site.data()).unwrap();
     std::fs::write(&database, "this is no database, by any means").unwrap();
-    let told = printed(&refusal(&site, &site.data(), 1).await);
-    assert!(told.contains(database.to_str().unwrap()), "{told}");
+    let error = printed(&refusal(&site, &site.data(), 1).await);
+    assert!(error.contains(database.to_str().unwrap()), "{error}");
     assert_eq!(std::fs::read(&database).unwrap(), b"this is no database, by any means");
 
     std::fs::remove_file(&database).unwrap();
     site.start("local").await.stop().await;
     rusqlite::Connection::open(&database).unwrap().pragma_update(None, "user_version", 7).unwrap();
-    let told = printed(&refusal(&site, &site.data(), 2).await);
-    assert!(told.contains(database.to_str().unwrap()) && told.contains("newer darkroom"), "{told}");
+    let error = printed(&refusal(&site, &site.data(), 2).await);
+    assert!(error.contains(database.to_str().unwrap()) && error.contains("newer darkroom"), "{error}");
 }
 
 /// A darkroom whose directory is a half-full file system of 8 MB, in its own mount namespace.
@@ -82,7 +82,7 @@ async fn on_a_small_disk(site: &Site) -> Option<crate::process::Process> {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_to_the_uploader_and_loses_nothing() {
+async fn a_full_disk_is_reported_to_the_uploader_and_loses_nothing() {
     let site = Site::new();
     let Some(darkroom) = on_a_small_disk(&site).await else { return };
     let photograph = images::jpeg_12mp();

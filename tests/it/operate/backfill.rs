@@ -28,10 +28,10 @@ fn all() -> BackfillOptions {
     }
 }
 
-async fn backfill(world: &World, terms: &BackfillOptions) -> BackfillReport {
+async fn backfill(world: &World, options: &BackfillOptions) -> BackfillReport {
     let mut report = BackfillReport::default();
     let (mut progress, mut out) = (Progress::on(None), io::sink());
-    backfill::backfill(&seen(world), terms, &mut progress, &mut out, &mut report).await.unwrap();
+    backfill::backfill(&seen(world), options, &mut progress, &mut out, &mut report).await.unwrap();
     report
 }
 
@@ -42,11 +42,11 @@ async fn put_quietly(world: &World, names: impl IntoIterator<Item = String>, byt
         ids.push(world.upload(&name, bytes).await);
     }
     loop {
-        let told = world.ports.queue.receive(10, Duration::ZERO, HIDDEN).await.unwrap();
-        if told.is_empty() {
+        let received = world.ports.queue.receive(10, Duration::ZERO, HIDDEN).await.unwrap();
+        if received.is_empty() {
             return ids;
         }
-        let receipts: Vec<_> = told.into_iter().map(|message| message.receipt).collect();
+        let receipts: Vec<_> = received.into_iter().map(|message| message.receipt).collect();
         world.ports.queue.delete(&receipts).await.into_iter().for_each(|deleted| deleted.unwrap());
     }
 }
@@ -61,7 +61,7 @@ async fn queued(world: &World) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn objects_that_nobody_was_told_of_are_published_once() {
+async fn objects_without_an_event_are_published_once() {
     let mut world = World::idle(Options::default());
     let ids = put_quietly(&world, named(&["a", "b", "deep/c d"]), &images::jpeg(64, 48)).await;
     world.ports.uploads.put(&format!("{PREFIX}deep/"), Bytes::new(), "", "no-store").await.unwrap();
@@ -126,10 +126,10 @@ async fn the_rate_and_the_depth_of_the_queue_are_honoured() {
     put_quietly(&world, [], &[]).await;
 
     let context = seen(&world);
-    let terms = BackfillOptions { max_queue: MOST, ..all() };
+    let options = BackfillOptions { max_queue: MOST, ..all() };
     let mut report = BackfillReport::default();
     let (mut progress, mut out) = (Progress::on(None), io::sink());
-    let mut filling = Box::pin(backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report));
+    let mut filling = Box::pin(backfill::backfill(&context, &options, &mut progress, &mut out, &mut report));
     tokio::select! {
         _ = &mut filling => panic!("nobody drains the queue"),
         () = tokio::time::sleep(Duration::from_secs(600)) => {}
@@ -163,10 +163,10 @@ async fn a_backfill_that_is_killed_is_simply_repeated() {
         let ids = put_quietly(&world, (0..12).map(|n| format!("{n:02}")), &images::jpeg(32, 24)).await;
         let faults = Faults::default();
         faults.fail(Call::QueueSend, n, ErrorKind::Unavailable, when);
-        let (context, terms, mut report) = (world.context(&faults), all(), BackfillReport::default());
+        let (context, options, mut report) = (world.context(&faults), all(), BackfillReport::default());
         let (mut progress, mut out) = (Progress::on(None), io::sink());
         tokio::select! {
-            ended = backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report) => {
+            ended = backfill::backfill(&context, &options, &mut progress, &mut out, &mut report) => {
                 panic!("it was to be killed: {ended:?}")
             }
             () = faults.severed() => {}
@@ -265,7 +265,7 @@ async fn what_is_in_hand_is_left_alone_and_what_failed_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_tells_what_became_of_each() {
+async fn waiting_reports_the_outcome_of_each_image() {
     let mut world = World::idle(Options { max_receives: 2, ..Options::default() });
     put_quietly(&world, named(&["a", "b"]), &images::jpeg(32, 24)).await;
     put_quietly(&world, named(&["gone"]), &images::jpeg(32, 24)).await;
@@ -273,7 +273,7 @@ async fn waiting_tells_what_became_of_each() {
     let faults = Faults::default();
     let all_sent = faults.reached(Call::QueueSend, 4);
     let (context, mut report) = (world.context(&faults), BackfillReport::default());
-    let terms = BackfillOptions { waits: true, ..all() };
+    let options = BackfillOptions { waits: true, ..all() };
     let (mut progress, mut out) = (Progress::on(None), io::sink());
     let work = async {
         all_sent.cancelled().await;
@@ -281,21 +281,21 @@ async fn waiting_tells_what_became_of_each() {
         world.ports.uploads.delete(&format!("{PREFIX}gone")).await.unwrap();
         world.start_worker();
     };
-    let (ended, ()) = tokio::join!(backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report), work);
+    let (ended, ()) = tokio::join!(backfill::backfill(&context, &options, &mut progress, &mut out, &mut report), work);
     ended.unwrap();
     assert!(!report.is_all_well());
-    let text = report.table(&terms);
-    let told = text.split("what became of those enqueued:\n").nth(1).unwrap();
+    let text = report.table(&options);
+    let verdicts = text.split("what became of those enqueued:\n").nth(1).unwrap();
     let expected = [
         ("failed: source_missing", "1"),
         ("invalid_content_type: unsupported_type", "1"),
         ("published", "2"),
         ("without a verdict", "0"),
     ];
-    for (line, (fate, count)) in told.lines().zip(expected) {
+    for (line, (fate, count)) in verdicts.lines().zip(expected) {
         assert_eq!((line.trim().trim_end_matches(char::is_numeric).trim_end(), &line[line.len() - 1..]), (fate, count));
     }
-    assert_eq!(told.lines().count(), expected.len(), "{told}");
+    assert_eq!(verdicts.lines().count(), expected.len(), "{verdicts}");
     world.finish().await;
 }
 
@@ -307,17 +307,17 @@ async fn waiting_ends_when_nothing_more_is_to_be_expected() {
     let faults = Faults::default();
     let sent = faults.reached(Call::QueueSend, 2);
     let (context, mut report) = (world.context(&faults), BackfillReport::default());
-    let terms = BackfillOptions { waits: true, ..all() };
+    let options = BackfillOptions { waits: true, ..all() };
     let (mut progress, mut out) = (Progress::on(None), io::sink());
     let lose = async {
         sent.cancelled().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         put_quietly(&world, [], &[]).await;
     };
-    let (ended, ()) = tokio::join!(backfill::backfill(&context, &terms, &mut progress, &mut out, &mut report), lose);
+    let (ended, ()) = tokio::join!(backfill::backfill(&context, &options, &mut progress, &mut out, &mut report), lose);
     ended.unwrap();
-    let fates = report.fates.clone().unwrap();
-    assert_eq!((fates.settled.len(), fates.without_verdict, report.is_all_well()), (0, 2, false));
+    let verdicts = report.verdicts.clone().unwrap();
+    assert_eq!((verdicts.settled.len(), verdicts.without_verdict, report.is_all_well()), (0, 2, false));
     world.finish().await;
 }
 
@@ -327,9 +327,9 @@ async fn progress_has_an_estimate() {
     let world = World::idle(Options::default());
     put_quietly(&world, (0..7).map(|n| n.to_string()), b"x").await;
     let (mut terminal, mut report) = (Vec::new(), BackfillReport::default());
-    let terms = BackfillOptions { rate: 1, ..all() };
+    let options = BackfillOptions { rate: 1, ..all() };
     let mut progress = Progress::on(Some(&mut terminal));
-    backfill::backfill(&seen(&world), &terms, &mut progress, &mut io::sink(), &mut report).await.unwrap();
+    backfill::backfill(&seen(&world), &options, &mut progress, &mut io::sink(), &mut report).await.unwrap();
     drop(progress);
     let shown = String::from_utf8(terminal).unwrap();
     assert!(shown.contains("objects 4 of about 7, about "), "{shown:?}");

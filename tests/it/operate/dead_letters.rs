@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use darkroom::event::ObjectCreated;
-use darkroom::operate::dead_letters::{self, DropTerms, Filter, RedriveOptions, Redriven, show};
+use darkroom::operate::dead_letters::{self, DropOptions, Filter, RedriveOptions, Redriven, show};
 use darkroom::operate::progress::Progress;
 use darkroom::operate::{OperateError, OperatorContext};
 use darkroom::ports::ErrorKind;
@@ -17,16 +17,16 @@ use crate::world::{Call, Faults, Options, PREFIX, When, World};
 
 const ALL: RedriveOptions = RedriveOptions { rate: 1000, is_dry_run: false, as_json: false };
 
-async fn redrive(world: &World, filter: &Filter, terms: RedriveOptions) -> (Redriven, String) {
+async fn redrive(world: &World, filter: &Filter, options: RedriveOptions) -> (Redriven, String) {
     let mut out = Vec::new();
-    let done = dead_letters::redrive(&seen(world), filter, terms, &mut Progress::on(None), &mut out).await;
+    let done = dead_letters::redrive(&seen(world), filter, options, &mut Progress::on(None), &mut out).await;
     (done.unwrap(), String::from_utf8(out).unwrap())
 }
 
 /// Drops the dead letters that match the filter, with this answer to the confirmation.
 async fn drop(world: &World, filter: &Filter, answer: bool) -> (u64, String) {
     let mut out = Vec::new();
-    let dropped = dead_letters::drop(&seen(world), filter, DropTerms::default(), &mut |_| Ok(answer), &mut out).await;
+    let dropped = dead_letters::drop(&seen(world), filter, DropOptions::default(), &mut |_| Ok(answer), &mut out).await;
     (dropped.unwrap(), String::from_utf8(out).unwrap())
 }
 
@@ -37,7 +37,7 @@ async fn expect_visible(world: &World, count: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_tells_what_each_dead_letter_is_about() {
+async fn a_list_describes_each_dead_letter() {
     let (world, _) = after_a_bad_day(&["cat"], 1).await;
     tokio::time::sleep(Duration::from_secs(7200)).await;
     let rows = listed(&seen(&world), &Filter::default()).await;
@@ -85,7 +85,7 @@ async fn filters_choose_by_reason_key_age_and_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn show_tells_the_record_the_error_and_what_to_do() {
+async fn show_reports_the_record_the_error_and_the_advice() {
     let (world, ids) = after_a_bad_day(&["cat", "dog"], 0).await;
     let message = listed(&seen(&world), &Filter { ids: vec![ids[0].to_string()], ..Filter::default() }).await[0]["id"]
         .as_str()
@@ -130,7 +130,7 @@ async fn causes_follow_the_records() {
 
 /// An image that waits for this upload shows that the setting is wrong; a key alone proves nothing.
 #[tokio::test(start_paused = true)]
-async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_them() {
+async fn events_of_another_bucket_are_distinguished_by_whether_an_image_waits_for_them() {
     let mut world = World::idle(Options::default());
     let published = world.upload_event("cat", &images::jpeg(32, 24)).await;
     world.start_worker();
@@ -168,9 +168,9 @@ async fn events_of_another_bucket_are_told_apart_by_whether_an_image_waits_for_t
 #[tokio::test(start_paused = true)]
 async fn a_redrive_publishes_what_an_outage_failed_and_leaves_nonsense_alone() {
     let (world, ids) = after_a_bad_day(&["cat", "cow", "dog"], 2).await;
-    let (would, told) = redrive(&world, &Filter::default(), RedriveOptions { is_dry_run: true, ..ALL }).await;
+    let (would, report) = redrive(&world, &Filter::default(), RedriveOptions { is_dry_run: true, ..ALL }).await;
     assert_eq!(would, Redriven { redriven: 3, left: 2 });
-    assert_eq!(told.matches("would redrive  ").count(), 3, "{told}");
+    assert_eq!(report.matches("would redrive  ").count(), 3, "{report}");
     world.expect_failed(&ids[0], Reason::Unavailable).await;
     expect_visible(&world, 5).await;
 
@@ -180,8 +180,8 @@ async fn a_redrive_publishes_what_an_outage_failed_and_leaves_nonsense_alone() {
     world.expect_published(&ids[0]).await;
     world.expect_published(&ids[1]).await;
     world.expect_failed(&ids[2], Reason::Unavailable).await;
-    let (done, told) = redrive(&world, &Filter::default(), ALL).await;
-    assert_eq!((done, &*told), (Redriven { redriven: 1, left: 2 }, "redriven 1, left 2\n"));
+    let (done, report) = redrive(&world, &Filter::default(), ALL).await;
+    assert_eq!((done, &*report), (Redriven { redriven: 1, left: 2 }, "redriven 1, left 2\n"));
     world.run_until_idle().await;
     world.expect_published(&ids[2]).await;
     expect_visible(&world, 2).await;
@@ -265,8 +265,8 @@ async fn a_redrive_keeps_to_its_rate_and_shows_its_progress_on_a_terminal_alone(
     let started = Instant::now();
     let (mut terminal, mut out) = (Vec::new(), Vec::new());
     let mut progress = Progress::on(Some(&mut terminal));
-    let terms = RedriveOptions { rate: 10, is_dry_run: false, as_json: false };
-    dead_letters::redrive(&seen(&world), &of_cause("unreadable"), terms, &mut progress, &mut out).await.unwrap();
+    let options = RedriveOptions { rate: 10, is_dry_run: false, as_json: false };
+    dead_letters::redrive(&seen(&world), &of_cause("unreadable"), options, &mut progress, &mut out).await.unwrap();
     std::mem::drop(progress);
     let took = started.elapsed().as_secs_f64();
     assert!((10.0..13.0).contains(&took), "{took}");
@@ -285,8 +285,8 @@ async fn a_redrive_keeps_to_its_rate_and_shows_its_progress_on_a_terminal_alone(
 #[tokio::test(start_paused = true)]
 async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
     let (world, ids) = after_a_bad_day(&["cat"], 3).await;
-    let (dropped, told) = drop(&world, &of_cause("unreadable"), false).await;
-    assert_eq!((dropped, told.matches("to drop  ").count()), (0, 3), "{told}");
+    let (dropped, report) = drop(&world, &of_cause("unreadable"), false).await;
+    assert_eq!((dropped, report.matches("to drop  ").count()), (0, 3), "{report}");
     expect_visible(&world, 4).await;
 
     // Another dead letter arrives before the operator answers the question.
@@ -301,11 +301,11 @@ async fn drop_asks_and_deletes_what_it_showed_and_nothing_else() {
         Ok(true)
     };
     let dropped =
-        dead_letters::drop(&seen(&world), &of_cause("unreadable"), DropTerms::default(), &mut confirm, &mut out)
+        dead_letters::drop(&seen(&world), &of_cause("unreadable"), DropOptions::default(), &mut confirm, &mut out)
             .await
             .unwrap();
-    let told = String::from_utf8(out).unwrap();
-    assert_eq!((dropped, told.matches("dropped  ").count()), (3, 3), "{told}");
+    let report = String::from_utf8(out).unwrap();
+    assert_eq!((dropped, report.matches("dropped  ").count()), (3, 3), "{report}");
     assert_eq!(asked, "drop 3 dead letters for good?");
     assert_eq!(listed(&seen(&world), &of_cause("unreadable")).await.len(), 1);
     world.expect_failed(&ids[0], Reason::Unavailable).await;

@@ -15,23 +15,23 @@ const AFTER: Duration = Duration::from_hours(48);
 /// Longer than a few sweeps, which wait for dead letters.
 const MOMENT: Duration = Duration::from_mins(5);
 
-fn terms() -> SweepOptions {
+fn options() -> SweepOptions {
     SweepOptions { delete_originals_after: Some(AFTER), ..SweepOptions::default() }
 }
 
-async fn swept(world: &World, terms: SweepOptions) -> SweepReport {
+async fn swept(world: &World, options: SweepOptions) -> SweepReport {
     let mut report = SweepReport::default();
-    sweep::sweep(&seen(world), terms, &mut report).await.unwrap();
+    sweep::sweep(&seen(world), options, &mut report).await.unwrap();
     report
 }
 
 /// The number of originals that a sweep would remove; the sweep then removes them.
 async fn removed(world: &World) -> u64 {
-    let would = swept(world, SweepOptions { is_dry_run: true, ..terms() }).await;
+    let would = swept(world, SweepOptions { is_dry_run: true, ..options() }).await;
     let before = originals(world).await;
-    assert_eq!(swept(world, SweepOptions { is_dry_run: true, ..terms() }).await, would);
+    assert_eq!(swept(world, SweepOptions { is_dry_run: true, ..options() }).await, would);
     assert_eq!(originals(world).await, before, "a dry run removes nothing");
-    let report = swept(world, terms()).await;
+    let report = swept(world, options()).await;
     assert_eq!(report, would);
     assert_eq!(report.originals_removed == 0, report.original_bytes_removed == 0);
     assert_eq!(originals(world).await.len() as u64, before.len() as u64 - report.originals_removed);
@@ -185,7 +185,7 @@ async fn a_sweep_that_fails_at_any_removal_is_simply_repeated() {
         let faults = Faults::default();
         faults.fail(call, n, ErrorKind::Unavailable, When::Before);
         let mut report = SweepReport::default();
-        sweep::sweep(&world.context(&faults), terms(), &mut report).await.unwrap_err();
+        sweep::sweep(&world.context(&faults), options(), &mut report).await.unwrap_err();
         assert_eq!(report.originals_removed, if n == 2 { 1 } else { 0 });
         let current = world.ports.uploads.head("uploads/cat").await.unwrap().src;
         assert_eq!(current, sources[1], "the current one goes last: {call:?} {n}");

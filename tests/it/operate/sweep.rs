@@ -42,8 +42,8 @@ async fn dry_run(world: &World) -> SweepReport {
     let records = async || world.ports.catalog.scan(None).await.unwrap().records;
     let before = (records().await, world.ports.queue.attributes().await.unwrap());
     let mut report = SweepReport::default();
-    let terms = SweepOptions { is_dry_run: true, ..SweepOptions::default() };
-    sweep::sweep(&seen(world), terms, &mut report).await.unwrap();
+    let options = SweepOptions { is_dry_run: true, ..SweepOptions::default() };
+    sweep::sweep(&seen(world), options, &mut report).await.unwrap();
     assert_eq!((records().await, world.ports.queue.attributes().await.unwrap()), before);
     report
 }
@@ -208,7 +208,7 @@ async fn a_deleted_image_is_forgotten_when_no_event_can_come_any_more() {
         id: id.clone(),
         key: format!("{PREFIX}cat"),
         attempt: Attempt { token: "operator".to_owned(), message: String::new() },
-        guard: Guard::Seen { rev: world.record(&id).await.rev },
+        guard: Guard::Unchanged { rev: world.record(&id).await.rev },
         change: Change::Delete { forget_at: at.plus(15 * DAY) },
         at,
     };

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use darkroom::clock::Timestamp;
 use darkroom::ports::catalog::Page;
-use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadTerms, VersionCursor, VersionPage};
+use darkroom::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, VersionCursor, VersionPage};
 use darkroom::ports::queue::{Message, QueueAttributes, Receipt};
 use darkroom::ports::{Catalog, ErrorKind, ObjectStore, PortError, Ports, Queue};
 use darkroom::record::{Applied, ImageId, ImageRecord, Status, Transition};
@@ -342,8 +342,8 @@ impl ObjectStore for FaultyStore {
         self.faults.call(call, self.inner.put(key, bytes, content_type, cache)).await
     }
 
-    async fn sign_upload(&self, key: &str, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
-        self.inner.sign_upload(key, terms).await
+    async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError> {
+        self.inner.sign_upload(key, options).await
     }
 
     async fn sign_download(&self, key: &str, at: Timestamp, valid_for: Duration) -> Result<String, PortError> {

@@ -49,7 +49,7 @@ impl Source for Pieces<'_> {
 }
 
 /// The parts of a result that must be the same; times differ.
-pub fn told(result: Result<Rendered, RenderError>) -> Result<(Header, Vec<Thumbnail>, bool), RenderError> {
+pub fn comparable(result: Result<Rendered, RenderError>) -> Result<(Header, Vec<Thumbnail>, bool), RenderError> {
     result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.lacks_end))
 }
 
@@ -74,9 +74,9 @@ fn pieces_of_any_size_make_the_same_thumbnails() {
     assert!(files.iter().filter(|(_, bytes)| bytes.starts_with(b"\x89PNG")).count() > 100, "{}", files.len());
     for (name, bytes) in files {
         let limits = limits(1 << 20);
-        let whole = told(render(&bytes, &recipe(), &limits));
+        let whole = comparable(render(&bytes, &recipe(), &limits));
         for most in [1, 7, 4096] {
-            let pieces = told(render_from(&mut Pieces::new(&bytes, most), &recipe(), &limits));
+            let pieces = comparable(render_from(&mut Pieces::new(&bytes, most), &recipe(), &limits));
             assert!(pieces == whole, "{name} in pieces of {most}: {:?}", pieces.err());
         }
     }
@@ -101,7 +101,7 @@ fn plain_data() -> Vec<u8> {
 /// The result for a file, which must not depend on the pieces in which it is read.
 fn outcome(bytes: &[u8]) -> Result<(Header, Vec<Thumbnail>), RefusalReason> {
     let outcomes = [1, 7, 4096, usize::MAX]
-        .map(|most| told(render_from(&mut Pieces::new(bytes, most), &recipe(), &limits(1 << 20))));
+        .map(|most| comparable(render_from(&mut Pieces::new(bytes, most), &recipe(), &limits(1 << 20))));
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
     let [outcome, ..] = outcomes;
     outcome.map(|(header, thumbnails, _)| (header, thumbnails)).map_err(|error| match error {
@@ -161,8 +161,8 @@ fn a_file_that_ends_early_is_refused_alike() {
     for (name, bytes) in golden_files().iter().step_by(11) {
         for length in (0..bytes.len()).step_by(1 + bytes.len() / 40) {
             let limits = limits(1 << 20);
-            let whole = told(render(&bytes[..length], &recipe(), &limits));
-            let pieces = told(render_from(&mut Pieces::new(&bytes[..length], 100), &recipe(), &limits));
+            let whole = comparable(render(&bytes[..length], &recipe(), &limits));
+            let pieces = comparable(render_from(&mut Pieces::new(&bytes[..length], 100), &recipe(), &limits));
             assert!(pieces == whole, "{name} cut at {length}: {:?} and {:?}", pieces.err(), whole.err());
         }
     }
@@ -172,10 +172,10 @@ fn a_file_that_ends_early_is_refused_alike() {
 fn reading_that_fails_is_no_damage() {
     for (name, bytes) in golden_files().iter().step_by(7) {
         let limits = limits(1 << 20);
-        let whole = told(render(bytes, &recipe(), &limits));
+        let whole = comparable(render(bytes, &recipe(), &limits));
         let worn_out = Err(RenderError::Unreadable("worn out".to_owned()));
         let outcomes =
-            (0..).map(|lasts| told(render_from(&mut Pieces { bytes, most: 300, lasts }, &recipe(), &limits)));
+            (0..).map(|lasts| comparable(render_from(&mut Pieces { bytes, most: 300, lasts }, &recipe(), &limits)));
         let readings = outcomes.take_while(|outcome| *outcome != whole).inspect(|outcome| {
             assert!(*outcome == worn_out, "{name}: {outcome:?}");
         });

@@ -74,7 +74,7 @@ fn condition(transition: &Transition, terms: &mut Terms) -> String {
     let guard = match &transition.guard {
         Guard::Enter { .. } => format!("{is_own} OR {}", enter(transition, terms)),
         Guard::Absent => format!("{is_own} OR {}", terms.is_missing("id")),
-        Guard::Seen { rev } => format!("{is_own} OR {}", terms.compare("rev", "=", "seen", rev)),
+        Guard::Unchanged { rev } => format!("{is_own} OR {}", terms.compare("rev", "=", "seen", rev)),
         Guard::Hold => is_own,
     };
     format!("({is_known_schema}) AND ({guard})")

@@ -8,24 +8,24 @@ use aws_sdk_s3::presigning::{PresigningConfig, PresigningConfigError};
 
 use super::errors;
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::ports::objects::{SignedUpload, UploadTerms};
+use crate::ports::objects::{SignedUpload, UploadOptions};
 use crate::ports::{ErrorKind, Operation, PortError};
 
 /// Headers that the HTTP client sets and that scripts in a browser cannot set.
 const SET_BY_CLIENTS: [&str; 2] = ["content-length", "host"];
 
 /// Signs an upload, starting at the current second.
-pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> Result<SignedUpload, PortError> {
+pub(super) async fn upload(put: PutObjectFluentBuilder, options: &UploadOptions) -> Result<SignedUpload, PortError> {
     const OPERATION: Operation = Operation::ObjectsSignUpload;
     let invalid =
         |error: Box<dyn std::error::Error + Send + Sync>| PortError::with_source(ErrorKind::Invalid, OPERATION, error);
     let signed_at = SystemClock.now().floor(Duration::from_secs(1));
-    let length = terms.content_length.map(i64::try_from).transpose().map_err(|error| invalid(error.into()))?;
+    let length = options.content_length.map(i64::try_from).transpose().map_err(|error| invalid(error.into()))?;
     let signed = put
-        .set_content_type(terms.content_type.clone())
+        .set_content_type(options.content_type.clone())
         .set_content_length(length)
-        .set_if_none_match(terms.is_single_use.then(|| "*".to_owned()))
-        .presigned(valid(signed_at, terms.expires_in).map_err(|error| invalid(error.into()))?)
+        .set_if_none_match(options.is_single_use.then(|| "*".to_owned()))
+        .presigned(valid(signed_at, options.expires_in).map_err(|error| invalid(error.into()))?)
         .await
         .map_err(|error| errors::port_error(OPERATION, &error))?;
     let headers = signed
@@ -33,7 +33,7 @@ pub(super) async fn upload(put: PutObjectFluentBuilder, terms: &UploadTerms) -> 
         .filter(|(name, _)| !SET_BY_CLIENTS.contains(&name.to_ascii_lowercase().as_str()))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Ok(SignedUpload { url: signed.uri().to_owned(), headers, expires_at: signed_at.plus(terms.expires_in) })
+    Ok(SignedUpload { url: signed.uri().to_owned(), headers, expires_at: signed_at.plus(options.expires_in) })
 }
 
 /// Signs a download, starting at `signed_at`. Shared caches must not store the response, and the client's cache must

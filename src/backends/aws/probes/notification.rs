@@ -22,7 +22,7 @@ impl Resources<'_> {
         let finding = match get.map_err(|error| errors::port_error(Operation::ObjectsNotification, &error)) {
             Ok(configuration) => match self.arn(url).await {
                 Some(queue) => judge(&configuration, &queue, &self.config.upload_prefix),
-                None => Finding::Unknown("the queue does not tell its ARN".to_owned()),
+                None => Finding::Unknown("the queue does not report its ARN".to_owned()),
             },
             Err(error) if error.kind == ErrorKind::Denied && !error.is_missing() => {
                 Finding::Unknown("this user may not read it: s3:GetBucketNotification".to_owned())
@@ -54,17 +54,17 @@ fn judge(configuration: &GetBucketNotificationConfigurationOutput, queue: &str, 
     let topics: Vec<&str> = topics.map(aws_sdk_s3::types::TopicConfiguration::topic_arn).collect();
     if !topics.is_empty() {
         return Finding::Unknown(format!(
-            "uploads are told to {}; what that leads to is not checked",
+            "upload events go to {}; its subscriptions are not checked",
             topics.join(", ")
         ));
     }
     if configuration.event_bridge_configuration().is_some() {
-        return Finding::Unknown("uploads are told to EventBridge; what its rules lead to is not checked".to_owned());
+        return Finding::Unknown("upload events go to EventBridge; its rules are not checked".to_owned());
     }
     let others: Vec<&str> = others.iter().map(|to| to.queue_arn()).collect();
     Finding::Fails(match &*others {
-        [] => format!("the bucket tells no queue of its uploads: add a notification of {CREATED}* to {queue}"),
-        others => format!("the bucket tells {} of its uploads, and not {queue}", others.join(", ")),
+        [] => format!("the bucket sends upload events to no queue: add a notification of {CREATED}* to {queue}"),
+        others => format!("the bucket sends upload events to {}, not to {queue}", others.join(", ")),
     })
 }
 
@@ -78,11 +78,11 @@ fn judge_one(to: &QueueConfiguration, prefix: &str) -> Finding {
         ));
     }
     if !suffix.is_empty() {
-        return Finding::Unknown(format!("only keys that end in {suffix:?} are told to the queue"));
+        return Finding::Unknown(format!("only events of keys that end in {suffix:?} reach the queue"));
     }
     if !to.events().iter().any(|event| event.as_str() == "s3:ObjectCreated:*") {
         let events: Vec<&str> = to.events().iter().map(Event::as_str).collect();
-        return Finding::Unknown(format!("only {} are told to the queue, not every {CREATED}*", events.join(", ")));
+        return Finding::Unknown(format!("only {} reach the queue, not every {CREATED}*", events.join(", ")));
     }
     Finding::Works
 }
@@ -123,8 +123,8 @@ mod tests {
             assert_eq!(judged(&[to_queue("arn:ours", all, rules)]), Finding::Works, "{rules:?}");
         }
         for (queue, says) in [
-            (to_queue("arn:theirs", all, &[]), "tells arn:theirs of its uploads, and not arn:ours"),
-            (to_queue("arn:ours", "s3:ObjectRemoved:*", &[]), "tells no queue of its uploads"),
+            (to_queue("arn:theirs", all, &[]), "sends upload events to arn:theirs, not to arn:ours"),
+            (to_queue("arn:ours", "s3:ObjectRemoved:*", &[]), "sends upload events to no queue"),
             (to_queue("arn:ours", all, &[("prefix", "uploads/2024/")]), "the notification is for \"uploads/2024/\""),
             (to_queue("arn:ours", all, &[("Prefix", "images/")]), "uploads have the prefix \"uploads/\""),
         ] {

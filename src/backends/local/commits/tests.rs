@@ -135,7 +135,7 @@ async fn a_write_that_fails_takes_back_its_own_and_leaves_its_neighbours() {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_nobody_is_told_that_it_was_stored() {
+async fn on_a_full_disk_no_write_is_acknowledged() {
     let commits = commits();
     lock(&commits.writer).connection.pragma_update(None, "max_page_count", 3).unwrap();
     let large = "x".repeat(100_000);
@@ -144,13 +144,13 @@ async fn on_a_full_disk_nobody_is_told_that_it_was_stored() {
         commits.write(PowerLoss, note(&large)),
         commits.write(PowerLoss, note("late"))
     );
-    let told = [small, large, late]
+    let outcomes = [small, large, late]
         .map(|outcome| outcome.map_err(|failure| failure.into_port_error(Operation::QueueSend).kind));
     let stored = notes(&commits).await;
-    assert_eq!(told[1], Err(ErrorKind::NoSpace));
-    for (outcome, text) in told.iter().zip(["small", "", "late"]) {
-        assert!(matches!(outcome, Ok(()) | Err(ErrorKind::NoSpace | ErrorKind::Unavailable)), "{text}: {told:?}");
-        assert_eq!(outcome.is_ok(), stored.iter().any(|note| note == text), "{text}: {told:?}, {stored:?}");
+    assert_eq!(outcomes[1], Err(ErrorKind::NoSpace));
+    for (outcome, text) in outcomes.iter().zip(["small", "", "late"]) {
+        assert!(matches!(outcome, Ok(()) | Err(ErrorKind::NoSpace | ErrorKind::Unavailable)), "{text}: {outcomes:?}");
+        assert_eq!(outcome.is_ok(), stored.iter().any(|note| note == text), "{text}: {outcomes:?}, {stored:?}");
     }
     lock(&commits.writer).connection.pragma_update(None, "max_page_count", 1000).unwrap();
     commits.write(PowerLoss, note("there is space again")).await.unwrap();
@@ -158,7 +158,7 @@ async fn on_a_full_disk_nobody_is_told_that_it_was_stored() {
 }
 
 #[tokio::test]
-async fn when_the_database_takes_everything_back_nobody_is_told_that_it_was_stored() {
+async fn when_the_database_rolls_back_no_write_is_acknowledged() {
     let commits = commits();
     let rolls_back = |connection: &Connection| Ok(connection.execute_batch("ROLLBACK")?);
     let (one, two, three) = tokio::join!(

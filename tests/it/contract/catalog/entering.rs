@@ -125,7 +125,7 @@ pub(crate) async fn the_same_sequencer_with_another_source_is_refused(fixture: &
         let overwritten = Worker::new("t2", "m2", "10").at(20).guarded(elsewhere);
         image.refused(&overwritten, overwritten.claim()).await;
         // The event then enters as an event without a sequencer does.
-        let seen = Guard::Seen { rev: image.record().await.rev };
+        let seen = Guard::Unchanged { rev: image.record().await.rev };
         let record = image.written(&overwritten.guarded(seen), overwritten.claim()).await;
         assert_eq!(record.seq, Some(seq("10")));
     }
@@ -164,7 +164,7 @@ pub(crate) async fn no_sequencer_keeps_out_of_a_record_that_came_meanwhile(fixtu
 pub(crate) async fn no_sequencer_claims_the_record_as_it_was_seen(fixture: &dyn Fixture) {
     for image in Image::in_every_status(fixture).await {
         let rev = image.record().await.rev;
-        let worker = |token, rev| Worker::new(token, token, "10").at(20).guarded(Guard::Seen { rev });
+        let worker = |token, rev| Worker::new(token, token, "10").at(20).guarded(Guard::Unchanged { rev });
         let (late, first) = (worker("t2", rev), worker("t3", rev));
         image.refused(&worker("t4", rev - 1), first.claim()).await;
         let record = image.written(&first, first.claim()).await;
@@ -174,6 +174,6 @@ pub(crate) async fn no_sequencer_claims_the_record_as_it_was_seen(fixture: &dyn 
         image.written(&worker("t2", rev + 1), late.claim()).await;
     }
     let none = Image::new(fixture).await;
-    let worker = Worker::new("t1", "m1", "10").guarded(Guard::Seen { rev: 1 });
+    let worker = Worker::new("t1", "m1", "10").guarded(Guard::Unchanged { rev: 1 });
     none.refused(&worker, worker.claim()).await;
 }

@@ -76,7 +76,7 @@ pub(crate) async fn a_record_of_a_newer_schema_admits_nothing(fixture: &dyn Fixt
     image.catalog.create(&record).await.unwrap();
     assert!(image.record().await.is_of_a_newer_schema());
     let worker = Worker::new("t1", "m1", "10");
-    for guard in [worker.guard.clone(), Guard::Absent, Guard::Seen { rev: 1 }, Guard::Hold] {
+    for guard in [worker.guard.clone(), Guard::Absent, Guard::Unchanged { rev: 1 }, Guard::Hold] {
         image.refused(&worker.guarded(guard), worker.claim()).await;
     }
 }

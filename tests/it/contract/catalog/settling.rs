@@ -111,7 +111,7 @@ pub(crate) async fn a_repeated_write_recognises_itself(fixture: &dyn Fixture) {
     for _ in 0..2 {
         other.written(&absent, absent.claim()).await;
     }
-    let seen = Worker::new("t3", "m3", "10").guarded(Guard::Seen { rev: 2 });
+    let seen = Worker::new("t3", "m3", "10").guarded(Guard::Unchanged { rev: 2 });
     for _ in 0..2 {
         other.written(&seen, seen.claim()).await;
     }
