@@ -1,7 +1,7 @@
 //! The HTTP API: upload URLs, the status of each image, and the upload page.
 
 mod access;
-mod budget;
+mod call_limit;
 mod delete;
 mod images;
 mod middleware;
@@ -102,7 +102,7 @@ impl ApiState {
 
 /// The API's routes, and the routes of signed URLs where the backend serves them itself.
 pub fn router(state: ApiState, objects: Option<Router>) -> Router {
-    let state = budget::limit_calls(state);
+    let state = call_limit::limit_calls(state);
     let settings = state.settings.clone();
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes
