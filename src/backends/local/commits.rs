@@ -95,7 +95,8 @@ impl Commits {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let write = Write { outlives, job: Some(job), outcome: None, reply, after_commit: Some(Box::new(after_commit)) };
+        let write =
+            Write { outlives, job: Some(job), outcome: None, reply, after_commit: Some(Box::new(after_commit)) };
         lock(&self.waiting).jobs.push(Box::new(write));
         // The caller commits: if every thread waited for a leader here, no thread would be left to run it.
         self.commit_those_waiting();

@@ -42,8 +42,8 @@ impl Access {
         if self.group.is_some() { 0o660 } else { 0o600 }
     }
 
-    const fn mode_of(self, metadata_is_dir: bool) -> u32 {
-        if metadata_is_dir { self.directory_mode() } else { self.file_mode() }
+    const fn mode_of(self, is_dir: bool) -> u32 {
+        if is_dir { self.directory_mode() } else { self.file_mode() }
     }
 
     /// Creates a directory and its missing parents, independent of the umask.
@@ -62,12 +62,12 @@ impl Access {
     /// Opens a file with the mode and group that it must have.
     pub(super) fn open(self, options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         let file = options.mode(0o600).open(path)?;
-        self.close(&file)?;
+        self.restrict(&file)?;
         Ok(file)
     }
 
     /// Sets the required mode and group on a file that this process owns, independent of the umask.
-    fn close(self, file: &File) -> io::Result<()> {
+    fn restrict(self, file: &File) -> io::Result<()> {
         let found = file.metadata()?;
         if found.uid() != self.user {
             return Ok(());
@@ -186,23 +186,23 @@ impl Access {
             // Closes the directory first and opens it to the group last: after a kill in between, the next start
             // repeats this.
             fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(in_path)?;
-            self.close_files_in(path).map_err(in_path)?;
+            self.restrict_files_in(path).map_err(in_path)?;
         }
         self.secure_found(path, &found, true).map(drop)
     }
 
-    /// Closes every file in the directory that this user owns. Skips files that are deleted meanwhile.
-    pub(super) fn close_files_in(self, directory: &Path) -> io::Result<()> {
+    /// Restricts access to every file in the directory that this user owns. Skips files that are deleted meanwhile.
+    pub(super) fn restrict_files_in(self, directory: &Path) -> io::Result<()> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             // Does not follow links: darkroom creates none here.
-            let closed = entry.metadata().and_then(|found| {
+            let restricted = entry.metadata().and_then(|found| {
                 let is_ours = found.is_file() && found.uid() == self.user;
                 if is_ours && !self.is_secure(&found) { self.set(&entry.path(), self.file_mode()) } else { Ok(()) }
             });
-            match closed {
+            match restricted {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                closed => closed?,
+                restricted => restricted?,
             }
         }
         Ok(())
