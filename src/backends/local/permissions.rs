@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::OpenError;
 use super::file_names::DATABASE;
+use crate::shell;
 
 /// Read, write and execute for users other than the owner and the group.
 const OTHERS: u32 = 0o007;
@@ -153,7 +154,7 @@ impl Access {
 
     fn refusal(self, path: &Path, found: &Metadata) -> OpenError {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let (name, mode) = (quoted(&path), self.mode_of(found.is_dir()));
+        let (name, mode) = (shell::quoted(&path), self.mode_of(found.is_dir()));
         let recursively = if found.is_dir() { "-R " } else { "" };
         if found.is_dir() && found.mode() & STICKY != 0 {
             return OpenError::SharedDirectory { path };
@@ -236,13 +237,6 @@ fn is_for_darkroom(root: &Path) -> io::Result<bool> {
     Ok(names.iter().all(|name| name == "lost+found"))
 }
 
-/// The path, quoted for a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 /// The device and inode of a file or directory, to notice when it is replaced.
 pub(super) struct Identity {
     path: PathBuf,
@@ -271,18 +265,6 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_becomes_one_word_for_a_shell() {
-        for (path, word) in [
-            ("/srv/darkroom-data", "/srv/darkroom-data"),
-            ("/srv/my data", "'/srv/my data'"),
-            ("/srv/$(reboot)", "'/srv/$(reboot)'"),
-            ("/srv/it's", r"'/srv/it'\''s'"),
-        ] {
-            assert_eq!(quoted(Path::new(path)), word);
-        }
-    }
 
     #[test]
     fn a_parent_in_which_others_can_replace_the_directory_is_found() {
