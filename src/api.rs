@@ -1,7 +1,7 @@
 //! The HTTP API: upload URLs, the status of each image, and the upload page.
 
 mod access;
-mod budget;
+mod call_limit;
 mod delete;
 mod images;
 mod middleware;
@@ -21,8 +21,8 @@ use axum::routing::{MethodRouter, get, post};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::http;
+use crate::config::{Config, PublicUrl};
+use crate::http::{self, ObjectRoutes};
 use crate::ports::{Catalog, ObjectStore, Ports};
 use crate::recipe::Size;
 
@@ -36,8 +36,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 pub struct ApiSettings {
     /// The prefix of every upload's key.
     pub upload_prefix: String,
-    /// The base URL of thumbnails, without a trailing slash. When unset, the API presigns their URLs.
-    pub public_url: Option<String>,
+    /// The base URL of thumbnails. When unset, the API presigns their URLs.
+    pub public_url: Option<PublicUrl>,
     /// The thumbnail sizes, in ascending order.
     pub sizes: Vec<Size>,
     /// The largest upload, in bytes.
@@ -100,9 +100,9 @@ impl ApiState {
     }
 }
 
-/// The API's routes, and the routes of signed URLs where the backend serves them itself.
-pub fn router(state: ApiState, objects: Option<Router>) -> Router {
-    let state = budget::limit_calls(state);
+/// The API's routes, and the routes of objects where the backend serves them itself.
+pub fn router(state: ApiState, objects: Option<ObjectRoutes>) -> Router {
+    let state = call_limit::limit_calls(state);
     let settings = state.settings.clone();
     let routes = endpoints(&state.settings).into_iter().chain(page::routes());
     let routes = routes

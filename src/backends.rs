@@ -6,10 +6,9 @@ pub mod local;
 
 use std::sync::Arc;
 
-use axum::Router;
-
 use crate::clock::SharedClock;
 use crate::config::{BackendConfig, Config, Role};
+use crate::http::ObjectRoutes;
 use crate::ports::Ports;
 #[cfg(feature = "aws")]
 use aws::AwsBackend;
@@ -21,9 +20,8 @@ pub struct Backend {
     pub ports: Ports,
     /// The ports for requests of the API's clients: calls are retried less often and for a shorter time.
     pub request_ports: Ports,
-    /// Routes that the API's listener serves for the backend: signed uploads and downloads on the local backend, and
-    /// public thumbnails.
-    pub routes: Option<Router>,
+    /// Routes that the API's listener serves for the local backend.
+    pub routes: Option<ObjectRoutes>,
     /// Updates the metrics of free space, where space is limited. Blocks for microseconds.
     pub sample_space: Option<Arc<dyn Fn() + Send + Sync>>,
 }
@@ -41,11 +39,11 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let backend = open()?;
             backend.flush_outcomes().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
-            let public = config.public_url.as_deref().map(|url| backend.public_router(url));
+            let public = config.public_url.as_ref().map(|url| backend.public_router(url));
             Ok(Backend {
                 ports: backend.ports(),
                 request_ports: backend.ports(),
-                routes: Some(backend.router(limits).merge(public.unwrap_or_default())),
+                routes: Some(ObjectRoutes { signed: backend.router(limits), public: public.unwrap_or_default() }),
                 sample_space: Some(Arc::new(backend.sampler())),
             })
         }

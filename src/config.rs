@@ -1,6 +1,7 @@
 //! Typed settings from the environment. All mistakes are reported at once.
 
 mod machine;
+mod public_url;
 mod reader;
 mod settings;
 mod tokens;
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use crate::recipe::Recipe;
 
 pub use machine::Machine;
+pub use public_url::PublicUrl;
 pub use reader::{Environment, SettingError, SettingErrors};
 pub(crate) use settings::{LONGEST_RENDER, LONGEST_UPLOAD_EXPIRY};
 pub use tokens::ApiTokens;
@@ -123,7 +125,7 @@ pub struct Config {
     /// `DARKROOM_THUMBNAIL_BUCKET`
     pub thumbnail_bucket: String,
     /// `DARKROOM_PUBLIC_URL`: the base URL of thumbnails, without a trailing slash. If unset, their URLs are presigned.
-    pub public_url: Option<String>,
+    pub public_url: Option<PublicUrl>,
     /// `DARKROOM_SIZES`
     pub recipe: Recipe,
     /// `DARKROOM_LISTEN`

@@ -7,12 +7,14 @@ mod body;
 mod cors;
 mod fallback;
 mod hosts;
+mod object_routes;
 mod paced_body;
 mod precondition;
 mod problem;
 mod serve;
 
 pub use hosts::HostRules;
+pub use object_routes::ObjectRoutes;
 pub use problem::{Problem, ProblemKind};
 pub use serve::{Arrival, ConnectionLimits, serve};
 

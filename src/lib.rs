@@ -19,6 +19,7 @@ pub mod app;
 pub mod clock;
 pub mod metrics;
 mod names;
+mod shell;
 pub mod telemetry;
 
 pub mod worker;

@@ -4,8 +4,6 @@ mod proxies;
 mod require_token;
 mod sites;
 
-use axum::http::Uri;
-
 use crate::config::{ApiTokens, BackendConfig, Config};
 use crate::http::HostRules;
 
@@ -20,6 +18,8 @@ pub(super) use sites::refuse_other_sites;
 pub struct AccessSettings {
     /// The hosts that the API accepts in requests.
     pub hosts: HostRules,
+    /// The host of the public URL, which is also accepted in requests for public thumbnails.
+    pub public_host: Option<String>,
     /// The peers whose `X-Forwarded-*` headers are trusted.
     pub proxies: TrustedProxies,
     /// The clients' tokens. When empty, any client may call the API.
@@ -32,18 +32,12 @@ impl From<&Config> for AccessSettings {
         let listen = (!config.on_lambda).then(|| config.listen.ip());
         // Only the local backend serves thumbnails from this process at the public URL.
         let is_local = matches!(config.backend, BackendConfig::Local(_));
-        let public_host = config.public_url.as_deref().filter(|_| is_local).and_then(host_of);
+        let public_host = config.public_url.as_ref().filter(|_| is_local).map(|url| url.host().to_owned());
         Self {
-            hosts: HostRules::new(listen, &config.allowed_hosts).with_public_host(public_host),
+            hosts: HostRules::new(listen, &config.allowed_hosts),
+            public_host,
             proxies: TrustedProxies { on_lambda: config.on_lambda, networks: config.trusted_proxies.clone() },
             tokens: config.api_tokens.clone(),
         }
     }
-}
-
-/// The host of a URL.
-fn host_of(url: &str) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
-    let host = uri.host()?;
-    Some(host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase())
 }

@@ -44,7 +44,7 @@ async fn close(api: &ApiState, id: &ImageId) -> Result<Option<ImageRecord>, Prob
         if record.status == Status::Deleted {
             return Ok(Some(record));
         }
-        let token = ImageId::random().map_err(|error| {
+        let attempt = Attempt::begin("").map_err(|error| {
             tracing::error!(%error, "no randomness for a token");
             Problem::new(ProblemKind::Internal, "the server's log says more")
         })?;
@@ -52,7 +52,7 @@ async fn close(api: &ApiState, id: &ImageId) -> Result<Option<ImageRecord>, Prob
         let transition = Transition {
             id: id.clone(),
             key: record.key.clone(),
-            attempt: Attempt { token: token.to_string(), message: String::new() },
+            attempt,
             guard: Guard::Unchanged { rev: record.rev },
             change: Change::Delete { forget_at: at.plus(FORGOTTEN_AFTER) },
             at,

@@ -5,47 +5,51 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::access::{drop_untrusted, refuse_other_sites, require_token};
+use super::access::{AccessSettings, drop_untrusted, refuse_other_sites, require_token};
 use super::{ApiSettings, MAX_WAIT};
-use crate::http::{MAX_BODY_BYTES, Problem, ProblemKind, cors, only_for_hosts};
+use crate::http::{HostRules, MAX_BODY_BYTES, ObjectRoutes, Problem, ProblemKind, cors, only_for_hosts};
 use crate::metrics::{self, ListenerName, StatusClass};
 
 /// The time limit for a whole response.
 const ANSWER_TIMEOUT: Duration = MAX_WAIT.saturating_add(Duration::from_secs(10));
 
-/// Wraps the API's routes in all layers. The routes of signed URLs need fewer: the URL is the permission.
-pub(super) fn around(routes: Router, objects: Option<Router>, settings: &ApiSettings) -> Router {
-    let access = settings.access.clone();
+/// Wraps the API's routes in all layers. The routes of objects need fewer: a signed URL is the permission, and public
+/// thumbnails need none.
+pub(super) fn around(routes: Router, objects: Option<ObjectRoutes>, settings: &ApiSettings) -> Router {
+    let AccessSettings { hosts, public_host, proxies, tokens } = settings.access.clone();
     let origins: Arc<[String]> = settings.cors_origins.clone().into();
-    let cors = cors(&origins, !access.tokens.is_empty());
-    let nosniff = SetResponseHeaderLayer::if_not_present(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
+    let cors = cors(&origins, !tokens.is_empty());
     let routes = routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(Arc::new(access.tokens), require_token))
+        .layer(from_fn_with_state(Arc::new(tokens), require_token))
         .layer(from_fn_with_state(origins, refuse_other_sites))
         .layer(from_fn(limit_time))
         .layer(from_fn(measure));
-    let routes = match objects {
-        Some(objects) => routes.merge(objects),
-        None => routes,
-    }
-    .layer(nosniff);
-    // A page of another origin that can request an upload URL must be able to use it.
-    let routes = match cors {
-        Some(cors) => routes.layer(cors),
-        None => routes,
+    let ObjectRoutes { signed, public } = objects.unwrap_or_default();
+    let proxies = Arc::new(proxies);
+    let around_all = |routes: Router, hosts: HostRules| {
+        let routes = routes.layer(nosniff());
+        // A page of another origin that can request an upload URL must be able to use it.
+        let routes = match &cors {
+            Some(cors) => routes.layer(cors.clone()),
+            None => routes,
+        };
+        let routes = routes.layer(from_fn_with_state(proxies.clone(), drop_untrusted));
+        only_for_hosts(routes, hosts, ListenerName::Api)
     };
-    let routes = routes.layer(from_fn_with_state(Arc::new(access.proxies), drop_untrusted));
-    only_for_hosts(routes, access.hosts, ListenerName::Api)
+    let public = around_all(public, hosts.clone().with(public_host));
+    around_all(routes.merge(signed), hosts).merge(public)
+}
+
+fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
 }
 
 /// Answers 503 when the handler takes too long.

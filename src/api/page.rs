@@ -3,6 +3,7 @@
 mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -74,14 +75,13 @@ fn revalidated(headers: &HeaderMap, content_type: &'static str, content: String)
 /// Scripts and styles come only from this server. Images and uploads may use the origins of the backend's URLs.
 async fn content_security_policy(api: &ApiState) -> String {
     let uploads = api.uploads.sign_upload("policy", &UploadOptions::default()).await.map(|signed| signed.url);
-    let thumbnails = match &api.settings.public_url {
-        Some(url) => Ok(url.clone()),
-        None => api.thumbnails.sign_download("policy", Timestamp::from_millis(0), std::time::Duration::ZERO).await,
+    let images = match &api.settings.public_url {
+        Some(url) => format!(" {}", url.origin()),
+        None => origin(api.thumbnails.sign_download("policy", Timestamp::from_millis(0), Duration::ZERO).await),
     };
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{}; connect-src 'self'{}; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; connect-src 'self'{}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        origin(thumbnails),
         origin(uploads),
     )
 }

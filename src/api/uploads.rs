@@ -48,11 +48,11 @@ pub(super) async fn create(
     base: BaseUrl,
     request: Request,
 ) -> Result<Response, Problem> {
-    let wish = UploadRequest::read(&read_body(request).await?)?;
-    wish.check(api.settings.max_bytes, api.settings.requires_content_length)?;
+    let request = UploadRequest::read(&read_body(request).await?)?;
+    request.check(api.settings.max_bytes, api.settings.requires_content_length)?;
     let options = UploadOptions {
-        content_type: wish.content_type,
-        content_length: wish.content_length,
+        content_type: request.content_type,
+        content_length: request.content_length,
         is_single_use: true,
         expires_in: api.settings.upload_url_expiry,
     };
@@ -105,16 +105,16 @@ impl UploadRequest {
         let wrong = |what: &dyn std::fmt::Display| Problem::new(ProblemKind::BadRequest, format!("{EXPECTED}: {what}"));
         let body: Value = serde_json::from_slice(body).map_err(|error| wrong(&format!("it is not JSON: {error}")))?;
         let Value::Object(fields) = body else { return Err(wrong(&"it is JSON, but no object")) };
-        let mut wish = Self::default();
+        let mut request = Self::default();
         for (name, value) in fields {
             match (&*name, value) {
                 ("contentType" | "contentLength", Value::Null) => {}
-                ("contentType", Value::String(content_type)) => wish.content_type = Some(content_type),
+                ("contentType", Value::String(content_type)) => request.content_type = Some(content_type),
                 ("contentType", other) => {
                     return Err(wrong(&format!("contentType is {}, which is no string", shown(other))));
                 }
                 ("contentLength", value) => match value.as_u64() {
-                    Some(length) => wish.content_length = Some(length),
+                    Some(length) => request.content_length = Some(length),
                     None => {
                         return Err(wrong(&format!(
                             "contentLength is {}, which is no whole number of bytes",
@@ -129,7 +129,7 @@ impl UploadRequest {
                 }
             }
         }
-        Ok(wish)
+        Ok(request)
     }
 
     /// Rejects uploads that can never be rendered before they start.
@@ -161,23 +161,23 @@ mod tests {
     use super::*;
 
     fn outcome(body: &str) -> Result<UploadRequest, ProblemKind> {
-        let wish = UploadRequest::read(body.as_bytes()).map_err(|problem| problem.kind)?;
-        wish.check(1000, false).map_err(|problem| problem.kind)?;
-        Ok(wish)
+        let request = UploadRequest::read(body.as_bytes()).map_err(|problem| problem.kind)?;
+        request.check(1000, false).map_err(|problem| problem.kind)?;
+        Ok(request)
     }
 
     #[test]
-    fn a_wish_is_checked_before_anything_is_uploaded() {
-        let wish = |content_type: Option<&str>, content_length| {
+    fn a_request_is_checked_before_anything_is_uploaded() {
+        let request = |content_type: Option<&str>, content_length| {
             Ok(UploadRequest { content_type: content_type.map(str::to_owned), content_length })
         };
         for (body, expected) in [
-            ("", wish(None, None)),
-            (" \n", wish(None, None)),
-            ("{}", wish(None, None)),
-            (r#"{"contentType":"image/jpeg"}"#, wish(Some("image/jpeg"), None)),
-            (r#"{"contentType":"image/jpg","contentLength":1000}"#, wish(Some("image/jpg"), Some(1000))),
-            (r#"{"contentType":null,"contentLength":1}"#, wish(None, Some(1))),
+            ("", request(None, None)),
+            (" \n", request(None, None)),
+            ("{}", request(None, None)),
+            (r#"{"contentType":"image/jpeg"}"#, request(Some("image/jpeg"), None)),
+            (r#"{"contentType":"image/jpg","contentLength":1000}"#, request(Some("image/jpg"), Some(1000))),
+            (r#"{"contentType":null,"contentLength":1}"#, request(None, Some(1))),
             (r#"{"contentLength":1001}"#, Err(ProblemKind::UploadTooLarge)),
             (r#"{"contentLength":0}"#, Err(ProblemKind::BadRequest)),
             (r#"{"contentLength":-1}"#, Err(ProblemKind::BadRequest)),

@@ -119,7 +119,7 @@ pub(super) async fn thumbnail_url(
     let format = Format::from_content_type(&published.content_type).unwrap_or(Format::Jpeg);
     let key = ThumbnailKey { id, version: &published.version, size, format }.to_string();
     let url = match &api.settings.public_url {
-        Some(public_url) => format!("{public_url}/{key}"),
+        Some(public_url) => format!("{}/{key}", public_url.as_str()),
         None => api.thumbnails.sign_download(&key, now.floor(SIGNING_WINDOW), DOWNLOAD_VALID_FOR).await?,
     };
     Ok(base.absolute(url))

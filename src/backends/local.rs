@@ -37,7 +37,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use crate::clock::SharedClock;
-use crate::config::LocalConfig;
+use crate::config::{LocalConfig, PublicUrl};
 use crate::ports::Ports;
 use buffers::Buffers;
 use catalog::LocalCatalog;
@@ -153,7 +153,7 @@ impl LocalBackend {
     }
 
     /// The routes that serve thumbnails under `public_url`, if it leads to this listener. They require no token.
-    pub fn public_router(&self, public_url: &str) -> Router {
+    pub fn public_router(&self, public_url: &PublicUrl) -> Router {
         public_thumbnails::router(self.thumbnails.clone(), public_url)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use darkroom_thumbnail::max_render_memory;
 
 use super::machine;
+use super::public_url::PublicUrl;
 use super::reader::{Environment, Reader, SettingErrors};
 use super::tokens::{self, ApiTokens};
 use super::values::{self, Parsed};
@@ -160,7 +161,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         upload_bucket,
         upload_prefix,
         thumbnail_bucket,
-        public_url: reader.optional("DARKROOM_PUBLIC_URL", values::web_address),
+        public_url: reader.optional("DARKROOM_PUBLIC_URL", PublicUrl::parse),
         recipe,
         listen: reader.or(LISTEN, values::loopback(8080), values::address),
         listen_setting: reader.name_of(LISTEN),

@@ -4,12 +4,14 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::reader::Reader;
 use super::values::Parsed;
+use crate::shell;
 
 /// The setting that contains the tokens.
 pub(super) const TOKEN: &str = "DARKROOM_API_TOKEN";
@@ -77,7 +79,8 @@ fn hash_of_valid(token: &str) -> Parsed<[u8; 32]> {
 pub(super) fn exposed_file(path: &str) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & 0o006 != 0).then(|| {
-        format!("{TOKEN_FILE}={path:?} has mode {mode:o}, so that other users of this machine can use it: run `chmod 600 {path}`")
+        let name = shell::quoted(Path::new(path));
+        format!("{TOKEN_FILE}={path:?} has mode {mode:o}, so that other users of this machine can use it: run `chmod 600 {name}`")
     })
 }
 

@@ -48,10 +48,10 @@ fn queues_must_differ(reader: &mut Reader<'_>, config: &Config) {
 
 /// The local backend serves the path of the public URL, and its router treats some characters as special.
 fn public_path_must_be_plain(reader: &mut Reader<'_>, config: &Config) {
-    let Some(url) = config.public_url.as_deref().filter(|_| matches!(config.backend, BackendConfig::Local(_))) else {
+    let Some(url) = config.public_url.as_ref().filter(|_| matches!(config.backend, BackendConfig::Local(_))) else {
         return;
     };
-    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let path = url.path();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~%/".contains(c);
     if !path.chars().all(is_plain) {
         let problem = format!("has the path {path:?}: the local backend serves letters, digits, - . _ ~ % and / only");

@@ -26,8 +26,8 @@ impl HostRules {
         Self { is_checked: !names.is_empty() || listen.is_some_and(is_loopback), names: names.to_vec() }
     }
 
-    /// Also accepts the host of the public URL.
-    pub(crate) fn with_public_host(mut self, host: Option<String>) -> Self {
+    /// Also accepts `host`, without checking more than before.
+    pub(crate) fn with(mut self, host: Option<String>) -> Self {
         self.names.extend(host);
         self
     }
@@ -120,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_the_public_url_is_admitted_and_turns_no_check_on() {
-        let public = || Some("images.example".to_owned());
-        let rules = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]).with_public_host(public());
+    fn a_further_host_is_admitted_and_turns_no_check_on() {
+        let further = || Some("images.example".to_owned());
+        let rules = HostRules::new(Some("127.0.0.1".parse().unwrap()), &[]).with(further());
         assert_eq!(admitted(&rules, "127.0.0.1", &["images.example", "evil.example"]), ["images.example"]);
-        let anywhere = HostRules::new(Some("0.0.0.0".parse().unwrap()), &[]).with_public_host(public());
+        let anywhere = HostRules::new(Some("0.0.0.0".parse().unwrap()), &[]).with(further());
         assert!(rules.is_checked && !anywhere.is_checked);
     }
 

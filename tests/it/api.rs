@@ -38,6 +38,7 @@ const START: Timestamp = Timestamp::from_millis(1_700_000_100_000);
 fn open_to_all() -> AccessSettings {
     AccessSettings {
         hosts: HostRules::default(),
+        public_host: None,
         proxies: TrustedProxies { on_lambda: true, networks: Vec::new() },
         tokens: ApiTokens::default(),
     }

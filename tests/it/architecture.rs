@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use paths::{Names, circles, paths, resolve};
 
 /// Each module with the modules that it may use, besides itself and [`EVERYWHERE`].
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
     ("cli", &["config", "operate", "record", "simulate"]),
@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("record", &[]),
     ("clock", &[]),
     ("names", &[]),
+    ("shell", &[]),
     ("ports", &["record"]),
     ("backends", &["config", "event", "http", "ports", "recipe", "record"]),
     ("simulate", &[]),
@@ -34,7 +35,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
 ];
 
 /// Modules that every module may use.
-const EVERYWHERE: [&str; 3] = ["clock", "metrics", "names"];
+const EVERYWHERE: [&str; 4] = ["clock", "metrics", "names", "shell"];
 
 /// Pure modules: they use neither tokio, nor the system, nor a port.
 const PURE: [&str; 3] = ["recipe", "record", "simulate"];

@@ -182,14 +182,15 @@ async fn log_of_a_start(dir: &Path, token_file: &Path) -> String {
 async fn the_first_line_of_the_log_has_the_version_and_a_token_file_that_others_can_use_is_warned_about() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("token");
+    let file = dir.path().join("the token");
     std::fs::write(&file, "0123456789abcdef\n").unwrap();
     for (mode, is_exposed) in [(0o600, false), (0o640, false), (0o644, true), (0o602, true)] {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         let log = log_of_a_start(dir.path(), &file).await;
         let first = log.lines().next().unwrap();
         assert!(first.contains(&format!("darkroom {} starts", env!("CARGO_PKG_VERSION"))), "{log}");
-        let says = format!("has mode {mode:o}, so that other users of this machine can use it: run `chmod 600 ");
+        let command = format!("run `chmod 600 '{}'`", file.display());
+        let says = format!("has mode {mode:o}, so that other users of this machine can use it: {command}");
         assert_eq!(log.contains(&says), is_exposed, "{mode:o}: {log}");
     }
 }

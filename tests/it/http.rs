@@ -13,7 +13,8 @@ use bytes::Bytes;
 use darkroom::api::{ApiState, router};
 use darkroom::backends::local::{LocalBackend, UploadLimits};
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
-use darkroom::config::LocalConfig;
+use darkroom::config::{LocalConfig, PublicUrl};
+use darkroom::http::ObjectRoutes;
 use darkroom::ports::Ports;
 use darkroom::ports::objects::UploadOptions;
 use tempfile::TempDir;
@@ -52,9 +53,10 @@ impl Server {
         let backend = LocalBackend::open(&config, "photos", "uploads/", "thumbnails", clock.clone()).unwrap();
         let mut settings = crate::api::settings();
         settings.cors_origins = vec!["https://shop.example".to_owned()];
-        let objects = backend
-            .router(UploadLimits { max_bytes: MAX_BYTES, min_rate: 1 })
-            .merge(backend.public_router("http://images.example"));
+        let objects = ObjectRoutes {
+            signed: backend.router(UploadLimits { max_bytes: MAX_BYTES, min_rate: 1 }),
+            public: backend.public_router(&PublicUrl::parse("http://images.example").unwrap()),
+        };
         let ports = backend.ports();
         let state = ApiState::new(&ports, settings, clock.clone(), CancellationToken::new());
         let thumbnail = Bytes::from_static(b"picture");

@@ -8,7 +8,7 @@ import "@uppy/dashboard/css/style.min.css";
 import { Darkroom } from "./darkroom.js";
 
 /** The page's origin differs from the API's: `DARKROOM_CORS_ORIGINS` must contain the page's origin. */
-const darkroom = new Darkroom(new URLSearchParams(location.search).get("api") ?? "http://127.0.0.1:8080");
+const darkroom = new Darkroom(document.querySelector("meta[name=darkroom-api]").content);
 
 const uppy = new Uppy({ restrictions: { allowedFileTypes: ["image/jpeg", "image/png"] } });
 uppy.use(Dashboard, { target: "#uploads", inline: true, width: "100%", height: 320, note: "JPEG or PNG" });

@@ -2,7 +2,7 @@
 //!
 //! S3 computes the checksum of a multipart upload over the checksums of its parts, and appends `-` and the number of
 //! parts. Verifying it takes the sizes of the parts, which a `GetObject` doesn't state. The SDK logs a warning for each
-//! such response, and then ignores other checksums of the same object as well.
+//! such response, and then ignores other checksums of the same object as well. `objects/body` verifies what is left.
 
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -45,6 +45,7 @@ fn is_of_parts(name: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -75,12 +76,26 @@ mod tests {
         }
     }
 
-    /// Reads an object `cat` from a store that responds with these headers. Returns the result and the log output.
-    async fn read(headers: &[(&'static str, &'static str)]) -> (Result<Fetched, PortError>, String) {
+    const PARTS_ETAG: &str = "0123456789abcdef0123456789abcdef-2";
+
+    struct Read {
+        fetched: Result<Fetched, PortError>,
+        /// How often the object was requested.
+        reads: usize,
+        logged: String,
+    }
+
+    /// Reads an object `cat` from a store that responds with this ETag and these headers.
+    async fn read(etag: &str, headers: &[(&'static str, &'static str)]) -> Read {
         let mut all: HeaderMap =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
-        all.insert(ETAG, "\"0123456789abcdef0123456789abcdef-2\"".parse().unwrap());
-        let router = Router::new().fallback(move || async move { (all, "cat") });
+        all.insert(ETAG, format!("\"{etag}\"").parse().unwrap());
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counted = reads.clone();
+        let router = Router::new().fallback(move || async move {
+            counted.fetch_add(1, Ordering::Relaxed);
+            (all, "cat")
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -97,12 +112,12 @@ mod tests {
         let _guard = tracing::subscriber::set_default(lines);
         let fetched = store.get("cat.jpg", None, 100).await;
         let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        (fetched, logged)
+        Read { fetched, reads: reads.load(Ordering::Relaxed), logged }
     }
 
     #[tokio::test]
     async fn an_object_that_was_uploaded_in_parts_is_read_without_a_warning() {
-        let (fetched, logged) = read(&[("x-amz-checksum-crc32", "9hAgvg==-2")]).await;
+        let Read { fetched, logged, .. } = read(PARTS_ETAG, &[("x-amz-checksum-crc32", "9hAgvg==-2")]).await;
         assert!(matches!(fetched, Ok(Fetched::Whole(_, bytes)) if bytes == "cat"));
         assert_eq!(logged, "");
     }
@@ -111,11 +126,23 @@ mod tests {
     async fn a_checksum_of_the_whole_object_beside_it_is_verified() {
         // The CRC-32 of "cat", and that of other bytes.
         for (crc, is_right) in [("nl5DqA==", true), ("AAAAAA==", false)] {
-            let (fetched, _) = read(&[("x-amz-checksum-crc32c", "9hAgvg==-2"), ("x-amz-checksum-crc32", crc)]).await;
+            let headers = [("x-amz-checksum-crc32c", "9hAgvg==-2"), ("x-amz-checksum-crc32", crc)];
+            let Read { fetched, .. } = read(PARTS_ETAG, &headers).await;
             match fetched {
                 Ok(_) => assert!(is_right, "{crc} is another object's"),
                 Err(error) => assert!(!is_right && error.kind == ErrorKind::Damaged, "{crc}: {error:?}"),
             }
+        }
+    }
+
+    /// Some stores give an object that was uploaded in parts the MD5 of its bytes as ETag.
+    #[tokio::test]
+    async fn an_md5_beside_a_checksum_of_parts_is_verified() {
+        // The bytes are read again if they differ, and are accepted if they come twice the same.
+        for (etag, expected) in [("d077f244def8a70e5ea758bd8352fcd8", 1), ("0123456789abcdef0123456789abcdef", 2)] {
+            let Read { fetched, reads, .. } = read(etag, &[("x-amz-checksum-crc32", "9hAgvg==-2")]).await;
+            assert!(matches!(fetched, Ok(Fetched::Whole(..))), "{fetched:?}");
+            assert_eq!(reads, expected, "{etag}");
         }
     }
 

@@ -6,7 +6,7 @@
 //! IMMEDIATE` waits for the writers of other processes.
 //!
 //! Writes that can be repeated after a power loss are not synced. A power loss removes transactions from the end of the
-//! log, so a synced transaction also makes all earlier ones durable; their after_commit run then.
+//! log, so a synced transaction also makes all earlier ones durable; their callbacks run then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,11 +34,11 @@ pub(super) struct Commits {
 
 struct Writer {
     connection: Connection,
-    /// The after_commit of committed transactions that are not synced yet.
-    after_commit: Vec<AfterCommit>,
+    /// The callbacks of committed transactions that are not synced yet.
+    callbacks: Vec<AfterCommit>,
 }
 
-/// Runs once a write is synced.
+/// A callback that runs once a write is synced.
 type AfterCommit = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ struct PendingWrites {
 
 impl Commits {
     pub(super) fn new(connection: Connection) -> Arc<Self> {
-        let writer = Mutex::new(Writer { connection, after_commit: Vec::new() });
+        let writer = Mutex::new(Writer { connection, callbacks: Vec::new() });
         Arc::new(Self { writer, waiting: Mutex::default(), count: watch::Sender::new(0) })
     }
 
@@ -73,7 +73,7 @@ impl Commits {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: None };
+        let write = Write { outlives, job: Some(job), outcome: None, reply, after_commit: None };
         if let Some(leader) = self.enqueue(Box::new(write)) {
             // A blocking task, not a plain thread: tokio's paused clock does not advance while one runs.
             tokio::task::spawn_blocking(move || leader.drain());
@@ -81,21 +81,22 @@ impl Commits {
         answer.await.unwrap_or(Err(Failure::ShuttingDown))
     }
 
-    /// [`Self::write`] from a thread that may block. Once the write is synced, the committing thread calls `sequel`:
-    /// before the answer if the write must survive a power loss, otherwise with a later synced write. It is not called
-    /// if the write fails or the process ends first.
+    /// [`Self::write`] from a thread that may block. Once the write is synced, the committing thread calls
+    /// `after_commit`: before the answer if the write must survive a power loss, otherwise with a later synced write.
+    /// It is not called if the write fails or the process ends first.
     pub(super) fn write_here<T, F>(
         self: &Arc<Self>,
         outlives: Durability,
         job: F,
-        sequel: impl FnOnce() + Send + 'static,
+        after_commit: impl FnOnce() + Send + 'static,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let write = Write { outlives, job: Some(job), outcome: None, reply, sequel: Some(Box::new(sequel)) };
+        let write =
+            Write { outlives, job: Some(job), outcome: None, reply, after_commit: Some(Box::new(after_commit)) };
         lock(&self.waiting).jobs.push(Box::new(write));
         // The caller commits: if every thread waited for a leader here, no thread would be left to run it.
         self.commit_those_waiting();
@@ -154,7 +155,7 @@ impl Drop for Leader {
 }
 
 impl Writer {
-    /// Commits all jobs in one transaction. If it is synced, calls their after_commit and those of earlier transactions.
+    /// Commits all jobs in one transaction. If it is synced, calls their callbacks and those of earlier transactions.
     fn commit_together(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let connection = &self.connection;
         if !connection.is_autocommit() {
@@ -170,10 +171,10 @@ impl Writer {
             connection.execute_batch("ROLLBACK")?;
         }
         committed?;
-        self.after_commit.extend(batch.iter_mut().filter_map(|job| job.take_sequel()));
+        self.callbacks.extend(batch.iter_mut().filter_map(|job| job.take_after_commit()));
         // SQLite does not sync a transaction that has written nothing.
         if is_synced && self.connection.total_changes() != changes {
-            self.after_commit.drain(..).for_each(|sequel| sequel());
+            self.callbacks.drain(..).for_each(|after_commit| after_commit());
         }
         Ok(())
     }
@@ -202,8 +203,8 @@ trait Job: Send {
     fn outlives(&self) -> Durability;
     /// Runs the job. Returns whether to keep its writes.
     fn run(&mut self, connection: &Connection) -> bool;
-    /// The sequel, if the job has succeeded.
-    fn take_sequel(&mut self) -> Option<AfterCommit>;
+    /// The callback, if the job has succeeded.
+    fn take_after_commit(&mut self) -> Option<AfterCommit>;
     /// Sends the result to the caller.
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
@@ -213,7 +214,7 @@ struct Write<T, F> {
     job: Option<F>,
     outcome: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, Failure>>,
-    sequel: Option<AfterCommit>,
+    after_commit: Option<AfterCommit>,
 }
 
 impl<T, F> Job for Write<T, F>
@@ -233,8 +234,8 @@ where
         matches!(self.outcome, Some(Ok(_)))
     }
 
-    fn take_sequel(&mut self) -> Option<AfterCommit> {
-        self.sequel.take().filter(|_| matches!(self.outcome, Some(Ok(_))))
+    fn take_after_commit(&mut self) -> Option<AfterCommit> {
+        self.after_commit.take().filter(|_| matches!(self.outcome, Some(Ok(_))))
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {

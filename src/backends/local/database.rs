@@ -96,19 +96,19 @@ impl Database {
         self.write_here_then(Durability::PowerLoss, operation, job, || {})
     }
 
-    /// [`Self::write_to_outlive`] on a thread that may block, followed by `sequel`. See [`Commits::write_here`].
+    /// [`Self::write_to_outlive`] on a thread that may block, followed by `after_commit`. See [`Commits::write_here`].
     pub(super) fn write_here_then<T, F>(
         &self,
         outlives: Durability,
         operation: Operation,
         job: F,
-        sequel: impl FnOnce() + Send + 'static,
+        after_commit: impl FnOnce() + Send + 'static,
     ) -> Result<T, PortError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        let written = self.check_file().and_then(|()| self.commits.write_here(outlives, job, sequel));
+        let written = self.check_file().and_then(|()| self.commits.write_here(outlives, job, after_commit));
         written.map_err(|failure| failure.into_port_error(operation))
     }
 

@@ -198,7 +198,7 @@ fn secure_below(root: &Path, access: Access) -> Result<(), OpenError> {
     for entry in fs::read_dir(&incoming).map_err(|error| OpenError::of_file(&incoming, error))? {
         let process = entry.map_err(|error| OpenError::of_file(&incoming, error))?.path();
         access.secure(&process)?;
-        match access.close_files_in(&process) {
+        match access.restrict_files_in(&process) {
             // The process has just ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             closed => closed.map_err(|error| OpenError::of_file(&process, error))?,

@@ -135,11 +135,11 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
     }
 }
 
-/// Converts a file's error to the port's error.
+/// Converts a file's error to the port's error. A missing file is an outage: the row of an object names it, or the
+/// directory of files that are being written is gone.
 pub(super) fn file_error(operation: Operation, error: io::Error) -> PortError {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             return Failure::NoSpace(NoSpace::DiskFull).into_port_error(operation);
         }

@@ -203,6 +203,15 @@ impl LocalBucket {
             .await
     }
 
+    /// Whether the key has a current version.
+    pub(super) async fn exists(&self, key: &str) -> Result<bool, PortError> {
+        match self.find(Operation::ObjectsHead, key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The row of the current version.
     pub(super) async fn find(&self, operation: Operation, key: &str) -> Result<ObjectRow, PortError> {
         let (bucket, key) = (self.clone(), key.to_owned());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::failure::has_no_space;
-use super::file_names::DATABASE;
+use super::file_names::{DATABASE, SIGNING_KEY};
 
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +169,7 @@ impl MissingDirectory {
             missing("does not exist")
         } else if is_missing(&path.join(DATABASE)) {
             missing(if path.is_dir() { "has no darkroom.db" } else { "is not a directory" })
-        } else if is_missing(&path.join("signing.key")) {
+        } else if is_missing(&path.join(SIGNING_KEY)) {
             missing("has no signing.key")
         } else {
             Ok(())

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::OpenError;
 use super::file_names::DATABASE;
+use crate::shell;
 
 /// Read, write and execute for users other than the owner and the group.
 const OTHERS: u32 = 0o007;
@@ -42,8 +43,8 @@ impl Access {
         if self.group.is_some() { 0o660 } else { 0o600 }
     }
 
-    const fn mode_of(self, metadata_is_dir: bool) -> u32 {
-        if metadata_is_dir { self.directory_mode() } else { self.file_mode() }
+    const fn mode_of(self, is_dir: bool) -> u32 {
+        if is_dir { self.directory_mode() } else { self.file_mode() }
     }
 
     /// Creates a directory and its missing parents, independent of the umask.
@@ -62,12 +63,12 @@ impl Access {
     /// Opens a file with the mode and group that it must have.
     pub(super) fn open(self, options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         let file = options.mode(0o600).open(path)?;
-        self.close(&file)?;
+        self.restrict(&file)?;
         Ok(file)
     }
 
     /// Sets the required mode and group on a file that this process owns, independent of the umask.
-    fn close(self, file: &File) -> io::Result<()> {
+    fn restrict(self, file: &File) -> io::Result<()> {
         let found = file.metadata()?;
         if found.uid() != self.user {
             return Ok(());
@@ -153,7 +154,7 @@ impl Access {
 
     fn refusal(self, path: &Path, found: &Metadata) -> OpenError {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let (name, mode) = (quoted(&path), self.mode_of(found.is_dir()));
+        let (name, mode) = (shell::quoted(&path), self.mode_of(found.is_dir()));
         let recursively = if found.is_dir() { "-R " } else { "" };
         if found.is_dir() && found.mode() & STICKY != 0 {
             return OpenError::SharedDirectory { path };
@@ -186,23 +187,23 @@ impl Access {
             // Closes the directory first and opens it to the group last: after a kill in between, the next start
             // repeats this.
             fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(in_path)?;
-            self.close_files_in(path).map_err(in_path)?;
+            self.restrict_files_in(path).map_err(in_path)?;
         }
         self.secure_found(path, &found, true).map(drop)
     }
 
-    /// Closes every file in the directory that this user owns. Skips files that are deleted meanwhile.
-    pub(super) fn close_files_in(self, directory: &Path) -> io::Result<()> {
+    /// Restricts access to every file in the directory that this user owns. Skips files that are deleted meanwhile.
+    pub(super) fn restrict_files_in(self, directory: &Path) -> io::Result<()> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             // Does not follow links: darkroom creates none here.
-            let closed = entry.metadata().and_then(|found| {
+            let restricted = entry.metadata().and_then(|found| {
                 let is_ours = found.is_file() && found.uid() == self.user;
                 if is_ours && !self.is_secure(&found) { self.set(&entry.path(), self.file_mode()) } else { Ok(()) }
             });
-            match closed {
+            match restricted {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                closed => closed?,
+                restricted => restricted?,
             }
         }
         Ok(())
@@ -236,13 +237,6 @@ fn is_for_darkroom(root: &Path) -> io::Result<bool> {
     Ok(names.iter().all(|name| name == "lost+found"))
 }
 
-/// The path, quoted for a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 /// The device and inode of a file or directory, to notice when it is replaced.
 pub(super) struct Identity {
     path: PathBuf,
@@ -271,18 +265,6 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_becomes_one_word_for_a_shell() {
-        for (path, word) in [
-            ("/srv/darkroom-data", "/srv/darkroom-data"),
-            ("/srv/my data", "'/srv/my data'"),
-            ("/srv/$(reboot)", "'/srv/$(reboot)'"),
-            ("/srv/it's", r"'/srv/it'\''s'"),
-        ] {
-            assert_eq!(quoted(Path::new(path)), word);
-        }
-    }
 
     #[test]
     fn a_parent_in_which_others_can_replace_the_directory_is_found() {

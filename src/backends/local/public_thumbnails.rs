@@ -12,24 +12,20 @@ use axum::routing::get;
 use super::objects::LocalBucket;
 use super::refusal;
 use super::routes::send;
+use crate::config::PublicUrl;
 use crate::http::Problem;
 use crate::ports::Operation;
 use crate::recipe::{CACHE_CONTROL, THUMBNAIL_PREFIX};
 
 /// The routes of all thumbnails: under the path of `public_url`, and at the root for a proxy that strips that path.
-pub(super) fn router(bucket: Arc<LocalBucket>, public_url: &str) -> Router {
-    let path = path_of(public_url);
-    let places = if path.is_empty() { vec![path] } else { vec![String::new(), path] };
+pub(super) fn router(bucket: Arc<LocalBucket>, public_url: &PublicUrl) -> Router {
+    // The settings reject characters that are special to the router.
+    let path = public_url.path();
+    let places = if path.is_empty() { vec![""] } else { vec!["", path] };
     let router = places.into_iter().fold(Router::new(), |router, place| {
         router.route(&format!("{place}/{THUMBNAIL_PREFIX}{{*name}}"), get(thumbnail).fallback(other_method))
     });
     router.with_state(bucket)
-}
-
-/// The path of an absolute URL without a trailing slash. The settings reject characters that are special to the router.
-fn path_of(url: &str) -> String {
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    after_scheme.find('/').map_or("", |start| &after_scheme[start..]).to_owned()
 }
 
 async fn thumbnail(
@@ -45,21 +41,4 @@ async fn thumbnail(
 
 async fn other_method() -> Problem {
     refusal::method_not_allowed("a thumbnail takes GET and HEAD")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_path_of_a_url_begins_behind_its_host() {
-        for (url, path) in [
-            ("https://images.example", ""),
-            ("https://images.example:8443", ""),
-            ("https://images.example/t", "/t"),
-            ("http://images.example/a/b", "/a/b"),
-        ] {
-            assert_eq!(path_of(url), path, "{url}");
-        }
-    }
 }

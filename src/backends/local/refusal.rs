@@ -49,10 +49,9 @@ pub(super) fn of_body(error: &ReadError) -> Problem {
     }
 }
 
-/// A file could not be read or written.
+/// An object's file could not be opened. It is missing if the object was deleted since its row was read.
 pub(super) fn of_file(error: &io::Error) -> Problem {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => no_space(NoSpace::DiskFull),
         io::ErrorKind::NotFound => not_found(),
         _ => later(error),
     }
@@ -87,10 +86,7 @@ mod tests {
     fn a_full_disk_is_reported_to_the_uploader() {
         let port_error =
             PortError::with_source(ErrorKind::NoSpace, crate::ports::Operation::ObjectsPut, NoSpace::DiskFull);
-        let file_error = io::Error::from(io::ErrorKind::StorageFull);
-        for problem in [of_port(&port_error), of_file(&file_error)] {
-            assert_eq!(problem.kind, ProblemKind::NoSpace);
-        }
+        assert_eq!(of_port(&port_error).kind, ProblemKind::NoSpace);
         let other = PortError::new(ErrorKind::Unavailable, crate::ports::Operation::ObjectsPut);
         assert_eq!(of_port(&other).kind, ProblemKind::Unavailable);
     }

@@ -110,11 +110,12 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     }
     let Grant { key, is_single_use, expires: grant_expires, .. } = grant;
     let only_if_absent = is_single_use || IfNoneMatch::of(headers).is_any();
-    let is_taken = match is_single_use {
-        true => bucket.was_used(&key).await.is_ok_and(|was_used| was_used),
-        false => only_if_absent && bucket.find(Operation::ObjectsHead, &key).await.is_ok(),
+    let is_taken = match (is_single_use, only_if_absent) {
+        (true, _) => bucket.was_used(&key).await,
+        (false, true) => bucket.exists(&key).await,
+        (false, false) => Ok(false),
     };
-    if is_taken {
+    if is_taken.map_err(|error| refusal::of_port(&error))? {
         return Err(refusal::already_uploaded());
     }
     bucket.check_space(PUT, content_length).await.map_err(|error| refusal::of_port(&error))?;
@@ -144,7 +145,8 @@ async fn store(
     max_bytes: u64,
 ) -> Result<HeaderValue, Problem> {
     let directory = bucket.directory.clone();
-    let mut incoming = blocking(move || Incoming::begin(directory)).await.map_err(|error| refusal::of_file(&error))?;
+    let begun = blocking(move || Incoming::begin(directory)).await;
+    let mut incoming = begun.map_err(|error| refusal::of_port(&file_error(PUT, error)))?;
     let mut gathered = Vec::new();
     let (mut gathered_bytes, mut bytes) = (0, 0u64);
     loop {

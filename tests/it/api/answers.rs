@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use darkroom::config::ApiTokens;
+use darkroom::config::{ApiTokens, PublicUrl};
 use darkroom::ports::ErrorKind;
 use darkroom::record::{ImageId, Reason, Status};
 use serde_json::json;
@@ -160,7 +160,7 @@ async fn thumbnails_stay_while_a_newer_upload_is_worked_on_or_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_public_url_takes_the_place_of_signatures() {
-    let bench = Bench::with(|settings| settings.public_url = Some("https://cdn.example/t".to_owned()));
+    let bench = Bench::with(|settings| settings.public_url = PublicUrl::parse("https://cdn.example/t").ok());
     bench.published("cat").await;
     let view = bench.get("/images/cat").await.json();
     assert_eq!(view["thumbnails"]["small"]["url"], "https://cdn.example/t/thumbnails/cat/v1/small.jpg");

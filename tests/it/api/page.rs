@@ -1,5 +1,6 @@
 //! The upload page as a browser receives it.
 
+use darkroom::config::PublicUrl;
 use darkroom::recipe::Size;
 
 use super::{Bench, get, with};
@@ -24,7 +25,7 @@ async fn the_page_comes_with_a_policy_that_lets_only_its_own_files_run() {
     let body = others.get("/").await.body;
     assert!(body.contains(">icon (64 pixels)<") && !body.contains("{{"), "{body}");
 
-    let public = Bench::with(|settings| settings.public_url = Some("https://cdn.example/t".to_owned()));
+    let public = Bench::with(|settings| settings.public_url = PublicUrl::parse("https://cdn.example/t").ok());
     let policy = public.get("/").await;
     let policy = policy.header("content-security-policy").unwrap();
     assert!(policy.contains("img-src 'self' https://cdn.example;"), "{policy}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use darkroom::config::PublicUrl;
 use darkroom::ports::ErrorKind;
 use darkroom::record::Reason;
 use tokio::time::Instant;
@@ -206,7 +207,7 @@ async fn a_tag_goes_stale_with_the_signatures_of_its_urls() {
     assert_ne!(answer.header("etag"), Some(&*first));
     assert!(answer.body.contains("?at=1700001000&for=3600"), "{}", answer.body);
 
-    let public = Bench::with(|settings| settings.public_url = Some("https://cdn.example".to_owned()));
+    let public = Bench::with(|settings| settings.public_url = PublicUrl::parse("https://cdn.example").ok());
     public.published("cat").await;
     let first = tag(&public, "/images/cat").await;
     tokio::time::advance(Duration::from_hours(2)).await;

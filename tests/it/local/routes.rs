@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, Response};
 use bytes::Bytes;
+use darkroom::ports::objects::UploadOptions;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
@@ -238,4 +239,33 @@ async fn a_signed_address_of_nothing_is_not_found() {
     let place = Place::new();
     let url = place.backend.ports.uploads.sign_download("uploads/none", place.clock.now(), ONE_MINUTE).await.unwrap();
     assert_problem(&place.backend.fetch(Request::get(&url).body(Body::empty()).unwrap()).await, 404, "no such object");
+}
+
+/// A client takes 404 for an answer about its request, and does not try again.
+#[tokio::test(start_paused = true)]
+async fn an_upload_into_a_missing_directory_may_be_tried_again() {
+    for is_single_use in [false, true] {
+        let place = Place::new();
+        let terms = UploadOptions { expires_in: ONE_MINUTE, is_single_use, ..UploadOptions::default() };
+        let url = place.backend.ports.uploads.sign_upload("uploads/cat", &terms).await.unwrap().url;
+        std::fs::remove_dir_all(place.dir.path().join("incoming")).unwrap();
+        assert_problem(&place.backend.fetch(put(&url, "picture")).await, 503, "try again");
+    }
+}
+
+/// A client that waits for `100 Continue` need not send a body that cannot be stored.
+#[tokio::test(start_paused = true)]
+async fn where_earlier_uploads_cannot_be_read_no_body_is_read() {
+    for (is_single_use, table) in [(true, "used_keys"), (false, "objects")] {
+        let place = Place::new();
+        let terms = UploadOptions { expires_in: ONE_MINUTE, is_single_use, ..UploadOptions::default() };
+        let url = place.backend.ports.uploads.sign_upload("uploads/cat", &terms).await.unwrap().url;
+        let database = rusqlite::Connection::open(place.dir.path().join("darkroom.db")).unwrap();
+        database.execute_batch(&format!("ALTER TABLE {table} RENAME TO away")).unwrap();
+        let body = stream::once(async { panic!("the body was read") as std::io::Result<Bytes> });
+        let mut request = put(&url, Body::from_stream(body));
+        request.headers_mut().insert("expect", "100-continue".parse().unwrap());
+        request.headers_mut().insert("if-none-match", "*".parse().unwrap());
+        assert_problem(&place.backend.fetch(request).await, 503, "try again");
+    }
 }

@@ -1,6 +1,8 @@
 //! Thumbnails at `DARKROOM_PUBLIC_URL`, which the local backend serves itself.
 
 use reqwest::{Client, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::Site;
 use crate::images;
@@ -24,6 +26,16 @@ async fn thumbnails(site: &Site) -> Vec<String> {
 
 async fn get(url: &str) -> Response {
     reqwest::get(url).await.unwrap()
+}
+
+/// Sends a path as it is; clients resolve `..` and `%2e%2e` before they send it. Returns the whole answer.
+async fn get_unchanged(address: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
@@ -64,16 +76,23 @@ async fn public_thumbnails_may_be_cached_by_anyone_and_nothing_else_is_public() 
     assert_eq!((again.status().as_u16(), header(&again, "cache-control")), (304, header(&answer, "cache-control")));
     assert_eq!(site.http.head(small).send().await.unwrap().status(), 200);
     assert_eq!(site.http.put(small).body("x").send().await.unwrap().status(), 405);
-    for (path, status) in [
-        (format!("/thumbnails/%2e%2e/uploads/{id}"), 404),
-        (format!("/thumbnails/../uploads/{id}"), 404),
-        (format!("/uploads/{id}"), 404),
-        (format!("/thumbnails/{id}"), 404),
-        ("/thumbnails/%ff".to_owned(), 404),
-        ("/thumbnails/".to_owned(), 404),
-        (format!("/images/{id}"), 401),
+    for (path, status, problem) in [
+        (format!("/thumbnails/..%2Fuploads/{id}"), 404, "no-such-object"),
+        (format!("/thumbnails/%2e%2e/uploads/{id}"), 404, "no-such-object"),
+        (format!("/thumbnails/../uploads/{id}"), 404, "no-such-object"),
+        (format!("/thumbnails//{id}"), 404, "no-such-object"),
+        (format!("/thumbnails/{id}"), 404, "no-such-object"),
+        ("/thumbnails/..%2f..%2f..%2fetc%2fpasswd".to_owned(), 404, "no-such-object"),
+        ("/thumbnails/../darkroom.db".to_owned(), 404, "no-such-object"),
+        ("/thumbnails/%ff".to_owned(), 404, "no-such-object"),
+        (format!("/uploads/{id}"), 404, "no-such-path"),
+        (format!("/x/../thumbnails/../uploads/{id}"), 404, "no-such-path"),
+        ("/thumbnails/".to_owned(), 404, "no-such-path"),
+        (format!("/images/{id}"), 401, "unauthorized"),
     ] {
-        assert_eq!(get(&format!("{}{path}", site.api)).await.status(), status, "{path}");
+        let answer = get_unchanged(site.address(), &path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert!(answer.contains(&format!("urn:darkroom:problem:{problem}")), "{path}: {answer}");
     }
     darkroom.stop().await;
 
@@ -83,16 +102,21 @@ async fn public_thumbnails_may_be_cached_by_anyone_and_nothing_else_is_public() 
 
 /// A reverse proxy on this machine forwards the client's `Host`.
 #[tokio::test]
-async fn the_host_of_the_public_url_is_answered() {
+async fn the_host_of_the_public_url_is_answered_for_thumbnails_only() {
     let site = Site::new();
     let _darkroom = start(&site, "https://images.example/t", None).await;
     let [small, ..] = &thumbnails(&site).await[..] else { panic!("no thumbnails") };
     let path = small.strip_prefix("https://images.example").unwrap();
     let client = Client::new();
-    for (host, status) in [("images.example", 200), ("evil.example", 421)] {
-        for path in [path, path.strip_prefix("/t").unwrap()] {
-            let request = client.get(format!("{}{path}", site.api)).header("host", host);
-            assert_eq!(request.send().await.unwrap().status(), status, "{host}{path}");
-        }
+    let status = async |host: &str, path: &str| {
+        client.get(format!("{}{path}", site.api)).header("host", host).send().await.unwrap().status().as_u16()
+    };
+    for path in [path, path.strip_prefix("/t").unwrap()] {
+        assert_eq!(status("images.example", path).await, 200, "{path}");
+        assert_eq!(status("evil.example", path).await, 421, "{path}");
+    }
+    let id = path.split('/').nth(3).unwrap();
+    for path in ["/", "/livez", "/nothing", "/upload-url", &format!("/images/{id}"), &format!("/images/{id}/small")] {
+        assert_eq!(status("images.example", path).await, 421, "{path}: the host is for thumbnails only");
     }
 }

@@ -75,7 +75,8 @@ async fn collect(mut answer: GetObjectOutput, limit_bytes: u64) -> Result<Option
 }
 
 /// The MD5 in the ETag, if it is needed and is one: the object was uploaded in one part, is not encrypted with a KMS
-/// key, and has no checksum that the SDK verifies.
+/// key, and has no checksum that the SDK verifies. The response has no checksum that the SDK cannot verify: those of
+/// multipart uploads are removed, see `part_checksums`.
 fn etag_md5(answer: &GetObjectOutput) -> Option<String> {
     let is_verified_by_the_sdk = [
         &answer.checksum_crc32,
@@ -85,9 +86,7 @@ fn etag_md5(answer: &GetObjectOutput) -> Option<String> {
         &answer.checksum_sha256,
     ]
     .into_iter()
-    .flatten()
-    // A composite checksum (`...-3`, of a multipart upload) cannot be verified here.
-    .any(|checksum| !checksum.contains('-'));
+    .any(Option::is_some);
     let is_plain = matches!(answer.server_side_encryption, None | Some(ServerSideEncryption::Aes256))
         && answer.sse_customer_algorithm.is_none();
     let etag = answer.e_tag.as_deref()?.trim_matches('"');

@@ -75,7 +75,7 @@ async fn a_transaction_is_synced_when_one_of_its_writes_must_outlive_a_loss_of_p
 struct AfterCommits(Arc<Mutex<Vec<&'static str>>>);
 
 impl AfterCommits {
-    /// Writes from a blocking thread, with a sequel that records `name`.
+    /// Writes from a blocking thread, with a callback that records `name`.
     async fn write(
         &self,
         commits: &Arc<Commits>,

@@ -100,7 +100,8 @@ impl ObjectStore for LimitedStore {
         limit(Operation::ObjectsDeleteVersion, self.0.delete_version(key, id)).await
     }
 
-    /// Not limited here: it makes one call for each version of the object, and the backend limits each of them.
+    /// Not limited here, since S3 needs a call for each version of the object, and the AWS backend limits each call.
+    /// The local backend deletes all versions in one write, which waits up to 5 s for the lock of the database.
     async fn delete(&self, key: &str) -> Result<(), PortError> {
         self.0.delete(key).await
     }
