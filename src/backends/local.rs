@@ -12,6 +12,7 @@ mod database;
 mod directory;
 mod failure;
 mod file_names;
+mod file_system;
 mod incoming;
 mod object_rows;
 mod objects;
