@@ -1,6 +1,7 @@
 //! Typed settings from the environment. All mistakes are reported at once.
 
 mod machine;
+mod base_path;
 mod public_url;
 mod reader;
 mod settings;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use crate::recipe::Recipe;
 
 pub use machine::Machine;
+pub use base_path::BasePath;
 pub use public_url::PublicUrl;
 pub use reader::{Environment, SettingError, SettingErrors};
 pub(crate) use settings::{LONGEST_RENDER, LONGEST_UPLOAD_EXPIRY};
@@ -124,6 +126,8 @@ pub struct Config {
     pub upload_prefix: String,
     /// `DARKROOM_THUMBNAIL_BUCKET`
     pub thumbnail_bucket: String,
+    /// `DARKROOM_BASE_PATH`: the path under which a proxy or a gateway serves the API.
+    pub base_path: BasePath,
     /// `DARKROOM_PUBLIC_URL`: the base URL of thumbnails, without a trailing slash. If unset, their URLs are presigned.
     pub public_url: Option<PublicUrl>,
     /// `DARKROOM_SIZES`

@@ -6,7 +6,7 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
+      source = "hashicorp/aws"
       # 5.100 is tested by applying it. 6 is only compared with its schema: tests/terraform/test_next_provider.py.
       version = ">= 5.100, < 7.0"
     }
