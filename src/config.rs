@@ -1,7 +1,7 @@
 //! Typed settings from the environment. All mistakes are reported at once.
 
-mod machine;
 mod base_path;
+mod machine;
 mod public_url;
 mod reader;
 mod settings;
@@ -17,8 +17,8 @@ use ipnet::IpNet;
 
 use crate::recipe::Recipe;
 
-pub use machine::Machine;
 pub use base_path::BasePath;
+pub use machine::Machine;
 pub use public_url::PublicUrl;
 pub use reader::{Environment, SettingError, SettingErrors};
 pub(crate) use settings::{LONGEST_RENDER, LONGEST_UPLOAD_EXPIRY};

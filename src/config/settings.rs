@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use darkroom_thumbnail::max_render_memory;
 
-use super::machine;
 use super::base_path::BasePath;
+use super::machine;
 use super::public_url::PublicUrl;
 use super::reader::{Environment, Reader, SettingErrors};
 use super::tokens::{self, ApiTokens};

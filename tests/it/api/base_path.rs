@@ -12,7 +12,9 @@ fn below_photos() -> Bench {
 async fn every_route_answers_with_and_without_the_base_path() {
     let bench = below_photos();
     bench.published("cat").await;
-    for path in ["/", "/page/page.js", "/openapi.json", "/livez", "/images/cat", "/upload-url", "/images?key=uploads/cat"] {
+    for path in
+        ["/", "/page/page.js", "/openapi.json", "/livez", "/images/cat", "/upload-url", "/images?key=uploads/cat"]
+    {
         for base in ["", "/photos"] {
             assert_eq!(bench.get(&format!("{base}{path}")).await.status, 200, "{base}{path}");
         }

@@ -54,7 +54,8 @@ async fn with_a_base_path_everything_is_served_below_it() {
             Client::new().post(format!("{}/photos/images", site.api)).send().await.unwrap().json().await.unwrap();
         let upload_url = created["uploadUrl"].as_str().unwrap();
         assert!(upload_url.starts_with(&format!("{}/photos/", site.api)), "{upload_url}");
-        let sent = Client::new().put(upload_url).header("if-none-match", "*").body(images::jpeg(1600, 1200)).send().await;
+        let sent =
+            Client::new().put(upload_url).header("if-none-match", "*").body(images::jpeg(1600, 1200)).send().await;
         assert_eq!(sent.unwrap().status(), 200);
         let image = site.expect_published(created["id"].as_str().unwrap()).await;
         let url = image["thumbnails"]["small"]["url"].as_str().unwrap();
