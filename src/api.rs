@@ -21,7 +21,7 @@ use axum::routing::{MethodRouter, get, post};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::config::{Config, PublicUrl};
+use crate::config::{BasePath, Config, PublicUrl};
 use crate::http::{self, ObjectRoutes};
 use crate::ports::{Catalog, ObjectStore, Ports};
 use crate::recipe::Size;
@@ -36,6 +36,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 pub struct ApiSettings {
     /// The prefix of every upload's key.
     pub upload_prefix: String,
+    /// The path under which a proxy serves the API.
+    pub base_path: BasePath,
     /// The base URL of thumbnails. When unset, the API presigns their URLs.
     pub public_url: Option<PublicUrl>,
     /// The thumbnail sizes, in ascending order.
@@ -62,6 +64,7 @@ impl From<&Config> for ApiSettings {
     fn from(config: &Config) -> Self {
         Self {
             upload_prefix: config.upload_prefix.clone(),
+            base_path: config.base_path.clone(),
             public_url: config.public_url.clone(),
             sizes: config.recipe.sizes.clone(),
             max_bytes: config.max_bytes,

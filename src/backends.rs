@@ -39,7 +39,7 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Back
             let backend = open()?;
             backend.flush_outcomes().await;
             let limits = UploadLimits { max_bytes: config.max_bytes, min_rate: config.min_upload_rate };
-            let public = config.public_url.as_ref().map(|url| backend.public_router(url));
+            let public = config.public_url.as_ref().map(|url| backend.public_router(url, &config.base_path));
             Ok(Backend {
                 ports: backend.ports(),
                 request_ports: backend.ports(),

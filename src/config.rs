@@ -1,5 +1,6 @@
 //! Typed settings from the environment. All mistakes are reported at once.
 
+mod base_path;
 mod machine;
 mod public_url;
 mod reader;
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 
 use crate::recipe::Recipe;
 
+pub use base_path::BasePath;
 pub use machine::Machine;
 pub use public_url::PublicUrl;
 pub use reader::{Environment, SettingError, SettingErrors};
@@ -124,6 +126,8 @@ pub struct Config {
     pub upload_prefix: String,
     /// `DARKROOM_THUMBNAIL_BUCKET`
     pub thumbnail_bucket: String,
+    /// `DARKROOM_BASE_PATH`: the path under which a proxy or a gateway serves the API.
+    pub base_path: BasePath,
     /// `DARKROOM_PUBLIC_URL`: the base URL of thumbnails, without a trailing slash. If unset, their URLs are presigned.
     pub public_url: Option<PublicUrl>,
     /// `DARKROOM_SIZES`

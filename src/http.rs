@@ -19,7 +19,7 @@ pub use problem::{Problem, ProblemKind};
 pub use serve::{Arrival, ConnectionLimits, serve};
 
 pub(crate) use authority::Authorities;
-pub(crate) use base_url::BaseUrl;
+pub(crate) use base_url::{BaseUrl, RequestBase};
 pub(crate) use body::{MAX_BODY_BYTES, read_body};
 pub(crate) use cors::cors;
 pub(crate) use fallback::{livez, method_not_allowed, no_such_path};

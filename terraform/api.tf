@@ -14,6 +14,7 @@ locals {
     },
     # The gateway validates the tokens. darkroom reports an error if its own tokens are also configured.
     var.api_authentication == "jwt" ? { DARKROOM_JWT_AUTHORIZER = "on" } : {},
+    var.base_path == null ? {} : { DARKROOM_BASE_PATH = var.base_path },
     # The gateway answers preflight requests. The function checks the origin of writes.
     length(var.cors_origins) == 0 ? {} : { DARKROOM_CORS_ORIGINS = join(",", var.cors_origins) },
   )

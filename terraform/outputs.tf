@@ -5,6 +5,11 @@ output "api_url" {
   value       = aws_apigatewayv2_api.api.api_endpoint
 }
 
+output "api_id" {
+  description = "Identifier of the HTTP API, for a mapping of your own domain."
+  value       = aws_apigatewayv2_api.api.id
+}
+
 output "repository_url" {
   description = "Repository to push the image to."
   value       = aws_ecr_repository.darkroom.repository_url

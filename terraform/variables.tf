@@ -200,6 +200,17 @@ variable "public_url" {
   }
 }
 
+variable "base_path" {
+  description = "The key of a base path mapping of your own domain, such as /photos. Default: the API is at the root."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.base_path == null ? true : can(regex("^(/[0-9A-Za-z._~-]+)+$", var.base_path))
+    error_message = "base_path must begin with /, must not end in a slash, and takes letters, digits, - . _ and ~."
+  }
+}
+
 # --- Worker and scaling -----------------------------------------------------------------------------------------------
 
 variable "worker_cpu" {

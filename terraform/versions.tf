@@ -6,8 +6,9 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = "~> 5.100"
+      source = "hashicorp/aws"
+      # 5.100 is tested by applying it. 6 is only compared with its schema: tests/terraform/test_next_provider.py.
+      version = ">= 5.100, < 7.0"
     }
   }
 }
@@ -22,12 +23,16 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
-data "aws_region" "current" {}
+
+# The region of the provider. Version 5 and 6 have no attribute of `aws_region` in common that is not deprecated.
+data "aws_service" "sqs" {
+  service_id = "sqs"
+}
 
 locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.name
+  region    = data.aws_service.sqs.region
 
   # Names are made here and ARNs derived from them, so that policies of two resources may refer to each other.
   upload_bucket    = "${var.name}-uploads-${local.account}-${local.region}"

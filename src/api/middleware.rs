@@ -6,15 +6,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
+use tower::ServiceExt as _;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::{AccessSettings, drop_untrusted, refuse_other_sites, require_token};
 use super::{ApiSettings, MAX_WAIT};
-use crate::http::{HostRules, MAX_BODY_BYTES, ObjectRoutes, Problem, ProblemKind, cors, only_for_hosts};
+use crate::config::BasePath;
+use crate::http::{HostRules, MAX_BODY_BYTES, ObjectRoutes, Problem, ProblemKind, RequestBase, cors, only_for_hosts};
 use crate::metrics::{self, ListenerName, StatusClass};
 
 /// The time limit for a whole response.
@@ -45,7 +47,30 @@ pub(super) fn around(routes: Router, objects: Option<ObjectRoutes>, settings: &A
         only_for_hosts(routes, hosts, ListenerName::Api)
     };
     let public = around_all(public, hosts.clone().with(public_host));
-    around_all(routes.merge(signed), hosts).merge(public)
+    below(&settings.base_path, around_all(routes.merge(signed), hosts).merge(public))
+}
+
+/// Serves the routes below a base path, and also without it: some proxies remove the path, others keep it.
+fn below(base: &BasePath, routes: Router) -> Router {
+    let base = RequestBase(Arc::new(base.clone()));
+    let without_base = move |mut request: Request| {
+        if let Some(uri) = strip(&base.0, request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        request.extensions_mut().insert(base.clone());
+        request
+    };
+    // A layer of the router itself would run after a route is chosen.
+    Router::new().fallback_service(routes.map_request(without_base))
+}
+
+/// The URI without the base path. `None` outside it.
+fn strip(base: &BasePath, uri: &Uri) -> Option<Uri> {
+    let rest = base.strip(uri.path())?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{rest}{query}").parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {

@@ -22,6 +22,7 @@ pub(super) async fn document(State(api): State<Arc<ApiState>>) -> Result<Json<Va
 fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
     let mut document: Value = serde_json::from_str(DOCUMENT)?;
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    document["servers"][0]["url"] = format!("{}/", settings.base_path.as_str()).into();
     let served = described_paths(settings);
     if let Some(paths) = document["paths"].as_object_mut() {
         paths.retain(|path, _| served.contains(&&**path));

@@ -57,7 +57,7 @@ pub(super) async fn create(
         expires_in: api.settings.upload_url_expiry,
     };
     let upload = hand_out(&api, &base, &options).await?;
-    let headers = [no_store(), (header::LOCATION, format!("/images/{}", upload.id))];
+    let headers = [no_store(), (header::LOCATION, format!("{}/images/{}", api.settings.base_path.as_str(), upload.id))];
     Ok((StatusCode::CREATED, headers, Json(upload)).into_response())
 }
 

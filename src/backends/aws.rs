@@ -11,6 +11,7 @@ mod objects;
 mod part_checksums;
 mod probes;
 mod queue;
+mod renewal;
 
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl AwsBackend {
     /// # Errors
     /// When no region is set.
     pub async fn connect(config: &Config, aws: &AwsConfig) -> Result<(Ports, Ports), ConnectError> {
-        let clients = Clients::load(config.upload_url_expiry).await?;
+        let (clients, request_clients) = Clients::load_both(config.upload_url_expiry).await?;
         let queue = |url: &Option<String>, variable| -> Arc<dyn Queue> {
             match url {
                 Some(url) => Arc::new(SqsQueue::new(clients.sqs.clone(), url.clone())),
@@ -52,19 +53,19 @@ impl AwsBackend {
         if aws.queue_url.is_some() && aws.dlq_url.is_none() {
             tracing::warn!("DARKROOM_DLQ_URL is not set: dead letters are not counted");
         }
-        let bucket = |name: &str| S3Store::new(clients.s3.clone(), name.to_owned());
-        let table = || DynamoCatalog::new(clients.dynamodb.clone(), aws.table.clone());
+        let bucket = |clients: &Clients, name: &str| S3Store::new(clients.s3.clone(), name.to_owned());
+        let table = |clients: &Clients| DynamoCatalog::new(clients.dynamodb.clone(), aws.table.clone());
         let ports = Ports {
             queue: queue(&aws.queue_url, "DARKROOM_QUEUE_URL"),
             dead_letters: queue(&aws.dlq_url, "DARKROOM_DLQ_URL"),
-            uploads: Arc::new(bucket(&config.upload_bucket)),
-            thumbnails: Arc::new(bucket(&config.thumbnail_bucket)),
-            catalog: Arc::new(table()),
+            uploads: Arc::new(bucket(&clients, &config.upload_bucket)),
+            thumbnails: Arc::new(bucket(&clients, &config.thumbnail_bucket)),
+            catalog: Arc::new(table(&clients)),
         };
         let request_ports = Ports {
-            uploads: Arc::new(bucket(&config.upload_bucket).interactive()),
-            thumbnails: Arc::new(bucket(&config.thumbnail_bucket).interactive()),
-            catalog: Arc::new(table().interactive()),
+            uploads: Arc::new(bucket(&request_clients, &config.upload_bucket).interactive()),
+            thumbnails: Arc::new(bucket(&request_clients, &config.thumbnail_bucket).interactive()),
+            catalog: Arc::new(table(&request_clients).interactive()),
             ..ports.clone()
         };
         Ok((ports, request_ports))
@@ -75,7 +76,7 @@ impl AwsBackend {
     /// # Errors
     /// When no region is set.
     pub async fn probe(config: &Config, aws: &AwsConfig, role: Role) -> Result<Vec<Probe>, ConnectError> {
-        let clients = Clients::load_for_check(config.upload_url_expiry).await?;
+        let clients = Clients::load_for_check().await?;
         let resources = Resources { clients: &clients, config, aws };
         Ok(match role {
             Role::Api => resources.api().await,

@@ -12,6 +12,7 @@ mod database;
 mod directory;
 mod failure;
 mod file_names;
+mod file_system;
 mod incoming;
 mod object_rows;
 mod objects;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use crate::clock::SharedClock;
-use crate::config::{LocalConfig, PublicUrl};
+use crate::config::{BasePath, LocalConfig, PublicUrl};
 use crate::ports::Ports;
 use buffers::Buffers;
 use catalog::LocalCatalog;
@@ -153,8 +154,8 @@ impl LocalBackend {
     }
 
     /// The routes that serve thumbnails under `public_url`, if it leads to this listener. They require no token.
-    pub fn public_router(&self, public_url: &PublicUrl) -> Router {
-        public_thumbnails::router(self.thumbnails.clone(), public_url)
+    pub fn public_router(&self, public_url: &PublicUrl, base_path: &BasePath) -> Router {
+        public_thumbnails::router(self.thumbnails.clone(), public_url, base_path)
     }
 }
 

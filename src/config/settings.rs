@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use darkroom_thumbnail::max_render_memory;
 
+use super::base_path::BasePath;
 use super::machine;
 use super::public_url::PublicUrl;
 use super::reader::{Environment, Reader, SettingErrors};
@@ -161,6 +162,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         upload_bucket,
         upload_prefix,
         thumbnail_bucket,
+        base_path: reader.or("DARKROOM_BASE_PATH", BasePath::default(), BasePath::parse),
         public_url: reader.optional("DARKROOM_PUBLIC_URL", PublicUrl::parse),
         recipe,
         listen: reader.or(LISTEN, values::loopback(8080), values::address),

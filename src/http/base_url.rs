@@ -1,15 +1,22 @@
 //! The base URL under which the client reached this server. It makes URLs in responses absolute.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 
 use super::authority::unusable;
 use super::{Authorities, Problem};
+use crate::config::BasePath;
 
-/// Scheme and authority, such as `https://images.example:8443`.
+/// Scheme, authority and base path, such as `https://images.example:8443/photos`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
+
+/// The base path of a request's server. An extension of every request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestBase(pub(crate) Arc<BasePath>);
 
 impl BaseUrl {
     /// Returns an absolute `url` unchanged, and resolves a path against this server.
@@ -18,12 +25,13 @@ impl BaseUrl {
     }
 
     /// The base URL from the request's `Host`. A trusted proxy reports whether the scheme was `https`.
-    fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
+    fn of(uri: &Uri, headers: &HeaderMap, path: &BasePath) -> Result<Self, Problem> {
         let authorities = Authorities::of(uri, headers)?;
         let authority = authorities.effective().ok_or_else(unusable)?;
         let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
         let is_https = forwarded.is_some_and(|list| list.split(',').next().unwrap_or("").trim() == "https");
-        Ok(Self(format!("{}://{authority}", if is_https { "https" } else { "http" })))
+        let scheme = if is_https { "https" } else { "http" };
+        Ok(Self(format!("{scheme}://{authority}{}", path.as_str())))
     }
 }
 
@@ -31,7 +39,8 @@ impl<S: Sync> FromRequestParts<S> for BaseUrl {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        Self::of(&parts.uri, &parts.headers)
+        let base = parts.extensions.get::<RequestBase>().cloned().unwrap_or_default();
+        Self::of(&parts.uri, &parts.headers, &base.0)
     }
 }
 
@@ -39,9 +48,10 @@ impl<S: Sync> FromRequestParts<S> for BaseUrl {
 mod tests {
     use super::*;
 
-    fn absolute(headers: &[(&'static str, &str)]) -> Option<String> {
+    fn absolute(headers: &[(&'static str, &str)], path: &str) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        BaseUrl::of(&Uri::from_static("/images"), &headers).ok().map(|base| base.absolute("/x?y".to_owned()))
+        let path = BasePath::parse(path).unwrap();
+        BaseUrl::of(&Uri::from_static("/images"), &headers, &path).ok().map(|base| base.absolute("/x?y".to_owned()))
     }
 
     #[test]
@@ -57,8 +67,9 @@ mod tests {
             (&[("host", "")], None),
             (&[], None),
         ] {
-            assert_eq!(absolute(headers).as_deref(), expected, "{headers:?}");
+            assert_eq!(absolute(headers, "").as_deref(), expected, "{headers:?}");
         }
+        assert_eq!(absolute(&[("host", "a.example")], "/photos").as_deref(), Some("http://a.example/photos/x?y"));
     }
 
     #[test]

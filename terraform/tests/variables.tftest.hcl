@@ -25,6 +25,7 @@ run "each_on_its_own" {
     upload_url_expiry          = "61m"
     cors_origins               = ["*"]
     public_url                 = "https://cdn.example.com/"
+    base_path                  = "photos"
     worker_cpu                 = 1000
     min_tasks                  = -1
     acceptable_latency_seconds = 0.5
@@ -55,6 +56,7 @@ run "each_on_its_own" {
     var.upload_url_expiry,
     var.cors_origins,
     var.public_url,
+    var.base_path,
     var.worker_cpu,
     var.min_tasks,
     var.acceptable_latency_seconds,

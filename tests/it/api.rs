@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod base_path;
 mod connections;
 mod deletion;
 mod description;
@@ -19,7 +20,7 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use darkroom::api::{AccessSettings, ApiSettings, ApiState, MAX_WAIT, TrustedProxies, router};
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
-use darkroom::config::ApiTokens;
+use darkroom::config::{ApiTokens, BasePath};
 use darkroom::http::HostRules;
 use darkroom::ports::Catalog;
 use darkroom::recipe::Recipe;
@@ -48,6 +49,7 @@ fn open_to_all() -> AccessSettings {
 pub(crate) fn settings() -> ApiSettings {
     ApiSettings {
         upload_prefix: "uploads/".to_owned(),
+        base_path: BasePath::default(),
         public_url: None,
         sizes: Recipe::default().sizes,
         max_bytes: 1_000_000,

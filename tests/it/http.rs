@@ -13,7 +13,7 @@ use bytes::Bytes;
 use darkroom::api::{ApiState, router};
 use darkroom::backends::local::{LocalBackend, UploadLimits};
 use darkroom::clock::{SharedClock, Timestamp, TokioClock};
-use darkroom::config::{LocalConfig, PublicUrl};
+use darkroom::config::{BasePath, LocalConfig, PublicUrl};
 use darkroom::http::ObjectRoutes;
 use darkroom::ports::Ports;
 use darkroom::ports::objects::UploadOptions;
@@ -55,7 +55,7 @@ impl Server {
         settings.cors_origins = vec!["https://shop.example".to_owned()];
         let objects = ObjectRoutes {
             signed: backend.router(UploadLimits { max_bytes: MAX_BYTES, min_rate: 1 }),
-            public: backend.public_router(&PublicUrl::parse("http://images.example").unwrap()),
+            public: backend.public_router(&PublicUrl::parse("http://images.example").unwrap(), &BasePath::default()),
         };
         let ports = backend.ports();
         let state = ApiState::new(&ports, settings, clock.clone(), CancellationToken::new());

@@ -25,6 +25,9 @@ fn program(name: &str) -> Command {
     Command::new(Path::new(&folder).join(name))
 }
 
+/// Every file of rules.
+const RULES: &[&str] = &["recording.rules.yaml", "alerts.rules.yaml", "workers-absent.rules.yaml"];
+
 fn promtool(arguments: &[&str]) {
     let output = program("promtool").args(arguments).current_dir(deploy("prometheus")).output().unwrap();
     let words = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -35,7 +38,7 @@ fn promtool(arguments: &[&str]) {
 #[ignore = "needs Prometheus: make test-all"]
 fn every_alert_is_quiet_then_fires_then_resolves() {
     promtool(&["check", "config", "prometheus.yaml"]);
-    promtool(&["check", "rules", "recording.rules.yaml", "alerts.rules.yaml"]);
+    promtool(&[&["check", "rules"], RULES].concat());
     promtool(&["test", "rules", "alerts.test.yaml"]);
     let tests = fs::read_to_string(deploy("prometheus/alerts.test.yaml")).unwrap();
     for alert in alerts() {
@@ -46,8 +49,13 @@ fn every_alert_is_quiet_then_fires_then_resolves() {
     }
 }
 
+/// The text of all rules.
+fn rules() -> String {
+    RULES.iter().map(|file| fs::read_to_string(deploy("prometheus").join(file)).unwrap()).collect()
+}
+
 fn alerts() -> Vec<String> {
-    let rules = fs::read_to_string(deploy("prometheus/alerts.rules.yaml")).unwrap();
+    let rules = rules();
     let alerts: Vec<String> =
         rules.lines().filter_map(|line| Some(line.trim().strip_prefix("- alert: ")?.to_owned())).collect();
     assert!(!alerts.is_empty());
@@ -57,7 +65,7 @@ fn alerts() -> Vec<String> {
 #[test]
 fn every_alert_has_its_page() {
     let pages = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md")).unwrap();
-    let rules = fs::read_to_string(deploy("prometheus/alerts.rules.yaml")).unwrap();
+    let rules = rules();
     for alert in alerts() {
         assert!(pages.contains(&format!("\n### {alert}\n")), "docs/OPERATIONS.md says nothing about {alert}");
         let link = format!("runbook_url: docs/OPERATIONS.md#{}\n", alert.to_lowercase());
@@ -91,12 +99,12 @@ fn panel_queries() -> Vec<(String, String)> {
 fn the_dashboard_asks_for_metrics_that_there_are() {
     use darkroom::metrics::{definitions, process};
     let known: BTreeSet<&str> = definitions::TABLE.iter().chain(process::TABLE).map(|metric| metric.name).collect();
-    let rules = ["prometheus/recording.rules.yaml", "prometheus/alerts.rules.yaml"].map(|file| {
-        let rules = fs::read_to_string(deploy(file)).unwrap();
+    let rules = RULES.iter().map(|file| {
+        let rules = fs::read_to_string(deploy("prometheus").join(file)).unwrap();
         // The names of recording rules contain a colon; the test checks their expressions in the rules.
         rules.lines().filter(|line| !line.trim_start().starts_with(['#', '-'])).collect::<Vec<_>>().join("\n")
     });
-    let all = panel_queries().into_iter().chain(rules.map(|rules| ("a rule".to_owned(), rules)));
+    let all = panel_queries().into_iter().chain(rules.map(|text| ("a rule".to_owned(), text)));
     for (title, text) in all {
         for name in metric_names(&text) {
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
@@ -211,7 +219,7 @@ impl Site {
 
 /// Prometheus with darkroom's own rules, evaluated more often.
 fn start_prometheus(dir: &Path, listen: &str, targets: [&str; 2]) -> Running {
-    for file in ["recording.rules.yaml", "alerts.rules.yaml"] {
+    for file in RULES {
         let rules = fs::read_to_string(deploy("prometheus").join(file)).unwrap();
         fs::write(dir.join(file), rules.replace("interval: 15s", "interval: 1s")).unwrap();
     }

@@ -137,6 +137,8 @@ addEventListener("beforeunload", (event) => {
 });
 
 byId("limit").textContent = bytesInWords(limits.maxBytes);
-for (const element of document.querySelectorAll(".origin")) element.textContent = location.origin;
+for (const element of document.querySelectorAll(".origin")) {
+  element.textContent = location.origin + document.body.dataset.basePath;
+}
 savedEntries().forEach(restore);
 showLinked();

@@ -9,12 +9,12 @@ const trouble = document.getElementById("token-trouble");
 /** The open token dialog. Concurrent calls share it. */
 let question = null;
 
-/** Like `fetch`. On 401 it asks the user for a token and repeats the request. */
+/** Like `fetch`, with a path below the base path. On 401 it asks the user for a token and repeats the request. */
 export async function call(path, options = {}) {
   for (;;) {
     const token = sessionStorage.getItem(KEY);
     const headers = { ...options.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
-    const response = await fetch(path, { ...options, headers });
+    const response = await fetch(document.body.dataset.basePath + path, { ...options, headers });
     if (response.status !== 401) return response;
     await settled(askForToken(token), options.signal);
   }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_s3::config::SharedIdentityCache;
 
-use super::ConnectError;
 use super::integrity::VerifyAnswers;
 use super::part_checksums::RemovePartChecksums;
+use super::{ConnectError, renewal};
 
 /// The timeout and the number of attempts of one operation. The SDK backs off exponentially with full jitter between
 /// attempts.
@@ -138,32 +136,30 @@ pub struct Clients {
 
 impl Clients {
     /// Clients with the SDK's default chain: credentials, region and `AWS_ENDPOINT_URL` from the environment, profiles,
-    /// or the role of the container or instance. Signatures stay valid for at least `signature_life`.
+    /// or the role of the container or instance.
     ///
     /// # Errors
     /// When no region is set.
-    pub async fn load(signature_life: Duration) -> Result<Self, ConnectError> {
-        Self::load_with(signature_life, TimeoutConfig::builder().build()).await
+    pub async fn load() -> Result<Self, ConnectError> {
+        Ok(Self::from_config(&sdk_config(TimeoutConfig::builder().build()).await?))
+    }
+
+    /// As [`Self::load`], and a second set of clients for requests of the API, whose URLs stay valid for
+    /// `signature_life` if the role's sessions are long enough.
+    ///
+    /// # Errors
+    /// When no region is set.
+    pub(super) async fn load_both(signature_life: Duration) -> Result<(Self, Self), ConnectError> {
+        let shared = sdk_config(TimeoutConfig::builder().build()).await?;
+        Ok((Self::from_config(&shared), Self::from_config(&renewal::early(&shared, signature_life))))
     }
 
     /// As [`Self::load`], for `darkroom check`: no call takes longer than `CHECK_TIMEOUT`, its retries included.
     ///
     /// # Errors
     /// When no region is set anywhere.
-    pub async fn load_for_check(signature_life: Duration) -> Result<Self, ConnectError> {
-        Self::load_with(signature_life, TimeoutConfig::builder().operation_timeout(CHECK_TIMEOUT).build()).await
-    }
-
-    async fn load_with(signature_life: Duration, timeouts: TimeoutConfig) -> Result<Self, ConnectError> {
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .identity_cache(identity_cache(signature_life))
-            .timeout_config(timeouts)
-            .load()
-            .await;
-        if shared.region().is_none() {
-            return Err(ConnectError::NoRegion);
-        }
-        Ok(Self::from_config(&shared))
+    pub async fn load_for_check() -> Result<Self, ConnectError> {
+        Ok(Self::from_config(&sdk_config(TimeoutConfig::builder().operation_timeout(CHECK_TIMEOUT).build()).await?))
     }
 
     /// Clients with an existing SDK configuration.
@@ -183,53 +179,10 @@ impl Clients {
     }
 }
 
-/// A cache that replaces credentials early enough that new signatures outlive `signature_life`: a signature expires
-/// with its session token. The SDK uses up to half of the buffer as jitter, so the buffer is doubled. One more minute
-/// allows for clock skew.
-fn identity_cache(signature_life: Duration) -> SharedIdentityCache {
-    let buffer = 2 * (signature_life + Duration::from_secs(60));
-    IdentityCache::lazy().buffer_time(buffer).build()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::SystemTime;
-
-    use aws_config::Region;
-    use aws_credential_types::credential_fn::provide_credentials_fn;
-    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-    use aws_sdk_s3::presigning::PresigningConfig;
-
-    use super::*;
-
-    /// How often credentials are loaded for ten signatures.
-    async fn loads(left: Duration, signature_life: Duration) -> usize {
-        let loads = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&loads);
-        let session = provide_credentials_fn(move || {
-            counted.fetch_add(1, Ordering::Relaxed);
-            async move { Ok(Credentials::new("key", "secret", None, Some(SystemTime::now() + left), "test")) }
-        });
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(session))
-            .identity_cache(identity_cache(signature_life))
-            .build();
-        let clients = Clients::from_config(&config);
-        for _ in 0..10 {
-            let valid = PresigningConfig::expires_in(signature_life).unwrap();
-            clients.s3.put_object().bucket("photos").key("cat").presigned(valid).await.unwrap();
-        }
-        loads.load(Ordering::Relaxed)
+async fn sdk_config(timeouts: TimeoutConfig) -> Result<SdkConfig, ConnectError> {
+    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).load().await;
+    if shared.region().is_none() {
+        return Err(ConnectError::NoRegion);
     }
-
-    #[tokio::test]
-    async fn what_is_signed_outlives_the_life_of_an_upload_url() {
-        let life = Duration::from_secs(300);
-        assert_eq!(loads(life, life).await, 10, "a session that ends before the URL is never kept");
-        assert_eq!(loads(4 * life, life).await, 1, "one that lasts is loaded once");
-    }
+    Ok(shared)
 }

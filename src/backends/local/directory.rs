@@ -19,12 +19,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::OpenError;
 use super::file_names::{
     DATABASE, DATABASE_SUFFIXES, INCOMING, OBJECTS, OUTCOMES, OUTCOMES_LOCK, PROCESS_LOCK, SIGNING_DRAFT, SIGNING_KEY,
     START_LOCK,
 };
 use super::permissions::{Access, Identity};
+use super::{OpenError, file_system};
 
 /// Bytes of the signing key.
 pub(super) const KEY_BYTES: usize = 32;
@@ -63,6 +63,13 @@ impl Start {
             tracing::warn!("others can replace {}, since they may rename what is in {parent}", root.display());
         }
         access.secure_root(root)?;
+        if let Some(kind) = file_system::not_local(root).map_err(in_root)? {
+            tracing::warn!(
+                "{} is on {kind}: processes on other machines must not use it, and an interrupted write may damage it; set \
+                 DARKROOM_DIR to a directory on a disk of this machine",
+                root.display()
+            );
+        }
         let lock = root.join(START_LOCK);
         access.secure(&lock)?;
         let lock = access.open(OpenOptions::new().create(true).truncate(false).write(true), &lock).map_err(in_root)?;

@@ -1,5 +1,6 @@
 //! Serves thumbnails at the public URL without a signature, like a CDN in front of a bucket.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,16 +13,18 @@ use axum::routing::get;
 use super::objects::LocalBucket;
 use super::refusal;
 use super::routes::send;
-use crate::config::PublicUrl;
+use crate::config::{BasePath, PublicUrl};
 use crate::http::Problem;
 use crate::ports::Operation;
 use crate::recipe::{CACHE_CONTROL, THUMBNAIL_PREFIX};
 
-/// The routes of all thumbnails: under the path of `public_url`, and at the root for a proxy that strips that path.
-pub(super) fn router(bucket: Arc<LocalBucket>, public_url: &PublicUrl) -> Router {
+/// The routes of all thumbnails: under the path of `public_url`, with and without the base path of the API, which the
+/// API removes; and at the root for a proxy that strips the whole path.
+pub(super) fn router(bucket: Arc<LocalBucket>, public_url: &PublicUrl, base_path: &BasePath) -> Router {
     // The settings reject characters that are special to the router.
     let path = public_url.path();
-    let places = if path.is_empty() { vec![""] } else { vec!["", path] };
+    let below_base = base_path.strip(path).unwrap_or(path).trim_end_matches('/');
+    let places = BTreeSet::from(["", path, below_base]);
     let router = places.into_iter().fold(Router::new(), |router, place| {
         router.route(&format!("{place}/{THUMBNAIL_PREFIX}{{*name}}"), get(thumbnail).fallback(other_method))
     });

@@ -8,8 +8,8 @@ mock_data "aws_partition" {
   defaults = { partition = "aws" }
 }
 
-mock_data "aws_region" {
-  defaults = { name = "us-east-1" }
+mock_data "aws_service" {
+  defaults = { region = "us-east-1" }
 }
 
 mock_data "aws_availability_zones" {

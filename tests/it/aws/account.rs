@@ -54,7 +54,7 @@ impl Account {
     /// AWS itself if requested, otherwise MiniStack if it runs.
     pub(crate) async fn for_contracts() -> Option<Self> {
         if env::var("DARKROOM_TEST_AWS").as_deref() == Ok("1") {
-            let clients = Clients::load(Duration::from_secs(3600)).await.unwrap();
+            let clients = Clients::load().await.unwrap();
             return Some(Self { clients, made: Mutex::default() });
         }
         ministack().map(|endpoint| Self::at(&endpoint))

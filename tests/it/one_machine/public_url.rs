@@ -42,6 +42,29 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers()[name].to_str().unwrap()
 }
 
+/// The public URL may lead below the base path of the API.
+#[tokio::test]
+async fn with_a_base_path_everything_is_served_below_it() {
+    for path in ["/photos", "/photos/public", "/elsewhere"] {
+        let site = Site::new();
+        let mut command = site.command("local");
+        command.env(SETTING, format!("{}{path}", site.api)).env("DARKROOM_BASE_PATH", "/photos");
+        let darkroom = site.run(command).await;
+        let created: serde_json::Value =
+            Client::new().post(format!("{}/photos/images", site.api)).send().await.unwrap().json().await.unwrap();
+        let upload_url = created["uploadUrl"].as_str().unwrap();
+        assert!(upload_url.starts_with(&format!("{}/photos/", site.api)), "{upload_url}");
+        let sent =
+            Client::new().put(upload_url).header("if-none-match", "*").body(images::jpeg(1600, 1200)).send().await;
+        assert_eq!(sent.unwrap().status(), 200);
+        let image = site.expect_published(created["id"].as_str().unwrap()).await;
+        let url = image["thumbnails"]["small"]["url"].as_str().unwrap();
+        assert!(url.starts_with(&format!("{}{path}/thumbnails/", site.api)), "{url}");
+        assert_eq!(get(url).await.status(), 200, "{url}");
+        darkroom.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn every_thumbnail_is_served_where_the_public_url_says() {
     for path in ["", "/images", "/thumbnails", "/a-b._~/%7Ec"] {
