@@ -52,12 +52,13 @@ pub(super) fn around(routes: Router, objects: Option<ObjectRoutes>, settings: &A
 
 /// Serves the routes below a base path, and also without it: some proxies remove the path, others keep it.
 fn below(base: &BasePath, routes: Router) -> Router {
-    let base = RequestBase(Arc::new(base.clone()));
+    let base = base.clone();
+    let extension = RequestBase(base.as_str().into());
     let without_base = move |mut request: Request| {
-        if let Some(uri) = strip(&base.0, request.uri()) {
+        if let Some(uri) = strip(&base, request.uri()) {
             *request.uri_mut() = uri;
         }
-        request.extensions_mut().insert(base.clone());
+        request.extensions_mut().insert(extension.clone());
         request
     };
     // A layer of the router itself would run after a route is chosen.

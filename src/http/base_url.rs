@@ -8,15 +8,14 @@ use axum::http::{HeaderMap, Uri};
 
 use super::authority::unusable;
 use super::{Authorities, Problem};
-use crate::config::BasePath;
 
 /// Scheme, authority and base path, such as `https://images.example:8443/photos`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
 
 /// The base path of a request's server. An extension of every request.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RequestBase(pub(crate) Arc<BasePath>);
+#[derive(Clone, Debug)]
+pub(crate) struct RequestBase(pub(crate) Arc<str>);
 
 impl BaseUrl {
     /// Returns an absolute `url` unchanged, and resolves a path against this server.
@@ -25,13 +24,13 @@ impl BaseUrl {
     }
 
     /// The base URL from the request's `Host`. A trusted proxy reports whether the scheme was `https`.
-    fn of(uri: &Uri, headers: &HeaderMap, path: &BasePath) -> Result<Self, Problem> {
+    fn of(uri: &Uri, headers: &HeaderMap, base_path: &str) -> Result<Self, Problem> {
         let authorities = Authorities::of(uri, headers)?;
         let authority = authorities.effective().ok_or_else(unusable)?;
         let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
         let is_https = forwarded.is_some_and(|list| list.split(',').next().unwrap_or("").trim() == "https");
         let scheme = if is_https { "https" } else { "http" };
-        Ok(Self(format!("{scheme}://{authority}{}", path.as_str())))
+        Ok(Self(format!("{scheme}://{authority}{base_path}")))
     }
 }
 
@@ -39,8 +38,8 @@ impl<S: Sync> FromRequestParts<S> for BaseUrl {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let base = parts.extensions.get::<RequestBase>().cloned().unwrap_or_default();
-        Self::of(&parts.uri, &parts.headers, &base.0)
+        let base_path = parts.extensions.get().map_or("", |RequestBase(path)| path);
+        Self::of(&parts.uri, &parts.headers, base_path)
     }
 }
 
@@ -50,8 +49,7 @@ mod tests {
 
     fn absolute(headers: &[(&'static str, &str)], path: &str) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let path = BasePath::parse(path).unwrap();
-        BaseUrl::of(&Uri::from_static("/images"), &headers, &path).ok().map(|base| base.absolute("/x?y".to_owned()))
+        BaseUrl::of(&Uri::from_static("/images"), &headers, path).ok().map(|base| base.absolute("/x?y".to_owned()))
     }
 
     #[test]
