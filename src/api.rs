@@ -50,6 +50,8 @@ pub struct ApiSettings {
     pub has_plain_uploads: bool,
     /// Whether `POST /images` is refused unless it states `contentLength`.
     pub requires_content_length: bool,
+    /// Whether `POST /images` is refused unless it states `checksumSha256`.
+    pub requires_checksum: bool,
     /// Whether `DELETE /images/{id}` exists. If it does, any client that can reach the API can delete images.
     pub may_delete: bool,
     /// Web origins that may call the API from a browser.
@@ -71,6 +73,7 @@ impl From<&Config> for ApiSettings {
             upload_url_expiry: config.upload_url_expiry,
             has_plain_uploads: config.plain_uploads,
             requires_content_length: config.require_content_length,
+            requires_checksum: config.require_checksum,
             may_delete: config.allow_delete,
             cors_origins: config.cors_origins.clone(),
             access: AccessSettings::from(config),

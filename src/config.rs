@@ -173,6 +173,8 @@ pub struct Config {
     pub plain_uploads: bool,
     /// `DARKROOM_REQUIRE_CONTENT_LENGTH`: whether `POST /images` must state `contentLength`.
     pub require_content_length: bool,
+    /// `DARKROOM_REQUIRE_CHECKSUM`: whether `POST /images` must state `checksumSha256`.
+    pub require_checksum: bool,
     /// `DARKROOM_DELETE_ORIGINALS_AFTER`: how long after its verdict the sweep deletes an original that is superseded
     /// or refused. If unset, never. The minimum is long enough that every upload URL of the image has expired.
     pub delete_originals_after: Option<Duration>,

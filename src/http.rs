@@ -21,7 +21,7 @@ pub use serve::{Arrival, ConnectionLimits, serve};
 pub(crate) use authority::Authorities;
 pub(crate) use base_url::{BaseUrl, RequestBase};
 pub(crate) use body::{MAX_BODY_BYTES, read_body};
-pub(crate) use cors::cors;
+pub(crate) use cors::{CHECKSUM_SHA256, cors};
 pub(crate) use fallback::{livez, method_not_allowed, no_such_path};
 pub(crate) use hosts::{is_loopback, only_for_hosts};
 pub(crate) use paced_body::{PacedBody, ReadError};

@@ -31,7 +31,10 @@ fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
         }
     }
     if settings.requires_content_length {
-        require_content_length(&mut document);
+        require_field(&mut document, "contentLength", "integer");
+    }
+    if settings.requires_checksum {
+        require_field(&mut document, "checksumSha256", "string");
     }
     if settings.access.tokens.is_empty() {
         document["security"] = Value::Array(Vec::new());
@@ -44,12 +47,15 @@ fn describe(settings: &ApiSettings) -> serde_json::Result<Value> {
     Ok(document)
 }
 
-/// Makes the body of an upload request and its `contentLength` required.
-fn require_content_length(document: &mut Value) {
+/// Makes the body of an upload request and one of its fields required.
+fn require_field(document: &mut Value, field: &str, json_type: &str) {
     document["paths"]["/images"]["post"]["requestBody"]["required"] = true.into();
     let request = &mut document["components"]["schemas"]["UploadRequest"];
-    request["required"] = ["contentLength"].into();
-    request["properties"]["contentLength"]["type"] = "integer".into();
+    if !request["required"].is_array() {
+        request["required"] = Value::Array(Vec::new());
+    }
+    request["required"].as_array_mut().map(|required| required.push(field.into()));
+    request["properties"][field]["type"] = json_type.into();
 }
 
 /// Removes a response that this server never sends.

@@ -17,8 +17,9 @@ use crate::http::{IfNoneMatch, entity_tag};
 use crate::ports::PortError;
 use crate::ports::objects::UploadOptions;
 
-/// Placeholders in the page for the largest upload, the thumbnail sizes, the example commands and the base path.
-const MARKS: [&str; 4] = ["{{max_bytes}}", "{{sizes}}", "{{commands}}", "{{base}}"];
+/// Placeholders in the page for the largest upload, the thumbnail sizes, the example commands, the base path, and
+/// whether uploads need a checksum.
+const MARKS: [&str; 5] = ["{{max_bytes}}", "{{sizes}}", "{{commands}}", "{{base}}", "{{requires_checksum}}"];
 
 const PAGE: &str = include_str!("page/index.html");
 
@@ -59,7 +60,9 @@ async fn page(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response 
 /// Fills the settings into the page.
 fn fill_in(settings: &ApiSettings) -> String {
     let base = settings.base_path.as_str().to_owned();
-    let values = [settings.max_bytes.to_string(), words::sizes(&settings.sizes), words::commands(settings), base];
+    let checksum = settings.requires_checksum.to_string();
+    let values =
+        [settings.max_bytes.to_string(), words::sizes(&settings.sizes), words::commands(settings), base, checksum];
     MARKS.into_iter().zip(values).fold(PAGE.to_owned(), |page, (mark, value)| page.replace(mark, &value))
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ApiState;
+use super::{ApiSettings, ApiState};
 use crate::http::{BaseUrl, Problem, ProblemKind, read_body};
 use crate::ports::objects::{SignedUpload, UploadOptions};
 use crate::recipe::Format;
@@ -28,6 +28,25 @@ const EXPECTED: &str =
 struct UploadRequest {
     content_type: Option<String>,
     content_length: Option<u64>,
+    checksum_sha256: Option<String>,
+}
+
+/// What this server requires of every request.
+#[derive(Clone, Copy, Debug)]
+struct Requirements {
+    max_bytes: u64,
+    content_length: bool,
+    checksum: bool,
+}
+
+impl From<&ApiSettings> for Requirements {
+    fn from(settings: &ApiSettings) -> Self {
+        Self {
+            max_bytes: settings.max_bytes,
+            content_length: settings.requires_content_length,
+            checksum: settings.requires_checksum,
+        }
+    }
 }
 
 /// The response: where and how to upload.
@@ -49,10 +68,11 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let request = UploadRequest::read(&read_body(request).await?)?;
-    request.check(api.settings.max_bytes, api.settings.requires_content_length)?;
+    request.check(&Requirements::from(&api.settings))?;
     let options = UploadOptions {
         content_type: request.content_type,
         content_length: request.content_length,
+        checksum_sha256: request.checksum_sha256,
         is_single_use: true,
         expires_in: api.settings.upload_url_expiry,
     };
@@ -108,7 +128,7 @@ impl UploadRequest {
         let mut request = Self::default();
         for (name, value) in fields {
             match (&*name, value) {
-                ("contentType" | "contentLength", Value::Null) => {}
+                ("contentType" | "contentLength" | "checksumSha256", Value::Null) => {}
                 ("contentType", Value::String(content_type)) => request.content_type = Some(content_type),
                 ("contentType", other) => {
                     return Err(wrong(&format!("contentType is {}, which is no string", shown(other))));
@@ -122,6 +142,15 @@ impl UploadRequest {
                         )));
                     }
                 },
+                ("checksumSha256", Value::String(checksum)) if is_sha256(&checksum) => {
+                    request.checksum_sha256 = Some(checksum);
+                }
+                ("checksumSha256", value) => {
+                    return Err(wrong(&format!(
+                        "checksumSha256 is {}, which is no SHA-256 in base64 (44 characters)",
+                        shown(value)
+                    )));
+                }
                 // An unknown field would not be enforced.
                 (name, _) => {
                     let name: String = name.chars().take(80).collect();
@@ -133,7 +162,7 @@ impl UploadRequest {
     }
 
     /// Rejects uploads that can never be rendered before they start.
-    fn check(&self, max_bytes: u64, requires_content_length: bool) -> Result<(), Problem> {
+    fn check(&self, requirements: &Requirements) -> Result<(), Problem> {
         if let Some(content_type) = self.content_type.as_deref().filter(|it| Format::from_content_type(it).is_none()) {
             let shown: String = content_type.chars().take(80).collect();
             return Err(Problem::new(
@@ -143,17 +172,26 @@ impl UploadRequest {
         }
         match self.content_length {
             Some(0) => Err(Problem::new(ProblemKind::BadRequest, "contentLength is 0: an image has at least one byte")),
-            Some(length) if length > max_bytes => Err(Problem::new(
+            Some(length) if length > requirements.max_bytes => Err(Problem::new(
                 ProblemKind::UploadTooLarge,
-                format!("contentLength is {length} bytes, the limit is {max_bytes}"),
+                format!("contentLength is {length} bytes, the limit is {}", requirements.max_bytes),
             )),
-            None if requires_content_length => Err(Problem::new(
+            None if requirements.content_length => Err(Problem::new(
                 ProblemKind::ContentLengthMissing,
                 "contentLength is not stated: this server hands out upload URLs for a stated number of bytes only",
+            )),
+            _ if requirements.checksum && self.checksum_sha256.is_none() => Err(Problem::new(
+                ProblemKind::ChecksumMissing,
+                "checksumSha256 is not stated: this server hands out upload URLs for bytes with a stated checksum only",
             )),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a text is a SHA-256 in base64, in the only form that S3 writes.
+fn is_sha256(text: &str) -> bool {
+    data_encoding::BASE64.decode(text.as_bytes()).is_ok_and(|bytes| bytes.len() == 32)
 }
 
 #[cfg(test)]
@@ -162,15 +200,24 @@ mod tests {
 
     fn outcome(body: &str) -> Result<UploadRequest, ProblemKind> {
         let request = UploadRequest::read(body.as_bytes()).map_err(|problem| problem.kind)?;
-        request.check(1000, false).map_err(|problem| problem.kind)?;
+        let requirements = Requirements { max_bytes: 1000, content_length: false, checksum: false };
+        request.check(&requirements).map_err(|problem| problem.kind)?;
         Ok(request)
     }
 
     #[test]
     fn a_request_is_checked_before_anything_is_uploaded() {
         let request = |content_type: Option<&str>, content_length| {
-            Ok(UploadRequest { content_type: content_type.map(str::to_owned), content_length })
+            Ok(UploadRequest { content_type: content_type.map(str::to_owned), content_length, checksum_sha256: None })
         };
+        let checksum = data_encoding::BASE64.encode(&[7; 32]);
+        let stated = UploadRequest { checksum_sha256: Some(checksum.clone()), ..UploadRequest::default() };
+        assert_eq!(outcome(&format!("{{\"checksumSha256\":\"{checksum}\"}}")), Ok(stated));
+        for bytes in [31, 33] {
+            let checksum = data_encoding::BASE64.encode(&vec![7; bytes]);
+            let refused = outcome(&format!("{{\"checksumSha256\":\"{checksum}\"}}"));
+            assert_eq!(refused, Err(ProblemKind::BadRequest), "{bytes} bytes");
+        }
         for (body, expected) in [
             ("", request(None, None)),
             (" \n", request(None, None)),
@@ -178,6 +225,13 @@ mod tests {
             (r#"{"contentType":"image/jpeg"}"#, request(Some("image/jpeg"), None)),
             (r#"{"contentType":"image/jpg","contentLength":1000}"#, request(Some("image/jpg"), Some(1000))),
             (r#"{"contentType":null,"contentLength":1}"#, request(None, Some(1))),
+            (r#"{"checksumSha256":null}"#, request(None, None)),
+            (r#"{"checksumSha256":""}"#, Err(ProblemKind::BadRequest)),
+            (r#"{"checksumSha256":7}"#, Err(ProblemKind::BadRequest)),
+            (
+                r#"{"checksumSha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+                Err(ProblemKind::BadRequest),
+            ),
             (r#"{"contentLength":1001}"#, Err(ProblemKind::UploadTooLarge)),
             (r#"{"contentLength":0}"#, Err(ProblemKind::BadRequest)),
             (r#"{"contentLength":-1}"#, Err(ProblemKind::BadRequest)),

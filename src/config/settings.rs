@@ -185,6 +185,7 @@ fn all(reader: &mut Reader<'_>, backend: BackendConfig, machine: Machine, api_to
         min_upload_rate: reader.or("DARKROOM_MIN_UPLOAD_RATE", 10 << 10, |text| values::size(text, 1..=16 * MIB)),
         plain_uploads: reader.or("DARKROOM_PLAIN_UPLOADS", true, values::switch),
         require_content_length: reader.or("DARKROOM_REQUIRE_CONTENT_LENGTH", false, values::switch),
+        require_checksum: reader.or("DARKROOM_REQUIRE_CHECKSUM", false, values::switch),
         delete_originals_after: reader
             .optional("DARKROOM_DELETE_ORIGINALS_AFTER", |text| values::duration(text, HOUR..=TEN_YEARS)),
         allow_delete: reader.or("DARKROOM_ALLOW_DELETE", false, values::switch),

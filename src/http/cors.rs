@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use axum::http::{Method, header};
+use axum::http::{HeaderName, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// The header with the SHA-256 of an upload in base64, as S3 names it.
+pub(crate) const CHECKSUM_SHA256: &str = "x-amz-checksum-sha256";
 
 /// How long browsers may cache a preflight response.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
@@ -18,7 +21,7 @@ pub(crate) fn cors(origins: &[String], has_tokens: bool) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok()))
     };
-    let mut headers = vec![header::CONTENT_TYPE, header::IF_NONE_MATCH];
+    let mut headers = vec![header::CONTENT_TYPE, header::IF_NONE_MATCH, HeaderName::from_static(CHECKSUM_SHA256)];
     headers.extend(has_tokens.then_some(header::AUTHORIZATION));
     Some(
         CorsLayer::new()

@@ -38,6 +38,8 @@ pub struct UploadOptions {
     pub content_type: Option<String>,
     /// The Content-Length that the client must send.
     pub content_length: Option<u64>,
+    /// The SHA-256 of the bytes that the client must send, in base64: the header `x-amz-checksum-sha256`.
+    pub checksum_sha256: Option<String>,
     /// Whether the URL works only while there is no object under its key (`If-None-Match: *`).
     pub is_single_use: bool,
     /// How long the URL works.

@@ -56,6 +56,7 @@ pub(crate) fn settings() -> ApiSettings {
         upload_url_expiry: Duration::from_mins(5),
         has_plain_uploads: true,
         requires_content_length: false,
+        requires_checksum: false,
         may_delete: false,
         cors_origins: Vec::new(),
         access: open_to_all(),

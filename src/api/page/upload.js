@@ -35,7 +35,8 @@ export async function typeOf(file) {
 
 /** Requests an upload URL that is valid only for this file. */
 export async function askForUpload(file, contentType, signal) {
-  const body = JSON.stringify({ contentType, contentLength: file.size });
+  const checksumSha256 = document.body.dataset.requiresChecksum === "true" ? await sha256(file) : undefined;
+  const body = JSON.stringify({ contentType, contentLength: file.size, checksumSha256 });
   let response;
   try {
     response = await call("/images", { method: "POST", body, headers: { "content-type": "application/json" }, signal });
@@ -45,6 +46,13 @@ export async function askForUpload(file, contentType, signal) {
   if (response.status === 403) throw new Stopped(`Refused: ${detailOf(await response.text())}.`);
   if (!response.ok) throw await stoppedBy(response.status, () => response.text());
   return response.json();
+}
+
+/** The SHA-256 of the file in base64. Browsers compute it on secure pages only. */
+async function sha256(file) {
+  if (!crypto.subtle) throw new Stopped("This server wants a checksum, which browsers compute over HTTPS only.");
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+  return btoa(String.fromCharCode(...hash));
 }
 
 /** Whether the upload URL has not expired. */

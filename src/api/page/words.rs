@@ -20,11 +20,18 @@ pub(super) fn commands(settings: &ApiSettings) -> String {
     } else {
         ("TOKEN='a token of this server'\n", " -H \"Authorization: Bearer $TOKEN\"")
     };
-    let body =
-        if settings.requires_content_length { " -d \"{\\\"contentLength\\\": $(wc -c <photo.jpg)}\"" } else { "" };
+    let length = settings.requires_content_length.then_some(r#"\"contentLength\": $(wc -c <photo.jpg)"#);
+    let checksum = settings.requires_checksum.then_some(r#"\"checksumSha256\": \"$sum\""#);
+    let fields: Vec<&str> = length.into_iter().chain(checksum).collect();
+    let body = if fields.is_empty() { String::new() } else { format!(" -d \"{{{}}}\"", fields.join(", ")) };
+    let (sum, sum_header) = if settings.requires_checksum {
+        ("sum=$(openssl dgst -sha256 -binary photo.jpg | base64)\n", " -H \"x-amz-checksum-sha256: $sum\"")
+    } else {
+        ("", "")
+    };
     let commands = format!(
-        r#"{token}curl -sSf -X POST{header}{body} ORIGIN/images -o upload.json
-curl -sSf -T photo.jpg -H 'If-None-Match: *' "$(jq -r .uploadUrl upload.json)"
+        r#"{token}{sum}curl -sSf -X POST{header}{body} ORIGIN/images -o upload.json
+curl -sSf -T photo.jpg -H 'If-None-Match: *'{sum_header} "$(jq -r .uploadUrl upload.json)"
 image="ORIGIN/images/$(jq -r .id upload.json)"
 while curl -sSf{header} "$image?until=final" -o image.json &&
   jq -e '.status | startswith("waiting")' image.json >/dev/null

@@ -22,6 +22,7 @@ use super::threads::on_a_thread;
 use super::used_keys;
 use super::versions;
 use crate::clock::{SharedClock, Timestamp};
+use crate::http::CHECKSUM_SHA256;
 use crate::metrics;
 use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, VersionCursor, VersionPage};
 use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
@@ -93,12 +94,14 @@ impl ObjectStore for LocalBucket {
             expires: expires_at.as_secs(),
             content_type: options.content_type.clone(),
             content_length: options.content_length,
+            checksum_sha256: options.checksum_sha256.clone(),
             is_single_use: options.is_single_use,
         };
-        let headers = options.content_type.iter().map(|content_type| ("content-type".to_owned(), content_type.clone()));
+        let content_type = options.content_type.iter().map(|value| ("content-type".to_owned(), value.clone()));
+        let checksum = options.checksum_sha256.iter().map(|value| (CHECKSUM_SHA256.to_owned(), value.clone()));
         Ok(SignedUpload {
             url: self.signer.sign("PUT", &grant),
-            headers: headers.collect(),
+            headers: content_type.chain(checksum).collect(),
             expires_at: Timestamp::from_millis(expires_at.as_secs() * 1000),
         })
     }
@@ -110,6 +113,7 @@ impl ObjectStore for LocalBucket {
             expires: signed_at.plus(valid_for).as_secs(),
             content_type: None,
             content_length: None,
+            checksum_sha256: None,
             is_single_use: false,
         };
         Ok(self.signer.sign("GET", &grant))

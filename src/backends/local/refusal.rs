@@ -17,6 +17,12 @@ pub(super) fn too_large(max_bytes: u64) -> Problem {
     Problem::new(ProblemKind::UploadTooLarge, format!("an upload has at most {max_bytes} bytes"))
 }
 
+pub(super) fn other_checksum(expected: &str, found: &str) -> Problem {
+    let expected: String = expected.chars().take(80).collect();
+    let detail = format!("the bytes have the SHA-256 {found}, the request says {expected:?}; nothing was stored");
+    Problem::new(ProblemKind::ChecksumMismatch, detail)
+}
+
 pub(super) fn already_uploaded() -> Problem {
     let detail = "this address works once, and its object is there already, or was deleted";
     Problem::new(ProblemKind::AlreadyUploaded, detail)

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::failure::file_error;
@@ -26,7 +27,7 @@ use super::refusal;
 use super::signature::{Grant, ROOT};
 use super::threads::{blocking, on_a_thread};
 use crate::clock::Timestamp;
-use crate::http::{IfNoneMatch, PacedBody, Problem, ProblemKind, entity_tag};
+use crate::http::{CHECKSUM_SHA256, IfNoneMatch, PacedBody, Problem, ProblemKind, entity_tag};
 use crate::ports::{ErrorKind, Operation, PortError};
 use crate::recipe::Format;
 
@@ -90,7 +91,8 @@ async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
         }
     };
     let body = PacedBody::new(body, buckets.limits.min_rate, deadline);
-    match store(&bucket, description, body, buckets.limits.max_bytes).await {
+    let expected = text(&head.headers, HeaderName::from_static(CHECKSUM_SHA256)).map(Checksum::new);
+    match store(&bucket, description, body, buckets.limits.max_bytes, expected).await {
         Ok(etag) => (StatusCode::OK, [(ETAG, etag)]).into_response(),
         Err(problem) => problem.into_response(),
     }
@@ -105,6 +107,8 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     agree("content-type", grant.content_type.as_deref(), content_type.as_deref())?;
     let [stated, sent] = [grant.content_length, content_length].map(|length| length.map(|length| length.to_string()));
     agree("content-length", stated.as_deref(), sent.as_deref())?;
+    let checksum = text(headers, HeaderName::from_static(CHECKSUM_SHA256));
+    agree(CHECKSUM_SHA256, grant.checksum_sha256.as_deref(), checksum.as_deref())?;
     if content_length.is_some_and(|length| length > buckets.limits.max_bytes) {
         return Err(refusal::too_large(buckets.limits.max_bytes));
     }
@@ -143,6 +147,7 @@ async fn store(
     description: Description,
     mut body: PacedBody,
     max_bytes: u64,
+    mut checksum: Option<Checksum>,
 ) -> Result<HeaderValue, Problem> {
     let directory = bucket.directory.clone();
     let begun = blocking(move || Incoming::begin(directory)).await;
@@ -155,6 +160,9 @@ async fn store(
         if let Some(chunk) = chunk {
             gathered_bytes += chunk.len();
             bytes += chunk.len() as u64;
+            if let Some(checksum) = &mut checksum {
+                checksum.update(&chunk);
+            }
             gathered.push(chunk);
         }
         if bytes > max_bytes {
@@ -169,8 +177,33 @@ async fn store(
             break;
         }
     }
+    if let Some(checksum) = checksum {
+        checksum.verify()?;
+    }
     let arrived = bucket.store(incoming, description).await.map_err(|error| refusal::of_port(&error))?;
     Ok(entity_tag(&arrived.etag))
+}
+
+/// The SHA-256 that the client sent for its bytes, and that of the bytes that arrive.
+struct Checksum {
+    expected: String,
+    hash: Sha256,
+}
+
+impl Checksum {
+    fn new(expected: String) -> Self {
+        Self { expected, hash: Sha256::new() }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+    }
+
+    /// Compares as base64 text: there is one for each hash.
+    fn verify(self) -> Result<(), Problem> {
+        let found = data_encoding::BASE64.encode(&self.hash.finalize());
+        if found == self.expected { Ok(()) } else { Err(refusal::other_checksum(&self.expected, &found)) }
+    }
 }
 
 async fn append(bucket: &LocalBucket, mut incoming: Incoming, chunks: Vec<Bytes>) -> Result<Incoming, PortError> {

@@ -37,6 +37,8 @@ pub(super) struct Grant {
     pub(super) content_type: Option<String>,
     /// The required Content-Length.
     pub(super) content_length: Option<u64>,
+    /// The required `x-amz-checksum-sha256`.
+    pub(super) checksum_sha256: Option<String>,
     /// The URL can be used once: only if the object does not exist.
     pub(super) is_single_use: bool,
 }
@@ -65,6 +67,9 @@ impl Signer {
         }
         if let Some(content_type) = &grant.content_type {
             address.push_str(&format!("&content-type={}", utf8_percent_encode(content_type, SEGMENT)));
+        }
+        if let Some(checksum) = &grant.checksum_sha256 {
+            address.push_str(&format!("&checksum-sha256={}", utf8_percent_encode(checksum, SEGMENT)));
         }
         if grant.is_single_use {
             address.push_str("&single-use=1");
@@ -103,6 +108,7 @@ fn read(address: &str) -> Option<Grant> {
         expires: 0,
         content_type: None,
         content_length: None,
+        checksum_sha256: None,
         is_single_use: false,
     };
     for term in query.split('&') {
@@ -110,6 +116,7 @@ fn read(address: &str) -> Option<Grant> {
             ("expires", seconds) => grant.expires = seconds.parse().ok()?,
             ("content-length", bytes) => grant.content_length = Some(bytes.parse().ok()?),
             ("content-type", content_type) => grant.content_type = Some(decode(content_type)?),
+            ("checksum-sha256", checksum) => grant.checksum_sha256 = Some(decode(checksum)?),
             ("single-use", _) => grant.is_single_use = true,
             _ => return None,
         }

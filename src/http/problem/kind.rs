@@ -31,6 +31,8 @@ pub enum ProblemKind {
     UploadTooLarge,
     /// The request must state the size of the upload.
     ContentLengthMissing,
+    /// The request must state the checksum of the upload.
+    ChecksumMissing,
     /// The announced content type is not supported.
     UnsupportedType,
     /// An internal error.
@@ -45,6 +47,8 @@ pub enum ProblemKind {
     UrlExpired,
     /// A request to a signed URL has a `Content-Type` or `Content-Length` that differs from the signed one.
     SignedHeaderMismatch,
+    /// The bytes that arrived do not have the checksum in the request.
+    ChecksumMismatch,
     /// The object does not exist.
     NoSuchObject,
     /// The object accepts only one upload and already has it.
@@ -53,7 +57,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::BadRequest,
         Self::InvalidId,
         Self::Unauthorized,
@@ -67,6 +71,7 @@ impl ProblemKind {
         Self::BodyTooLarge,
         Self::UploadTooLarge,
         Self::ContentLengthMissing,
+        Self::ChecksumMissing,
         Self::UnsupportedType,
         Self::Internal,
         Self::NoSpace,
@@ -74,6 +79,7 @@ impl ProblemKind {
         Self::InvalidSignature,
         Self::UrlExpired,
         Self::SignedHeaderMismatch,
+        Self::ChecksumMismatch,
         Self::NoSuchObject,
         Self::AlreadyUploaded,
     ];
@@ -98,6 +104,9 @@ impl ProblemKind {
             Self::ContentLengthMissing => {
                 ("content-length-missing", StatusCode::BAD_REQUEST, "the size of the upload must be stated")
             }
+            Self::ChecksumMissing => {
+                ("checksum-missing", StatusCode::BAD_REQUEST, "the checksum of the upload must be stated")
+            }
             Self::UnsupportedType => {
                 ("unsupported-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a type of image that is taken")
             }
@@ -108,6 +117,9 @@ impl ProblemKind {
             Self::UrlExpired => ("url-expired", StatusCode::FORBIDDEN, "the URL has expired"),
             Self::SignedHeaderMismatch => {
                 ("signed-header-mismatch", StatusCode::FORBIDDEN, "a header is not as it was signed")
+            }
+            Self::ChecksumMismatch => {
+                ("checksum-mismatch", StatusCode::BAD_REQUEST, "the bytes do not have the checksum that was sent")
             }
             Self::NoSuchObject => ("no-such-object", StatusCode::NOT_FOUND, "no such object"),
             Self::AlreadyUploaded => {

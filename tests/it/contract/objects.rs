@@ -10,6 +10,7 @@ use darkroom::clock::Timestamp;
 use darkroom::ports::objects::{Fetched, ObjectInfo, ObjectStore, SignedUpload, UploadOptions};
 use darkroom::ports::{ErrorKind, PortError};
 use futures_util::stream::{StreamExt, iter};
+use sha2::{Digest as _, Sha256};
 
 use super::{Fixture, Versions};
 pub(crate) use versions::{
@@ -37,6 +38,7 @@ macro_rules! for_each_objects_case {
             a_signed_upload_expires,
             a_signed_upload_refuses_another_content_type,
             a_signed_upload_refuses_another_length,
+            a_signed_upload_refuses_bytes_of_another_checksum,
             a_single_use_upload_works_once,
             a_signed_upload_is_for_its_key_and_method_alone,
             a_signed_download_works_until_it_expires,
@@ -302,6 +304,18 @@ pub(crate) async fn a_signed_upload_refuses_another_length(fixture: &dyn Fixture
         assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
     }
     assert_eq!(upload(fixture, &signed, b"7 bytes").await.status(), StatusCode::OK);
+}
+
+pub(crate) async fn a_signed_upload_refuses_bytes_of_another_checksum(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    let checksum = data_encoding::BASE64.encode(&Sha256::digest(b"picture"));
+    let stated = UploadOptions { checksum_sha256: Some(checksum.clone()), ..options(60 * ONE_SECOND) };
+    let signed = store.sign_upload("key", &stated).await.unwrap();
+    let header = signed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-checksum-sha256"));
+    assert_eq!(header.map(|(_, value)| value), Some(&checksum));
+    assert_refused(&upload(fixture, &signed, b"PICTURE").await);
+    assert_eq!(kind(store.head("key").await), ErrorKind::NotFound);
+    assert_eq!(upload(fixture, &signed, b"picture").await.status(), StatusCode::OK);
 }
 
 pub(crate) async fn a_single_use_upload_works_once(fixture: &dyn Fixture) {

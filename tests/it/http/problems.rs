@@ -29,6 +29,9 @@ async fn every_refusal_has_a_type_and_the_same_headers() {
     let typed = UploadOptions { content_type: Some("image/png".to_owned()), ..UploadOptions::default() };
     let typed = server.sign_upload(typed).await;
     let sized = server.sign_upload(UploadOptions { content_length: Some(7), ..UploadOptions::default() }).await;
+    let sum = "gHc6lDZ6b5sHmNzpUQCqjIcz3Jtk0GZ4tGEHlDf9EM8=".to_owned();
+    let summed = UploadOptions { checksum_sha256: Some(sum.clone()), ..UploadOptions::default() };
+    let summed = server.sign_upload(summed).await;
     let none = server.sign_download("thumbnails/none").await;
     let forged = format!("{none}00");
     let other_bucket = none.replace("/objects/thumbnails/", "/objects/other/");
@@ -37,6 +40,7 @@ async fn every_refusal_has_a_type_and_the_same_headers() {
     assert_eq!(server.call("PUT", &upload, &[], "picture").await.status, 200);
     let once = [("if-none-match", "*")];
     let wrong_type = [("content-type", "image/jpeg")];
+    let (checksum, other) = ([("x-amz-checksum-sha256", &*sum)], [("x-amz-checksum-sha256", "abc")]);
     let wrong_length = [("content-length", "8")];
     for (method, url, headers, body, status, slug) in [
         ("GET", "/images/none", &[][..], String::new(), 404, "unknown-image"),
@@ -56,6 +60,10 @@ async fn every_refusal_has_a_type_and_the_same_headers() {
         ("GET", &other_bucket, &[], String::new(), 403, "invalid-signature"),
         ("PUT", &typed, &wrong_type, "picture".to_owned(), 403, "signed-header-mismatch"),
         ("PUT", &sized, &wrong_length, "pictures".to_owned(), 403, "signed-header-mismatch"),
+        ("PUT", &summed, &[], "picture".to_owned(), 403, "signed-header-mismatch"),
+        ("PUT", &summed, &other, "picture".to_owned(), 403, "signed-header-mismatch"),
+        ("PUT", &summed, &checksum, "picture".to_owned(), 400, "checksum-mismatch"),
+        ("PUT", &upload, &other, "picture".to_owned(), 400, "checksum-mismatch"),
     ] {
         expect_problem(&server.call(method, url, headers, body).await, status, slug);
     }

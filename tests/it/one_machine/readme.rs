@@ -98,7 +98,14 @@ async fn pasted(site: &Site) -> String {
 #[tokio::test]
 async fn the_pages_commands_can_be_pasted() {
     const TOKEN: &str = "0123456789abcdef";
-    for settings in [&[][..], &[("DARKROOM_API_TOKEN", TOKEN), ("DARKROOM_REQUIRE_CONTENT_LENGTH", "on")]] {
+    for settings in [
+        &[][..],
+        &[
+            ("DARKROOM_API_TOKEN", TOKEN),
+            ("DARKROOM_REQUIRE_CONTENT_LENGTH", "on"),
+            ("DARKROOM_REQUIRE_CHECKSUM", "on"),
+        ],
+    ] {
         let site = Site::new();
         let mut command = site.command("local");
         command.envs(settings.iter().copied());

@@ -24,6 +24,7 @@ pub(super) async fn upload(put: PutObjectFluentBuilder, options: &UploadOptions)
     let signed = put
         .set_content_type(options.content_type.clone())
         .set_content_length(length)
+        .set_checksum_sha256(options.checksum_sha256.clone())
         .set_if_none_match(options.is_single_use.then(|| "*".to_owned()))
         .presigned(valid(signed_at, options.expires_in).map_err(|error| invalid(error.into()))?)
         .await
