@@ -66,7 +66,8 @@ pub enum Command {
     ///
     /// Writes {stem}_{size}.{jpg|png} into a directory, as the worker would have made them: upright, inside their
     /// boxes, without metadata. Never writes to an input, and keeps files that exist unless --force replaces them. A file
-    /// that fails does not stop the others; its message goes to standard error, with --json to the report as well.
+    /// that fails does not stop the others; its message goes to standard error, with --json to the report as well. With
+    /// --json the report also lists the oddities of a file that cost no pixel, as `tolerated`.
     /// Honours DARKROOM_SIZES, DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
     Render(render::Render),
     /// Replay hard days against the scaling policy: waits, tasks, cost
