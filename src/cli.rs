@@ -67,8 +67,9 @@ pub enum Command {
     ///
     /// Writes {stem}_{size}.{jpg|png} into a directory, with the bytes that a worker would write: upright, inside their
     /// boxes, without metadata. Never overwrites an input, and overwrites other files only with --force. A file that
-    /// fails does not stop the others; its error goes to standard error, with --json also to the report. Uses
-    /// DARKROOM_SIZES, DARKROOM_MAX_BYTES, DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
+    /// fails does not stop the others; its error goes to standard error, with --json also to the report, which lists
+    /// faults of the file that cost no pixel as `tolerated`. Uses DARKROOM_SIZES, DARKROOM_MAX_BYTES,
+    /// DARKROOM_MAX_PIXELS and DARKROOM_RENDER_TIMEOUT.
     Render(render::Render),
     /// Simulate the scaling policy under load: waiting times, tasks, cost
     ///

@@ -7,6 +7,8 @@ mod recorder;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use darkroom_thumbnail::Tolerated;
+
 use crate::names;
 use crate::ports::PortError;
 use crate::ports::queue::QueueAttributes;
@@ -214,9 +216,12 @@ pub fn verdict(reason: Reason) {
     metric.counter(&[reason.as_str()]).increment(1);
 }
 
-/// An image was rendered although its file lacks its end marker.
-pub fn without_end() {
-    definitions::IMAGES_WITHOUT_END.counter(&[]).increment(1);
+/// An image was rendered although its file has this oddity.
+pub fn tolerated(oddity: Tolerated) {
+    definitions::TOLERATED.counter(&[oddity.as_str()]).increment(1);
+    if oddity == Tolerated::MissingEnd {
+        definitions::IMAGES_WITHOUT_END.counter(&[]).increment(1);
+    }
 }
 
 /// Thumbnails were published `elapsed` after their object was created.

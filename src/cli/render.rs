@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use bytesize::ByteSize;
 use clap::Args;
-use darkroom_thumbnail::{Limits, RenderError, Rendered, Stop, Thumbnail, render_from};
+use darkroom_thumbnail::{Limits, RenderError, Rendered, Stop, Thumbnail, Tolerated, render_from};
 use serde::{Serialize, Serializer};
 
 use super::file;
@@ -48,8 +48,17 @@ struct Report {
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum End {
-    Rendered { original: Original, thumbnails: Vec<Written>, milliseconds: Milliseconds },
-    Failed { reason: Option<Reason>, error: String },
+    Rendered {
+        original: Original,
+        thumbnails: Vec<Written>,
+        /// The names of the file's oddities.
+        tolerated: Vec<&'static str>,
+        milliseconds: Milliseconds,
+    },
+    Failed {
+        reason: Option<Reason>,
+        error: String,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -168,6 +177,7 @@ impl End {
         Self::Rendered {
             original: Original { content_type: header.format.content_type(), width, height, bytes },
             thumbnails: written.collect(),
+            tolerated: rendered.tolerated.iter().copied().map(Tolerated::as_str).collect(),
             milliseconds: Milliseconds { decode, resize, encode, total },
         }
     }
@@ -204,7 +214,7 @@ impl Report {
     fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let file = self.file.display();
         match &self.end {
-            End::Rendered { original, thumbnails, milliseconds } => {
+            End::Rendered { original, thumbnails, milliseconds, .. } => {
                 let Original { content_type, width, height, bytes } = original;
                 writeln!(out, "{file}: {content_type}, {width} x {height}, {}", ByteSize(*bytes))?;
                 for Written { size, file, width, height, bytes } in thumbnails {
@@ -269,6 +279,16 @@ mod tests {
         assert_eq!(lines[0]["reason"], "unsupported_type");
         assert!(lines[0]["error"].is_string());
         assert!(lines[1]["thumbnails"].is_array());
+    }
+
+    #[test]
+    fn oddities_that_cost_no_pixel_are_listed_in_json() {
+        let whole = png();
+        let (all, report, _dir) = render(&[("whole.png", &whole), ("cut.png", &whole[..whole.len() - 12])], true);
+        assert!(all, "{report:?}");
+        let lines: Vec<serde_json::Value> = report.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["tolerated"], serde_json::json!([]));
+        assert_eq!(lines[1]["tolerated"], serde_json::json!(["missing_end"]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Every metric as data: name, kind, unit, labels and help text, in one table.
 
+use darkroom_thumbnail::Tolerated;
+
 use crate::ports::{ErrorKind, Operation};
 use crate::record::Reason;
 
@@ -173,7 +175,9 @@ metrics_table! {
     IMAGES_REJECTED = "darkroom_images_rejected_total", Kind::Counter, One, ["reason"], rejections,
         "Uploads that are no image darkroom takes, by reason.";
     IMAGES_WITHOUT_END = "darkroom_images_without_end_total", Kind::Counter, One, [], single,
-        "Images that were rendered although their file lacks its end marker, and nothing else.";
+        "Images that were rendered although their file lacks its end marker.";
+    TOLERATED = "darkroom_tolerated_total", Kind::Counter, One, ["kind"], tolerated_kinds,
+        "Images that were rendered although their file is odd, by kind. A file may have several kinds.";
     IMAGES_FAILED = "darkroom_images_failed_total", Kind::Counter, One, ["reason"], failures,
         "Images given up for good, by reason.";
     DEAD_CLAIMS = "darkroom_dead_claims_total", Kind::Counter, One, [], single,
@@ -247,6 +251,10 @@ fn stages() -> Vec<Vec<&'static str>> {
 
 fn rejections() -> Vec<Vec<&'static str>> {
     one_label(Reason::ALL.into_iter().filter(|reason| reason.is_rejection()).map(Reason::as_str))
+}
+
+fn tolerated_kinds() -> Vec<Vec<&'static str>> {
+    one_label(Tolerated::ALL.iter().copied().map(Tolerated::as_str))
 }
 
 fn failures() -> Vec<Vec<&'static str>> {

@@ -116,6 +116,8 @@ impl Definition {
 mod tests {
     use std::collections::BTreeSet;
 
+    use darkroom_thumbnail::Tolerated;
+
     use super::*;
     use crate::metrics::{self, Outcome, Stage};
     use crate::ports::queue::QueueAttributes;
@@ -157,7 +159,7 @@ mod tests {
         metrics::queue_depth(&depth(4, Some(D::from_secs(30))), &depth(2, None));
         Outcome::ALL.into_iter().for_each(metrics::settled);
         Stage::ALL.into_iter().for_each(|stage| metrics::stage(stage, D::from_millis(3)));
-        metrics::without_end();
+        Tolerated::ALL.iter().copied().for_each(metrics::tolerated);
         Reason::ALL.into_iter().for_each(metrics::verdict);
         metrics::port_error(&PortError::new(ErrorKind::Throttled, Operation::CatalogApply));
         metrics::source(12_000_000, 4_000_000);
@@ -208,6 +210,7 @@ mod tests {
             "darkroom_images_rejected_total{reason=\"corrupt\"} 1\n",
             "darkroom_images_rejected_total{reason=\"too_much_work\"} 1\n",
             "darkroom_images_without_end_total 1\n",
+            "darkroom_tolerated_total{kind=\"missing_end\"} 1\n",
             "darkroom_images_failed_total{reason=\"killed\"} 1\n",
             "darkroom_port_errors_total{port=\"catalog\",operation=\"apply\",kind=\"throttled\"} 1\n",
             "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.005\"} 1\n",

@@ -110,9 +110,7 @@ fn measure(rendered: &Rendered, source_bytes: u64) {
     metrics::stage(Stage::Decode, rendered.timings.decode);
     metrics::stage(Stage::Resize, rendered.timings.resize);
     metrics::stage(Stage::Encode, rendered.timings.encode);
-    if rendered.lacks_end {
-        metrics::without_end();
-    }
+    rendered.tolerated.iter().copied().for_each(metrics::tolerated);
     for thumbnail in &rendered.thumbnails {
         metrics::thumbnail_bytes(thumbnail.bytes.len() as u64);
     }

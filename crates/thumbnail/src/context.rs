@@ -1,11 +1,12 @@
 //! The context of one rendering: recipe, stop, scratch memory, and the time of each stage.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::geometry::Dimensions;
 use super::scratch::Scratch;
 use super::{RenderError, Stop, Stopped, Thumbnail, Timings};
-use crate::Recipe;
+use crate::{Recipe, Tolerated};
 
 /// The shared state of the steps of one rendering.
 pub(super) struct Context<'a> {
@@ -13,8 +14,8 @@ pub(super) struct Context<'a> {
     pub(super) stop: &'a Stop,
     pub(super) scratch: &'a mut Scratch,
     pub(super) timings: Timings,
-    /// Whether the file lacks only its end marker.
-    pub(super) lacks_end: bool,
+    /// The oddities of the file so far.
+    pub(super) tolerated: BTreeSet<Tolerated>,
 }
 
 /// The stages that are timed.

@@ -12,7 +12,7 @@ use super::geometry::Dimensions;
 use super::orient::Flips;
 use super::planes::Planes;
 use super::probe::jpeg::{self as probe, Coding, JpegProbe};
-use super::{RenderError, Thumbnail};
+use super::{RenderError, Thumbnail, Tolerated};
 
 use decode::Picture;
 use encode::Settings;
@@ -32,7 +32,9 @@ pub(super) fn render(
     let (eighths, stop) = (stored.eighths_for(large), context.stop);
     let decoded =
         context.step(Stage::Decode, |scratch| decode::decode(scratch, bytes, probe, eighths, as_components, stop))?;
-    context.lacks_end |= decoded.lacks_end;
+    if decoded.lacks_end {
+        context.tolerated.insert(Tolerated::MissingEnd);
+    }
 
     let steps = Steps { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
     match decoded.picture {

@@ -36,8 +36,7 @@
 //! continues from there. [`max_render_memory`] is the bound for every image within the limits.
 //!
 //! A file that is not an image, is damaged or exceeds a limit is an [`RenderError::Refused`] with its
-//! [`RefusalReason`]. A JPEG or PNG that lacks only its end marker is rendered, and [`Rendered::lacks_end`] is set;
-//! files with other damage are refused.
+//! [`RefusalReason`]. A JPEG or PNG is damaged if pixels are lost. Other faults are listed in [`Rendered::tolerated`].
 //!
 //! Rendering takes milliseconds to seconds of CPU time on the calling thread. A [`Stop`] sets a deadline and cancels it
 //! from another thread.
@@ -66,6 +65,7 @@ mod render;
 mod rendered;
 mod scratch;
 mod strips;
+mod tolerated;
 
 pub use darkroom_codec::{Source, Stop, Stopped};
 pub use error::{Refusal, RefusalReason, RenderError};
@@ -74,6 +74,7 @@ pub use limits::Limits;
 pub use recipe::{RENDER_REVISION, Recipe, Size};
 pub use render::{Inspected, inspect, max_render_memory, render, render_from};
 pub use rendered::{Header, Rendered, Thumbnail, Timings};
+pub use tolerated::Tolerated;
 
 /// The README's example, as a test.
 #[cfg(doctest)]

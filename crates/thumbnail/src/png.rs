@@ -14,7 +14,7 @@ use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
 use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
-use super::{RenderError, Source, Stopped, Thumbnail};
+use super::{RenderError, Source, Stopped, Thumbnail, Tolerated};
 
 use colour_chunks::ColourChunks;
 use decode::Rows;
@@ -28,7 +28,9 @@ pub(super) fn render(
     source: &mut dyn Source,
     probe: &PngProbe,
 ) -> Result<Vec<Thumbnail>, RenderError> {
-    context.lacks_end |= probe.lacks_end;
+    if probe.lacks_end {
+        context.tolerated.insert(Tolerated::MissingEnd);
+    }
     let Metadata { channels, colours, chunks, is_gray_palette } = Metadata::read(source, probe)?;
 
     let large = context.largest(probe.size());

@@ -1,5 +1,6 @@
 //! The entry points: read the header, check it against the limits, then run the renderer of the format.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use darkroom_codec::png::SIGNATURE;
@@ -98,12 +99,12 @@ fn rendered(
     // A panic in a codec fails only this image: its scratch memory is dropped.
     let made = catch_unwind(AssertUnwindSafe(|| {
         let mut scratch = Scratch::take();
-        let mut context =
-            Context { recipe, stop, scratch: &mut scratch, timings: Timings::default(), lacks_end: false };
+        let (timings, tolerated) = (Timings::default(), BTreeSet::new());
+        let mut context = Context { recipe, stop, scratch: &mut scratch, timings, tolerated };
         let thumbnails = render(&mut context)?;
-        let Context { timings, lacks_end, .. } = context;
+        let Context { timings, tolerated, .. } = context;
         scratch.give_back();
-        Ok(Rendered { header, thumbnails, timings, lacks_end })
+        Ok(Rendered { header, thumbnails, timings, tolerated })
     }));
     made.map_err(|panic| RenderError::Internal(panic_text(&*panic)))?
 }

@@ -1,8 +1,9 @@
 //! The result: the header, the thumbnails, and the time of each stage.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::Format;
+use crate::{Format, Tolerated};
 
 /// The header of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,6 @@ pub struct Rendered {
     pub thumbnails: Vec<Thumbnail>,
     /// The time of each stage.
     pub timings: Timings,
-    /// Whether the file lacks only its end marker, which is accepted.
-    pub lacks_end: bool,
+    /// The oddities of the file, none of which cost a pixel.
+    pub tolerated: BTreeSet<Tolerated>,
 }

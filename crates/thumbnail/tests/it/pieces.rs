@@ -1,10 +1,12 @@
 //! A file that is read piece by piece has the same result as in memory, and a read error is reported as such.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
 use darkroom_thumbnail::{
-    Header, Limits, Recipe, RefusalReason, RenderError, Rendered, Size, Source, Stop, Thumbnail, render, render_from,
+    Header, Limits, Recipe, RefusalReason, RenderError, Rendered, Size, Source, Stop, Thumbnail, Tolerated, render,
+    render_from,
 };
 
 use crate::golden::{assembled, chunks};
@@ -49,8 +51,10 @@ impl Source for Pieces<'_> {
 }
 
 /// The parts of a result that must be the same; times differ.
-pub fn comparable(result: Result<Rendered, RenderError>) -> Result<(Header, Vec<Thumbnail>, bool), RenderError> {
-    result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.lacks_end))
+pub fn comparable(
+    result: Result<Rendered, RenderError>,
+) -> Result<(Header, Vec<Thumbnail>, BTreeSet<Tolerated>), RenderError> {
+    result.map(|rendered| (rendered.header, rendered.thumbnails, rendered.tolerated))
 }
 
 fn recipe() -> Recipe {
