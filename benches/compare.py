@@ -46,7 +46,9 @@ def main(binary, corpus, node, rounds=3):
     contestants = {
         "darkroom": lambda files: lines(run([binary, "cpu", 3, *files])),
         "sharp, cascade": lambda files: lines(run(["node", HERE / "sharp.mjs", "cpu", "cascade", 3, *files], cwd=node)),
-        "sharp, per size": lambda files: lines(run(["node", HERE / "sharp.mjs", "cpu", "persize", 3, *files], cwd=node)),
+        "sharp, per size": lambda files: lines(
+            run(["node", HERE / "sharp.mjs", "cpu", "persize", 3, *files], cwd=node)
+        ),
     }
     print("| files | darkroom | sharp, cascade | sharp, per size | floor | cascade / darkroom | per size / darkroom |"
           " darkroom / floor | bytes to sharp's |")
@@ -70,7 +72,8 @@ def main(binary, corpus, node, rounds=3):
 
 
 def row(group, results):
-    per_round = {name: [statistics.mean(file["cpu_ms"] for file in one) for one in rounds] for name, rounds in results.items()}
+    mean = lambda files: statistics.mean(file["cpu_ms"] for file in files)
+    per_round = {name: [mean(one) for one in rounds] for name, rounds in results.items()}
     middle = {name: statistics.median(values) for name, values in per_round.items()}
     cells = [f"{middle[name]:.0f} ({min(values):.0f}-{max(values):.0f})" for name, values in per_round.items()]
     ours, cascade, persize = middle.values()

@@ -221,9 +221,10 @@ def main(darkroom, bench, rounds, uploads, *files):
             for rate, all_rates in zip(measured, (alone, from_files, queued)):
                 all_rates.append(rate)
         at_once = through_the_api(darkroom, scratch / "at-once", uploads, contents)
-    print(f"Images a second: {spread(alone, 1)} rendered alone, {spread(from_files, 1)} by `darkroom render`; {spread(queued, 1)}"
-          f" published out of a full queue, {share(queued, alone)}% and {share(queued, from_files)}% of these; {at_once:.1f}"
-          f" uploaded and published at once, {100 * at_once / statistics.median(alone):.0f}%")
+    print(f"Images a second: {spread(alone, 1)} rendered alone, {spread(from_files, 1)} by `darkroom render`;"
+          f" {spread(queued, 1)} published out of a full queue, {share(queued, alone)}% and"
+          f" {share(queued, from_files)}% of these; {at_once:.1f} uploaded and published at once,"
+          f" {100 * at_once / statistics.median(alone):.0f}%")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 # Version:   sharp 0.35.5 (npm, with libvips 8.18); the files are made by Pillow 12.3.0 (PyPI)
 # Guess:     metadata().chromaSubsampling is "4:2:2" for a file of 4:2:2, which nearly half of all cameras write.
 # Behaviour: it is "4:2:0" for 4:2:2 as well; only 4:4:4 is told apart.
-# So:        it cannot be used to choose an encoder's subsampling. darkroom reads the sampling factors of the frame header.
+# So:        it cannot be used to choose an encoder's subsampling. darkroom reads the sampling factors of the frame
+#            header.
 # Seen:      4:4:4 -> 4:4:4, 4:2:2 -> 4:2:0, 4:2:0 -> 4:2:0
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # simplejpeg refuses valid JPEGs whose sampling factors have no name in TurboJPEG, though RGB is asked for.
 #
-# Version:   simplejpeg 1.9.0 (PyPI, with libjpeg-turbo); Pillow 12.3.0 (PyPI), which uses the same library by another API
+# Version:   simplejpeg 1.9.0 (PyPI, with libjpeg-turbo); Pillow 12.3.0 (PyPI), which uses the same library by
+#            another API
 # Guess:     subsampling matters to who asks for planes: to decode to RGB, any file will do that libjpeg-turbo decodes.
 # Behaviour: a file of 3x1 luma (valid by T.81) is a ValueError; Pillow shows it.
-# So:        a service that takes photographs must have another way for them. darkroom resizes each component as it is stored.
+# So:        a service that takes photographs must have another way for them. darkroom resizes each component as it is
+#            stored.
 # Seen:      Pillow: shown; simplejpeg: ValueError
 set -euo pipefail
 folder=$(mktemp -d)
@@ -31,7 +33,8 @@ def scan(component, file):
     return b"\xff\xda\0\x08\x01" + bytes([component]) + b"\0\0\x3f\0" + data
 
 
-# 24 x 8 pixels: three blocks of luma, and one of each chroma. Each component has a scan of its own, as a gray picture has.
+# 24 x 8 pixels: three blocks of luma, and one of each chroma. Each component has a scan of its own, as a gray
+# picture has.
 luma, chroma = gray(24, 99), gray(8, 128)
 quantisation = luma[:luma.index(b"\xff\xc0")]
 frame = b"\xff\xc0\0\x11\x08\0\x08\0\x18\x03\x01\x31\0\x02\x11\0\x03\x11\0"

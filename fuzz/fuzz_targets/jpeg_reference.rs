@@ -18,7 +18,8 @@ fuzz_target!(|input: &[u8]| {
         return;
     }
     let (width, height) = (1 + usize::from(width), 1 + usize::from(height));
-    let samples: Vec<u8> = (0..3 * width * height).map(|at| pixels[at / (1 + usize::from(scale)) % pixels.len()]).collect();
+    let sample = |at: usize| pixels[at / (1 + usize::from(scale)) % pixels.len()];
+    let samples: Vec<u8> = (0..3 * width * height).map(sample).collect();
     let mut compressor = Compressor::new().unwrap();
     compressor.set_progressive(coding & 1 != 0).unwrap();
     compressor.set_arithmetic(coding & 2 != 0).unwrap();

@@ -97,7 +97,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     if config.drain_timeout < config.render_timeout {
         warnings.push(format!(
-            "DARKROOM_DRAIN_TIMEOUT ({}) is shorter than DARKROOM_RENDER_TIMEOUT ({}): a stop may cut off a long render",
+            "DARKROOM_DRAIN_TIMEOUT ({}) is shorter than DARKROOM_RENDER_TIMEOUT ({}): a stop may cut off a \
+             long render",
             humantime::format_duration(config.drain_timeout),
             humantime::format_duration(config.render_timeout),
         ));

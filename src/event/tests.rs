@@ -249,6 +249,7 @@ proptest! {
     #[test]
     fn arbitrary_json_never_panics(body in any_json()) {
         let _ = parse(&body.to_string());
-        let _ = parse(&json!({ "Records": [body.clone(), { "eventName": "ObjectCreated:Put", "s3": body }] }).to_string());
+        let records = json!([body.clone(), { "eventName": "ObjectCreated:Put", "s3": body }]);
+        let _ = parse(&json!({ "Records": records }).to_string());
     }
 }

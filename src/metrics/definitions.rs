@@ -137,7 +137,10 @@ const BYTE_BUCKETS: Kind = Kind::Histogram(&[
 
 /// Declares each metric and, from the same lines, the table of all metrics.
 macro_rules! metrics_table {
-    ($($(#[$doc:meta])* $ident:ident = $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $series:expr, $help:literal;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $ident:ident = $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $series:expr, $help:literal;
+    )*) => {
         $(pub(super) static $ident: Definition = Definition {
             name: $name,
             kind: $kind,
@@ -209,7 +212,8 @@ metrics_table! {
 
     HTTP_REQUESTS = "darkroom_http_requests_total", Kind::Counter, One, ["request", "status"], requests,
         "Requests that the API answered, by what was asked for and by the hundred of the answer's status.";
-    HTTP_REQUEST_DURATION = "darkroom_http_request_duration_seconds", REQUEST_BUCKETS, Seconds, ["request"], request_names,
+    HTTP_REQUEST_DURATION =
+        "darkroom_http_request_duration_seconds", REQUEST_BUCKETS, Seconds, ["request"], request_names,
         "Time from a request of the API to its answer, without the time that ?wait= or ?until= held the answer back.";
 
     CONNECTIONS_OPEN = "darkroom_connections_open", Kind::Gauge, One, ["listener"], listeners,

@@ -106,7 +106,8 @@ pub struct VersionPage {
 /// The setting names a bucket that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "DARKROOM_UPLOAD_BUCKET is {bucket:?}, and there is no bucket of that name: set it to the bucket that uploads land in"
+    "DARKROOM_UPLOAD_BUCKET is {bucket:?}, and there is no bucket of that name: set it to the bucket that uploads \
+     land in"
 )]
 pub struct NoSuchBucket {
     /// The bucket's name in the setting.

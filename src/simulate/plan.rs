@@ -150,7 +150,10 @@ mod tests {
         "(FILL(sent,0)/60+(FILL(visible,0)+FILL(inflight,0))/30)*0.5/2/IF(FILL(running,0)<1,1,running)";
 
     fn values(expression: &str, statistic_of_sent: &str) -> Value {
-        let metric = |(id, name, statistic): (&str, &str, &str)| json!({"id": id, "metric_stat": [{"metric": [{"metric_name": name}], "stat": statistic}]});
+        let metric = |(id, name, statistic): (&str, &str, &str)| {
+            let source = json!([{"metric_name": name}]);
+            json!({"id": id, "metric_stat": [{"metric": source, "stat": statistic}]})
+        };
         let mut metrics = NAMES.map(metric).to_vec();
         metrics[0]["metric_stat"][0]["stat"] = json!(statistic_of_sent);
         metrics.push(json!({"id": "needed_tasks", "expression": expression, "return_data": true}));

@@ -1,4 +1,5 @@
-//! The heartbeat: one task that extends the visibility timeout of every held message, waiting ones included, in batches.
+//! The heartbeat: one task that extends the visibility timeout of every held message, waiting ones included, in
+//! batches.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -91,8 +92,8 @@ impl Lease {
         self.lost.cancelled().await;
     }
 
-    /// Removes the message from the heartbeat and waits for a heartbeat in flight, so that no later heartbeat overwrites a
-    /// retry's delay or extends a deleted message. `None` when the lease is lost.
+    /// Removes the message from the heartbeat and waits for a heartbeat in flight, so that no later heartbeat
+    /// overwrites a retry's delay or extends a deleted message. `None` when the lease is lost.
     pub(super) async fn end(self) -> Option<Receipt> {
         self.shared.forget(self.number);
         drop(self.shared.renewal.lock().await);

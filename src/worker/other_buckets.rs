@@ -86,7 +86,8 @@ impl BucketEvidence {
                 tracing::error!(
                     bucket,
                     own,
-                    "all events so far are of other buckets: DARKROOM_UPLOAD_BUCKET is probably wrong; messages are kept"
+                    "all events so far are of other buckets: DARKROOM_UPLOAD_BUCKET is probably wrong; messages \
+                     are kept"
                 );
                 *state = State::OnlyOther;
             }

@@ -19,7 +19,11 @@ def order_of_files(server: Server) -> str:
     """The decoder must not use the tables of the previous file."""
     gray, colour = golden("gray.jpg"), golden("sampling_444.jpg")
     leaders = {"tables of its own": with_other_tables(gray), "progressive": golden("sampling_444_progressive.jpg")}
-    followers = {"gray without DHT": without(gray, DHT), "colour without DHT": without(colour, DHT), "gray without DQT": without(gray, DQT)}
+    followers = {
+        "gray without DHT": without(gray, DHT),
+        "colour without DHT": without(colour, DHT),
+        "gray without DQT": without(gray, DQT),
+    }
 
     def alone(name: str, data: bytes) -> bytes | None:
         """The thumbnail that a separate process makes, or none if it refuses the file."""
@@ -27,14 +31,19 @@ def order_of_files(server: Server) -> str:
         file.write_bytes(data)
         for old in server.folder.glob("alone_*"):
             old.unlink()
-        subprocess.run([server.binary, "render", file, "--out", server.folder], capture_output=True, timeout=REQUEST_SECONDS)
+        subprocess.run(
+            [server.binary, "render", file, "--out", server.folder], capture_output=True, timeout=REQUEST_SECONDS
+        )
         thumbnail = server.folder / "alone_large.jpg"
         return thumbnail.read_bytes() if thumbnail.exists() else None
 
     for name, data in leaders.items():
         expect(alone(name, data) is not None, f"{name} is not published alone")
     expected = {name: alone(name, data) for name, data in followers.items()}
-    expect(expected["gray without DHT"] == alone("gray", gray), "a file without DHT is not decoded with the standard's tables")
+    expect(
+        expected["gray without DHT"] == alone("gray", gray),
+        "a file without DHT is not decoded with the standard's tables",
+    )
     expect(expected["gray without DQT"] is None, "a file without DQT is published alone")
     for leader, first in leaders.items():
         for name, data in followers.items():
@@ -55,7 +64,8 @@ def many_scans(server: Server) -> str:
     for image, is_too_many in images:
         found = server.verdict(image)
         reason = found.get("reason")
-        what = f"a file with {'too many scans' if is_too_many else 'as many scans as are allowed'} is {found['status']} ({reason})"
+        scans = "too many scans" if is_too_many else "as many scans as are allowed"
+        what = f"a file with {scans} is {found['status']} ({reason})"
         expect((reason == "too_much_work") == is_too_many and found["status"] != "failed", what)
     return f"{len(too_many) >> 10} KiB of scans refused; {seen}"
 
@@ -78,7 +88,8 @@ def crawling_uploads(server: Server) -> str:
         for client, upload in zip(clients, uploads):
             client.setblocking(True)
             headers = "".join(f"{name}: {value}\r\n" for name, value in upload["uploadHeaders"].items())
-            head = f"PUT {path_of(upload['uploadUrl'])} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 1000000\r\n{headers}\r\n"
+            head = f"PUT {path_of(upload['uploadUrl'])} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            head += f"Content-Length: 1000000\r\n{headers}\r\n"
             try_to_send(client, head.encode())
         seen = honest(server)
         last_byte = {client: time.monotonic() for client in clients}
@@ -105,7 +116,10 @@ def never_reading_clients(server: Server) -> str:
         seen = honest(server)
         start = time.monotonic()
         while server.sockets() > before + 2:
-            expect(time.monotonic() - start < 45, f"{server.sockets() - before} of {NEVER_READING_CLIENTS} are connected after 45 s")
+            expect(
+                time.monotonic() - start < 45,
+                f"{server.sockets() - before} of {NEVER_READING_CLIENTS} are connected after 45 s",
+            )
             time.sleep(0.5)
     return f"{NEVER_READING_CLIENTS} clients that read nothing cut off; {seen}"
 
@@ -127,8 +141,17 @@ def cross_site_requests(server: Server) -> str:
 
 def foreign_host(server: Server) -> str:
     """Another site's name resolves to this machine (DNS rebinding)."""
-    for port, method, path in [(server.port, "POST", "/images"), (server.port, "GET", "/"), (server.admin_port, "GET", "/metrics")]:
-        for host in ["evil.example", f"evil.example:{port}", f"localhost.evil.example:{port}", f"127.0.0.1.evil.example:{port}"]:
+    for port, method, path in [
+        (server.port, "POST", "/images"),
+        (server.port, "GET", "/"),
+        (server.admin_port, "GET", "/metrics"),
+    ]:
+        for host in [
+            "evil.example",
+            f"evil.example:{port}",
+            f"localhost.evil.example:{port}",
+            f"127.0.0.1.evil.example:{port}",
+        ]:
             status, _ = server.ask(method, path, headers={"Host": host}, port=port)
             expect(status == 421, f"{method} {path} with the host {host} answers {status}")
     for host in ["localhost", "127.0.0.1", "[::1]"]:
@@ -146,7 +169,11 @@ def loose_directory(server: Server) -> str:
         path.chmod(0o777 if path.is_dir() else 0o666)
     server.start()
     seen = honest(server)
-    loose = [f"{path.relative_to(server.folder)} ({path.stat().st_mode & 0o7777:o})" for path in [server.data, *server.data.rglob("*")] if path.stat().st_mode & 0o077]
+    loose = [
+        f"{path.relative_to(server.folder)} ({path.stat().st_mode & 0o7777:o})"
+        for path in [server.data, *server.data.rglob("*")]
+        if path.stat().st_mode & 0o077
+    ]
     expect(not loose, f"others may use {len(loose)} paths, {loose[0] if loose else ''} among them")
     if os.geteuid() != 0:
         expect(os.environ.get("CI") != "true", "a directory of another user was not tried: that needs root")
@@ -160,8 +187,20 @@ def loose_directory(server: Server) -> str:
         environment = {"PATH": os.environ["PATH"], "DARKROOM_BACKEND": "local", "DARKROOM_DIR": str(foreign)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=REQUEST_SECONDS)
         what = name or "the directory"
-        expect(done.returncode != 0 and "chown" in done.stdout + done.stderr, f"{what} of another user is trusted (exit code {done.returncode})")
+        expect(
+            done.returncode != 0 and "chown" in done.stdout + done.stderr,
+            f"{what} of another user is trusted (exit code {done.returncode})",
+        )
     return f"closed, and refused where another user owns it; {seen}"
 
 
-ATTACKS = [order_of_files, many_scans, idle_connections, crawling_uploads, never_reading_clients, cross_site_requests, foreign_host, loose_directory]
+ATTACKS = [
+    order_of_files,
+    many_scans,
+    idle_connections,
+    crawling_uploads,
+    never_reading_clients,
+    cross_site_requests,
+    foreign_host,
+    loose_directory,
+]

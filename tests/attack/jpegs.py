@@ -71,7 +71,9 @@ def with_other_tables(jpeg: bytes) -> bytes:
         at += symbol & 15
         return symbol
 
-    height, width = (int.from_bytes(body[start : start + 2]) for marker, body in parts if marker == SOF0 for start in (5, 7))
+    height, width = (
+        int.from_bytes(body[start : start + 2]) for marker, body in parts if marker == SOF0 for start in (5, 7)
+    )
     for _ in range(-(-height // 8) * -(-width // 8)):
         recode(0)
         coefficient = 1

@@ -69,7 +69,10 @@ class Server:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [self.binary, "local", "--dir", self.data, "--listen", f"127.0.0.1:{self.port}"],
-                env=environment, stdout=log, stderr=log, preexec_fn=prepare,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=prepare,
             )
         end = time.monotonic() + REQUEST_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
@@ -92,7 +95,9 @@ class Server:
     def printed(self) -> str:
         return self.log.read_text()[-600:].strip()
 
-    def ask(self, method: str, path: str, body: bytes | None = None, headers: dict | None = None, port: int | None = None):
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict | None = None, port: int | None = None
+    ):
         """Status and body of an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=REQUEST_SECONDS)
         try:
@@ -132,7 +137,11 @@ class Server:
     def sockets(self) -> int:
         """The number of sockets that the process has open."""
         descriptors = Path(f"/proc/{self.process.pid}/fd")
-        return sum(os.readlink(descriptor).startswith("socket:") for descriptor in descriptors.iterdir() if descriptor.is_symlink())
+        return sum(
+            os.readlink(descriptor).startswith("socket:")
+            for descriptor in descriptors.iterdir()
+            if descriptor.is_symlink()
+        )
 
 
 def path_of(url: str) -> str:
@@ -155,8 +164,14 @@ def try_honestly(server: Server) -> tuple[str, float, float]:
 def honest(server: Server) -> str:
     """Expects the server to serve an honest client in time, three times. Returns the times."""
     images, uploads, lives = zip(*(try_honestly(server) for _ in range(HONEST_TRIES)))
-    for what, seconds, usual in [("an honest upload", max(uploads), server.usual[0]), ("/livez", max(lives), server.usual[1])]:
-        expect(seconds <= usual + HONEST_SECONDS, f"{what} takes {1000 * seconds:.0f} ms, and {1000 * usual:.0f} ms without the attack")
+    for what, seconds, usual in [
+        ("an honest upload", max(uploads), server.usual[0]),
+        ("/livez", max(lives), server.usual[1]),
+    ]:
+        expect(
+            seconds <= usual + HONEST_SECONDS,
+            f"{what} takes {1000 * seconds:.0f} ms, and {1000 * usual:.0f} ms without the attack",
+        )
     for image in images:
         found = server.verdict(image)
         expect(found["status"] == "published", f"an honest photograph is {found['status']}: {found.get('reason')}")

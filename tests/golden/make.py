@@ -76,7 +76,8 @@ def jpegs():
     jpeg("restart_markers", photo, restart_marker_blocks=2)
     jpeg("restart_markers_progressive", photo, restart_marker_blocks=2, progressive=True)
     jpeg("srgb_profile", photo, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for width, height in ((1, 1), (2, 3), (3, 2), (7, 5), (8, 8), (17, 1), (1, 17), (31, 33), (200, 1), (1, 200), (255, 16)):
+    small = (1, 1), (2, 3), (3, 2), (7, 5), (8, 8), (17, 1), (1, 17), (31, 33)
+    for width, height in (*small, (200, 1), (1, 200), (255, 16)):
         jpeg(f"size_{width}x{height}", picture(width, height))
 
 
@@ -141,7 +142,8 @@ def pngs():
         png(f"{name}_interlaced", colour, depth, samples, interlaced=True, extra=extra)
     for width, height in ((1, 1), (3, 2), (1, 200), (200, 1)):
         for interlaced in (False, True):
-            png(f"size_{width}x{height}_{'interlaced' if interlaced else 'straight'}", 2, 8, picture(width, height), interlaced)
+            order = "interlaced" if interlaced else "straight"
+            png(f"size_{width}x{height}_{order}", 2, 8, picture(width, height), interlaced)
     png("orientation_6_in_a_png", 2, 8, picture(40, 24), extra=chunk(b"eXIf", exif(6).tobytes()[6:]))
 
 

@@ -104,8 +104,8 @@ async fn a_port_in_use_is_reported_by_the_name_that_was_used() {
         let settings = [settings, &[("DARKROOM_DIR", &*data)]].concat();
         let (_, error) = ended(arguments, &settings, 1).await;
         let says = format!(
-            "darkroom: cannot listen on {address}: it is in use: stop what listens there, or choose another address with \
-             {name}\n"
+            "darkroom: cannot listen on {address}: it is in use: stop what listens there, or choose another address \
+             with {name}\n"
         );
         assert!(error.ends_with(&says), "{arguments:?}: {error}");
     }

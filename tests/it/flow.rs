@@ -161,7 +161,9 @@ async fn one_bad_record_does_not_hold_up_its_neighbours() {
 async fn messages_that_are_no_uploads_end_where_they_belong() {
     let world = World::new().await;
     let marker = format!(
-        r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{{"bucket":{{"name":"{BUCKET}"}},"object":{{"key":"{PREFIX}folder/","size":0,"sequencer":"01"}}}}}}]}}"#
+        r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put",
+            "s3":{{"bucket":{{"name":"{BUCKET}"}},
+            "object":{{"key":"{PREFIX}folder/","size":0,"sequencer":"01"}}}}}}]}}"#
     );
     let outside = marker.replace(&format!("{PREFIX}folder/"), "elsewhere/cat.jpg");
     let test_event = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"photos"}"#;

@@ -29,7 +29,13 @@ def darkroom(role: str, settings: dict[str, str], aws: dict[str, str], scratch: 
     address of the API.
     """
     listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    environment = {"PATH": "/usr/bin:/bin", **aws, **settings, "DARKROOM_LISTEN": listen, "DARKROOM_ADMIN_LISTEN": admin}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        **aws,
+        **settings,
+        "DARKROOM_LISTEN": listen,
+        "DARKROOM_ADMIN_LISTEN": admin,
+    }
     log_file = scratch / f"{role}.log"
     with log_file.open("w") as log:
         process = subprocess.Popen([binary(), role], env=environment, stdout=log, stderr=log)

@@ -22,7 +22,9 @@ class Terraform:
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None, **variables):
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(CONFIGURATION, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "terraform.tfvars"))
+        shutil.copytree(
+            CONFIGURATION, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "terraform.tfvars")
+        )
         (folder / "few_retries_override.tf").write_text(FEW_RETRIES)
         self.folder = folder
         self.environment = {**os.environ, **(environment or {})}
@@ -46,7 +48,9 @@ class Terraform:
             stderr=subprocess.STDOUT,
         )
         if done.returncode not in codes:
-            raise CommandFailed(f"terraform {' '.join(arguments)} exited with {done.returncode}:\n{done.stdout[-6000:]}")
+            raise CommandFailed(
+                f"terraform {' '.join(arguments)} exited with {done.returncode}:\n{done.stdout[-6000:]}"
+            )
         return done
 
     def apply(self):

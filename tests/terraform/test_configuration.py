@@ -22,8 +22,14 @@ EXCUSED = {
     ("CKV_AWS_338", "aws_cloudwatch_log_group.api_access"): PAID_LOGS,
     ("CKV_AWS_338", "aws_cloudwatch_log_group.worker"): PAID_LOGS,
     ("CKV_AWS_116", "aws_lambda_function.api"): "invoked synchronously: the caller gets the error",
-    ("CKV_AWS_117", "aws_lambda_function.api"): "talks to S3 and DynamoDB only; in a VPC it would need endpoints or NAT",
-    ("CKV_AWS_115", "aws_lambda_function.api"): "throttled by the HTTP API; reserved concurrency is taken from the account's",
+    (
+        "CKV_AWS_117",
+        "aws_lambda_function.api",
+    ): "talks to S3 and DynamoDB only; in a VPC it would need endpoints or NAT",
+    (
+        "CKV_AWS_115",
+        "aws_lambda_function.api",
+    ): "throttled by the HTTP API; reserved concurrency is taken from the account's",
     ("CKV_AWS_272", "aws_lambda_function.api"): "an image function cannot be signed; its tags are immutable",
     ("CKV_AWS_173", "aws_lambda_function.api"): "names of resources, no secrets",
     ("CKV_AWS_50", "aws_lambda_function.api"): "darkroom emits no traces",
@@ -32,12 +38,21 @@ EXCUSED = {
     ("CKV_AWS_136", "aws_ecr_repository.darkroom"): PAID_KEYS,
     ("CKV_AWS_119", "aws_dynamodb_table.images"): PAID_KEYS,
     ("CKV_AWS_145", "aws_s3_bucket.images"): PAID_KEYS,
-    ("CKV_AWS_18", "aws_s3_bucket.images"): "access logs cost a request per request; CloudTrail data events can be switched on",
+    (
+        "CKV_AWS_18",
+        "aws_s3_bucket.images",
+    ): "access logs cost a request per request; CloudTrail data events can be switched on",
     ("CKV_AWS_21", "aws_s3_bucket.images"): "thumbnails: keys are immutable, and they can be rendered again",
     ("CKV_AWS_144", "aws_s3_bucket.images"): "a second region doubles the cost of storage: the operator's decision",
     ("CKV2_AWS_62", "aws_s3_bucket.images"): "notifications of thumbnails would be the endless loop",
-    ("CKV2_AWS_6", "aws_s3_bucket.images"): "it has: the scanner sees for_each as one block (terraform/tests looks at both)",
-    ("CKV2_AWS_61", "aws_s3_bucket.images"): "it has: the scanner sees for_each as one block (terraform/tests looks at both)",
+    (
+        "CKV2_AWS_6",
+        "aws_s3_bucket.images",
+    ): "it has: the scanner sees for_each as one block (terraform/tests looks at both)",
+    (
+        "CKV2_AWS_61",
+        "aws_s3_bucket.images",
+    ): "it has: the scanner sees for_each as one block (terraform/tests looks at both)",
     ("CKV2_AWS_11", "aws_vpc.own"): "flow logs cost per byte; nothing can connect to a worker",
 }
 
@@ -49,7 +64,10 @@ def terraform(scratch) -> Terraform:
 
 def test_files_are_formatted():
     done = subprocess.run(
-        ["terraform", "fmt", "-check", "-recursive", "-diff", "-no-color"], cwd=CONFIGURATION, text=True, capture_output=True
+        ["terraform", "fmt", "-check", "-recursive", "-diff", "-no-color"],
+        cwd=CONFIGURATION,
+        text=True,
+        capture_output=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -120,4 +138,8 @@ def test_gateway_knows_every_route_of_the_api():
 
 def runs() -> list[str]:
     """The names of the runs in terraform/tests."""
-    return [name for file in CONFIGURATION.glob("tests/*.tftest.hcl") for name in re.findall(r'^run "(\w+)"', file.read_text(), re.M)]
+    return [
+        name
+        for file in CONFIGURATION.glob("tests/*.tftest.hcl")
+        for name in re.findall(r'^run "(\w+)"', file.read_text(), re.M)
+    ]

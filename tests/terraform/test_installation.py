@@ -36,7 +36,9 @@ def test_simulate_replays_the_policy_that_is_deployed(installations):
     """docs/SCALING.md describes the default settings, and this installation uses them."""
     terraform = installations["plain"]
     (terraform.folder / "state.json").write_text(terraform.run("show", "-json").stdout)
-    done = subprocess.run([binary(), "simulate", "--plan", "state.json"], cwd=terraform.folder, text=True, capture_output=True)
+    done = subprocess.run(
+        [binary(), "simulate", "--plan", "state.json"], cwd=terraform.folder, text=True, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") > 2 and done.stdout in (ROOT / "docs/SCALING.md").read_text(), done.stdout
 
@@ -71,7 +73,11 @@ def test_nothing_is_reached_without_tls(installations, emulator, name):
 def test_only_the_bucket_sends_and_only_alarms_publish(installations, emulator, name):
     found = policies(installations[name], emulator)
     allowed = {
-        address: [(statement["Principal"], statement["Action"]) for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+        address: [
+            (statement["Principal"], statement["Action"])
+            for statement in policy["Statement"]
+            if statement["Effect"] == "Allow"
+        ]
         for address, policy in found.items()
     }
     assert {address: what for address, what in allowed.items() if what} == {
@@ -124,7 +130,9 @@ def test_upload_under_the_prefix_reaches_the_queue_and_no_other(installations, e
     received = []
     end = time.monotonic() + 10
     while time.monotonic() < end and "uploads/cat.jpg" not in [key.replace("%2F", "/") for key in keys_of(received)]:
-        received += sqs.receive_message(QueueUrl=outputs["queue_url"], MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        received += sqs.receive_message(QueueUrl=outputs["queue_url"], MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
+            "Messages", []
+        )
     assert [key.replace("%2F", "/") for key in keys_of(received)] == ["uploads/cat.jpg"]
 
     for message in received:
@@ -138,7 +146,9 @@ def test_message_that_nobody_deletes_becomes_a_dead_letter(installations, emulat
     sqs.send_message(QueueUrl=outputs["queue_url"], MessageBody="poison")
     for _ in range(10):
         (message,) = sqs.receive_message(QueueUrl=outputs["queue_url"], WaitTimeSeconds=2)["Messages"]
-        sqs.change_message_visibility(QueueUrl=outputs["queue_url"], ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        sqs.change_message_visibility(
+            QueueUrl=outputs["queue_url"], ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
     assert "Messages" not in sqs.receive_message(QueueUrl=outputs["queue_url"], WaitTimeSeconds=1)
     (dead,) = sqs.receive_message(QueueUrl=outputs["dlq_url"], WaitTimeSeconds=2)["Messages"]
     assert dead["Body"] == "poison"
@@ -151,7 +161,9 @@ def test_new_image_tag_updates_in_place(installations, name):
     terraform.set(**{**terraform.variables, "image_tag": "1.1.0"})
     plan = terraform.plan()
     task_definitions = {address for address in plan if address.startswith("aws_ecs_task_definition.")}
-    assert plan.pop("aws_ecs_task_definition.worker") == ["create", "delete"], "the old revision must outlive the deployment"
+    assert plan.pop("aws_ecs_task_definition.worker") == ["create", "delete"], (
+        "the old revision must outlive the deployment"
+    )
     for address in task_definitions - {"aws_ecs_task_definition.worker"}:
         plan.pop(address)
     follows_the_sweep = {"aws_scheduler_schedule.sweep[0]"}
@@ -202,18 +214,30 @@ def left(emulator) -> dict[str, list[str]]:
         "topics": names("sns", "list_topics", "Topics", "TopicArn"),
         "alarms": names("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
         "scalable targets": names(
-            "application-autoscaling", "describe_scalable_targets", "ScalableTargets", "ResourceId", ServiceNamespace="ecs"
+            "application-autoscaling",
+            "describe_scalable_targets",
+            "ScalableTargets",
+            "ResourceId",
+            ServiceNamespace="ecs",
         ),
         "scaling policies": names(
-            "application-autoscaling", "describe_scaling_policies", "ScalingPolicies", "PolicyName", ServiceNamespace="ecs"
+            "application-autoscaling",
+            "describe_scaling_policies",
+            "ScalingPolicies",
+            "PolicyName",
+            ServiceNamespace="ecs",
         ),
         "pipes": names("pipes", "list_pipes", "Pipes", "Name"),
         "schedules": names("scheduler", "list_schedules", "Schedules", "Name"),
         "vpcs": names("ec2", "describe_vpcs", "Vpcs", "VpcId", Filters=ours),
         "subnets": names("ec2", "describe_subnets", "Subnets", "SubnetId", Filters=ours),
-        "internet gateways": names("ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId", Filters=ours),
+        "internet gateways": names(
+            "ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId", Filters=ours
+        ),
         "route tables": names("ec2", "describe_route_tables", "RouteTables", "RouteTableId", Filters=ours),
-        "endpoints": names("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", Filters=[*ours, *available]),
+        "endpoints": names(
+            "ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", Filters=[*ours, *available]
+        ),
         "security groups": names("ec2", "describe_security_groups", "SecurityGroups", "GroupId", Filters=ours),
     }
     return found
@@ -226,7 +250,9 @@ def test_destroy_leaves_nothing(installations, emulator):
     s3.put_object(Bucket=outputs["upload_bucket"], Key="uploads/dog", Body=b"old")
     s3.put_object(Bucket=outputs["upload_bucket"], Key="uploads/dog", Body=b"new")
     s3.put_object(Bucket=outputs["thumbnail_bucket"], Key="thumbnails/dog/1/small.jpg", Body=b"small")
-    assert [kind for kind, names in left(emulator).items() if not names] == [], "there is something of every kind before"
+    assert [kind for kind, names in left(emulator).items() if not names] == [], (
+        "there is something of every kind before"
+    )
 
     for terraform in installations.values():
         terraform.destroy()

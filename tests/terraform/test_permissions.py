@@ -45,11 +45,19 @@ PROCESSES = {
     "api with a key": Process("api", ("api",), settings={**TOKENS, "allow_delete": True, "kms_key_arn": KEY}),
     "sweep": Process("sweep", ("operate",), unused=(*NOT_IN_SWEEP, "operate/sweep/originals"), settings=SWEEP_ENABLED),
     "sweep that deletes originals": Process("sweep", ("operate",), unused=NOT_IN_SWEEP, settings=ORIGINALS_DELETED),
-    "sweep with a key": Process("sweep", ("operate",), unused=NOT_IN_SWEEP, settings={**ORIGINALS_DELETED, "kms_key_arn": KEY}),
+    "sweep with a key": Process(
+        "sweep", ("operate",), unused=NOT_IN_SWEEP, settings={**ORIGINALS_DELETED, "kms_key_arn": KEY}
+    ),
 }
 
 # The port behind each field of `Ports`; src/api/delete.rs passes the thumbnails as `bucket`.
-PORT_OF = {"queue": "queue", "dead_letters": "queue", "uploads": "objects", "thumbnails": "objects", "catalog": "catalog"}
+PORT_OF = {
+    "queue": "queue",
+    "dead_letters": "queue",
+    "uploads": "objects",
+    "thumbnails": "objects",
+    "catalog": "catalog",
+}
 LENT_AS = {"bucket": "thumbnails"}
 
 # Method of `Walk` (src/operate/walk.rs), which reads the dead letters -> the method of their queue behind it.
@@ -99,11 +107,22 @@ OF_THE_PLATFORM = {"WriteLogs"}
 
 def code_of(*names: str, folder: Path = SOURCE, without: tuple[str, ...] = ()) -> str:
     """The modules with all their files, without tests and comments."""
-    files = [file for name in names for file in (folder / f"{name}.rs", *sorted((folder / name).rglob("*.rs"))) if file.exists()]
+    files = [
+        file
+        for name in names
+        for file in (folder / f"{name}.rs", *sorted((folder / name).rglob("*.rs")))
+        if file.exists()
+    ]
     assert files, f"no such modules: {names}"
-    left_out = {file for name in without for file in (folder / f"{name}.rs", *(folder / name).rglob("*.rs")) if file.exists()}
+    left_out = {
+        file for name in without for file in (folder / f"{name}.rs", *(folder / name).rglob("*.rs")) if file.exists()
+    }
     assert all((folder / f"{name}.rs") in files for name in without), without
-    texts = [re.split(r"^#\[cfg\(test\)\]\nmod ", file.read_text(), maxsplit=1, flags=re.M)[0] for file in files if file not in left_out]
+    texts = [
+        re.split(r"^#\[cfg\(test\)\]\nmod ", file.read_text(), maxsplit=1, flags=re.M)[0]
+        for file in files
+        if file not in left_out
+    ]
     return re.sub(r"//.*", "", "\n".join(texts))
 
 
@@ -154,7 +173,10 @@ def resources(process, emulator, scratch) -> dict:
     terraform = Terraform(scratch / "permissions", emulator.environment(), **{**DEFAULTS, **process.settings})
     terraform.run("plan", "-no-color", "-out=next.tfplan")
     plan = json.loads(terraform.run("show", "-json", "next.tfplan").stdout)
-    return {resource["address"]: resource.get("values", {}) for resource in plan["planned_values"]["root_module"]["resources"]}
+    return {
+        resource["address"]: resource.get("values", {})
+        for resource in plan["planned_values"]["root_module"]["resources"]
+    }
 
 
 def granted(resources: dict, role: str) -> set[tuple[str, str]]:
@@ -165,7 +187,9 @@ def granted(resources: dict, role: str) -> set[tuple[str, str]]:
     for statement in statements:
         if statement["Sid"] in OF_THE_PLATFORM:
             continue
-        actions, targets = (value if isinstance(value, list) else [value] for value in (statement["Action"], statement["Resource"]))
+        actions, targets = (
+            value if isinstance(value, list) else [value] for value in (statement["Action"], statement["Resource"])
+        )
         pairs |= {(action, target) for action in actions for target in targets}
     return pairs
 
@@ -177,7 +201,9 @@ def granted_of_key(resources: dict, role: str) -> set[tuple[str, str]]:
     for statement in json.loads(policy["policy"])["Statement"] if policy else []:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert (statement["Effect"], statement["Resource"]) == ("Allow", KEY)
-        (service,) = re.fullmatch(r"(\w+)\.us-east-1\.amazonaws\.\*", statement["Condition"]["StringLike"]["kms:ViaService"]).groups()
+        (service,) = re.fullmatch(
+            r"(\w+)\.us-east-1\.amazonaws\.\*", statement["Condition"]["StringLike"]["kms:ViaService"]
+        ).groups()
         pairs |= {(service, action) for action in actions}
     return pairs
 
@@ -221,8 +247,12 @@ def test_role_may_use_a_key_for_what_its_process_does_and_for_nothing_else(resou
 
 def test_walk_calls_what_the_roles_are_reckoned_from():
     _, *functions = re.split(r"\bfn (\w+)", code_of("operate/walk"))
-    calls = {name: set(re.findall(r"\bqueue\s*\.\s*(\w+)\(", body)) for name, body in zip(functions[::2], functions[1::2])}
-    assert {name: called for name, called in calls.items() if called} == {name: {method} for name, method in WALK.items()}
+    calls = {
+        name: set(re.findall(r"\bqueue\s*\.\s*(\w+)\(", body)) for name, body in zip(functions[::2], functions[1::2])
+    }
+    assert {name: called for name, called in calls.items() if called} == {
+        name: {method} for name, method in WALK.items()
+    }
     # A walk reads no other queue.
     lent = re.findall(r"Walk::through\(([^)]*)\)", code_of("operate"))
     assert lent and all(queue.endswith(".dead_letters") for queue in lent), lent
@@ -231,7 +261,9 @@ def test_walk_calls_what_the_roles_are_reckoned_from():
 @pytest.mark.parametrize("port", ADAPTERS)
 def test_adapter_calls_the_operations_that_the_roles_are_reckoned_from(port):
     called = set().union(*map(operations_in, bodies_of(port).values()))
-    assert called == set().union(*(operations for need, (operations, _) in NEEDS.items() if need.startswith(f"{port}.")))
+    assert called == set().union(
+        *(operations for need, (operations, _) in NEEDS.items() if need.startswith(f"{port}."))
+    )
 
 
 @pytest.mark.parametrize("need", [need for need in NEEDS if not need.startswith("queue.")])

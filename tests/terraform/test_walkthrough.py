@@ -196,7 +196,11 @@ def test_costs_add_up():
             continue
         for *_, arithmetic, amount in rows[:-1]:
             assert re.fullmatch(r"[\d.,x+/() -]+", arithmetic), arithmetic
-            assert eval(arithmetic.replace("x", "*").replace(",", "")) == pytest.approx(float(amount), abs=0.0051), arithmetic
-        assert sum(float(row[-1]) for row in rows[:-1]) == pytest.approx(float(rows[-1][-1].strip("*")), abs=0.001), rows[-1]
+            assert eval(arithmetic.replace("x", "*").replace(",", "")) == pytest.approx(float(amount), abs=0.0051), (
+                arithmetic
+            )
+        assert sum(float(row[-1]) for row in rows[:-1]) == pytest.approx(float(rows[-1][-1].strip("*")), abs=0.001), (
+            rows[-1]
+        )
         totals += 1
     assert totals == 4

@@ -1,7 +1,7 @@
 //! Codecs for making small pictures of large ones, in safe Rust:
 //!
-//! - [`jpeg::decode`] decodes a JPEG at 1/8 to 8/8 of its size, into planes. It reads what T.81 calls baseline, extended
-//!   sequential and progressive, with Huffman or arithmetic coding, eight bits a sample.
+//! - [`jpeg::decode`] decodes a JPEG at 1/8 to 8/8 of its size, into planes. It reads what T.81 calls baseline,
+//!   extended sequential and progressive, with Huffman or arithmetic coding, eight bits a sample.
 //! - [`png::Rows`] reads the rows of a plain PNG, [`png::Filters`] filters rows for a new one.
 //! - [`inflate`] and [`deflate`] read and write zlib streams (RFC 1950, RFC 1951) as such a PNG holds them.
 //!

@@ -16,8 +16,8 @@ pub trait Source {
     /// When they cannot be read.
     fn bytes_at(&mut self, at: u64) -> io::Result<&[u8]>;
 
-    /// Fills `space` with the bytes from position `at` on, without reading further. Returns their number, which is less than
-    /// `space` holds only at the end of the file.
+    /// Fills `space` with the bytes from position `at` on, without reading further. Returns their number, which is less
+    /// than `space` holds only at the end of the file.
     ///
     /// # Errors
     /// When they cannot be read.

@@ -85,7 +85,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_thumbnail_is_inside_its_box_and_never_larger(width in 1u32..70_000, height in 1u32..70_000, side in 1u32..10_000) {
+        fn a_thumbnail_is_inside_its_box_and_never_larger(
+            width in 1u32..70_000,
+            height in 1u32..70_000,
+            side in 1u32..10_000,
+        ) {
             let source = Dimensions::new(width, height);
             let fitted = source.inside(side);
             prop_assert!(fitted.width >= 1 && fitted.height >= 1);
@@ -94,7 +98,11 @@ mod tests {
         }
 
         #[test]
-        fn a_thumbnail_keeps_the_shape_to_half_a_pixel(width in 1u32..70_000, height in 1u32..70_000, side in 1u32..10_000) {
+        fn a_thumbnail_keeps_the_shape_to_half_a_pixel(
+            width in 1u32..70_000,
+            height in 1u32..70_000,
+            side in 1u32..10_000,
+        ) {
             let fitted = Dimensions::new(width, height).inside(side);
             let scale = f64::from(side.min(width.max(height))) / f64::from(width.max(height));
             for (fitted, side) in [(fitted.width, width), (fitted.height, height)] {
@@ -104,14 +112,23 @@ mod tests {
         }
 
         #[test]
-        fn fitting_and_turning_commute(width in 1u32..70_000, height in 1u32..70_000, side in 1u32..10_000, orientation in 1u8..=8) {
+        fn fitting_and_turning_commute(
+            width in 1u32..70_000,
+            height in 1u32..70_000,
+            side in 1u32..10_000,
+            orientation in 1u8..=8,
+        ) {
             let source = Dimensions::new(width, height);
             prop_assert_eq!(source.turned(orientation).inside(side), source.inside(side).turned(orientation));
             prop_assert_eq!(source.turned(orientation).turned(orientation), source);
         }
 
         #[test]
-        fn decoding_keeps_one_and_a_half_times_the_target(width in 1u32..70_000, height in 1u32..70_000, side in 1u32..10_000) {
+        fn decoding_keeps_one_and_a_half_times_the_target(
+            width in 1u32..70_000,
+            height in 1u32..70_000,
+            side in 1u32..10_000,
+        ) {
             let source = Dimensions::new(width, height);
             let target = source.inside(side);
             let eighths = source.eighths_for(target);

@@ -216,7 +216,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_picture_is_dearer_than_the_dearest(width in 1u32..=65_500, height in 1u32..=65_500, side in 1u32..10_000, factors in prop::array::uniform4((1u8..=4, 1u8..=4))) {
+        fn no_picture_is_dearer_than_the_dearest(
+            width in 1u32..=65_500,
+            height in 1u32..=65_500,
+            side in 1u32..10_000,
+            factors in prop::array::uniform4((1u8..=4, 1u8..=4)),
+        ) {
             for (width, height) in [(width, height), (width, height % 200 + 1), (width % 3000 + 1, height % 3000 + 1)] {
                 let probe = JpegProbe::of_inks(width, height, &factors);
                 let bytes = decode_bytes(&probe, Dimensions::new(width, height).inside(side));

@@ -253,7 +253,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn strips_cover_the_picture_in_order(width in 1u32..5000, height in 1u32..50_000, side in 1u32..2000, rows in 0usize..5000) {
+        fn strips_cover_the_picture_in_order(
+            width in 1u32..5000,
+            height in 1u32..50_000,
+            side in 1u32..2000,
+            rows in 0usize..5000,
+        ) {
             let source = Dimensions::new(width, height);
             let target = source.inside(side);
             let mut made = 0;

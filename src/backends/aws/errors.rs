@@ -228,8 +228,8 @@ mod tests {
                 ErrorKind::LeaseLost,
             ),
             (
-                "Value 3600 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message \
-                 is beyond the limit [43200 seconds].",
+                "Value 3600 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the \
+                 message is beyond the limit [43200 seconds].",
                 ErrorKind::LeaseLimit,
             ),
             ("Value 99 for parameter MaxNumberOfMessages is invalid.", ErrorKind::Invalid),

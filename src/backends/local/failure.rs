@@ -46,7 +46,8 @@ pub(super) enum NoSpace {
     DiskFull,
     /// An upload would leave less than the minimum of free space.
     #[error(
-        "the disk that holds the local directory is nearly full, less is free than DARKROOM_MIN_FREE_SPACE: free some space"
+        "the disk that holds the local directory is nearly full, less is free than DARKROOM_MIN_FREE_SPACE: free \
+         some space"
     )]
     Floor,
     /// The limit of stored bytes is reached.

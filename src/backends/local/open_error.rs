@@ -13,7 +13,10 @@ use super::file_names::{DATABASE, SIGNING_KEY};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The user may not read or write it.
-    #[error("no right to use {}: let this user read and write it, or choose another directory with DARKROOM_DIR", path.display())]
+    #[error(
+        "no right to use {}: let this user read and write it, or choose another directory with DARKROOM_DIR",
+        path.display()
+    )]
     Denied {
         /// The file or directory.
         path: PathBuf,
@@ -22,8 +25,8 @@ pub enum OpenError {
     },
     /// Another user owns one of darkroom's files or directories.
     #[error(
-        "{} belongs to user {owner}, and darkroom runs as user {user}: run darkroom as user {owner}, or hand it over with \
-         `{command}`, or choose another directory with DARKROOM_DIR", path.display()
+        "{} belongs to user {owner}, and darkroom runs as user {user}: run darkroom as user {owner}, or hand it over \
+         with `{command}`, or choose another directory with DARKROOM_DIR", path.display()
     )]
     Foreign {
         /// The file or directory, with links resolved.
@@ -37,8 +40,8 @@ pub enum OpenError {
     },
     /// Others can use one of darkroom's files or directories, or the group of `DARKROOM_DIR_GROUP` cannot.
     #[error(
-        "{} has mode {mode:o}, which does not close it to others: run `{command}`, or choose a directory of its own with \
-         DARKROOM_DIR", path.display()
+        "{} has mode {mode:o}, which does not close it to others: run `{command}`, or choose a directory of its own \
+         with DARKROOM_DIR", path.display()
     )]
     Exposed {
         /// The file or directory, with links resolved.
@@ -65,8 +68,9 @@ pub enum OpenError {
     },
     /// The database is damaged.
     #[error(
-        "the database {} is damaged ({what}): stop every darkroom on this directory and put a copy of darkroom.db back, or move \
-         the directory aside to begin anew; the pictures in its folder objects are not affected", path.display()
+        "the database {} is damaged ({what}): stop every darkroom on this directory and put a copy of darkroom.db \
+         back, or move the directory aside to begin anew; the pictures in its folder objects are not affected",
+        path.display()
     )]
     Damaged {
         /// The database.
@@ -76,8 +80,8 @@ pub enum OpenError {
     },
     /// A newer build wrote the database.
     #[error(
-        "the database {} has schema {found}, this darkroom knows schemas up to {known}: start the newer darkroom, or choose \
-         another directory with DARKROOM_DIR", path.display()
+        "the database {} has schema {found}, this darkroom knows schemas up to {known}: start the newer darkroom, or \
+         choose another directory with DARKROOM_DIR", path.display()
     )]
     NewerDatabase {
         /// The database.
@@ -95,8 +99,8 @@ pub enum OpenError {
     },
     /// The directory was used under another bucket name.
     #[error(
-        "{} holds {what} of bucket {found} and none of bucket {set}: set {variable} to {found}, or choose another directory \
-         with DARKROOM_DIR", path.display()
+        "{} holds {what} of bucket {found} and none of bucket {set}: set {variable} to {found}, or choose another \
+         directory with DARKROOM_DIR", path.display()
     )]
     OtherBucket {
         /// The directory.
@@ -111,7 +115,10 @@ pub enum OpenError {
         found: String,
     },
     /// The signing key is truncated or was replaced.
-    #[error("the signing key {} is damaged: delete it to get a new one; addresses signed before stop working", path.display())]
+    #[error(
+        "the signing key {} is damaged: delete it to get a new one; addresses signed before stop working",
+        path.display()
+    )]
     Key {
         /// The file of the key.
         path: PathBuf,
@@ -145,8 +152,8 @@ pub enum OpenError {
 /// A command that needs an existing data directory found none.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "DARKROOM_DIR: {} {what}, and this command makes no data directory: set the directory that `darkroom local`, `worker` or \
-     `api` uses", path.display()
+    "DARKROOM_DIR: {} {what}, and this command makes no data directory: set the directory that `darkroom local`, \
+     `worker` or `api` uses", path.display()
 )]
 pub struct MissingDirectory {
     path: PathBuf,

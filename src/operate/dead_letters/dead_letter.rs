@@ -85,8 +85,8 @@ impl Cause {
         match self {
             Self::Unreadable => "find out who sends such messages to the queue, then drop it",
             Self::OtherBucket => {
-                "if uploads land in that bucket, set DARKROOM_UPLOAD_BUCKET to it, then redrive it; else lead that bucket's \
-                 notification elsewhere, then drop it"
+                "if uploads land in that bucket, set DARKROOM_UPLOAD_BUCKET to it, then redrive it; else lead that \
+                 bucket's notification elsewhere, then drop it"
             }
             Self::WrongBucket => "set DARKROOM_UPLOAD_BUCKET to the event's bucket, for workers too, then redrive it",
             Self::Unfinished => "redrive it",

@@ -27,5 +27,6 @@ def shown(file):
     return picture.width, picture.height, hashlib.sha256(numpy.ascontiguousarray(pixels)).hexdigest()[:16]
 
 
-lines = [f"{file.name} {width} {height} {digest}\n" for file in sorted(HERE.glob("*.png")) for width, height, digest in [shown(file)]]
+pictures = [(file.name, *shown(file)) for file in sorted(HERE.glob("*.png"))]
+lines = [f"{name} {width} {height} {digest}\n" for name, width, height, digest in pictures]
 (HERE / "shown.txt").write_text("".join(lines))

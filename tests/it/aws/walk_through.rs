@@ -32,7 +32,9 @@ async fn the_walk_through_works_as_written() {
         "set -euo pipefail\n\
          trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n\
          aws() {{ \"$TOOL\" \"$AWSCLI\" aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }}\n\
-         ready() {{ for _ in $(seq 600); do curl -sf http://127.0.0.1:{api}/upload-url >/dev/null && return; sleep 0.2; done; }}\n\
+         ready() {{ for _ in $(seq 600); do\n\
+         curl -sf http://127.0.0.1:{api}/upload-url >/dev/null && return; sleep 0.2\n\
+         done; }}\n\
          {commands}\n\
          for queue in \"$DARKROOM_QUEUE_URL\" \"$DARKROOM_DLQ_URL\"; do\n\
          aws sqs get-queue-attributes --queue-url \"$queue\" --attribute-names Policy | grep -q aws:SecureTransport\n\

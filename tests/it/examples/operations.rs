@@ -27,7 +27,10 @@ async fn a_token_is_made_and_used_as_operations_says() {
     let script = text_of(DOCUMENT, "Access control", "sh")
         .replace(
             " darkroom local\n",
-            &format!(" darkroom local &\ntrap 'kill %1; wait' EXIT\nuntil curl -s http://{api}/ >/dev/null; do sleep 0.1; done\n"),
+            &format!(
+                " darkroom local &\ntrap 'kill %1; wait' EXIT\n\
+                 until curl -s http://{api}/ >/dev/null; do sleep 0.1; done\n"
+            ),
         )
         .replace("127.0.0.1:8080", &api);
     assert!(script.contains("trap"), "darkroom is started: {script}");

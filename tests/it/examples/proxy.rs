@@ -43,7 +43,8 @@ async fn nginx(dir: &Path, api: &str, port: u16) -> Option<Child> {
         .collect();
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let config = format!(
-        "{user}daemon off;\nmaster_process off;\npid {here}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\
+        "{user}daemon off;\nmaster_process off;\npid {here}/nginx.pid;\nerror_log stderr;\nevents {{}}\n\
+         http {{\naccess_log off;\n{paths}\
          {server}}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), config).unwrap();
@@ -75,7 +76,8 @@ async fn behind_a_reverse_proxy_urls_have_the_public_address() {
          jq -e '.status == \"published\"' image.json && break\n\
          done\n\
          curl \"$(jq -r .thumbnails.medium.url image.json)\" -o medium.jpg\n\
-         command curl -s -o /dev/null -w 'strange host: %{{http_code}}\n' --cacert certificate.pem -H 'host: a.example' {public}\n"
+         command curl -s -o /dev/null -w 'strange host: %{{http_code}}\n' --cacert certificate.pem \
+         -H 'host: a.example' {public}\n"
     );
     let printed = run(&script, site.dir.path(), &[]).await;
     assert!(printed.contains("strange host: 421"), "{printed}");

@@ -236,7 +236,8 @@ mod tests {
                     continue;
                 }
                 let low = if size == 0 { 0 } else { 1 << (size - 1) };
-                let value = if size == 0 { 0 } else { low + i32::from(number.unsigned_abs()) % low } * if number < 0 { -1 } else { 1 };
+                let magnitude = if size == 0 { 0 } else { low + i32::from(number.unsigned_abs()) % low };
+                let value = if number < 0 { -magnitude } else { magnitude };
                 text += &written(symbol, value);
                 block.resize(block.len() + steps, 0);
                 if steps > 0 {

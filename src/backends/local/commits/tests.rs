@@ -1,4 +1,5 @@
-//! Group commit: which writes share a transaction, which are synced, when after_commit run, and what callers get on failure.
+//! Group commit: which writes share a transaction, which are synced, when after_commit run, and what callers get on
+//! failure.
 
 use std::time::Duration;
 
