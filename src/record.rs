@@ -1,9 +1,11 @@
 //! One image's record: its id, its status, and the rules by which the status may change.
 
 mod id;
+mod refusal;
 mod transition;
 
 pub use id::{ImageId, InvalidImageId};
+pub use refusal::RefusedKind;
 pub use transition::{Applied, Attempt, Change, Guard, Transition};
 
 use darkroom_thumbnail::RefusalReason;
@@ -221,6 +223,9 @@ pub struct ImageRecord {
     /// The reason for the status, if it needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// What the refused file is, if it was recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_kind: Option<RefusedKind>,
     /// The sequencer of the newest admitted upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Sequencer>,
@@ -284,6 +289,7 @@ impl ImageRecord {
             v: FIRST_SCHEMA,
             status: Status::WaitingForUpload,
             reason: None,
+            refused_kind: None,
             seq: None,
             src: None,
             claim: None,

@@ -26,6 +26,8 @@ pub(super) struct ImageView {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +77,7 @@ pub(super) async fn view(
         None => None,
     };
     Ok(ImageView {
+        detail: record.detail(),
         id: record.id,
         status: record.status,
         reason: record.reason,

@@ -57,6 +57,9 @@ enum End {
     },
     Failed {
         reason: Option<Reason>,
+        /// Why the file was refused, as the API reports it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'static str>,
         error: String,
     },
 }
@@ -187,21 +190,22 @@ impl End {
         let file = file.display();
         match self {
             Self::Rendered { .. } => Ok(()),
-            Self::Failed { reason: Some(reason), error } => writeln!(out, "{file}: {reason}: {error}"),
-            Self::Failed { reason: None, error } => writeln!(out, "{file}: {error}"),
+            Self::Failed { reason: Some(reason), error, .. } => writeln!(out, "{file}: {reason}: {error}"),
+            Self::Failed { reason: None, error, .. } => writeln!(out, "{file}: {error}"),
         }
     }
 }
 
 impl From<anyhow::Error> for End {
     fn from(error: anyhow::Error) -> Self {
-        let reason = match error.downcast_ref::<RenderError>() {
-            Some(RenderError::Refused(refusal)) => Some(refusal.reason.into()),
-            Some(RenderError::Stopped(_)) => Some(Reason::RenderTimeout),
-            Some(RenderError::Internal(_)) => Some(Reason::Internal),
-            Some(RenderError::Unreadable(_)) | None => None,
+        let (reason, kind) = match error.downcast_ref::<RenderError>() {
+            Some(RenderError::Refused(refusal)) => (Some(Reason::from(refusal.reason)), refusal.kind),
+            Some(RenderError::Stopped(_)) => (Some(Reason::RenderTimeout), None),
+            Some(RenderError::Internal(_)) => (Some(Reason::Internal), None),
+            Some(RenderError::Unreadable(_)) | None => (None, None),
         };
-        Self::Failed { reason, error: format!("{error:#}") }
+        let detail = reason.and_then(|reason| reason.detail(kind));
+        Self::Failed { reason, detail, error: format!("{error:#}") }
     }
 }
 
@@ -273,12 +277,14 @@ mod tests {
 
     #[test]
     fn a_bad_file_does_not_stop_the_others() {
-        let (all, report, _dir) = render(&[("a.jpg", b"not an image"), ("b.png", &png())], true);
+        let files: [(&str, &[u8]); 3] = [("a.jpg", b"not an image"), ("b.png", &png()), ("c.jpg", b"GIF89a")];
+        let (all, report, _dir) = render(&files, true);
         assert!(!all);
         let lines: Vec<serde_json::Value> = report.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0]["reason"], "unsupported_type");
         assert!(lines[0]["error"].is_string());
-        assert!(lines[1]["thumbnails"].is_array());
+        assert!(lines[1]["thumbnails"].is_array() && lines[1].get("detail").is_none());
+        assert_eq!(lines[2]["detail"], "the file is a GIF image: send it as a JPEG or PNG");
     }
 
     #[test]
@@ -294,7 +300,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_has_no_reason_of_a_refusal() {
         let error = anyhow::Error::from(RenderError::from(io::Error::other("the disk is broken")));
-        let End::Failed { reason: None, error } = End::from(error) else { panic!("it is not the image's fault") };
+        let End::Failed { reason: None, detail: None, error } = End::from(error) else {
+            panic!("it is not the image's fault")
+        };
         assert_eq!(error, "cannot be read: the disk is broken");
     }
 

@@ -77,7 +77,8 @@ impl Pipeline {
 
     fn too_many_bytes(&self, bytes: u64) -> Refusal {
         let limit = self.limits.max_bytes;
-        Refusal { reason: RefusalReason::TooManyBytes, detail: format!("{bytes} bytes, the limit is {limit}") }
+        let detail = format!("{bytes} bytes, the limit is {limit}");
+        Refusal { reason: RefusalReason::TooManyBytes, detail, kind: None }
     }
 
     /// The object or its version no longer exists, so no retry can succeed.

@@ -45,9 +45,10 @@ impl Pipeline {
 
     /// Rejects an upload for good: its bytes are not an accepted image.
     pub(super) async fn reject(&self, job: &Job<'_>, progress: &Progress, refusal: Refusal) -> End {
-        let (reason, detail) = (Reason::from(refusal.reason), refusal.detail);
+        let Refusal { reason, detail, kind } = refusal;
+        let reason = Reason::from(reason);
         tracing::info!(reason = reason.as_str(), detail, "rejected");
-        let change = Change::Reject { reason, src: progress.src.clone(), detail };
+        let change = Change::Reject { reason, src: progress.src.clone(), detail, kind };
         match self.write(job, progress, change).await {
             Continue(_before) => End::done(Outcome::Rejected),
             Break(end) => end,

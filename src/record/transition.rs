@@ -4,7 +4,11 @@
 //! step. Both are plain functions here. A backend either calls them under its own lock or translates them into its
 //! database's conditions, and the contract suite checks the translation.
 
-use super::{FIRST_SCHEMA, ImageId, ImageRecord, Original, Published, Reason, Sequencer, SourceId, Status};
+use darkroom_thumbnail::FileKind;
+
+use super::{
+    FIRST_SCHEMA, ImageId, ImageRecord, Original, Published, Reason, RefusedKind, Sequencer, SourceId, Status,
+};
 use crate::clock::Timestamp;
 
 /// One worker's attempt at one event; its identity in the record.
@@ -70,6 +74,8 @@ pub enum Change {
         src: Option<SourceId>,
         /// A description of the fault.
         detail: String,
+        /// What the file is, if it was recognised.
+        kind: Option<FileKind>,
     },
     /// The thumbnails exist: `published`. Keeps the claim, removes the lease.
     Publish(Published),
@@ -216,6 +222,12 @@ impl Transition {
             }
     }
 
+    /// The kind of a refused file as it is stored; `None` for other changes.
+    pub fn refused_kind(&self) -> Option<RefusedKind> {
+        let Change::Reject { kind: Some(kind), .. } = &self.change else { return None };
+        Some(RefusedKind { name: kind.name().to_owned(), at: self.at })
+    }
+
     /// The record after the change. Does not check the guard.
     pub fn apply_to(&self, record: Option<ImageRecord>) -> ImageRecord {
         let existed = record.is_some();
@@ -234,6 +246,7 @@ impl Transition {
         new.settled_at = self.change.is_verdict().then_some(self.at);
         new.status = self.change.outcome();
         new.reason = None;
+        new.refused_kind = self.refused_kind();
         new.last_error = None;
         if let Guard::Enter { seq, .. } = &self.guard {
             new.seq = Some(seq.clone());
@@ -248,7 +261,7 @@ impl Transition {
                 new.lease_until = Some(*lease_until);
                 new.deaths = *deaths;
             }
-            Change::Reject { reason, src, detail } => {
+            Change::Reject { reason, src, detail, kind: _ } => {
                 new.reason = Some(*reason);
                 new.src.clone_from(src);
                 new.original = None;

@@ -28,6 +28,7 @@ use darkroom::record::{
     Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, PublishedThumbnail, Reason, Sequencer,
     SourceId, Transition,
 };
+use darkroom_thumbnail::FileKind;
 use ports::{Records, Signatures};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -136,7 +137,12 @@ impl Bench {
     }
 
     async fn reject(&self, id: &str, seq: &str, reason: Reason) {
-        self.apply(id, enter(seq), Change::Reject { reason, src: None, detail: "no".to_owned() }).await;
+        self.apply(id, enter(seq), Change::Reject { reason, src: None, detail: "no".to_owned(), kind: None }).await;
+    }
+
+    async fn reject_as(&self, id: &str, seq: &str, kind: FileKind) {
+        let (reason, detail) = (Reason::UnsupportedType, "no".to_owned());
+        self.apply(id, enter(seq), Change::Reject { reason, src: None, detail, kind: Some(kind) }).await;
     }
 
     fn waiting_for_upload(&self, id: &str) {

@@ -1,6 +1,7 @@
 //! Bad uploads through the whole darkroom: each ends with its reason after one attempt, and the worker continues.
 
-use darkroom::record::{Reason, Status};
+use darkroom::record::{FIRST_SCHEMA, Reason, Status};
+use darkroom_thumbnail::FileKind;
 
 use crate::images;
 use crate::world::{Call, Options, World};
@@ -55,6 +56,52 @@ async fn every_bad_upload_is_refused_for_its_reason_after_one_attempt() {
     let id = world.upload("good", &images::jpeg(64, 48)).await;
     world.run_until_idle().await;
     world.expect_published(&id).await;
+    world.finish().await;
+}
+
+/// A JPEG in what clients wrap around it by mistake, and files of other kinds.
+fn recognised_uploads() -> Vec<(FileKind, Vec<u8>)> {
+    let jpeg = images::jpeg(64, 48);
+    let form = b"--boundary\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    let chunk = format!("{:x};chunk-signature={}\r\n", jpeg.len(), "0".repeat(64));
+    let unsigned = format!("{:x}\r\n", jpeg.len());
+    let png = images::png_rgb(32, 24);
+    let (signature, chunks) = png.split_at(8);
+    let cgbi_chunk = b"\0\0\0\x04CgBI\x50\0\x20\x02\x2b\xd5\xb3\x7f";
+    let mut lossless = jpeg.clone();
+    let frame = lossless.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    lossless[frame + 1] = 0xc3;
+    vec![
+        (FileKind::Multipart, [form, &*jpeg, b"\r\n--boundary--\r\n"].concat()),
+        (FileKind::AwsChunked, [chunk.as_bytes(), &jpeg, b"\r\n0;chunk-signature=0\r\n\r\n"].concat()),
+        (FileKind::AwsChunked, [unsigned.as_bytes(), &jpeg, b"\r\n0\r\n\r\n"].concat()),
+        (FileKind::Gzip, [b"\x1f\x8b\x08\0", &*jpeg].concat()),
+        (FileKind::CgBi, [signature, cgbi_chunk, chunks].concat()),
+        (FileKind::RareJpeg, lossless),
+        (FileKind::Heic, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec()),
+        (FileKind::Video, b"\0\0\0\x14ftypqt  \0\0\0\0qt  ".to_vec()),
+    ]
+}
+
+/// The detail names the kind, and shows nothing of the file.
+#[tokio::test(start_paused = true)]
+async fn a_file_of_another_kind_is_refused_with_its_name_and_the_next_upload_clears_it() {
+    let mut world = World::idle(Options::default());
+    world.start_worker();
+    for (number, (kind, bytes)) in recognised_uploads().into_iter().enumerate() {
+        let id = world.upload(&format!("file-{number}"), &bytes).await;
+        world.run_until_idle().await;
+        let record = world.record(&id).await;
+        assert_eq!((record.status, record.reason), (Status::InvalidContentType, Some(Reason::UnsupportedType)));
+        assert_eq!(record.detail(), Some(kind.sentence()));
+        assert_eq!(record.v, FIRST_SCHEMA, "an older build can go on with the record");
+        for (bytes, expected) in [(&b"a text"[..], Reason::UnsupportedType.detail(None)), (&images::jpeg(8, 8), None)] {
+            world.upload(&format!("file-{number}"), bytes).await;
+            world.run_until_idle().await;
+            let record = world.record(&id).await;
+            assert_eq!((record.detail(), record.refused_kind), (expected, None), "{kind:?}");
+        }
+    }
     world.finish().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::Stopped;
+use crate::{FileKind, Stopped};
 
 /// Why no thumbnails were made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,8 @@ pub struct Refusal {
     pub reason: RefusalReason,
     /// What is wrong, with the value.
     pub detail: String,
+    /// What the file is, if it is of an unsupported kind that is recognised.
+    pub kind: Option<FileKind>,
 }
 
 /// The rule that a refused file breaks.

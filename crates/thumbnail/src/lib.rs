@@ -36,7 +36,8 @@
 //! continues from there. [`max_render_memory`] is the bound for every image within the limits.
 //!
 //! A file that is not an image, is damaged or exceeds a limit is an [`RenderError::Refused`] with its
-//! [`RefusalReason`]. A JPEG or PNG is damaged if pixels are lost. Other faults are listed in [`Rendered::tolerated`].
+//! [`RefusalReason`], and with its [`FileKind`] if it is recognised as something else, such as HEIC. A JPEG or PNG is
+//! damaged if pixels are lost. Other faults are listed in [`Rendered::tolerated`].
 //!
 //! Rendering takes milliseconds to seconds of CPU time on the calling thread. A [`Stop`] sets a deadline and cancels it
 //! from another thread.
@@ -50,6 +51,7 @@ mod components;
 mod context;
 mod error;
 mod exif;
+mod file_kind;
 mod format;
 mod geometry;
 mod jpeg;
@@ -69,6 +71,7 @@ mod tolerated;
 
 pub use darkroom_codec::{Source, Stop, Stopped};
 pub use error::{Refusal, RefusalReason, RenderError};
+pub use file_kind::FileKind;
 pub use format::Format;
 pub use limits::Limits;
 pub use recipe::{RENDER_REVISION, Recipe, Size};

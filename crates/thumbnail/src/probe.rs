@@ -5,8 +5,9 @@ pub(super) mod png;
 
 use super::geometry::Dimensions;
 use super::{Header, Limits, Refusal, RenderError, Source};
-use crate::{Format, Recipe, RefusalReason};
+use crate::{FileKind, Format, Recipe, RefusalReason};
 
+use darkroom_codec::png::SIGNATURE;
 use jpeg::JpegProbe;
 use png::PngProbe;
 
@@ -32,9 +33,11 @@ impl Probe {
             Some(Format::Png) => {
                 Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
             }
-            None => {
-                Err(refuse(RefusalReason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()).into())
+            None => Err(match FileKind::of(bytes) {
+                Some(kind) => unsupported(kind, kind.sentence()),
+                None => refuse(RefusalReason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()),
             }
+            .into()),
         }
     }
 
@@ -45,12 +48,22 @@ impl Probe {
         limits: &Limits,
     ) -> Result<(PngProbe, Header), RenderError> {
         check_bytes(source.length(), limits.max_bytes)?;
+        if is_cgbi(source)? {
+            return Err(unsupported(FileKind::CgBi, FileKind::CgBi.sentence()).into());
+        }
         let probe = PngProbe::read(source)?;
         let header = probe.header(recipe);
         check_pixels(&header, limits.max_pixels)?;
         probe.check()?;
         Ok((probe, header))
     }
+}
+
+/// Whether a PNG begins with the chunk of Xcode's form: its data have no zlib header, and its colours another order.
+fn is_cgbi(source: &mut dyn Source) -> Result<bool, RenderError> {
+    let mut chunk_header = [0; 8];
+    source.read_at(SIGNATURE.len() as u64, &mut chunk_header)?;
+    Ok(chunk_header.ends_with(b"CgBI"))
 }
 
 pub(super) fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
@@ -82,7 +95,7 @@ fn largest(recipe: &Recipe, width: u32, height: u32) -> Dimensions {
 
 /// A refusal for `reason`.
 pub(super) fn refuse(reason: RefusalReason, detail: String) -> Refusal {
-    Refusal { reason, detail }
+    Refusal { reason, detail, kind: None }
 }
 
 /// The refusal of a damaged file.
@@ -90,7 +103,12 @@ pub(super) fn corrupt(detail: impl Into<String>) -> Refusal {
     refuse(RefusalReason::Corrupt, detail.into())
 }
 
-/// The refusal of an unsupported kind of JPEG or PNG.
-pub(super) fn unsupported(detail: impl Into<String>) -> Refusal {
-    refuse(RefusalReason::UnsupportedType, detail.into())
+/// The refusal of an unsupported kind of file.
+fn unsupported(kind: FileKind, detail: impl Into<String>) -> Refusal {
+    Refusal { kind: Some(kind), ..refuse(RefusalReason::UnsupportedType, detail.into()) }
+}
+
+/// The refusal of a JPEG with an unsupported process.
+pub(super) fn rare_jpeg(detail: impl Into<String>) -> Refusal {
+    unsupported(FileKind::RareJpeg, detail)
 }

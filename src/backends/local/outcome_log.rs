@@ -47,6 +47,8 @@ struct Line<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
     /// Grows with each write of the image's record: of two lines, the one with the larger number is newer.
     rev: u64,
     at: String,
@@ -133,6 +135,7 @@ impl<'a> Line<'a> {
             key: &record.key,
             status: record.status.as_str(),
             reason: record.reason.map(|reason| reason.as_str()),
+            detail: record.detail(),
             rev: record.rev,
             at: record.updated_at.to_string(),
             thumbnails: record.published.as_ref().map(|published| thumbnails(record, published)).unwrap_or_default(),

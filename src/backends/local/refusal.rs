@@ -28,6 +28,11 @@ pub(super) fn already_uploaded() -> Problem {
     Problem::new(ProblemKind::AlreadyUploaded, detail)
 }
 
+pub(super) fn form() -> Problem {
+    let detail = "the request sends a form: send the bytes of the image as the whole body, as curl -T does";
+    Problem::new(ProblemKind::UnsupportedType, detail)
+}
+
 pub(super) fn method_not_allowed(detail: &str) -> Problem {
     Problem::new(ProblemKind::MethodNotAllowed, detail)
 }

@@ -103,6 +103,9 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     let (bucket, grant) = buckets.verify("PUT", request)?;
     let headers = &request.headers;
     let content_type = text(headers, CONTENT_TYPE);
+    if content_type.as_deref().is_some_and(is_form) {
+        return Err(refusal::form());
+    }
     let content_length = text(headers, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     agree("content-type", grant.content_type.as_deref(), content_type.as_deref())?;
     let [stated, sent] = [grant.content_length, content_length].map(|length| length.map(|length| length.to_string()));
@@ -127,6 +130,12 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     let deadline = Instant::now() + expires.since(bucket.clock.now()) + TIME_AFTER_EXPIRY;
     let description = Description { key, content_type, cache_control: None, only_if_absent, is_single_use };
     Ok((bucket, description, deadline))
+}
+
+/// Whether a content type is that of a form, in which the file is only a part of the body.
+fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("multipart/form-data")
 }
 
 /// Checks that the client sends the header that it stated when it requested the URL.

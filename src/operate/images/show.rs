@@ -34,6 +34,9 @@ fn write(record: &ImageRecord, out: &mut dyn Write) -> io::Result<()> {
         Some(reason) => writeln!(out, "status      {}: {reason}", record.status)?,
         None => writeln!(out, "status      {}", record.status)?,
     }
+    if let Some(detail) = record.detail() {
+        writeln!(out, "detail      {detail}")?;
+    }
     if record.is_of_a_newer_schema() {
         writeln!(out, "schema      {}: a newer darkroom wrote it, and this one may misread it", record.v)?;
     }

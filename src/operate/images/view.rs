@@ -13,6 +13,8 @@ pub(in crate::operate) struct View<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ impl<'a> View<'a> {
             key: &record.key,
             status: record.status.as_str(),
             reason: record.reason.map(|reason| reason.as_str()),
+            detail: record.detail(),
             created_at: record.created_at.to_string(),
             updated_at: record.updated_at.to_string(),
             original: record.original.as_ref().map(OriginalView::of),

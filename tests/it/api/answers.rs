@@ -5,6 +5,7 @@ use std::time::Duration;
 use darkroom::config::{ApiTokens, PublicUrl};
 use darkroom::ports::ErrorKind;
 use darkroom::record::{ImageId, Reason, Status};
+use darkroom_thumbnail::FileKind;
 use serde_json::json;
 
 use super::{Bench, START, get, request, with};
@@ -156,6 +157,24 @@ async fn thumbnails_stay_while_a_newer_upload_is_worked_on_or_refused() {
     let view = bench.get("/images/cat").await.json();
     assert_eq!((&view["status"], &view["reason"]), (&json!("invalid_content_type"), &json!("corrupt")));
     assert!(view["thumbnails"]["large"]["url"].is_string(), "{view}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_image_says_why_in_a_sentence() {
+    let bench = Bench::new();
+    bench.reject_as("photo", "01", FileKind::Heic).await;
+    bench.reject("notes", "01", Reason::UnsupportedType).await;
+    bench.reject("cut", "01", Reason::Corrupt).await;
+    bench.published("cat").await;
+    for (id, detail) in [
+        ("photo", json!("the file is a HEIC photograph: send it as a JPEG")),
+        ("notes", json!("the file is neither a JPEG nor a PNG, whatever its name says")),
+        ("cut", json!("the image is damaged or cut short")),
+        ("cat", json!(null)),
+    ] {
+        let view = bench.get(&format!("/images/{id}")).await.json();
+        assert_eq!(view["detail"], detail, "{view}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,9 +6,10 @@ use darkroom::backends::aws::DynamoCatalog;
 use darkroom::clock::Timestamp;
 use darkroom::ports::Catalog as _;
 use darkroom::record::{
-    Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, PublishedThumbnail, Reason, SCHEMA,
-    Sequencer, SourceId, Status, Transition,
+    Applied, Attempt, Change, Guard, ImageId, ImageRecord, Original, Published, PublishedThumbnail, Reason,
+    RefusedKind, SCHEMA, Sequencer, SourceId, Status, Transition,
 };
+use darkroom_thumbnail::FileKind;
 use futures_util::stream::{StreamExt as _, iter};
 
 use super::account::Account;
@@ -92,6 +93,7 @@ impl RandomCase {
         record.rev = 1 + self.roll(3) as u64;
         record.original = self.maybe(Self::original);
         record.published = self.maybe(Self::published);
+        record.refused_kind = self.maybe(|dice| RefusedKind { name: dice.name("kind"), at: dice.time() });
         record.last_error = self.maybe(|dice| dice.name("error"));
         record.ttl = self.maybe(Self::time);
         if self.roll(2) == 0 {
@@ -114,7 +116,12 @@ impl RandomCase {
                 lease_until: self.time(),
                 deaths: self.deaths(),
             },
-            1 => Change::Reject { reason: Reason::Corrupt, src: self.maybe(Self::src), detail: self.name("detail") },
+            1 => Change::Reject {
+                reason: Reason::UnsupportedType,
+                src: self.maybe(Self::src),
+                detail: self.name("detail"),
+                kind: self.maybe(|dice| dice.pick(&FileKind::ALL)),
+            },
             2 => Change::Publish(self.published()),
             3 => Change::Fail {
                 reason: Reason::Killed,

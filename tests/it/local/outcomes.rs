@@ -49,7 +49,7 @@ async fn each_verdict_is_sent_with_its_thumbnails() {
     let failed = world.upload("failed", &images::jpeg(64, 48)).await;
     world.run_until_idle().await;
     world.expect_failed(&failed, Reason::Unavailable).await;
-    world.upload("text", b"a text").await;
+    world.upload("text", b"GIF89a").await;
     world.run_until_idle().await;
     let cat = world.upload("cat", &images::jpeg(800, 600)).await;
     world.run_until_idle().await;
@@ -65,6 +65,8 @@ async fn each_verdict_is_sent_with_its_thumbnails() {
             (json!("cat"), json!("published"), Value::Null),
         ]
     );
+    assert_eq!(lines[1]["detail"], "the file is a GIF image: send it as a JPEG or PNG");
+    assert!([0, 2].iter().all(|line| lines[*line].get("detail").is_none()));
     assert_eq!((&lines[2]["key"], &lines[2]["rev"]), (&json!("uploads/cat"), &json!(record.rev)));
     assert_eq!(lines[2]["at"], record.updated_at.to_string());
     let thumbnails = lines[2]["thumbnails"].as_array().unwrap();

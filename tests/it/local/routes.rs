@@ -241,6 +241,33 @@ async fn a_signed_address_of_nothing_is_not_found() {
     assert_problem(&place.backend.fetch(Request::get(&url).body(Body::empty()).unwrap()).await, 404, "no such object");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_form_is_refused_and_told_to_send_the_bytes() {
+    let place = Place::new();
+    let typed = UploadOptions {
+        content_type: Some("image/jpeg".to_owned()),
+        expires_in: ONE_MINUTE,
+        ..UploadOptions::default()
+    };
+    let typed = place.backend.ports.uploads.sign_upload("uploads/dog", &typed).await.unwrap().url;
+    for (url, content_type, status) in [
+        (place.backend.sign_upload("uploads/cat").await, "multipart/form-data; boundary=x", 415),
+        (place.backend.sign_upload("uploads/cat").await, "Multipart/Form-Data ;boundary=x", 415),
+        (typed, "multipart/form-data; boundary=x", 415),
+        (place.backend.sign_upload("uploads/cat").await, "application/x-www-form-urlencoded", 200),
+        (place.backend.sign_upload("uploads/cat").await, "multipart/form-data-like", 200),
+    ] {
+        let mut request = put(&url, "picture");
+        request.headers_mut().insert("content-type", content_type.parse().unwrap());
+        let response = place.backend.fetch(request).await;
+        match status {
+            415 => assert_problem(&response, 415, "send the bytes"),
+            status => assert_eq!(response.status(), status, "{content_type}"),
+        }
+    }
+    assert_eq!(place.objects().len(), 2, "a form is not stored");
+}
+
 /// A client takes 404 for an answer about its request, and does not try again.
 #[tokio::test(start_paused = true)]
 async fn an_upload_into_a_missing_directory_may_be_tried_again() {

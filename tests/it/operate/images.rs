@@ -55,6 +55,7 @@ async fn images_are_listed_by_status_and_time_and_shown_with_all_that_is_known()
     world.run_until_idle().await;
 
     let all = listed(&world, &[], None).await;
+    let record_of_text = world.record(&text).await;
     assert_eq!(ids(&all), ["cat", "late", "text"]);
     let refused = listed(&world, &[Status::InvalidContentType, Status::Failed], None).await;
     assert_eq!((ids(&refused), refused[0]["reason"].as_str()), (vec!["text"], Some("unsupported_type")));
@@ -81,7 +82,11 @@ async fn images_are_listed_by_status_and_time_and_shown_with_all_that_is_known()
     }
     let mut out = Vec::new();
     show(&seen(&world), &text, false, &mut out).await.unwrap();
-    assert!(String::from_utf8(out).unwrap().contains("status      invalid_content_type: unsupported_type\n"));
+    let text_of_text = String::from_utf8(out).unwrap();
+    assert!(
+        text_of_text.contains("status      invalid_content_type: unsupported_type\ndetail      the file is neither")
+    );
+    assert_eq!(refused[0]["detail"].as_str(), record_of_text.detail());
     let missing = show(&seen(&world), &ImageId::parse("dog").unwrap(), false, &mut io::sink()).await.unwrap_err();
     assert!(matches!(missing, OperateError::NoSuchImage(_)), "{missing}");
     world.finish().await;

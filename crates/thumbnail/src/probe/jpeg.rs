@@ -10,7 +10,7 @@ use darkroom_codec::jpeg::{FrameComponent, FrameHeader};
 
 use super::super::render::FIXED_BYTES;
 use super::super::{Header, Refusal, colour, exif, jpeg};
-use super::{corrupt, largest, refuse, unsupported};
+use super::{corrupt, largest, rare_jpeg, refuse};
 use crate::{Format, Recipe, RefusalReason};
 
 use work::ComponentBlocks;
@@ -217,7 +217,7 @@ impl Found {
             3 => Ok(if ids == b"RGB" { Colours::Rgb } else { Colours::YCbCr }),
             4 => Ok(if matches!(self.adobe_transform, None | Some(0)) { Colours::Cmyk } else { Colours::Ycck }),
             0 => Err(corrupt("a scan without a frame")),
-            count => Err(unsupported(format!("a JPEG of {count} components"))),
+            count => Err(rare_jpeg(format!("a JPEG of {count} components"))),
         }
     }
 }
@@ -236,11 +236,11 @@ impl Frame {
     fn check(&self, precision: u8) -> Result<(), Refusal> {
         match self.marker {
             0xc0 | 0xc1 | 0xc2 | 0xc9 | 0xca => {}
-            0xc3 | 0xcb => return Err(unsupported("a lossless JPEG")),
-            _ => return Err(unsupported("a hierarchical JPEG")),
+            0xc3 | 0xcb => return Err(rare_jpeg("a lossless JPEG")),
+            _ => return Err(rare_jpeg("a hierarchical JPEG")),
         }
         if precision != 8 {
-            return Err(unsupported(format!("a JPEG of {precision} bits a sample")));
+            return Err(rare_jpeg(format!("a JPEG of {precision} bits a sample")));
         }
         if self.width > MAX_SIDE || self.height > MAX_SIDE {
             let detail = format!("a JPEG of {} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);

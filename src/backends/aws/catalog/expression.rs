@@ -137,6 +137,7 @@ impl Update<'_> {
             if let Guard::Enter { seq, .. } = &transition.guard {
                 self.set("seq", seq);
             }
+            self.set_or_remove("refused_kind", transition.refused_kind().as_ref());
             self.set_or_remove("settled_at", transition.change.is_verdict().then_some(&transition.at));
             self.change(transition);
         }
@@ -155,7 +156,7 @@ impl Update<'_> {
                 self.remove("last_error");
                 return;
             }
-            Change::Reject { reason, src, detail } => {
+            Change::Reject { reason, src, detail, kind: _ } => {
                 self.outcome(&transition.change, 0);
                 self.set("reason", reason);
                 self.set_or_remove("src", src.as_ref());

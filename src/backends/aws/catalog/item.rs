@@ -102,9 +102,11 @@ fn value(attribute: AttributeValue) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use darkroom_thumbnail::FileKind;
+
     use super::*;
     use crate::clock::Timestamp;
-    use crate::record::{ImageId, Original, Published, PublishedThumbnail, Reason, Sequencer, SourceId};
+    use crate::record::{ImageId, Original, Published, PublishedThumbnail, Reason, RefusedKind, Sequencer, SourceId};
 
     /// A record with all fields set.
     fn full() -> ImageRecord {
@@ -140,6 +142,23 @@ mod tests {
         record
     }
 
+    /// A record of a refused upload with the longest kind and detail, and the thumbnails of the version before it.
+    fn refused() -> ImageRecord {
+        let longest = |text: fn(FileKind) -> &'static str| {
+            FileKind::ALL.into_iter().map(text).max_by_key(|text| text.len()).unwrap_or_default().to_owned()
+        };
+        let refused_kind = RefusedKind { name: longest(FileKind::name), at: Timestamp::from_millis(1_700_000_002_000) };
+        ImageRecord {
+            status: Status::InvalidContentType,
+            reason: Some(Reason::UnsupportedType),
+            refused_kind: Some(refused_kind),
+            last_error: Some(longest(FileKind::sentence)),
+            lease_until: None,
+            original: None,
+            ..full()
+        }
+    }
+
     /// Item size by DynamoDB's rules: UTF-8 names and strings, about one byte per two digits, 3 bytes per container and
     /// 1 per entry.
     fn size(attribute: &AttributeValue) -> usize {
@@ -156,15 +175,17 @@ mod tests {
 
     #[test]
     fn a_record_survives_the_way_there_and_back() {
-        let mut record = full();
+        let mut record = ImageRecord { refused_kind: refused().refused_kind, ..full() };
         record.other.insert("colour".to_owned(), serde_json::json!({"space": ["p3", 1.5, true, null]}));
         assert_eq!(read(of(&record).unwrap()).unwrap(), record);
     }
 
     #[test]
     fn an_item_stays_under_one_write_unit() {
-        let bytes: usize = of(&full()).unwrap().iter().map(|(name, attribute)| name.len() + size(attribute)).sum();
-        assert!(bytes < 1024, "{bytes} bytes");
+        for record in [full(), refused()] {
+            let bytes: usize = of(&record).unwrap().iter().map(|(name, attribute)| name.len() + size(attribute)).sum();
+            assert!(bytes < 1024, "{bytes} bytes");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn published(version: &str) -> Change {
 }
 
 pub(super) fn rejected(reason: Reason) -> Change {
-    Change::Reject { reason, src: Some(src("v1")), detail: "it is a text".to_owned() }
+    Change::Reject { reason, src: Some(src("v1")), detail: "it is a text".to_owned(), kind: None }
 }
 
 pub(super) fn failed(reason: Reason) -> Change {
