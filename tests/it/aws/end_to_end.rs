@@ -114,6 +114,7 @@ fn created(deployment: &Deployment, name: &str, sequencer: &str) -> ObjectCreate
         sequencer: Sequencer::parse(sequencer),
         at: None,
         is_forced: false,
+        doubts: event::Doubts::default(),
     }
 }
 
@@ -149,6 +150,32 @@ async fn every_envelope_and_every_record_is_read() {
     assert_eq!(refused.reason, Some(Reason::UnsupportedType));
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
+}
+
+/// The key is not encoded, and the version is MinIO's for a bucket without versions.
+#[tokio::test]
+async fn events_of_other_systems_find_their_objects() {
+    let Some(endpoint) = ministack() else { return };
+    for keeps_versions in [true, false] {
+        let deployment = Deployment::new(&endpoint, Plan { keeps_versions, is_quiet: true }).await;
+        let worker = deployment.start("worker", &[]).await;
+        let photo = images::jpeg(64, 48);
+        let raw = deployment.put("a+b 100%.jpg", &photo).await;
+        let minio = deployment.put("cat.jpg", &photo).await;
+        for (source, object) in [
+            ("aws:s3", json!({"key": format!("{PREFIX}a+b 100%.jpg"), "sequencer": "0A"})),
+            ("minio:s3", json!({"key": "uploads%2Fcat.jpg", "versionId": "1", "sequencer": "17B2C3D4E5F60718"})),
+        ] {
+            let place = json!({"bucket": {"name": deployment.bucket}, "object": object});
+            let record = json!({"eventSource": source, "eventName": "s3:ObjectCreated:Put", "s3": place});
+            deployment.queue.send(&json!({"Records": [record]}).to_string()).await.unwrap();
+        }
+        for id in [&raw, &minio] {
+            deployment.expect(id, Status::Published).await;
+        }
+        assert_eq!(deployment.dead_letters_at_the_end().await, 0, "{}", worker.printed());
+        worker.stop().await;
+    }
 }
 
 #[tokio::test]
