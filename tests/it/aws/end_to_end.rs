@@ -4,12 +4,14 @@ use darkroom::backends::aws::S3Store;
 use darkroom::event::{self, ObjectCreated};
 use darkroom::ports::{ObjectStore as _, Queue as _};
 use darkroom::record::{ImageId, Reason, Sequencer, Status};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::account::{ministack, variable};
 use super::curl;
 use super::deployment::{Deployment, PREFIX, Plan};
 use super::faults::Microburst;
+use crate::contract::objects::PATH_LIKE_KEYS;
 use crate::images;
 use crate::process::{self, Process};
 
@@ -101,6 +103,28 @@ async fn keys_may_hold_any_character() {
         assert_eq!(record.key, format!("{PREFIX}{name}"));
     }
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn path_like_keys_are_images_of_their_own() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
+    let (api, worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));
+    for (name, width) in PATH_LIKE_KEYS.iter().zip(20..) {
+        deployment.put(name, &images::jpeg(width, 20)).await;
+    }
+    for (name, width) in PATH_LIKE_KEYS.iter().zip(20..) {
+        let id = ImageId::of_key(PREFIX, &format!("{PREFIX}{name}")).unwrap();
+        let record = deployment.expect(&id, Status::Published).await;
+        assert_eq!((record.key, record.original.unwrap().width), (format!("{PREFIX}{name}"), width));
+        let key = utf8_percent_encode(&format!("{PREFIX}{name}"), NON_ALPHANUMERIC).to_string();
+        let answer = curl::get(&api.url(&format!("/images?key={key}"))).await;
+        let shown: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(shown["id"], id.as_str(), "{name}");
+    }
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0, "{}", worker.printed());
+    api.stop().await;
     worker.stop().await;
 }
 
