@@ -29,6 +29,19 @@ pub struct ObjectCreated {
     pub at: Option<crate::clock::Timestamp>,
     /// Render again although the same bytes are published (a backfill with `--force`).
     pub is_forced: bool,
+    /// What else the event may mean.
+    pub doubts: Doubts,
+}
+
+/// Where else the object may be, if it is not where the event says. Other systems imitate S3's events: an EventBridge
+/// input transformer writes keys that are not encoded, and MinIO writes a version for a bucket without versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// The key as it is written, if decoding changes it and darkroom did not write the event.
+    pub raw_key: Option<String>,
+    /// Whether the version may be unknown to the store, which then has the object without it. S3's own events never
+    /// name an unknown version, so there it was deleted.
+    pub is_version_doubtful: bool,
 }
 
 /// One record of a message, in the message's order.
@@ -75,6 +88,9 @@ fn parse_unwrapped(body: &Value) -> Result<Vec<Event>, ParseError> {
     }
     if body.get("detail-type").is_some() {
         return bridge::read(body).map(|event| vec![event]);
+    }
+    if body.get("bucket").is_some() && body.get("object").is_some() {
+        return Err(ParseError(format!("only the detail of an EventBridge event: {}", bridge::SETUP)));
     }
     Err(ParseError("it has neither \"Records\" nor \"detail-type\", and is no test event".to_owned()))
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use darkroom_thumbnail::Tolerated;
 
 use crate::names;
-use crate::ports::PortError;
 use crate::ports::queue::QueueAttributes;
+use crate::ports::{ErrorKind, PortError};
 use crate::record::Reason;
 
 pub use definitions::Scope;
@@ -294,6 +294,9 @@ pub fn thumbnail_bytes(bytes: u64) {
 pub fn port_error(error: &PortError) {
     let (port, operation) = definitions::port_and_operation(error.operation);
     definitions::PORT_ERRORS.counter(&[port, operation, error.kind.as_str()]).increment(1);
+    if error.is_about_key() && error.kind == ErrorKind::Denied {
+        definitions::KMS_KEY_ERRORS.counter(&[port, operation]).increment(1);
+    }
 }
 
 /// The breaker opened or closed.

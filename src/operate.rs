@@ -57,6 +57,7 @@ impl OperatorContext {
             sequencer: None,
             at,
             is_forced,
+            doubts: event::Doubts::default(),
         };
         self.ports.queue.send(&event::notification(&created, "")).await.map(drop)
     }

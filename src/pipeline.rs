@@ -12,6 +12,7 @@ mod fetch;
 mod inspect;
 mod job;
 mod judge;
+mod lookup;
 mod read_record;
 mod record_failure;
 mod render;
@@ -33,6 +34,7 @@ use crate::record::ImageId;
 use admission::Admission;
 use end::{End, Step};
 use job::{ClaimState, EventOrder, Job, Progress};
+use lookup::{Lookup, Reading, lookups};
 
 /// Attempts per receive, for an event without a sequencer whose record keeps changing.
 const MAX_ATTEMPTS: usize = 4;
@@ -127,8 +129,7 @@ impl Pipeline {
         if event.bucket != self.upload_location.bucket {
             return None;
         }
-        // Only a stated size of 0 makes a folder marker: an event without a size may be about an upload.
-        ImageId::of_upload(&self.upload_location.prefix, &event.key, event.size.unwrap_or(1))
+        lookups(&self.upload_location.prefix, event).into_iter().next().map(|lookup| lookup.id)
     }
 
     /// Processes one created object. Never fails: an error becomes a [`EventResult`].
@@ -138,41 +139,50 @@ impl Pipeline {
         if event.bucket != self.upload_location.bucket {
             return EventResult::DEAD;
         }
-        let Some(id) = self.image_of(event) else { return EventResult::Done(Outcome::Ignored) };
-        let span = tracing::info_span!(
-            "object",
-            image.id = %id,
-            object.key = event.key,
-            object.size_bytes = event.size,
-            object.version = event.version_id,
-        );
-        self.work(id, event, delivery).instrument(span).await
+        for lookup in lookups(&self.upload_location.prefix, event) {
+            let span = tracing::info_span!(
+                "object",
+                image.id = %lookup.id,
+                object.key = lookup.key,
+                object.size_bytes = event.size,
+                object.version = event.version_id,
+            );
+            if let Some(result) = self.work(lookup, event, delivery).instrument(span).await {
+                return result;
+            }
+        }
+        EventResult::Done(Outcome::Ignored)
     }
 
-    /// Attempts the object again each time its record changes during the attempt.
-    async fn work(&self, id: ImageId, event: &ObjectCreated, delivery: &Delivery) -> EventResult {
-        let job = match Job::new(id, event, delivery) {
+    /// Attempts the object again each time its record changes during the attempt. `None` if there is no such object and
+    /// another place to look for it.
+    async fn work(&self, lookup: Lookup<'_>, event: &ObjectCreated, delivery: &Delivery) -> Option<EventResult> {
+        let job = match Job::new(lookup, event, delivery) {
             Ok(job) => job,
             Err(error) => {
                 tracing::error!(%error, "no randomness for a claim's token");
-                return EventResult::Retry { is_outage: true };
+                return Some(EventResult::Retry { is_outage: true });
             }
         };
-        let mut order = event.sequencer.clone().map_or(EventOrder::Unordered, EventOrder::Sequenced);
+        let mut order = match &event.sequencer {
+            Some(sequencer) if job.lookup.reading == Reading::AsWritten => EventOrder::Sequenced(sequencer.clone()),
+            _ => EventOrder::Unordered,
+        };
         for _ in 0..MAX_ATTEMPTS {
             match self.attempt(&job, order.clone()).await {
-                End::Settled(result) => return result,
+                End::Settled(result) => return Some(result),
+                End::NotHere => return None,
                 End::RecordChanged => {}
                 // The bucket keeps no versions and the object was overwritten under the same sequencer.
                 End::SourceChanged => order = EventOrder::Unordered,
                 End::Failed(failure) => {
                     tracing::error!(error = failure.error, "a failure was not recorded");
-                    return EventResult::Retry { is_outage: failure.is_outage };
+                    return Some(EventResult::Retry { is_outage: failure.is_outage });
                 }
             }
         }
         tracing::info!("the record changed under every attempt");
-        EventResult::Retry { is_outage: false }
+        Some(EventResult::Retry { is_outage: false })
     }
 
     /// Makes one attempt, and records its failure if it failed.

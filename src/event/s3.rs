@@ -3,8 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Event, ObjectCreated, ParseError, if_readable, key, quoted, read_time, read_version};
+use super::{Doubts, Event, ObjectCreated, ParseError, if_readable, key, quoted, read_time, read_version};
 use crate::record::Sequencer;
+
+/// The event source of S3, and of darkroom's own notifications.
+const S3: &str = "aws:s3";
+
+/// The event sources whose sequencers order the events of a key. Ceph's are little-endian times.
+const SEQUENCED: [&str; 2] = [S3, "minio:s3"];
 
 /// The major version of the schema that is read, and the version that is written.
 const MAJOR_VERSION: &str = "2";
@@ -49,7 +55,7 @@ struct Object {
     sequencer: Option<String>,
 }
 
-/// The fields that darkroom's own notifications add to S3's.
+/// The fields that darkroom's own notifications add to S3's. They show that the key is encoded.
 #[derive(Deserialize, Serialize)]
 struct Extra {
     #[serde(default)]
@@ -69,6 +75,12 @@ pub(super) fn read_record(record: &Value) -> Event {
 fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
     let text = |field: &str| record.get(field).and_then(Value::as_str);
     let name = text("eventName").ok_or_else(|| ParseError("a record without \"eventName\"".to_owned()))?;
+    let source = text("eventSource").unwrap_or_default();
+    // A record of CloudTrail's log has the host name of a service as its source.
+    if source.ends_with(".amazonaws.com") {
+        let problem = "and not a notification of S3: send the bucket's notification to the queue";
+        return Err(ParseError(format!("a record of CloudTrail from {}, {problem}", quoted(source))));
+    }
     // Some emulators write the event name with the prefix `s3:`, as in the bucket's configuration.
     if !name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
         return Ok(None);
@@ -83,14 +95,20 @@ fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
     if object.key.is_empty() || record.s3.bucket.name.is_empty() {
         return Err(ParseError("a record with an empty key or bucket name".to_owned()));
     }
+    let key = key::decode(&object.key)?;
+    let doubts = Doubts {
+        raw_key: Some(object.key).filter(|raw| *raw != key && record.darkroom.is_none()),
+        is_version_doubtful: source != S3,
+    };
     Ok(Some(ObjectCreated {
         bucket: record.s3.bucket.name,
-        key: key::decode(&object.key)?,
+        key,
         size: object.size,
         version_id: read_version(object.version_id),
-        sequencer: object.sequencer.as_deref().and_then(Sequencer::parse),
+        sequencer: object.sequencer.filter(|_| SEQUENCED.contains(&source)).and_then(|text| Sequencer::parse(&text)),
         at: record.event_time.as_deref().and_then(read_time),
         is_forced: record.darkroom.is_some_and(|extra| extra.force),
+        doubts,
     }))
 }
 
@@ -111,19 +129,17 @@ pub fn notification(created: &ObjectCreated, etag: &str) -> String {
 
     let mut record = json!({
         "eventVersion": WRITTEN_VERSION,
-        "eventSource": "aws:s3",
+        "eventSource": S3,
         "eventName": "ObjectCreated:Put",
         "s3": {
             "s3SchemaVersion": "1.0",
             "bucket": { "name": created.bucket, "arn": format!("arn:aws:s3:::{}", created.bucket) },
             "object": object,
         },
+        "darkroom": Extra { force: created.is_forced },
     });
     if let Some(at) = created.at {
         record["eventTime"] = Value::from(at.to_string());
-    }
-    if created.is_forced {
-        record["darkroom"] = json!(Extra { force: true });
     }
     json!({ "Records": [record] }).to_string()
 }

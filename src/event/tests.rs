@@ -27,6 +27,7 @@ fn created(key: &str) -> ObjectCreated {
         sequencer: None,
         at: None,
         is_forced: false,
+        doubts: Doubts::default(),
     }
 }
 
@@ -36,6 +37,7 @@ fn put_of_the_documentation() -> ObjectCreated {
         version_id: Some("096fKKXTRTtl3on89fVO.nfljtsv6qko".to_owned()),
         sequencer: Sequencer::parse("0055AED6DCD90281E5"),
         at: Some(Timestamp::from_millis(1_700_000_000_120)),
+        doubts: Doubts { raw_key: Some("uploads/a+b%2Bc%25.jpg".to_owned()), is_version_doubtful: false },
         ..created("uploads/a b+c%.jpg")
     }
 }
@@ -46,7 +48,8 @@ fn records(records: serde_json::Value) -> String {
 }
 
 fn record(event_name: &str, key: &str) -> serde_json::Value {
-    json!({ "eventName": event_name, "s3": { "bucket": { "name": "photos" }, "object": { "key": key } } })
+    let place = json!({ "bucket": { "name": "photos" }, "object": { "key": key } });
+    json!({ "eventSource": "aws:s3", "eventName": event_name, "s3": place })
 }
 
 fn why_not(body: &str) -> String {
@@ -89,9 +92,10 @@ fn the_test_event_and_other_kinds_of_events_are_ignored() {
     let test_event =
         r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2023-11-14T22:13:20.120Z","Bucket":"photos"}"#;
     let removed = records(json!([record("ObjectRemoved:Delete", "a")]));
-    let restored = json!({ "detail-type": "Object Restored", "source": "aws.s3" }).to_string();
+    let restored = json!({ "detail-type": "Object Restore Completed", "source": "aws.s3" }).to_string();
+    let tagged = json!({ "detail-type": "Object Tags Added", "source": "aws.s3" }).to_string();
     let in_sns = json!({ "Type": "Notification", "Message": test_event }).to_string();
-    for body in [test_event, &removed, &restored, &in_sns] {
+    for body in [test_event, &removed, &restored, &tagged, &in_sns] {
         assert!(matches!(parse(body).as_deref(), Ok([Event::Ignored(_)])), "{body}");
     }
 }
@@ -137,7 +141,7 @@ fn a_missing_version_or_sequencer_is_none() {
         json!({ "key": "cat", "versionId": "", "sequencer": "not hexadecimal", "size": -1 }),
         json!({ "key": "cat", "versionId": null, "sequencer": null, "size": "many" }),
     ] {
-        let record = json!({ "eventName": "ObjectCreated:Put", "eventTime": "yesterday",
+        let record = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "yesterday",
             "s3": { "bucket": { "name": "photos" }, "object": object } });
         assert_eq!(parse(&records(json!([record]))), Ok(vec![Event::Created(created("cat"))]), "{object}");
     }
@@ -162,6 +166,71 @@ fn what_is_no_event_says_why() {
     let nested =
         json!({ "Type": "Notification", "Message": json!({ "Type": "Notification", "Message": PUT }).to_string() });
     assert!(why_not(&nested.to_string()).starts_with("it has neither"));
+}
+
+/// One object of a notification from `source`.
+fn read_from(source: Value, object: &Value) -> ObjectCreated {
+    let place = json!({ "bucket": { "name": "photos" }, "object": object });
+    let record = json!({ "eventSource": source, "eventName": "s3:ObjectCreated:Put", "s3": place });
+    let events = parse(&records(json!([record]))).unwrap();
+    let [Event::Created(created)] = &events[..] else { panic!("{events:?}") };
+    created.clone()
+}
+
+#[test]
+fn only_the_sequencers_of_s3_and_minio_count() {
+    let object = json!({ "key": "cat", "sequencer": "17B2C3D4E5F60718" });
+    for (source, counts) in
+        [(json!("aws:s3"), true), (json!("minio:s3"), true), (json!("ceph:s3"), false), (json!(null), false)]
+    {
+        assert_eq!(read_from(source.clone(), &object).sequencer.is_some(), counts, "{source}");
+    }
+}
+
+#[test]
+fn only_the_versions_of_s3_itself_are_beyond_doubt() {
+    let object = json!({ "key": "cat", "versionId": "1" });
+    for (source, is_doubtful) in
+        [(json!("aws:s3"), false), (json!("minio:s3"), true), (json!("ceph:s3"), true), (json!(null), true)]
+    {
+        assert_eq!(read_from(source.clone(), &object).doubts.is_version_doubtful, is_doubtful, "{source}");
+    }
+}
+
+#[test]
+fn a_key_that_decoding_changes_is_also_kept_as_it_is_written() {
+    for (written, key) in
+        [("a+b 100%.jpg", "a b 100%.jpg"), ("uploads%2Fcat.jpg", "uploads/cat.jpg"), ("käse%20.jpg", "käse .jpg")]
+    {
+        let created = read_from(json!("aws:s3"), &json!({ "key": written }));
+        assert_eq!((&*created.key, created.doubts.raw_key.as_deref()), (key, Some(written)));
+    }
+    for written in ["uploads/cat.jpg", "100%.jpg", "käse.jpg"] {
+        let created = read_from(json!("aws:s3"), &json!({ "key": written }));
+        assert_eq!((&*created.key, created.doubts.raw_key), (written, None));
+    }
+}
+
+#[test]
+fn an_event_that_was_set_up_wrongly_says_how_to_set_it_up() {
+    let by_cloudtrail = json!({ "eventVersion": "1.09", "eventSource": "s3.amazonaws.com", "eventName": "PutObject",
+        "requestParameters": { "bucketName": "photos", "key": "uploads/cat" } });
+    for detail_type in ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail", "Object Created ", ""] {
+        let body = json!({ "detail-type": detail_type, "source": "aws.s3", "detail": by_cloudtrail });
+        let why = why_not(&body.to_string());
+        assert!(why.contains(&format!("{detail_type:?}, which S3 does not send: turn on EventBridge")), "{why}");
+    }
+    let detail = json!({ "version": "0", "bucket": { "name": "photos" }, "object": { "key": "uploads/cat" },
+        "reason": "PutObject" });
+    let why = why_not(&detail.to_string());
+    assert!(
+        why.starts_with("only the detail of an EventBridge event") && why.contains("without an input path"),
+        "{why}"
+    );
+
+    let events = parse(&records(json!([by_cloudtrail]))).unwrap();
+    let [Event::Unreadable(error)] = &events[..] else { panic!("{events:?}") };
+    assert!(error.0.contains("CloudTrail") && error.0.contains("the bucket's notification"), "{error}");
 }
 
 #[test]
@@ -189,7 +258,7 @@ prop_compose! {
         is_forced in any::<bool>(),
     ) -> ObjectCreated {
         ObjectCreated {
-            bucket, key, size, version_id, is_forced,
+            bucket, key, size, version_id, is_forced, doubts: Doubts::default(),
             sequencer: sequencer.as_deref().and_then(Sequencer::parse),
             at: millis.map(Timestamp::from_millis),
         }

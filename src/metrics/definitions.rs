@@ -223,6 +223,8 @@ metrics_table! {
 
     PORT_ERRORS = "darkroom_port_errors_total", Kind::Counter, One, ["port", "operation", "kind"], port_errors,
         "Calls of queue, object store or catalog that failed, by what a caller can do about it.";
+    KMS_KEY_ERRORS = "darkroom_kms_key_errors_total", Kind::Counter, One, ["port", "operation"], calls,
+        "Calls that were denied since a KMS key cannot be used: disabled, deleted, scheduled for deletion, or not allowed.";
     BREAKER_OPEN = "darkroom_breaker_open", Kind::Gauge, One, [], single,
         "1 while an outage holds back the receiving of messages, else 0.";
     DRAIN_DURATION = "darkroom_drain_duration_seconds", WAIT_BUCKETS, Seconds, [], single,
@@ -302,9 +304,15 @@ fn build() -> Vec<Vec<&'static str>> {
 /// Both labels of an operation that is not a call of a port.
 const NO_CALL: (&str, &str) = ("unknown", "unknown");
 
-fn port_errors() -> Vec<Vec<&'static str>> {
+/// The calls of the ports, and [`NO_CALL`] for the others.
+fn calls() -> Vec<Vec<&'static str>> {
     let calls = Operation::ALL.into_iter().filter_map(Operation::port_and_call);
-    calls.chain([NO_CALL]).flat_map(|(port, call)| ErrorKind::ALL.map(|kind| vec![port, call, kind.as_str()])).collect()
+    calls.chain([NO_CALL]).map(|(port, call)| vec![port, call]).collect()
+}
+
+fn port_errors() -> Vec<Vec<&'static str>> {
+    let of_call = |call: Vec<&'static str>| ErrorKind::ALL.map(|kind| [&*call, &[kind.as_str()]].concat());
+    calls().into_iter().flat_map(of_call).collect()
 }
 
 /// The labels `port` and `operation`.

@@ -162,6 +162,7 @@ mod tests {
         Tolerated::ALL.iter().copied().for_each(metrics::tolerated);
         Reason::ALL.into_iter().for_each(metrics::verdict);
         metrics::port_error(&PortError::new(ErrorKind::Throttled, Operation::CatalogApply));
+        metrics::port_error(&PortError::new(ErrorKind::Denied, Operation::ObjectsGet).of_key());
         metrics::source(12_000_000, 4_000_000);
         metrics::drained(D::from_secs(1));
         for request in metrics::Request::ALL {
@@ -213,6 +214,9 @@ mod tests {
             "darkroom_tolerated_total{kind=\"missing_end\"} 1\n",
             "darkroom_images_failed_total{reason=\"killed\"} 1\n",
             "darkroom_port_errors_total{port=\"catalog\",operation=\"apply\",kind=\"throttled\"} 1\n",
+            "darkroom_port_errors_total{port=\"objects\",operation=\"get\",kind=\"denied\"} 1\n",
+            "darkroom_kms_key_errors_total{port=\"objects\",operation=\"get\"} 1\n",
+            "darkroom_kms_key_errors_total{port=\"catalog\",operation=\"apply\"} 0\n",
             "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.005\"} 1\n",
             "darkroom_stage_duration_seconds_bucket{stage=\"render\",le=\"0.0025\"} 0\n",
             "darkroom_source_pixels_sum 12000000\n",

@@ -27,7 +27,7 @@ impl Pipeline {
         let published = contents(recipe::version(&self.recipe, &src, seq), &rendered, self.clock.now());
         let (version, format) = (&published.version, rendered.header.format);
         let puts = rendered.thumbnails.into_iter().map(|thumbnail| {
-            let key = ThumbnailKey { id: &job.id, version, size: &thumbnail.size, format }.to_string();
+            let key = ThumbnailKey { id: &job.lookup.id, version, size: &thumbnail.size, format }.to_string();
             let bytes = Bytes::from(thumbnail.bytes);
             async move { self.thumbnails.put(&key, bytes, format.content_type(), CACHE_CONTROL).await }
         });

@@ -20,6 +20,8 @@ pub(super) enum End {
     Settled(EventResult),
     /// It failed, and the failure is not recorded yet.
     Failed(Failure),
+    /// There is no such object, and it is looked for elsewhere.
+    NotHere,
     /// Another attempt changed the image's record meanwhile: try again.
     RecordChanged,
     /// The record is of another object under the same sequencer: try again with the current object.

@@ -36,7 +36,7 @@ impl Pipeline {
             let (memory, fetched) = tokio::select! {
                 biased;
                 () = job.delivery.draining.cancelled() => return Break(End::Settled(EventResult::GivenBack)),
-                read = self.read_object(&job.event.key, version, reserved) => read,
+                read = self.read_object(job.lookup.key, version, reserved) => read,
             };
             match fetched {
                 Ok(Fetched::Whole(info, bytes)) => {
@@ -51,6 +51,10 @@ impl Pipeline {
                 // An answer without a length states only that there is more, so the reservation at least doubles.
                 Ok(Fetched::TooLarge(info)) => {
                     reserved = info.bytes.max(reserved.saturating_mul(2)).min(self.limits.max_bytes);
+                }
+                Err(error) if error.kind == ErrorKind::NotFound && !job.lookup.is_last => {
+                    tracing::info!(reading = ?job.lookup.reading, "no such object: looking for it elsewhere");
+                    return Break(End::NotHere);
                 }
                 Err(error) if error.kind == ErrorKind::NotFound => return self.gone(job, progress).await,
                 Err(error) => return Break(error.into()),
@@ -85,7 +89,7 @@ impl Pipeline {
     async fn gone<T>(&self, job: &Job<'_>, progress: &Progress) -> Step<T> {
         let record = match &progress.record {
             Some(record) => Some(record.clone()),
-            None => step(self.catalog.get(&job.id).await)?,
+            None => step(self.catalog.get(&job.lookup.id).await)?,
         };
         if record.is_some_and(|record| self.is_left_alone_when_gone(job, &record)) {
             return Break(End::done(Outcome::SourceMissing));

@@ -1,8 +1,9 @@
 //! The input of an attempt, and its state so far.
 
 use super::Delivery;
+use super::lookup::Lookup;
 use crate::event::ObjectCreated;
-use crate::record::{Attempt, Guard, ImageId, ImageRecord, Sequencer, SourceId};
+use crate::record::{Attempt, Guard, ImageRecord, Sequencer, SourceId};
 
 /// How the events of one key are ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +16,19 @@ pub(super) enum EventOrder {
 
 /// One record of one message, with the token of this attempt.
 pub(super) struct Job<'a> {
-    pub(super) id: ImageId,
+    pub(super) lookup: Lookup<'a>,
     pub(super) event: &'a ObjectCreated,
     pub(super) delivery: &'a Delivery,
     pub(super) attempt: Attempt,
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(id: ImageId, event: &'a ObjectCreated, delivery: &'a Delivery) -> Result<Self, getrandom::Error> {
-        Ok(Self { id, event, delivery, attempt: Attempt::begin(&delivery.message)? })
+    pub(super) fn new(
+        lookup: Lookup<'a>,
+        event: &'a ObjectCreated,
+        delivery: &'a Delivery,
+    ) -> Result<Self, getrandom::Error> {
+        Ok(Self { lookup, event, delivery, attempt: Attempt::begin(&delivery.message)? })
     }
 }
 

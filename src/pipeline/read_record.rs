@@ -5,8 +5,9 @@ use std::ops::ControlFlow::{Break, Continue};
 use super::end::{End, Failure, Step, step};
 use super::job::{EventOrder, Job, Progress};
 use super::judge::{self, MAX_DEATHS};
+use super::lookup::Reading;
 use super::{EventResult, Pipeline};
-use crate::record::Reason;
+use crate::record::{Reason, Status};
 
 impl Pipeline {
     /// Reads the record on a repeated receive, or for an event without a sequencer.
@@ -14,12 +15,16 @@ impl Pipeline {
         if matches!(progress.order, EventOrder::Sequenced(_)) && job.delivery.receive_count <= 1 {
             return Continue(());
         }
-        progress.record = step(self.catalog.get(&job.id).await)?;
+        progress.record = step(self.catalog.get(&job.lookup.id).await)?;
         progress.is_record_read = true;
         let Some(record) = &progress.record else { return Continue(()) };
         if record.is_of_a_newer_schema() {
             tracing::warn!(record.v = record.v, "a newer build wrote the record");
             return Break(End::Settled(EventResult::Retry { is_outage: false }));
+        }
+        // Such an event has no order, so it may be older than the deletion.
+        if record.status == Status::Deleted && job.lookup.reading != Reading::AsWritten {
+            return Break(End::NotHere);
         }
         progress.prior = judge::of_sequenced(record, &progress.order, job, self.clock.now())?;
         give_up_after_deaths(job, progress)

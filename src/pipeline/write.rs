@@ -33,8 +33,8 @@ impl Pipeline {
     /// One conditional write.
     pub(super) async fn apply(&self, job: &Job<'_>, guard: Guard, change: Change) -> Result<Applied, PortError> {
         let transition = Transition {
-            id: job.id.clone(),
-            key: job.event.key.clone(),
+            id: job.lookup.id.clone(),
+            key: job.lookup.key.to_owned(),
             attempt: job.attempt.clone(),
             guard,
             change,

@@ -52,18 +52,19 @@ pub struct PortError {
     pub operation: Operation,
     /// The resource of the settings that does not exist, if known.
     missing: Option<&'static str>,
+    is_about_key: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl PortError {
     /// An error that needs no further explanation.
     pub fn new(kind: ErrorKind, operation: Operation) -> Self {
-        Self { kind, operation, missing: None, source: None }
+        Self { kind, operation, missing: None, is_about_key: false, source: None }
     }
 
     /// An error with the vendor's error as its source.
     pub fn with_source(kind: ErrorKind, operation: Operation, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, operation, missing: None, source: Some(source.into()) }
+        Self { kind, operation, missing: None, is_about_key: false, source: Some(source.into()) }
     }
 }
 
@@ -72,6 +73,17 @@ impl PortError {
     #[must_use]
     pub fn of_missing(self, resource: &'static str) -> Self {
         Self { missing: Some(resource), ..self }
+    }
+
+    /// The same error about a KMS key that cannot be used; the source names the key.
+    #[must_use]
+    pub fn of_key(self) -> Self {
+        Self { is_about_key: true, ..self }
+    }
+
+    /// Whether a KMS key cannot be used.
+    pub const fn is_about_key(&self) -> bool {
+        self.is_about_key
     }
 
     /// Names the resource if the service reported that it does not exist. Replaces the service's own message about it.
@@ -103,7 +115,8 @@ impl PortError {
 
 impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.operation, self.missing.unwrap_or(self.kind.as_str()))
+        let cause = if self.is_about_key { "a KMS key cannot be used" } else { self.kind.as_str() };
+        write!(f, "{}: {}", self.operation, self.missing.unwrap_or(cause))
     }
 }
 

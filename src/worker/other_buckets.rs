@@ -58,7 +58,11 @@ impl BucketEvidence {
         if created().any(|created| created.bucket == self.own) {
             *state = State::Own;
         }
-        if let Some(outside) = created().find(|it| it.bucket == self.own && !it.key.starts_with(&self.prefix)) {
+        let is_outside = |it: &&ObjectCreated| {
+            !it.key.starts_with(&self.prefix)
+                && !it.doubts.raw_key.as_ref().is_some_and(|raw_key| raw_key.starts_with(&self.prefix))
+        };
+        if let Some(outside) = created().filter(|it| it.bucket == self.own).find(is_outside) {
             self.outside_prefix.call_once(|| {
                 tracing::warn!(
                     object.key = outside.key,
@@ -122,6 +126,7 @@ mod tests {
                 sequencer: None,
                 at: None,
                 is_forced: false,
+                doubts: crate::event::Doubts::default(),
             })
         };
         evidence.judge(&message, &buckets.iter().map(event).collect::<Vec<_>>())

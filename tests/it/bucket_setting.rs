@@ -27,6 +27,7 @@ fn of_another_bucket(world: &World, key: &str) -> String {
         sequencer: None,
         at: Some(world.clock.now()),
         is_forced: false,
+        doubts: event::Doubts::default(),
     };
     event::notification(&created, "etag")
 }

@@ -325,7 +325,7 @@ async fn a_key_that_ends_in_a_slash_is_an_upload_unless_its_event_states_no_byte
 }
 
 /// Removes the uploads' own events, for tests that send theirs.
-async fn drain_queue(world: &World) {
+pub(crate) async fn drain_queue(world: &World) {
     let (wait, hidden) = (std::time::Duration::ZERO, std::time::Duration::from_secs(30));
     loop {
         let messages = world.ports.queue.receive(10, wait, hidden).await.unwrap();

@@ -162,7 +162,9 @@ async fn a_key_with_line_breaks_stays_on_its_line() {
         let world = World::new().await;
         let key = "elsewhere/\nINFO settled outcome=\"published\"".to_owned();
         let (bucket, at) = (BUCKET.to_owned(), Some(world.clock.now()));
-        let forged = ObjectCreated { bucket, key, size: None, version_id: None, sequencer: None, at, is_forced: false };
+        let (is_forced, doubts) = (false, event::Doubts::default());
+        let forged =
+            ObjectCreated { bucket, key, size: None, version_id: None, sequencer: None, at, is_forced, doubts };
         world.send_event(&forged).await;
         world.run_until_idle().await;
         world.finish().await;
@@ -295,6 +297,7 @@ async fn a_key_outside_the_prefix_is_warned_about_once() {
             sequencer: None,
             at: None,
             is_forced: false,
+            doubts: event::Doubts::default(),
         };
         world.send_event(&created).await;
     }

@@ -16,6 +16,7 @@ mod documents;
 mod examples;
 mod faults;
 mod flow;
+mod foreign_events;
 mod http;
 #[cfg(feature = "aws")]
 mod lambda;

@@ -254,6 +254,7 @@ impl World {
             sequencer: sequencer.map(|text| Sequencer::parse(text).unwrap()),
             at: Some(self.clock.now()),
             is_forced: false,
+            doubts: event::Doubts::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Classifies every error of SQS, S3 and DynamoDB by what the caller can do about it.
 
+mod codes;
 mod text;
 
 use std::error::Error;
@@ -7,73 +8,6 @@ use std::error::Error;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use crate::ports::{ErrorKind, Operation, PortError};
-
-/// Error codes of throttling.
-const THROTTLED: &[&str] = &[
-    "BandwidthLimitExceeded",
-    "KmsThrottled",
-    "LimitExceededException",
-    // SQS: more messages in flight than a queue may have (120,000).
-    "OverLimit",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-];
-
-/// Error codes of transient failures, whatever their status.
-const UNAVAILABLE: &[&str] = &[
-    "ConditionalRequestConflict",
-    "IncompleteBody",
-    "InternalError",
-    "InternalFailure",
-    "InternalServerError",
-    "OperationAborted",
-    "ReplicatedWriteConflictException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "TransactionConflictException",
-];
-
-/// Error codes that require an operator: permissions, credentials, and missing resources.
-///
-/// A missing bucket, queue or table must not be reported as a missing object, since the caller would drop its work.
-const DENIED: &[&str] = &[
-    "AccessDenied",
-    "AccessDeniedException",
-    "AllAccessDisabled",
-    "AuthorizationHeaderMalformed",
-    "DisabledException",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidAddress",
-    "InvalidClientTokenId",
-    "InvalidSecurity",
-    "InvalidToken",
-    "KmsAccessDenied",
-    "KmsDisabled",
-    "KmsInvalidState",
-    "KmsNotFound",
-    "KmsOptInRequired",
-    "MissingAuthenticationToken",
-    "NoSuchBucket",
-    "NonExistentQueue",
-    "PermanentRedirect",
-    "QueueDoesNotExist",
-    "RequestTimeTooSkewed",
-    "ResourceNotFoundException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
 
 /// Converts a failed SDK call to the port's error, with the service's message.
 pub(super) fn port_error<E>(operation: Operation, error: &SdkError<E>) -> PortError
@@ -88,21 +22,12 @@ pub(super) fn port_error_of_kind<E>(kind: ErrorKind, operation: Operation, error
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let missing = error.as_service_error().and_then(|error| missing_resource(error.code()?));
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
     let port_error = PortError::with_source(kind, operation, text::of(error));
-    match missing {
+    match codes::missing_resource(code) {
         Some(missing) => port_error.of_missing(missing),
+        None if codes::is_unusable_key(code) => port_error.of_key(),
         None => port_error,
-    }
-}
-
-/// The missing resource that an error code reports.
-fn missing_resource(code: &str) -> Option<&'static str> {
-    match code.rsplit(['.', '#']).next().unwrap_or(code) {
-        "NoSuchBucket" => Some("no such bucket"),
-        "QueueDoesNotExist" | "NonExistentQueue" => Some("no such queue"),
-        "ResourceNotFoundException" => Some("no such table"),
-        _ => None,
     }
 }
 
@@ -131,20 +56,12 @@ pub(super) fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E
 
 /// Classifies an error response by its status, error code and message.
 fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind {
-    let code = code.map(|code| code.rsplit(['.', '#']).next().unwrap_or(code));
-    let Some(code) = code else {
-        return kind_of_status(status);
-    };
     match code {
-        "NoSuchKey" | "NoSuchVersion" | "NotFound" => ErrorKind::NotFound,
-        "ConditionalCheckFailedException" | "PreconditionFailed" => ErrorKind::Precondition,
-        "ReceiptHandleIsInvalid" | "MessageNotInflight" | "InvalidIdFormat" => ErrorKind::LeaseLost,
-        "InvalidParameterValue" => kind_of_invalid_parameter(message.unwrap_or_default()),
-        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" => ErrorKind::Damaged,
-        code if THROTTLED.contains(&code) => ErrorKind::Throttled,
-        code if UNAVAILABLE.contains(&code) => ErrorKind::Unavailable,
-        code if DENIED.contains(&code) => ErrorKind::Denied,
-        _ => kind_of_status(status),
+        Some(code) if codes::unqualified(code) == "InvalidParameterValue" => {
+            kind_of_invalid_parameter(message.unwrap_or_default())
+        }
+        Some(code) => codes::kind_of_code(code).unwrap_or_else(|| kind_of_status(status)),
+        None => kind_of_status(status),
     }
 }
 
@@ -188,6 +105,8 @@ mod tests {
             (403, Some("AccessDenied"), ErrorKind::Denied),
             (403, None, ErrorKind::Denied),
             (400, Some("ExpiredToken"), ErrorKind::Denied),
+            (400, Some("KMS.KMSInvalidStateException"), ErrorKind::Denied),
+            (400, Some("KMS.NotFoundException"), ErrorKind::Denied),
             (409, Some("OperationAborted"), ErrorKind::Unavailable),
             (409, Some("ConditionalRequestConflict"), ErrorKind::Unavailable),
             (412, Some("PreconditionFailed"), ErrorKind::Precondition),

@@ -151,6 +151,7 @@ fn announce(connection: &Connection, new: &NewObject, now: Timestamp) -> Result<
         sequencer: Sequencer::parse(&format!("{:016X}", connection.last_insert_rowid())),
         at: Some(now),
         is_forced: false,
+        doubts: event::Doubts::default(),
     };
     queue::insert(connection, QueueKind::Uploads, &event::notification(&created, &new.etag), now).map(|_| ())
 }

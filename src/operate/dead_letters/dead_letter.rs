@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use crate::event::{self, Event, ObjectCreated};
+use crate::event::{self, Doubts, Event, ObjectCreated};
 use crate::operate::OperatorContext;
 use crate::ports::PortError;
 use crate::ports::queue::Message;
@@ -181,6 +181,7 @@ impl OperatorContext {
     }
 
     async fn subject_of(&self, event: ObjectCreated, message: &Message) -> Result<Subject, PortError> {
+        let event = self.as_found(event).await?;
         let is_foreign = event.bucket != self.bucket;
         let Some(image) = ImageId::of_key(&self.prefix, &event.key) else {
             let cause = if is_foreign { Cause::OtherBucket } else { Cause::Settled };
@@ -192,6 +193,20 @@ impl OperatorContext {
         }
         let cause = if is_foreign { Cause::WrongBucket } else { cause_of(&event, record.as_ref(), message) };
         Ok(Subject { event, image: Some(image), record, cause })
+    }
+
+    /// The event with its key as it is written, if a worker found the object under it. Such an event has no order.
+    async fn as_found(&self, event: ObjectCreated) -> Result<ObjectCreated, PortError> {
+        let Some(raw_key) = event.doubts.raw_key.clone() else { return Ok(event) };
+        let decoded = ImageId::of_key(&self.prefix, &event.key);
+        let Some(raw) = ImageId::of_key(&self.prefix, &raw_key) else { return Ok(event) };
+        if let Some(image) = decoded
+            && (self.ports.catalog.get(&image).await?.is_some() || self.ports.catalog.get(&raw).await?.is_none())
+        {
+            return Ok(event);
+        }
+        let doubts = Doubts::default();
+        Ok(ObjectCreated { key: raw_key, version_id: None, sequencer: None, doubts, ..event })
     }
 }
 

@@ -1,14 +1,21 @@
 //! The API's answers: uploads, statuses, and every kind of invalid request.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use darkroom::api::{ApiState, router};
 use darkroom::config::{ApiTokens, PublicUrl};
 use darkroom::ports::ErrorKind;
 use darkroom::record::{ImageId, Reason, Status};
 use darkroom_thumbnail::FileKind;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use super::{Bench, START, get, request, with};
+use super::{Bench, START, call, get, request, settings, with};
+use crate::contract::objects::PATH_LIKE_KEYS;
+use crate::images::jpeg;
+use crate::world::{PREFIX, World};
 
 #[tokio::test(start_paused = true)]
 async fn an_upload_url_pins_what_was_stated_and_has_its_record_first() {
@@ -203,6 +210,25 @@ async fn a_size_redirects_to_the_current_thumbnail() {
     let detail = bench.get("/images/dog/small").await.expect_problem(404, "no-thumbnail");
     assert_eq!(detail, "image dog has no thumbnails: it is waiting_for_upload");
     bench.get("/images/cow/small").await.expect_problem(404, "unknown-image");
+}
+
+#[tokio::test(start_paused = true)]
+async fn path_like_keys_are_images_of_their_own() {
+    let world = World::new().await;
+    let api = router(ApiState::new(&world.ports, settings(), world.clock.clone(), CancellationToken::new()), None);
+    let mut ids = BTreeSet::new();
+    for (name, width) in PATH_LIKE_KEYS.iter().zip(20..) {
+        world.upload(name, &jpeg(width, 20)).await;
+    }
+    world.run_until_idle().await;
+    for (name, width) in PATH_LIKE_KEYS.iter().zip(20..) {
+        let key = utf8_percent_encode(&format!("{PREFIX}{name}"), NON_ALPHANUMERIC).to_string();
+        let view = call(&api, get(&format!("/images?key={key}"))).await.json();
+        assert_eq!((&view["status"], &view["original"]["width"]), (&"published".into(), &width.into()), "{name}");
+        ids.insert(view["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids.len(), PATH_LIKE_KEYS.len());
+    world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]

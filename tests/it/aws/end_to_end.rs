@@ -4,12 +4,14 @@ use darkroom::backends::aws::S3Store;
 use darkroom::event::{self, ObjectCreated};
 use darkroom::ports::{ObjectStore as _, Queue as _};
 use darkroom::record::{ImageId, Reason, Sequencer, Status};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::account::{ministack, variable};
 use super::curl;
 use super::deployment::{Deployment, PREFIX, Plan};
 use super::faults::Microburst;
+use crate::contract::objects::PATH_LIKE_KEYS;
 use crate::images;
 use crate::process::{self, Process};
 
@@ -104,6 +106,28 @@ async fn keys_may_hold_any_character() {
     worker.stop().await;
 }
 
+#[tokio::test]
+async fn path_like_keys_are_images_of_their_own() {
+    let Some(endpoint) = ministack() else { return };
+    let deployment = Deployment::new(&endpoint, Plan { keeps_versions: true, ..Plan::default() }).await;
+    let (api, worker) = tokio::join!(deployment.start("api", &[]), deployment.start("worker", &[]));
+    for (name, width) in PATH_LIKE_KEYS.iter().zip(20..) {
+        deployment.put(name, &images::jpeg(width, 20)).await;
+    }
+    for (name, width) in PATH_LIKE_KEYS.iter().zip(20..) {
+        let id = ImageId::of_key(PREFIX, &format!("{PREFIX}{name}")).unwrap();
+        let record = deployment.expect(&id, Status::Published).await;
+        assert_eq!((record.key, record.original.unwrap().width), (format!("{PREFIX}{name}"), width));
+        let key = utf8_percent_encode(&format!("{PREFIX}{name}"), NON_ALPHANUMERIC).to_string();
+        let answer = curl::get(&api.url(&format!("/images?key={key}"))).await;
+        let shown: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(shown["id"], id.as_str(), "{name}");
+    }
+    assert_eq!(deployment.dead_letters_at_the_end().await, 0, "{}", worker.printed());
+    api.stop().await;
+    worker.stop().await;
+}
+
 /// An event as S3 writes it, for an object that exists or existed.
 fn created(deployment: &Deployment, name: &str, sequencer: &str) -> ObjectCreated {
     ObjectCreated {
@@ -114,6 +138,7 @@ fn created(deployment: &Deployment, name: &str, sequencer: &str) -> ObjectCreate
         sequencer: Sequencer::parse(sequencer),
         at: None,
         is_forced: false,
+        doubts: event::Doubts::default(),
     }
 }
 
@@ -149,6 +174,32 @@ async fn every_envelope_and_every_record_is_read() {
     assert_eq!(refused.reason, Some(Reason::UnsupportedType));
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
+}
+
+/// The key is not encoded, and the version is MinIO's for a bucket without versions.
+#[tokio::test]
+async fn events_of_other_systems_find_their_objects() {
+    let Some(endpoint) = ministack() else { return };
+    for keeps_versions in [true, false] {
+        let deployment = Deployment::new(&endpoint, Plan { keeps_versions, is_quiet: true }).await;
+        let worker = deployment.start("worker", &[]).await;
+        let photo = images::jpeg(64, 48);
+        let raw = deployment.put("a+b 100%.jpg", &photo).await;
+        let minio = deployment.put("cat.jpg", &photo).await;
+        for (source, object) in [
+            ("aws:s3", json!({"key": format!("{PREFIX}a+b 100%.jpg"), "sequencer": "0A"})),
+            ("minio:s3", json!({"key": "uploads%2Fcat.jpg", "versionId": "1", "sequencer": "17B2C3D4E5F60718"})),
+        ] {
+            let place = json!({"bucket": {"name": deployment.bucket}, "object": object});
+            let record = json!({"eventSource": source, "eventName": "s3:ObjectCreated:Put", "s3": place});
+            deployment.queue.send(&json!({"Records": [record]}).to_string()).await.unwrap();
+        }
+        for id in [&raw, &minio] {
+            deployment.expect(id, Status::Published).await;
+        }
+        assert_eq!(deployment.dead_letters_at_the_end().await, 0, "{}", worker.printed());
+        worker.stop().await;
+    }
 }
 
 #[tokio::test]

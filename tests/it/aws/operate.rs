@@ -40,6 +40,7 @@ fn event_of(deployment: &Deployment, name: &str) -> String {
         sequencer: None,
         at: None,
         is_forced: false,
+        doubts: event::Doubts::default(),
     };
     event::notification(&created, "")
 }

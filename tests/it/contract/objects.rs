@@ -30,6 +30,7 @@ macro_rules! for_each_objects_case {
             an_object_of_the_limit_is_read_and_one_byte_more_is_not,
             an_empty_object_is_an_object,
             keys_may_hold_any_character,
+            keys_are_no_paths,
             a_listing_is_in_the_order_of_keys,
             a_listing_goes_on_after_a_key,
             a_listing_has_at_most_a_thousand_objects,
@@ -197,6 +198,39 @@ pub(crate) async fn keys_may_hold_any_character(fixture: &dyn Fixture) {
     sorted.sort_unstable();
     let listed: Vec<_> = store.list("", None).await.unwrap().into_iter().map(|object| object.key).collect();
     assert_eq!(listed, sorted);
+}
+
+/// Keys that a path would take for one another.
+pub(crate) const PATH_LIKE_KEYS: [&str; 16] = [
+    "a/b", "a//b", "a/./b", "a/../b", "a/b/", "a/b.", "a/b/.", "b", "/b", "//b", "./b", "b.", "b..", "a/.", "a/..",
+    "a/",
+];
+
+pub(crate) async fn keys_are_no_paths(fixture: &dyn Fixture) {
+    let store = fixture.bucket(Versions::Kept).await;
+    for key in PATH_LIKE_KEYS {
+        store.put(key, Bytes::from(key), "image/png", "no-store").await.unwrap();
+    }
+    for key in PATH_LIKE_KEYS {
+        assert_eq!(get(&*store, key, None).await.1, key);
+        assert_eq!(store.head(key).await.unwrap().bytes, key.len() as u64, "{key}");
+        let url = store.sign_download(key, fixture.now(), 60 * ONE_SECOND).await.unwrap();
+        let response = fetch(fixture, Method::GET, &url).await;
+        assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, key.as_bytes()), "{url}");
+    }
+    for key in PATH_LIKE_KEYS {
+        let signed = store.sign_upload(key, &options(60 * ONE_SECOND)).await.unwrap();
+        assert_eq!(upload(fixture, &signed, key.as_bytes()).await.status(), StatusCode::OK, "{key}");
+    }
+    let mut sorted = PATH_LIKE_KEYS;
+    sorted.sort_unstable();
+    let listed: Vec<_> = store.list("", None).await.unwrap().into_iter().map(|object| object.key).collect();
+    assert_eq!(listed, sorted);
+    for key in PATH_LIKE_KEYS {
+        store.delete(key).await.unwrap();
+        assert_eq!(kind(store.head(key).await), ErrorKind::NotFound, "{key}");
+    }
+    assert_eq!(store.list("", None).await.unwrap(), []);
 }
 
 pub(crate) async fn a_listing_is_in_the_order_of_keys(fixture: &dyn Fixture) {

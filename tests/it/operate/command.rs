@@ -222,6 +222,7 @@ fn event_of(key: &str) -> String {
         sequencer: None,
         at: None,
         is_forced: false,
+        doubts: event::Doubts::default(),
     };
     event::notification(&created, "")
 }

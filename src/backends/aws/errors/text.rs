@@ -4,6 +4,8 @@ use std::error::Error;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
+use super::codes::unqualified;
+
 const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or \
                               run with the role of a container or an instance";
 
@@ -30,7 +32,7 @@ pub(super) fn of<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>)
 /// The error response: its code and message, without the message if it only repeats the code.
 pub(super) fn of_answer(status: u16, code: Option<&str>, message: Option<&str>) -> String {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_ascii_lowercase();
-    let code = code.map(|code| code.rsplit(['.', '#']).next().unwrap_or(code)).filter(|code| !code.is_empty());
+    let code = code.map(unqualified).filter(|code| !code.is_empty());
     match (code, message.map(str::trim).filter(|message| !message.is_empty())) {
         (Some(code), Some(message)) if letters(code) == letters(message) => code.to_owned(),
         (Some(code), Some(message)) if message.contains(code) => message.to_owned(),
