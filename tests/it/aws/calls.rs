@@ -43,7 +43,8 @@ async fn an_image_costs_one_get_three_puts_two_writes_and_a_tenth_of_a_receive_a
     ] {
         let calls = proxy.fired(operation).await as f64;
         // The last receive finds an empty queue, the test event is one more message, and the last batches are not full.
-        let spare = if limit < 1.0 && limit > 0.0 { 3.0 } else { 0.0 };
+        // A batch ends after a time as well, so on a busy machine more of them are not full.
+        let spare = if limit < 1.0 && limit > 0.0 { 6.0 } else { 0.0 };
         println!("{operation}: {calls} calls for {IMAGES} images, {:.2} each", calls / IMAGES as f64);
         if calls > limit * IMAGES as f64 + spare {
             failed.push((operation, calls));

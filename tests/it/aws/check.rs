@@ -100,7 +100,7 @@ async fn check_says_whether_uploads_reach_this_queue() {
     let swapped = [("DARKROOM_QUEUE_URL", &*elsewhere), ("DARKROOM_DLQ_URL", &*queue)];
     let (found, code) = notification(&deployment, &swapped).await;
     assert_eq!(code, Some(1), "{found}");
-    assert!(found.contains("of its uploads, and not arn:aws:sqs:"), "{found}");
+    assert!(found.contains("the bucket sends upload events to ") && found.contains(", not to arn:aws:sqs:"), "{found}");
     let quiet = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
     let (found, code) = notification(&quiet, &[]).await;
     assert_eq!(code, Some(1), "{found}");
