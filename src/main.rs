@@ -51,6 +51,10 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
         }
         Command::Render(args) => {
+            if let Err(misuse) = args.check() {
+                end(exit::MISUSED, &misuse);
+                return Ok(exit::MISUSED);
+            }
             let (mut report, mut failures) = (std::io::stdout().lock(), std::io::stderr());
             let are_all_rendered = render::run(args, &config, &mut report, &mut failures).context("render")?;
             return Ok(if are_all_rendered { exit::DONE } else { exit::FAILED });

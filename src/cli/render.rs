@@ -35,6 +35,19 @@ pub struct Render {
     pub json: bool,
 }
 
+impl Render {
+    /// Checks the arguments, before any file is read.
+    ///
+    /// # Errors
+    /// When `--out` exists and is not a directory.
+    pub fn check(&self) -> Result<(), String> {
+        if std::fs::metadata(&self.out).is_ok_and(|out| !out.is_dir()) {
+            return Err(format!("--out {}: exists and is not a directory", self.out.display()));
+        }
+        Ok(())
+    }
+}
+
 /// The result of one file.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

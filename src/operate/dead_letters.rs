@@ -54,6 +54,12 @@ impl Filter {
     }
 }
 
+/// Checks that each id of the filter has one of these dead letters.
+fn check_ids(filter: &Filter, letters: &[DeadLetter]) -> Result<(), OperateError> {
+    let is_missing = |id: &&String| !letters.iter().any(|letter| letter.is_called(id));
+    filter.ids.iter().find(is_missing).map_or(Ok(()), |id| Err(OperateError::NoSuchLetter(id.clone())))
+}
+
 impl DeadLetter {
     fn is_called(&self, id: &str) -> bool {
         let mut images = self.subjects.iter().filter_map(|subject| subject.image.as_ref());

@@ -40,7 +40,6 @@ impl Pipeline {
         let (src, source_bytes) = (claimed.object.info.src.clone(), claimed.object.info.bytes);
         let stop = Stop::default();
         let _stop_on_drop = StopOnDrop(stop.clone());
-        let recipe = Arc::clone(&self.recipe);
         let slots = self.admission.slots();
         let begun = Arc::new(OnceLock::new());
         let span = tracing::Span::current();
@@ -53,7 +52,7 @@ impl Pipeline {
                 let slot = slots.take();
                 let started = *begun.get_or_init(Instant::now);
                 let stop = stop.with_deadline(std::time::Instant::now() + timeout);
-                let rendered = image.render(&recipe, &stop);
+                let rendered = image.render(&stop);
                 metrics::stage(Stage::Render, started.elapsed());
                 drop(image);
                 drop::<(RenderPermit, RenderSlot, _, _, _)>((

@@ -3,15 +3,18 @@
 //! Reads only valid streams. Anything else is [`Unsupported`]; the caller then uses a decoder that reports the fault.
 
 mod bits;
-mod codes;
+mod code_tables;
+mod entry;
 
 use zlib_rs::adler32::adler32;
 
 use crate::dispatch::dispatched;
 
 pub(crate) use bits::Input;
-pub(crate) use codes::{CODE_LENGTH_ORDER, LENGTH_CODES};
-use codes::{Codes, Entry};
+use bits::{Buffer, Reader};
+use code_tables::CodeTables;
+pub(crate) use code_tables::{CODE_LENGTH_ORDER, LENGTH_CODES};
+use entry::Entry;
 
 /// The sliding window: this many bytes of output are kept in front of the next output.
 pub(crate) const WINDOW: usize = 32 << 10;
@@ -73,7 +76,7 @@ pub fn inflated(stream: &[u8], limit: usize) -> Result<Vec<u8>, Unsupported> {
 
 /// The state of a stream's decompression.
 pub(crate) struct Inflate {
-    codes: Box<Codes>,
+    codes: Box<CodeTables>,
     state: State,
     is_last_block: bool,
     adler: u32,
@@ -156,7 +159,7 @@ fn read_header(input: &mut Input) -> Result<(), Unsupported> {
     if is_deflate && is_plain { Ok(()) } else { Err(Unsupported) }
 }
 
-impl Codes {
+impl CodeTables {
     /// Decompresses until the end-of-block symbol, or until input or space run low.
     #[inline(always)]
     fn inflate(&self, input: &mut Input, out: &mut [u8], from: usize) -> Result<(usize, bool), Unsupported> {
@@ -224,28 +227,39 @@ impl Codes {
                     return Err(Unsupported);
                 }
             }
-            let length = if entry.has_extra_bits() {
-                bits.value(entry)
-            } else {
-                bits.skip(entry.total_bits());
-                entry.value() as usize
-            };
-            let mut of_distance = self.distance(bits.word);
-            bits.refill(bytes);
-            if of_distance.is_special() {
-                bits.skip(of_distance.code_bits());
-                of_distance = self.subtable_distance(bits.word, of_distance);
-                if of_distance.is_special() {
-                    return Err(Unsupported);
-                }
-            }
-            let distance = bits.value(of_distance);
+            let (length, distance) = self.length_and_distance(entry, &mut bits, bytes)?;
             entry = self.length(bits.word);
             copy_back(out, end, distance, length)?;
             end += length;
         };
         input.advance_to(bits);
         Ok((end, has_ended))
+    }
+
+    /// Reads a match whose length code has this entry.
+    #[inline(always)]
+    fn length_and_distance(
+        &self,
+        entry: Entry,
+        bits: &mut Reader,
+        bytes: &Buffer,
+    ) -> Result<(usize, usize), Unsupported> {
+        let length = if entry.has_extra_bits() {
+            bits.value(entry)
+        } else {
+            bits.skip(entry.total_bits());
+            entry.value() as usize
+        };
+        let mut of_distance = self.distance(bits.word);
+        bits.refill(bytes);
+        if of_distance.is_special() {
+            bits.skip(of_distance.code_bits());
+            of_distance = self.subtable_distance(bits.word, of_distance);
+            if of_distance.is_special() {
+                return Err(Unsupported);
+            }
+        }
+        Ok((length, bits.value(of_distance)))
     }
 }
 

@@ -73,36 +73,32 @@ struct Band {
     low: u32,
 }
 
-/// Fills a plane for each component with the picture at `eighths / 8` of its size.
+/// Fills a plane for each component, in the order of the frame header, with the picture at `eighths / 8` of its size.
+/// `eighths` is 1 to 8; any other number counts as 8.
 ///
 /// # Errors
 /// When pixels are lost, or when `stop` says so. The content of the planes is then unspecified.
 pub fn decode(bytes: &[u8], eighths: u32, planes: &mut [PlaneMut<'_>], stop: &Stop) -> Result<Decoded, Error> {
-    // The second number counts the coefficients in zigzag order up to the last one in a square of that side.
     match eighths {
-        1 => decode_square::<1, 1>(bytes, planes, stop),
-        2 => decode_square::<2, 5>(bytes, planes, stop),
-        3 => decode_square::<3, 13>(bytes, planes, stop),
-        4 => decode_square::<4, 25>(bytes, planes, stop),
-        5 => decode_square::<5, 40>(bytes, planes, stop),
-        6 => decode_square::<6, 52>(bytes, planes, stop),
-        7 => decode_square::<7, 60>(bytes, planes, stop),
-        _ => decode_square::<8, 64>(bytes, planes, stop),
+        1 => decode_square::<1, { KEPT[1] }>(bytes, planes, stop),
+        2 => decode_square::<2, { KEPT[2] }>(bytes, planes, stop),
+        3 => decode_square::<3, { KEPT[3] }>(bytes, planes, stop),
+        4 => decode_square::<4, { KEPT[4] }>(bytes, planes, stop),
+        5 => decode_square::<5, { KEPT[5] }>(bytes, planes, stop),
+        6 => decode_square::<6, { KEPT[6] }>(bytes, planes, stop),
+        7 => decode_square::<7, { KEPT[7] }>(bytes, planes, stop),
+        _ => decode_square::<8, { KEPT[8] }>(bytes, planes, stop),
     }
 }
 
-/// The coefficients that [`decode`] keeps per block of a progressive picture at `eighths / 8` of its size.
+/// By the side of a square of coefficients, the number of coefficients in zigzag order up to the last one in it.
+const KEPT: [usize; 9] = [0, 1, 5, 13, 25, 40, 52, 60, 64];
+
+/// The coefficients that [`decode`] keeps per block of a progressive picture at `eighths / 8` of its size. Numbers
+/// outside 1 to 8 count as 8, as in [`decode`].
 pub const fn kept_coefficients(eighths: u32) -> u64 {
-    match eighths {
-        1 => 1,
-        2 => 5,
-        3 => 13,
-        4 => 25,
-        5 => 40,
-        6 => 52,
-        7 => 60,
-        _ => 64,
-    }
+    let side = if eighths >= 1 && eighths <= 8 { eighths as usize } else { 8 };
+    KEPT[side] as u64
 }
 
 /// A frame and the data of its scans.

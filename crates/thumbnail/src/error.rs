@@ -50,6 +50,26 @@ pub enum RefusalReason {
     TooMuchWork,
 }
 
+/// A refusal for `reason`.
+pub(crate) fn refuse(reason: RefusalReason, detail: String) -> Refusal {
+    Refusal { reason, detail, kind: None }
+}
+
+/// The refusal of a damaged file.
+pub(crate) fn corrupt(detail: impl Into<String>) -> Refusal {
+    refuse(RefusalReason::Corrupt, detail.into())
+}
+
+/// The refusal of an unsupported kind of file.
+pub(crate) fn unsupported(kind: FileKind, detail: impl Into<String>) -> Refusal {
+    Refusal { kind: Some(kind), ..refuse(RefusalReason::UnsupportedType, detail.into()) }
+}
+
+/// The refusal of a JPEG with an unsupported process.
+pub(crate) fn rare_jpeg(detail: impl Into<String>) -> Refusal {
+    unsupported(FileKind::RareJpeg, detail)
+}
+
 impl From<io::Error> for RenderError {
     fn from(error: io::Error) -> Self {
         Self::Unreadable(error.to_string())

@@ -117,7 +117,7 @@ impl Steps<'_> {
 
     fn settings(&self, context: &Context<'_>) -> Settings<'_> {
         let recipe = context.recipe;
-        Settings { quality: recipe.jpeg_quality, optimize: recipe.jpeg_optimize, profile: self.profile }
+        Settings { quality: recipe.jpeg_quality.clamp(1, 100), optimize: recipe.jpeg_optimize, profile: self.profile }
     }
 }
 
@@ -179,8 +179,10 @@ const fn block_bytes(eighths: u32) -> u64 {
 }
 
 /// The maximum of [`decode_bytes`] for a picture of `pixels` whose largest thumbnail has a side of `side`: CMYK,
-/// progressive, with each term at its largest for any aspect ratio.
+/// progressive, with each term at its largest for any aspect ratio. No picture is larger than the limit per side
+/// allows.
 pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
+    let pixels = pixels.min(u64::from(probe::MAX_SIDE).pow(2));
     let long = u64::from(probe::MAX_SIDE).min(pixels).max(1);
     // The sum of width and height is largest for the longest, narrowest picture.
     let edges = long + pixels.div_ceil(long);

@@ -200,7 +200,7 @@ pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
     let row = u64::from(probe.width) * channels;
     let scale = u64::from(probe.height).div_ceil(u64::from(large.height));
     // A strip includes three pixels of the thumbnail, and one of its own, on both sides; it has no more rows than the
-    // picture. A header can claim any dimensions: excessive ones are refused by the limits, not by their memory.
+    // picture.
     let all = row.saturating_mul(probe.height.into());
     let strip = all.min(row.saturating_mul(8 * scale + 4).saturating_add(STRIP_BYTES as u64));
     let halfway = all.min(row.saturating_add((STRIP_BYTES + HALFWAY_BYTES) as u64));
@@ -215,8 +215,9 @@ pub(super) fn decode_bytes(probe: &PngProbe, large: Dimensions) -> u64 {
 const ROWS_IN_HAND: u64 = 12;
 
 /// The maximum of [`decode_bytes`] for a picture of `pixels` whose largest thumbnail has a side of `side`: RGBA,
-/// interlaced.
+/// interlaced. No picture is larger than the limit per side allows.
 pub(super) fn max_decode_bytes(pixels: u64, side: u64) -> u64 {
+    let pixels = pixels.min(u64::from(probe::MAX_SIDE).pow(2));
     let widest = u64::from(probe::MAX_SIDE).min(pixels);
     4 * (2 * pixels + ROWS_IN_HAND * widest + 6 * pixels.min(side * side))
 }

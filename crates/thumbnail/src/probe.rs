@@ -3,9 +3,9 @@
 pub(super) mod jpeg;
 pub(super) mod png;
 
-use super::geometry::Dimensions;
-use super::{Header, Limits, Refusal, RenderError, Source};
-use crate::{FileKind, Format, Recipe, RefusalReason};
+use super::error::{corrupt, refuse, unsupported};
+use super::{Limits, Refusal, RenderError, Source};
+use crate::{FileKind, Format, RefusalReason};
 
 use darkroom_codec::png::SIGNATURE;
 use jpeg::JpegProbe;
@@ -20,19 +20,16 @@ pub(super) enum Probe {
 
 impl Probe {
     /// Detects the format, reads the header, and checks it against the limits.
-    pub(super) fn read(mut bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(Self, Header), RenderError> {
+    pub(super) fn read(mut bytes: &[u8], limits: &Limits) -> Result<Self, RenderError> {
         check_bytes(bytes.len() as u64, limits.max_bytes)?;
         match Format::of(bytes) {
             Some(Format::Jpeg) => {
                 let probe = JpegProbe::read(bytes)?;
-                let header = probe.header(recipe);
-                check_pixels(&header, limits.max_pixels)?;
+                check_pixels(probe.width, probe.height, limits.max_pixels)?;
                 probe.check()?;
-                Ok((Self::Jpeg(probe), header))
+                Ok(Self::Jpeg(probe))
             }
-            Some(Format::Png) => {
-                Self::read_png(&mut bytes, recipe, limits).map(|(probe, header)| (Self::Png(probe), header))
-            }
+            Some(Format::Png) => Self::read_png(&mut bytes, limits).map(Self::Png),
             None => Err(match FileKind::of(bytes) {
                 Some(kind) => unsupported(kind, kind.sentence()),
                 None => refuse(RefusalReason::UnsupportedType, "neither JPEG nor PNG by its first bytes".to_owned()),
@@ -42,20 +39,15 @@ impl Probe {
     }
 
     /// The same for a source that is known to be a PNG.
-    pub(super) fn read_png(
-        source: &mut dyn Source,
-        recipe: &Recipe,
-        limits: &Limits,
-    ) -> Result<(PngProbe, Header), RenderError> {
+    pub(super) fn read_png(source: &mut dyn Source, limits: &Limits) -> Result<PngProbe, RenderError> {
         check_bytes(source.length(), limits.max_bytes)?;
         if is_cgbi(source)? {
             return Err(unsupported(FileKind::CgBi, FileKind::CgBi.sentence()).into());
         }
         let probe = PngProbe::read(source)?;
-        let header = probe.header(recipe);
-        check_pixels(&header, limits.max_pixels)?;
+        check_pixels(probe.width, probe.height, limits.max_pixels)?;
         probe.check()?;
-        Ok((probe, header))
+        Ok(probe)
     }
 }
 
@@ -76,8 +68,7 @@ pub(super) fn check_bytes(length: u64, max: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_pixels(header: &Header, max: u64) -> Result<(), Refusal> {
-    let (width, height) = (header.width, header.height);
+fn check_pixels(width: u32, height: u32, max: u64) -> Result<(), Refusal> {
     if width == 0 || height == 0 {
         return Err(corrupt(format!("an image of {width} x {height} pixels")));
     }
@@ -86,29 +77,4 @@ fn check_pixels(header: &Header, max: u64) -> Result<(), Refusal> {
         return Err(refuse(RefusalReason::TooManyPixels, detail));
     }
     Ok(())
-}
-
-/// The largest thumbnail of a picture. Dimensions of zero, which are refused later, count as one.
-fn largest(recipe: &Recipe, width: u32, height: u32) -> Dimensions {
-    Dimensions::new(width.max(1), height.max(1)).inside(recipe.largest_side())
-}
-
-/// A refusal for `reason`.
-pub(super) fn refuse(reason: RefusalReason, detail: String) -> Refusal {
-    Refusal { reason, detail, kind: None }
-}
-
-/// The refusal of a damaged file.
-pub(super) fn corrupt(detail: impl Into<String>) -> Refusal {
-    refuse(RefusalReason::Corrupt, detail.into())
-}
-
-/// The refusal of an unsupported kind of file.
-fn unsupported(kind: FileKind, detail: impl Into<String>) -> Refusal {
-    Refusal { kind: Some(kind), ..refuse(RefusalReason::UnsupportedType, detail.into()) }
-}
-
-/// The refusal of a JPEG with an unsupported process.
-pub(super) fn rare_jpeg(detail: impl Into<String>) -> Refusal {
-    unsupported(FileKind::RareJpeg, detail)
 }

@@ -17,7 +17,7 @@ pub struct Size {
 pub struct Recipe {
     /// From small to large; at least one.
     pub sizes: Vec<Size>,
-    /// JPEG quality, 1 to 100.
+    /// JPEG quality, 1 to 100; any other value counts as the nearest of these.
     pub jpeg_quality: u8,
     /// Whether to optimise the Huffman tables of each JPEG: about 1% fewer bytes for a fifth more CPU time.
     pub jpeg_optimize: bool,

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Filter;
 use super::row::write_done;
+use super::{Filter, check_ids};
 use crate::operate::dead_letters::dead_letter::DeadLetter;
 use crate::operate::walk::Walk;
 use crate::operate::{OperateError, OperatorContext, write_json};
@@ -46,10 +46,7 @@ pub async fn drop(
     out: &mut dyn Write,
 ) -> Result<u64, OperateError> {
     let chosen = context.dead_letters(filter).await?;
-    let is_there = |id: &&String| chosen.iter().any(|letter| letter.is_called(id));
-    if let Some(id) = filter.ids.iter().find(|id| !is_there(id)) {
-        return Err(OperateError::NoSuchLetter(id.clone()));
-    }
+    check_ids(filter, &chosen)?;
     if chosen.is_empty() && !options.as_json {
         writeln!(out, "nothing to drop")?;
         return Ok(0);

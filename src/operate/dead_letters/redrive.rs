@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Filter;
 use super::row::write_done;
+use super::{Filter, check_ids};
 use crate::clock::Timestamp;
 use crate::operate::dead_letters::dead_letter::DeadLetter;
 use crate::operate::progress::Progress;
@@ -39,7 +39,8 @@ pub struct Redriven {
 /// Skips messages that become dead letters after the redrive began, so that it ends even if all of them fail again.
 ///
 /// # Errors
-/// When a call fails. The messages that were sent until then are in the queue; the rest are still dead letters.
+/// When an id in the filter has no dead letter: nothing is sent. When a call fails: the messages that were sent until
+/// then are in the queue; the rest are still dead letters.
 pub async fn redrive(
     context: &OperatorContext,
     filter: &Filter,
@@ -47,6 +48,9 @@ pub async fn redrive(
     progress: &mut Progress<'_>,
     out: &mut dyn Write,
 ) -> Result<Redriven, OperateError> {
+    if !filter.ids.is_empty() {
+        check_ids(filter, &context.dead_letters(filter).await?)?;
+    }
     let depth = context.ports.dead_letters.attributes().await?;
     progress.begin("redriven", depth.visible + depth.in_flight);
     let mut walk = Walk::through(&*context.ports.dead_letters);

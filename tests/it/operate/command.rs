@@ -53,9 +53,11 @@ async fn dlq_lists_redrives_and_drops_from_the_command_line() {
     let missing = run(&["show", "nobody"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no dead letter \"nobody\""), "{missing:?}");
-    let missing = run(&["drop", "--yes", &id, "nobody"]);
-    assert_eq!(missing.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no dead letter \"nobody\""), "{missing:?}");
+    for command in [&["drop", "--yes"][..], &["redrive"], &["redrive", "--dry-run"]] {
+        let missing = run(&[command, &[&*id, "nobody"]].concat());
+        assert_eq!(missing.status.code(), Some(1), "{command:?}");
+        assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no dead letter \"nobody\""), "{missing:?}");
+    }
 
     assert_eq!(printed(&run(&["redrive"])), "redriven 0, left 1\n");
     let would = json_lines(&run(&["redrive", &id, "--dry-run", "--json"]));

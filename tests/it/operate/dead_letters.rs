@@ -189,6 +189,24 @@ async fn a_redrive_publishes_what_an_outage_failed_and_leaves_nonsense_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_redrive_of_an_unknown_id_names_it_and_sends_nothing() {
+    let (world, ids) = after_a_bad_day(&["cat"], 2).await;
+    for is_dry_run in [true, false] {
+        let filter = Filter { ids: vec![ids[0].to_string(), "nobody".to_owned()], ..Filter::default() };
+        let (mut out, options) = (Vec::new(), RedriveOptions { is_dry_run, ..ALL });
+        let mut progress = Progress::on(None);
+        let error = dead_letters::redrive(&seen(&world), &filter, options, &mut progress, &mut out).await.unwrap_err();
+        assert!(matches!(error, OperateError::NoSuchLetter(id) if id == "nobody"));
+        assert!(out.is_empty());
+        expect_visible(&world, 3).await;
+    }
+    let filter = Filter { ids: vec![ids[0].to_string()], ..Filter::default() };
+    assert_eq!(redrive(&world, &filter, ALL).await.0, Redriven { redriven: 1, left: 2 });
+    world.run_until_idle().await;
+    world.finish_with_dead_letters(2).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_queue_of_dead_letters_is_no_error() {
     let world = World::new().await;
     assert!(listed(&seen(&world), &Filter::default()).await.is_empty());

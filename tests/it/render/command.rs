@@ -68,6 +68,21 @@ impl Photographs {
 const SIZES: [&str; 3] = ["small", "medium", "large"];
 
 #[test]
+fn a_file_as_the_directory_is_a_misuse_that_is_named() {
+    let photographs = Photographs::new(&["a.jpg", "b.png"]);
+    symlink(photographs.dir.path().join("b.png"), photographs.dir.path().join("link")).unwrap();
+    let before = photographs.files();
+    for out in ["b.png", "link", "a.jpg"] {
+        let output = photographs.render(&["a.jpg", "--out", out, "--force"]);
+        assert_eq!(output.status.code(), Some(2), "{out}: {output:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(error, format!("darkroom: --out {out}: exists and is not a directory\n"));
+    }
+    assert_eq!(photographs.files(), before);
+    assert_eq!(photographs.render(&["a.jpg", "--out", "."]).status.code(), Some(0));
+}
+
+#[test]
 fn an_input_is_never_written_to() {
     let photographs = Photographs::new(&["a.jpg", "a_small.jpg", "other/a_small.jpg"]);
     let kept = |arguments: &[&str], path: &str| {

@@ -4,7 +4,7 @@
 //! each input byte are reversed, so that codes are numerically ordered and comparisons give their lengths.
 
 use super::Unsupported;
-use super::codes::Entry;
+use super::entry::Entry;
 
 /// The buffer's size; a 16-bit number indexes it.
 const BYTES: usize = 1 << 16;

@@ -2,7 +2,7 @@
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate as Reference, InflateFlush, Status};
 
-use super::codes::DISTANCE_CODES;
+use super::code_tables::DISTANCE_CODES;
 use super::*;
 
 /// Bytes that look random.

@@ -250,7 +250,7 @@ fn intervals_that_are_dropped_or_doubled_are_damage() {
 }
 
 #[test]
-fn it_stops_between_rows_when_it_is_told() {
+fn it_stops_between_rows_on_request() {
     for kind in codings() {
         let bytes = picture(kind, 64, 64);
         let mut planes = Planes::blank((24, 24), Subsamp::Sub2x2);

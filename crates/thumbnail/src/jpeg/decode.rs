@@ -4,9 +4,9 @@ use darkroom_codec::jpeg::{self, Error, PlaneMut};
 use turbojpeg::Subsamp;
 
 use super::super::components::Components;
+use super::super::error::corrupt;
 use super::super::geometry::Dimensions;
 use super::super::planes::Planes;
-use super::super::probe::corrupt;
 use super::super::probe::jpeg::{Colours, JpegProbe, Sampling};
 use super::super::scratch::Scratch;
 use super::super::{RenderError, Stop};

@@ -7,9 +7,9 @@ use png::{
     expand_interlaced_row,
 };
 
+use super::super::error::corrupt;
 use super::super::geometry::Dimensions;
 use super::super::pixels::{Channels, Pixels};
-use super::super::probe::corrupt;
 use super::super::{RenderError, Stop};
 
 /// What the decoder may allocate for chunks and rows: a row of a million pixels with 16 bits a sample takes eight

@@ -8,10 +8,9 @@ use std::ops::Range;
 use darkroom_codec::jpeg::markers::{EOI, SOI, SOS, Segment, Segments};
 use darkroom_codec::jpeg::{FrameComponent, FrameHeader};
 
-use super::super::render::FIXED_BYTES;
-use super::super::{Header, Refusal, colour, exif, jpeg};
-use super::{corrupt, largest, rare_jpeg, refuse};
-use crate::{Format, Recipe, RefusalReason};
+use super::super::error::{corrupt, rare_jpeg, refuse};
+use super::super::{Refusal, colour, exif};
+use crate::RefusalReason;
 
 use work::ComponentBlocks;
 
@@ -76,20 +75,8 @@ impl JpegProbe {
         Err(corrupt(format!("more than {MAX_SEGMENTS} segments before the picture")))
     }
 
-    pub(super) fn header(&self, recipe: &Recipe) -> Header {
-        let profile_bytes = self.profile_bytes() as u64;
-        Header {
-            format: Format::Jpeg,
-            width: self.width,
-            height: self.height,
-            orientation: self.orientation,
-            decode_bytes: FIXED_BYTES
-                + colour::memory(profile_bytes)
-                + jpeg::decode_bytes(self, largest(recipe, self.width, self.height)),
-        }
-    }
-
-    fn profile_bytes(&self) -> usize {
+    /// Bytes of the embedded profile.
+    pub(in super::super) fn profile_bytes(&self) -> usize {
         self.profile.iter().map(ExactSizeIterator::len).sum()
     }
 
@@ -303,10 +290,8 @@ mod tests {
             parts.push(frame());
             let bytes = file(&parts);
             let probe = JpegProbe::read(&bytes).unwrap();
-            let profile = probe.profile_in(&bytes);
-            assert_eq!(profile.len(), if is_taken { length } else { 0 });
-            let plain = JpegProbe::read(&file(&[frame()])).unwrap().header(&Recipe::default()).decode_bytes;
-            assert!(probe.header(&Recipe::default()).decode_bytes >= plain + profile.len() as u64);
+            assert_eq!(probe.profile_bytes(), length);
+            assert_eq!(probe.profile_in(&bytes).len(), if is_taken { length } else { 0 });
         }
     }
 

@@ -5,11 +5,10 @@ use std::io;
 use crc_fast::crc32_iso_hdlc;
 use darkroom_codec::png::{Chunk, Next, SIGNATURE};
 
+use super::super::error::{corrupt, refuse};
 use super::super::geometry::Dimensions;
-use super::super::render::FIXED_BYTES;
-use super::super::{Header, Refusal, RenderError, Source, colour, exif, png};
-use super::{corrupt, largest, refuse};
-use crate::{Format, Recipe, RefusalReason};
+use super::super::{Refusal, RenderError, Source, colour, exif};
+use crate::RefusalReason;
 
 /// The most chunks per file: 64 MiB in the usual chunks of 8 KiB are 8,192.
 const MAX_CHUNKS: usize = 65_536;
@@ -139,19 +138,8 @@ impl PngProbe {
         Dimensions::new(self.width, self.height)
     }
 
-    pub(super) fn header(&self, recipe: &Recipe) -> Header {
-        Header {
-            format: Format::Png,
-            width: self.width,
-            height: self.height,
-            orientation: self.orientation,
-            decode_bytes: png::decode_bytes(self, largest(recipe, self.width, self.height))
-                .saturating_add(FIXED_BYTES + self.profile_memory()),
-        }
-    }
-
     /// The most memory that the profile takes, based on the most that its data can expand to.
-    fn profile_memory(&self) -> u64 {
+    pub(in super::super) fn profile_memory(&self) -> u64 {
         let inflated = self.profile.map_or(0, |(_, length)| length.saturating_mul(MAX_INFLATION));
         colour::memory(inflated.min(colour::MAX_PROFILE_BYTES as u64))
     }

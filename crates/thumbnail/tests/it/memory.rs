@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use darkroom_thumbnail::{Limits, Recipe, Stop, inspect, render, render_from};
+use darkroom_thumbnail::{Limits, Recipe, Size, Stop, inspect, max_render_memory, render, render_from};
 use png::{BitDepth, ColorType};
 use turbojpeg::Subsamp;
 
@@ -128,4 +128,25 @@ fn child_renders_one_image_alone() {
     assert!(took <= promised, "{kind} took {took} bytes, {promised} were promised");
     // A bound that is much too large would admit too few images.
     assert!(promised < 4 * took + (32 << 20), "{kind} took {took} bytes, {promised} were promised");
+}
+
+#[test]
+fn the_bound_includes_the_profile_of_a_jpeg() {
+    let bound = |bytes: Vec<u8>| inspect(bytes, &Recipe::default(), &limits()).unwrap().header().decode_bytes;
+    let profile = profile_of_texts();
+    let plain = bound(images::jpeg(64, 64));
+    assert!(bound(images::with_segment(&images::jpeg(64, 64), 0xe2, &profile)) >= plain + profile.len() as u64 - 14);
+}
+
+/// A PNG has at most a million pixels per side, so no image has more than 10^12 pixels.
+#[test]
+fn the_bound_of_all_images_grows_up_to_the_largest_image_and_never_overflows() {
+    const LARGEST: u64 = 1_000_000 * 1_000_000;
+    for side in [1, 1000, u32::MAX] {
+        let recipe = Recipe { sizes: vec![Size { name: "box".to_owned(), side }], ..Recipe::default() };
+        let [below, at, above, all] =
+            [LARGEST - 1, LARGEST, LARGEST + 1, u64::MAX].map(|pixels| max_render_memory(&recipe, pixels));
+        assert!(below < at, "{side}: {below}, {at}");
+        assert_eq!((above, all), (at, at), "{side}");
+    }
 }

@@ -137,7 +137,7 @@ fn nothing_of_the_metadata_survives() {
 }
 
 #[test]
-fn the_header_alone_tells_what_is_refused() {
+fn the_header_alone_decides_what_is_refused() {
     let reason = |bytes: &[u8]| reason(inspect(bytes, &Recipe::default(), &limits()));
     assert_eq!(reason(b""), RefusalReason::Empty);
     for (kind, bytes) in images::other_kinds() {
@@ -238,6 +238,28 @@ fn a_picture_may_have_many_scans_up_to_the_limit_itself() {
 }
 
 #[test]
+fn an_inspected_file_is_rendered_with_the_recipe_that_it_was_inspected_for() {
+    let bytes = images::jpeg(64, 48);
+    let recipe = Recipe { sizes: vec![Size { name: "tiny".to_owned(), side: 8 }], ..Recipe::default() };
+    let inspected = inspect(&bytes, &recipe, &limits()).unwrap().render(&Stop::default()).unwrap();
+    assert_eq!(sizes(&inspected), [("tiny", 8, 6)]);
+    assert_eq!(inspected.thumbnails, render(&bytes, &recipe, &limits()).unwrap().thumbnails);
+}
+
+#[test]
+fn a_jpeg_quality_out_of_range_counts_as_the_nearest_in_range() {
+    let bytes = images::jpeg(320, 240);
+    let of_quality = |jpeg_quality: u8| {
+        let recipe = Recipe { jpeg_quality, ..Recipe::default() };
+        render(&bytes, &recipe, &limits()).unwrap().thumbnails
+    };
+    let [zero, one, two] = [0, 1, 2].map(of_quality);
+    assert!(zero == one && one != two);
+    let [below, most, above, far] = [99, 100, 101, u8::MAX].map(of_quality);
+    assert!(below != most && above == most && far == most);
+}
+
+#[test]
 fn damage_in_the_middle_is_corrupt() {
     for mut bytes in [images::jpeg(1600, 1200), images::png_rgb(1600, 1200)] {
         let middle = bytes.len() / 2;
@@ -247,7 +269,7 @@ fn damage_in_the_middle_is_corrupt() {
 }
 
 #[test]
-fn rendering_stops_when_it_is_told() {
+fn rendering_stops_on_request() {
     let bytes = images::jpeg(64, 64);
     let late = Limits { stop: Stop::at(Instant::now()), ..limits() };
     let error = render(&bytes, &Recipe::default(), &late).unwrap_err();

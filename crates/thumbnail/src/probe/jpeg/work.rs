@@ -3,7 +3,7 @@
 use darkroom_codec::jpeg::markers::{EOI, SOS, Segment, Segments};
 
 use super::super::super::Refusal;
-use super::super::refuse;
+use super::super::super::error::refuse;
 use crate::RefusalReason;
 
 /// The most block reads of one image: a block counts once for each scan that includes it. Enough for 100 megapixels of

@@ -2,6 +2,7 @@
 
 use super::Unsupported;
 use super::bits::Input;
+use super::entry::Entry;
 
 /// Index bits of the first table; longer codes use a subtable.
 const LENGTH_BITS: usize = 11;
@@ -12,99 +13,6 @@ const MAX_SYMBOLS: usize = 288;
 /// The first table, and at most one subtable per two codes.
 const LENGTH_ENTRIES: usize = (1 << LENGTH_BITS) + ((MAX_SYMBOLS / 2) << (MAX_CODE - LENGTH_BITS));
 const DISTANCE_ENTRIES: usize = (1 << DISTANCE_BITS) + ((32 / 2) << (MAX_CODE - DISTANCE_BITS));
-
-/// A table entry: the value in the upper half, the length of its code in the second byte, and the total of code and
-/// extra bits in the lowest byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry(u32);
-
-/// A literal.
-const LITERAL: u32 = 1 << 31;
-/// Neither a plain literal nor a length or distance.
-const SPECIAL: u32 = 1 << 15;
-/// A literal whose code length is not one of the [`SimilarLengths`].
-const OTHER_LITERAL: u32 = SPECIAL | 1 << 14;
-/// A code that is longer than the first table's index; the value is where its subtable begins.
-const SUBTABLE: u32 = SPECIAL | 1 << 13;
-const INVALID: Entry = Entry(SPECIAL | 1 << 12);
-
-impl Entry {
-    /// A number of this many bits.
-    pub(super) const fn number(bits: u32) -> Self {
-        Self(bits)
-    }
-
-    #[inline(always)]
-    pub(super) const fn is_literal(self) -> bool {
-        self.0 & LITERAL != 0
-    }
-
-    #[inline(always)]
-    pub(super) const fn is_special(self) -> bool {
-        self.0 & SPECIAL != 0
-    }
-
-    /// Whether it is a literal, whatever the length of its code.
-    #[inline(always)]
-    pub(super) const fn is_any_literal(self) -> bool {
-        self.is_literal() || self.is_other_literal()
-    }
-
-    #[inline(always)]
-    pub(super) const fn is_other_literal(self) -> bool {
-        self.0 & OTHER_LITERAL == OTHER_LITERAL
-    }
-
-    #[inline(always)]
-    pub(super) const fn is_subtable(self) -> bool {
-        self.0 & SUBTABLE == SUBTABLE
-    }
-
-    #[inline(always)]
-    pub(super) const fn is_end(self) -> bool {
-        self.0 & 0xF000 == SPECIAL
-    }
-
-    /// Whether extra bits follow the code.
-    #[inline(always)]
-    pub(super) const fn has_extra_bits(self) -> bool {
-        self.total_bits() > self.code_bits()
-    }
-
-    #[inline(always)]
-    pub(super) const fn literal(self) -> u8 {
-        (self.0 >> 16) as u8
-    }
-
-    #[inline(always)]
-    pub(super) const fn value(self) -> u32 {
-        self.0 >> 16
-    }
-
-    /// Bits of the code.
-    #[inline(always)]
-    pub(super) const fn code_bits(self) -> u32 {
-        self.0 >> 8 & 15
-    }
-
-    /// Bits of the code and its extra bits.
-    #[inline(always)]
-    pub(super) const fn total_bits(self) -> u32 {
-        self.0 & 63
-    }
-
-    /// The entry with its extra bits already added to the value.
-    const fn with(self, bits: u32) -> Self {
-        let extra_bits = self.total_bits() - self.code_bits();
-        let number = if extra_bits == 0 { 0 } else { bits.reverse_bits() >> (32 - extra_bits) };
-        Self(self.0 + (number << 16) + (extra_bits << 8))
-    }
-
-    /// The entry with a code of this many bits.
-    const fn coded(self, bits: usize) -> Self {
-        Self(self.0 + bits as u32 * 0x101)
-    }
-}
 
 /// For each length code, its first length and the number of extra bits (RFC 1951, 3.2.5).
 pub(crate) const LENGTH_CODES: [(u32, u32); 29] = {
@@ -178,20 +86,24 @@ impl SimilarLengths {
     }
 }
 
-/// The codes of a block.
-pub(super) struct Codes {
+/// The look-up tables of a block's codes.
+pub(super) struct CodeTables {
     pub(super) similar_lengths: Option<SimilarLengths>,
     lengths: [Entry; LENGTH_ENTRIES],
     distances: [Entry; DISTANCE_ENTRIES],
 }
 
-impl Default for Codes {
+impl Default for CodeTables {
     fn default() -> Self {
-        Self { similar_lengths: None, lengths: [INVALID; LENGTH_ENTRIES], distances: [INVALID; DISTANCE_ENTRIES] }
+        Self {
+            similar_lengths: None,
+            lengths: [Entry::INVALID; LENGTH_ENTRIES],
+            distances: [Entry::INVALID; DISTANCE_ENTRIES],
+        }
     }
 }
 
-impl Codes {
+impl CodeTables {
     #[inline(always)]
     pub(super) const fn length(&self, word: u64) -> Entry {
         self.lengths[(word >> (64 - LENGTH_BITS)) as usize]
@@ -206,14 +118,14 @@ impl Codes {
     #[inline(always)]
     pub(super) fn subtable_length(&self, word: u64, first: Entry) -> Entry {
         let place = first.value() as usize + (word >> (64 + LENGTH_BITS - MAX_CODE)) as usize;
-        self.lengths.get(place).copied().unwrap_or(INVALID)
+        self.lengths.get(place).copied().unwrap_or(Entry::INVALID)
     }
 
     /// Looks up the rest of a distance code in its subtable.
     #[inline(always)]
     pub(super) fn subtable_distance(&self, word: u64, first: Entry) -> Entry {
         let place = first.value() as usize + (word >> (64 + DISTANCE_BITS - MAX_CODE)) as usize;
-        self.distances.get(place).copied().unwrap_or(INVALID)
+        self.distances.get(place).copied().unwrap_or(Entry::INVALID)
     }
 
     /// Sets the fixed Huffman codes (RFC 1951, 3.2.6).
@@ -234,8 +146,8 @@ impl Codes {
         for place in &CODE_LENGTH_ORDER[..count] {
             of_lengths[*place] = input.take(3) as u8;
         }
-        let mut table = [INVALID; 128];
-        fill(&mut table, 7, &of_lengths, &counts(&of_lengths), |symbol, _| Entry((symbol as u32) << 16))?;
+        let mut table = [Entry::INVALID; 128];
+        fill(&mut table, 7, &of_lengths, &counts(&of_lengths), |symbol, _| Entry::of_value(symbol as u32, 0))?;
 
         let mut bits = [0; 286 + 30];
         let mut at = 0;
@@ -265,10 +177,10 @@ impl Codes {
         let similar_lengths = SimilarLengths::of(&literals, &ends(&of_lengths));
         fill(&mut self.lengths, LENGTH_BITS, lengths, &of_lengths, |symbol, length| match symbol {
             0..256 if similar_lengths.is_some_and(|similar_lengths| !similar_lengths.includes(length)) => {
-                Entry(OTHER_LITERAL | (symbol as u32) << 16)
+                Entry::of_other_literal(symbol)
             }
-            0..256 => Entry(LITERAL | (symbol as u32) << 16),
-            256 => Entry(SPECIAL),
+            0..256 => Entry::of_literal(symbol),
+            256 => Entry::END,
             _ => ranged(LENGTH_CODES.get(symbol - 257)),
         })?;
         self.similar_lengths = similar_lengths;
@@ -281,8 +193,8 @@ impl Codes {
 
 const fn ranged(range: Option<&(u32, u32)>) -> Entry {
     match range {
-        Some(&(base, bits)) => Entry(base << 16 | bits),
-        None => INVALID,
+        Some(&(base, bits)) => Entry::of_value(base, bits),
+        None => Entry::INVALID,
     }
 }
 
@@ -325,10 +237,10 @@ fn fill(
     let (first, second) = table.split_at_mut(1 << bits);
     let rest = MAX_CODE - bits;
     let short = ends[bits] >> rest;
-    first[short..].fill(INVALID);
+    first[short..].fill(Entry::INVALID);
     if all == 1 << MAX_CODE {
         for (place, long) in first[short..].iter_mut().enumerate() {
-            *long = Entry(SUBTABLE | (((1 << bits) + (place << rest)) << 16) as u32).coded(bits);
+            *long = Entry::of_subtable((1 << bits) + (place << rest)).coded(bits);
         }
     }
     let mut order = [0; MAX_SYMBOLS];
