@@ -160,6 +160,7 @@ pageTest("HEIC is named, and how to send a JPEG instead", {}, async (page) => {
     media("compatible.jpg", "mif1", "miaf", "heix"),
     media("any.heif", "mif1", "miaf"),
     media("burst.heic", "msf1", "hevc"),
+    media("both.heic", "mif1", "heic", "avif"),
   ];
   const others = [media("photo.avif", "avif", "mif1", "miaf"), media("video.mp4", "isom", "mp42")];
   await choose(page, [...heic, ...others]);

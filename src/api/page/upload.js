@@ -46,9 +46,10 @@ export async function copyOf(file) {
   return new Blob(pieces);
 }
 
-/** Brands of HEIC and of other HEIF files. AVIF files have some of them, too. */
-const HEIC_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif1|msf1)$/;
-const AVIF_BRANDS = /^avi[fs]$/;
+/** Brands of HEIC and AVIF, and those of every HEIF file. */
+const HEIC = /^(hei[cmsx]|hev[cmsx])$/;
+const AVIF = /^avi[fs]$/;
+const HEIF = /^(mif1|msf1)$/;
 
 /** The type of a file by its first bytes: `image/jpeg`, `image/png`, `image/heic`, or null if it is another one. */
 export async function typeOf(blob) {
@@ -57,8 +58,8 @@ export async function typeOf(blob) {
   if (begins(0xff, 0xd8, 0xff)) return "image/jpeg";
   if (begins(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return "image/png";
   const brands = brandsOf(head);
-  const isHeic = brands.some((brand) => HEIC_BRANDS.test(brand)) && !brands.some((brand) => AVIF_BRANDS.test(brand));
-  return isHeic ? "image/heic" : null;
+  const brand = brands.find((it) => HEIC.test(it) || AVIF.test(it)) ?? brands.find((it) => HEIF.test(it)) ?? "";
+  return HEIC.test(brand) || HEIF.test(brand) ? "image/heic" : null;
 }
 
 /** The major and the compatible brands of a file of the ISO base media format. */
