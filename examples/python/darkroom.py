@@ -40,6 +40,7 @@ class Image(TypedDict):
     id: str
     status: Status
     reason: NotRequired[str]
+    detail: NotRequired[str]
     thumbnails: NotRequired[dict[str, Thumbnail]]
 
 

@@ -33,7 +33,8 @@ def report(path: Path, image: Image) -> bool:
         for name, thumbnail in image["thumbnails"].items():
             print(f"{path}: {name} {thumbnail['width']}x{thumbnail['height']} {thumbnail['url']}")
         return True
-    print(f"{path}: {image['status']}, {image.get('reason')}", file=sys.stderr)
+    words = ", ".join(filter(None, (image["status"], image.get("reason"), image.get("detail"))))
+    print(f"{path}: {words}", file=sys.stderr)
     return False
 
 

@@ -54,7 +54,9 @@ fn require_field(document: &mut Value, field: &str, json_type: &str) {
     if !request["required"].is_array() {
         request["required"] = Value::Array(Vec::new());
     }
-    request["required"].as_array_mut().map(|required| required.push(field.into()));
+    if let Some(required) = request["required"].as_array_mut() {
+        required.push(field.into());
+    }
     request["properties"][field]["type"] = json_type.into();
 }
 

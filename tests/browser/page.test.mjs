@@ -3,20 +3,17 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { axeSource, keepScreenshot, onDisk, photographs, startBrowser } from "./browser.mjs";
+import { before } from "node:test";
+import { axeSource, keepScreenshot, onDisk, photographs } from "./browser.mjs";
 import { root, startDarkroom, startGate } from "./darkroom.mjs";
+import { choose, expectWords, itemOf, pageTest, site, startSite, thumbnailSizes } from "./page.mjs";
 
-/** How long an upload may take until its thumbnails exist, on a busy machine with a debug build. */
-const PATIENCE_MS = 120_000;
 const MIB = 1024 * 1024;
 
-let darkroom;
-let browser;
 let photos;
 
 before(async () => {
-  [darkroom, browser] = await Promise.all([startDarkroom({ DARKROOM_MAX_BYTES: "4MiB" }), startBrowser()]);
+  const browser = await startSite({ DARKROOM_MAX_BYTES: "4MiB" });
   photos = await photographs(browser, [
     { name: "evening over the hills.jpg", width: 1600, height: 1200 },
     { name: "portrait.jpg", width: 900, height: 1200 },
@@ -24,45 +21,6 @@ before(async () => {
     ...Array.from({ length: 7 }, (_, at) => ({ name: `holiday ${at + 1}.jpg`, width: 800, height: 600 })),
   ]);
 });
-
-after(async () => {
-  await browser?.close();
-  await darkroom?.stop();
-});
-
-/** A test with its own page. An unexpected complaint of the browser fails the test. */
-function pageTest(name, options, body) {
-  test(name, { timeout: 4 * PATIENCE_MS }, async () => {
-    const { complaints: expected = /^$/, ...contextOptions } = options;
-    const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, ...contextOptions });
-    context.setDefaultTimeout(PATIENCE_MS);
-    const page = await context.newPage();
-    const complaints = [];
-    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    await page.goto(darkroom.url);
-    await body(page, context);
-    await context.close();
-    assert.deepEqual(complaints.filter((complaint) => !expected.test(complaint)), []);
-  });
-}
-
-const choose = (page, files) => page.setInputFiles("#files", files);
-const itemOf = (page, name) => page.locator(".item").filter({ has: page.getByText(name, { exact: true }) });
-
-async function expectWords(page, name, words) {
-  await itemOf(page, name).locator(".words", { hasText: words }).waitFor();
-}
-
-/** Waits for an image's thumbnails; returns their natural sizes after the browser has decoded them. */
-async function thumbnailSizes(page, name) {
-  await expectWords(page, name, "Ready");
-  const pictures = await itemOf(page, name).locator("img").all();
-  return Promise.all(pictures.map((picture) => picture.evaluate(async (image) => {
-    await image.decode();
-    return [image.naturalWidth, image.naturalHeight];
-  })));
-}
 
 async function expectAccessible(page, where) {
   await page.evaluate(axeSource);
@@ -169,13 +127,13 @@ pageTest("a reload keeps the list, with a link to each image", { complaints: /ER
   assert.equal(await page.locator(".item").count(), 0, "what was cleared stays away");
 
   const other = await context.newPage();
-  await other.goto(darkroom.url + link);
+  await other.goto(site.darkroom.url + link);
   await other.locator("#summary", { hasText: "1 done" }).waitFor();
   assert.equal((await thumbnailSizes(other, link.slice(2))).length, 3);
   assert.match(await other.locator(".size").textContent(), /(KiB|bytes)$/);
-  await other.goto(`${darkroom.url}/#no-such-image`);
+  await other.goto(`${site.darkroom.url}/#no-such-image`);
   await expectWords(other, "no-such-image", "does not know this image");
-  await other.goto(`${darkroom.url}/#no+image`);
+  await other.goto(`${site.darkroom.url}/#no+image`);
   assert.equal(await other.locator(".item").count(), 2, "what is no id is no link");
   await other.close();
 });
@@ -223,7 +181,7 @@ pageTest("ten files at once stay in order", {}, async (page) => {
 const NETWORK = /Failed to load resource|net::ERR_/;
 
 pageTest("offline in the middle of an upload, and back", { complaints: NETWORK }, async (page, context) => {
-  const gate = await startGate(darkroom.url);
+  const gate = await startGate(site.darkroom.url);
   await page.goto(gate.url);
   gate.hold(MIB);
   await choose(page, [{ ...photos[0], buffer: Buffer.concat([photos[0].buffer, Buffer.alloc(3 * MIB)]) }]);

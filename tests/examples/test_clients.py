@@ -112,7 +112,7 @@ class ClientTests:
 
     def test_a_refused_file_ends_with_its_reason(self) -> None:
         done = self.upload("notes.jpg")
-        self.expect(done, 1, "notes.jpg: invalid_content_type, unsupported_type")
+        self.expect(done, 1, "notes.jpg: invalid_content_type, unsupported_type, the file is neither")
         self.assertEqual(done.stdout, "")
 
     def test_a_file_is_as_large_as_the_limit_at_most(self) -> None:

@@ -59,8 +59,8 @@ kinds! {
     /// JPEG XR.
     JpegXr = "jpeg_xr", "the file is a JPEG XR image: send it as a JPEG";
     /// A JPEG with a process that is not supported.
-    RareJpeg = "rare_jpeg", "the file is a lossless, hierarchical or 12-bit JPEG, or has an unusual number of components: \
-        send it as a JPEG of 8 bits";
+    RareJpeg = "rare_jpeg", "the file is a JPEG of a rare kind (lossless, hierarchical, 12 bits, or 2 components): \
+        send it as a usual JPEG";
     /// A PNG that Xcode has converted.
     CgBi = "cgbi", "the file is a PNG that Xcode has converted for iOS (CgBI): send the original PNG";
     /// BMP.
@@ -88,13 +88,16 @@ kinds! {
     /// macOS's metadata of another file, named `._NAME`.
     AppleDouble = "apple_double", "the file has only the macOS metadata of another file (._NAME): send that file";
     /// A form with the file in it.
-    Multipart = "multipart", "the file begins with the boundary of a multipart form: send the bytes of the image, not a form";
+    Multipart = "multipart",
+        "the file begins with the boundary of a multipart form: send the bytes of the image, not a form";
     /// The framing of `aws-chunked` or of HTTP's chunked transfer coding.
-    AwsChunked = "aws_chunked", "the file begins with the framing of aws-chunked: send the bytes of the image without it";
+    AwsChunked = "aws_chunked",
+        "the file begins with the framing of aws-chunked: send the bytes of the image without it";
     /// Base64 or a data URL.
     Base64 = "base64", "the file is Base64 text: send the bytes of the image, decoded";
     /// An image that was decoded or transferred as text.
-    DecodedAsText = "decoded_as_text", "the file was read or sent as text, which destroys an image: send its bytes unchanged";
+    DecodedAsText = "decoded_as_text",
+        "the file was read or sent as text, which destroys an image: send its bytes unchanged";
 }
 
 /// How much of a file is read.

@@ -31,7 +31,7 @@ uppy.on("upload-success", async (file) => {
   try {
     const image = await darkroom.waitUntilFinal(uppy.getFile(file.id).meta.imageId);
     if (image.status === "published") show(file, image.status, "", image.thumbnails);
-    else show(file, image.status, `${image.status}, ${image.reason}`);
+    else show(file, image.status, [image.status, image.reason, image.detail].filter(Boolean).join(", "));
   } catch (error) {
     show(file, "error", error.message);
   }

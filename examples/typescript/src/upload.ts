@@ -23,9 +23,9 @@ async function upload(darkroom: Darkroom, path: string): Promise<Image> {
 }
 
 /** Prints the result for an image, and returns whether it is published. */
-function report(path: string, { status, reason, thumbnails = {} }: Image): boolean {
+function report(path: string, { status, reason, detail, thumbnails = {} }: Image): boolean {
   if (status !== "published") {
-    console.error(`${path}: ${status}, ${reason}`);
+    console.error(`${path}: ${[status, reason, detail].filter(Boolean).join(", ")}`);
     return false;
   }
   for (const [name, { width, height, url }] of Object.entries(thumbnails)) {

@@ -84,7 +84,7 @@ async function lookAt(id, tag, signal) {
 }
 
 /** Waits for `ms`, or until the connection is back. */
-function pause(ms, signal) {
+export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer);

@@ -1,11 +1,15 @@
 // One file or image of the list, from the upload to its thumbnails.
 
-import { follow, isFinal, lanes } from "./follow.js";
+import { follow, isFinal, lanes, pause } from "./follow.js";
 import { linkTo } from "./saved.js";
-import { Stopped, askForUpload, isUsable, put, typeOf } from "./upload.js";
-import { bytesInWords, reasonInWords, statusInWords, uploadInWords } from "./words.js";
+import { NEW_URL, Stopped, askForUpload, copyOf, put, typeOf } from "./upload.js";
+import { HEIC_IN_WORDS, bytesInWords, reasonInWords, statusInWords, uploadInWords } from "./words.js";
 
 const inUploadLane = lanes(2);
+
+/** The pauses before an upload is tried again. After the last try the user decides. */
+const PAUSES_MS = [1_000, 3_000];
+
 const template = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
 /**
@@ -19,6 +23,10 @@ export class Item {
     Object.assign(this, { name, size, file, id, list });
     this.state = "queued";
     this.words = "";
+    /** The bytes of the file, and its type by them. */
+    this.blob = null;
+    this.contentType = null;
+    /** The upload URL and what belongs to it. */
     this.upload = null;
     this.isStored = id !== null;
     this.isWaitingForNetwork = false;
@@ -50,6 +58,7 @@ export class Item {
   show(state, words, { progress = null, canRetry = false } = {}) {
     const isNews = state !== this.state || state === "stopped";
     [this.state, this.words] = [state, words];
+    if (["ready", "refused"].includes(state)) this.blob = null;
     this.element.dataset.state = state;
     this.part(".words").textContent = words;
     const bar = this.part("progress");
@@ -82,15 +91,36 @@ export class Item {
     this.cancelled.signal.throwIfAborted();
     this.show("uploading", "Looking at the file");
     if (this.file.size > limits.maxBytes) throw new Stopped(reasonInWords("too_many_bytes", limits));
-    const contentType = await typeOf(this.file);
-    if (this.file.size === 0) throw new Stopped(reasonInWords("empty", limits));
-    if (contentType === null) throw new Stopped(reasonInWords("unsupported_type", limits));
-    if (!isUsable(this.upload)) this.upload = await askForUpload(this.file, contentType, this.cancelled.signal);
+    this.blob ??= await copyOf(this.file);
+    this.contentType = await typeOf(this.blob);
+    if (this.blob.size === 0) throw new Stopped(reasonInWords("empty", limits));
+    if (this.contentType === "image/heic") throw new Stopped(HEIC_IN_WORDS);
+    if (this.contentType === null) throw new Stopped(reasonInWords("unsupported_type", limits));
+    for (const ms of PAUSES_MS) {
+      try {
+        return await this.sendOnce();
+      } catch (error) {
+        if (!(error instanceof Stopped) || error.repeats === null) throw error;
+        this.show("uploading", "Trying again");
+        await pause(ms, this.cancelled.signal);
+      }
+    }
+    return this.sendOnce();
+  }
+
+  async sendOnce() {
+    const { signal } = this.cancelled;
+    this.upload ??= await askForUpload(this.blob, this.contentType, signal);
     this.show("uploading", "Uploading", { progress: 0 });
     const onProgress = (part) => {
       this.show("uploading", uploadInWords(part), { progress: part });
     };
-    await put(this.file, this.upload, onProgress, this.cancelled.signal);
+    try {
+      await put(this.blob, this.upload, onProgress, signal);
+    } catch (error) {
+      if (error.repeats === NEW_URL) this.upload = null;
+      throw error;
+    }
     [this.id, this.isStored] = [this.upload.id, true];
   }
 

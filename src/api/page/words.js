@@ -13,6 +13,11 @@ export function bytesInWords(bytes) {
   return `${value.toFixed(digits)} ${units[0]}`;
 }
 
+/** Why the page refuses HEIC, and how to send a JPEG instead. */
+export const HEIC_IN_WORDS =
+  "Refused: this is a HEIC photograph. Send it as a JPEG: on an iPhone, share it with Options > Most Compatible, or " +
+  "choose Settings > Camera > Formats > Most Compatible for new photographs; on a Mac, export it in Preview.";
+
 const STATUSES = {
   waiting_for_upload: "Uploaded, waiting for its turn",
   waiting_for_thumbnails: "Making thumbnails",
@@ -34,8 +39,9 @@ const REASONS = {
   source_missing: () => "Failed: the upload vanished before it could be read.",
 };
 
-/** The text for an image's status. */
+/** The text for an image's status. A refused image has a detail, which says what the file is. */
 export function statusInWords(image, limits) {
+  if (image.reason === "unsupported_type" && image.detail) return `Refused: ${image.detail}.`;
   if (image.reason) return reasonInWords(image.reason, limits);
   return STATUSES[image.status] ?? image.status;
 }
