@@ -16,6 +16,7 @@ pub(super) fn validate(reader: &mut Reader<'_>, config: &Config, role: Role) {
     one_of_tokens_and_authorizer(reader, config);
     public_path_must_be_plain(reader, config);
     queues_must_differ(reader, config);
+    queues_must_be_standard(reader, config);
     // Other roles do not render, and their machines may be small even if uploads may be large.
     if matches!(role, Role::Local | Role::Worker) {
         budget_must_hold_the_dearest_image(reader, config);
@@ -43,6 +44,20 @@ fn queues_must_differ(reader: &mut Reader<'_>, config: &Config) {
         && queue.trim_end_matches('/') == dead_letters.trim_end_matches('/')
     {
         reader.mistake("DARKROOM_DLQ_URL", "must differ from DARKROOM_QUEUE_URL, which has the same value");
+    }
+}
+
+/// S3 sends no events to a FIFO queue, a redrive to one needs a message group, and a failed message would hold up all
+/// others of its group.
+fn queues_must_be_standard(reader: &mut Reader<'_>, config: &Config) {
+    let BackendConfig::Aws(aws) = &config.backend else { return };
+    for (variable, url) in [("DARKROOM_QUEUE_URL", &aws.queue_url), ("DARKROOM_DLQ_URL", &aws.dlq_url)] {
+        // Only the names of FIFO queues have this suffix, and all of them have it.
+        if url.as_ref().is_some_and(|url| url.trim_end_matches('/').ends_with(".fifo")) {
+            let problem = "is a FIFO queue: S3 cannot send events to it, and a redrive would need message groups; use a \
+                           standard queue";
+            reader.mistake(variable, problem);
+        }
     }
 }
 

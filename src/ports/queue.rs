@@ -26,6 +26,17 @@ pub struct Message {
     pub sent_at: Timestamp,
     /// When it was first received.
     pub first_received_at: Timestamp,
+    /// The trace that its sender was part of.
+    pub trace: TraceHeaders,
+}
+
+/// The trace headers that a sender attached to a message, as they were received.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceHeaders {
+    /// X-Ray's header, from the system attribute `AWSTraceHeader`.
+    pub xray: Option<String>,
+    /// The `traceparent` of W3C Trace Context, from the message attribute of that name.
+    pub traceparent: Option<String>,
 }
 
 /// The queue's depth and rules. Depths are approximate on SQS.

@@ -19,8 +19,13 @@ impl Run {
     /// Works on a message and settles it. Drops the work when the lease is lost, since another worker may have the
     /// message.
     pub(super) async fn handle(&self, message: Message, lease: Lease) {
-        let span =
-            tracing::info_span!("message", message.id = message.id, message.receive_count = message.receive_count);
+        let span = tracing::info_span!(
+            "message",
+            message.id = message.id,
+            message.receive_count = message.receive_count,
+            trace.xray = message.trace.xray,
+            trace.traceparent = message.trace.traceparent,
+        );
         async {
             self.measure(&message);
             let parsed = event::parse(&message.body);

@@ -116,6 +116,7 @@ mod tests {
             receive_count: 1,
             sent_at: at,
             first_received_at: at,
+            trace: crate::ports::queue::TraceHeaders::default(),
         };
         let event = |bucket: &&str| {
             Event::Created(ObjectCreated {

@@ -20,4 +20,5 @@ mod rules;
 mod silence;
 mod soak;
 mod stopping;
+mod traces;
 mod walk_through;

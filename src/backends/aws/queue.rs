@@ -17,11 +17,17 @@ use self::batcher::Batcher;
 use super::clients::{self, EXTEND, INSPECT, RetryPolicy, SEND, SETTLE};
 use super::errors;
 use crate::clock::Timestamp;
-use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
+use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt, TraceHeaders};
 use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
 /// The longest visibility timeout of SQS: 12 hours.
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
+
+/// The message attribute in which OpenTelemetry's senders put the trace.
+const TRACEPARENT: &str = "traceparent";
+
+/// The longest trace header that is kept: X-Ray allows 500 characters, W3C's has 55.
+const MAX_TRACE_CHARS: usize = 500;
 
 /// The result of one entry of a batch.
 type Answer = Result<(), PortError>;
@@ -83,7 +89,9 @@ impl Queue for SqsQueue {
             .visibility_timeout(whole_seconds(visibility.min(MAX_VISIBILITY)))
             .message_system_attribute_names(MessageAttribute::ApproximateReceiveCount)
             .message_system_attribute_names(MessageAttribute::SentTimestamp)
-            .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp);
+            .message_system_attribute_names(MessageAttribute::ApproximateFirstReceiveTimestamp)
+            .message_system_attribute_names(MessageAttribute::AwsTraceHeader)
+            .message_attribute_names(TRACEPARENT);
         let answer = call.customize().config_override(clients::receive(wait).sqs()).send().await;
         let answer = answer.map_err(|error| errors::port_error(Operation::QueueReceive, &error).on(&self.calls.url))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(message).collect())
@@ -238,6 +246,11 @@ fn message(received: SqsMessage) -> Option<Message> {
         return None;
     }
     let attributes = received.attributes.unwrap_or_default();
+    let traceparent = received.message_attributes.unwrap_or_default().remove(TRACEPARENT);
+    let trace = TraceHeaders {
+        xray: attributes.get(&MessageAttribute::AwsTraceHeader).map(|header| trace_header(header)),
+        traceparent: traceparent.and_then(|attribute| attribute.string_value).map(|header| trace_header(&header)),
+    };
     let number = |name| attributes.get(&name).and_then(|text: &String| text.parse::<i64>().ok());
     let sent_at = Timestamp::from_millis(number(MessageAttribute::SentTimestamp).unwrap_or(0));
     Some(Message {
@@ -248,7 +261,13 @@ fn message(received: SqsMessage) -> Option<Message> {
         sent_at,
         first_received_at: number(MessageAttribute::ApproximateFirstReceiveTimestamp)
             .map_or(sent_at, Timestamp::from_millis),
+        trace,
     })
+}
+
+/// A trace header for the log, cut to the longest that is valid.
+fn trace_header(header: &str) -> String {
+    header.chars().take(MAX_TRACE_CHARS).collect()
 }
 
 /// The `maxReceiveCount` of a RedrivePolicy; SQS writes a number, some compatible services a string.

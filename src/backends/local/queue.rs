@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::space::Space;
 use super::threads::on_a_thread;
 use crate::clock::{SharedClock, Timestamp};
-use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt};
+use crate::ports::queue::{MAX_BATCH, MAX_WAIT, Message, QueueAttributes, Receipt, TraceHeaders};
 use crate::ports::{ErrorKind, Operation, PortError, Queue};
 
 /// Which of the two queues.
@@ -251,6 +251,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         receive_count: row.get("receive_count")?,
         sent_at: Timestamp::from_millis(row.get("sent_at")?),
         first_received_at: Timestamp::from_millis(row.get("first_received_at")?),
+        trace: TraceHeaders::default(),
     })
 }
 

@@ -240,6 +240,23 @@ fn connections_leave_descriptors_for_files_and_the_admin_listener() {
 }
 
 #[test]
+fn a_fifo_queue_is_refused_with_the_reason() {
+    const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/1/uploads";
+    for variable in ["DARKROOM_QUEUE_URL", "DARKROOM_DLQ_URL"] {
+        for (suffix, is_refused) in [("", false), ("-fifo", false), (".fifo", true), (".fifo/", true)] {
+            let url = format!("{QUEUE}-{variable}{suffix}");
+            let read = read_on(MACHINE, Role::Worker, &[&AWS[..], &[(variable, &url)]].concat());
+            assert_eq!(read.is_err(), is_refused, "{url}");
+            if let Err(mistakes) = read {
+                let text = mistakes.to_string();
+                assert!(text.contains("S3 cannot send events to it") && text.contains("message groups"), "{text}");
+                assert_eq!(complaints(Err(mistakes)), [variable]);
+            }
+        }
+    }
+}
+
+#[test]
 fn tokens_come_from_one_place_and_are_never_shown() {
     const TOKEN: &str = "0123456789abcdef";
     let dir = tempfile::tempdir().unwrap();
