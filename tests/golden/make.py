@@ -1,5 +1,6 @@
 """Makes the golden files in this folder: small images of every kind, and Pillow's rendering of each.
 
+    apt-get install libjpeg-turbo-progs
     python3 -m venv venv && venv/bin/pip install 'pillow==13.*' numpy && venv/bin/python make.py
 
 Writes sources/NAME.{jpg,png} and expected/NAME.png: decoded by Pillow, turned upright, resized once with Lanczos3 to
@@ -7,6 +8,8 @@ fit inside 32 pixels. The files are checked in; run this again only to add a kin
 """
 import io
 import struct
+import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -50,6 +53,18 @@ def jpeg(name, pixels, mode="RGB", **options):
     expect(name, path)
 
 
+def cjpeg(name, pixels, *options, scans=""):
+    """A JPEG of a layout that Pillow does not write."""
+    path = SOURCES / f"{name}.jpg"
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as script:
+        script.write(scans)
+        script.flush()
+        options += ("-scans", script.name) if scans else ()
+        bitmap = b"P6\n%d %d\n255\n" % (pixels.shape[1], pixels.shape[0]) + pixels.tobytes()
+        path.write_bytes(subprocess.run(["cjpeg", "-quality", "90", *options], input=bitmap, capture_output=True, check=True).stdout)
+    expect(name, path)
+
+
 def exif(orientation):
     tags = Image.Exif()
     tags[0x0112] = orientation
@@ -70,6 +85,11 @@ def jpegs():
     for name, subsampling in (("444", 0), ("422", 1), ("420", 2)):
         jpeg(f"sampling_{name}", photo, subsampling=subsampling)
         jpeg(f"sampling_{name}_progressive", photo, subsampling=subsampling, progressive=True)
+    # Many cameras write 4:2:2 with restart markers, and some rotate it losslessly.
+    jpeg("sampling_422_restart_markers", photo, subsampling=1, restart_marker_blocks=3)
+    cjpeg("sampling_440", photo, "-sample", "1x2")
+    cjpeg("sampling_440_restart_markers", photo, "-sample", "1x2", "-restart", "3B")
+    cjpeg("one_scan_per_component", photo, "-sample", "2x1", scans="0;\n1;\n2;\n")
     jpeg("gray", photo, mode="L")
     jpeg("gray_progressive", photo, mode="L", progressive=True)
     jpeg("cmyk", photo, mode="CMYK")

@@ -16,11 +16,16 @@ mod damage;
 mod frame;
 mod huffman;
 pub mod markers;
+mod oddity;
 mod progressive;
 mod progressive_blocks;
+mod restarts;
 mod sequential;
 mod tables;
 mod transform;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::dispatch::dispatched;
 use crate::{Stop, Stopped};
@@ -35,6 +40,7 @@ use transform::Transform;
 
 pub use damage::Damage;
 pub use frame::{FrameComponent, FrameHeader};
+pub use oddity::Oddity;
 
 /// Coefficients of a block.
 const COEFFICIENTS: usize = 64;
@@ -59,10 +65,10 @@ pub struct PlaneMut<'a> {
 }
 
 /// The result of decoding a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
-    /// Whether it has an end marker.
-    pub has_end: bool,
+    /// Its faults, none of which changes the picture.
+    pub oddities: BTreeSet<Oddity>,
 }
 
 /// A band of coefficients in zigzag order, and the number of their lowest bits that later scans refine.
@@ -110,57 +116,100 @@ struct Picture<const K: usize> {
     blocks: Vec<Blocks<K>>,
 }
 
+/// What was read of a file.
+struct Reader<'a, const K: usize> {
+    tables: Tables<'a>,
+    picture: Option<Picture<K>>,
+    oddities: BTreeSet<Oddity>,
+}
+
 fn decode_square<const N: usize, const K: usize>(
     bytes: &[u8],
     planes: &mut [PlaneMut<'_>],
     stop: &Stop,
 ) -> Result<Decoded, Error> {
     let mut segments = Segments::new(bytes);
-    let mut tables = Tables::default();
-    let mut picture: Option<Picture<K>> = None;
+    let mut reader = Reader { tables: Tables::default(), picture: None, oddities: BTreeSet::new() };
     let mut has_end = false;
-    while let Some(Segment { marker, body }) = segments.next() {
+    while !has_end && let Some(Segment { marker, body }) = segments.next() {
         stop.check()?;
-        let at = body.end;
-        let body = &bytes[body];
         match marker {
-            0xc4 => tables.read_huffman(body)?,
-            0xcc => tables.conditioning.read(body)?,
-            0xdb => tables.read_quantisation(body)?,
-            0xdd => tables.read_restart_interval(body)?,
-            0xc0..=0xc2 | 0xc9 | 0xca if picture.is_some() => return Err(Damage::SecondFrame.into()),
-            0xc0..=0xc2 | 0xc9 | 0xca => picture = Some(Picture::read(marker, body, planes)?),
+            EOI => has_end = true,
             SOS => {
-                let picture = picture.as_mut().ok_or(Damage::NoFrame)?;
-                let at = picture.scan::<N>((bytes, at), body, &tables, planes, stop)?;
-                if !segments.leave_scan(at, tables.restart_interval > 0) {
-                    return Err(Damage::ExtraRestart.into());
+                reader.scan::<N>((bytes, body), &mut segments, planes, stop)?;
+                // No scan can add to a sequential picture.
+                if reader.picture.as_ref().is_some_and(|picture| picture.is_read() && picture.is_sequential()) {
+                    break;
                 }
             }
-            EOI => {
-                has_end = true;
-                break;
-            }
-            // Application data, comments, and the number of lines, which the frame header has.
-            0xe0..=0xef | 0xfe | 0xdc => {}
-            _ => return Err(Damage::Marker.into()),
+            marker => match reader.segment(marker, &bytes[body], planes) {
+                // A leftover of the picture's last scan.
+                Err(_) if reader.picture.as_ref().is_some_and(Picture::is_read) => break,
+                result => result?,
+            },
         }
     }
+    let Reader { picture, mut oddities, .. } = reader;
     let picture = picture.ok_or(Damage::NoFrame)?;
-    // A progression may be unfinished, but then the file must have an end marker. Arithmetic-coded data does not show
-    // where it was truncated.
-    let is_whole = if has_end {
-        picture.frame.has_all_components()
-    } else {
-        picture.frame.is_complete() && !picture.is_arithmetic
-    };
-    if !is_whole {
+    if !has_end && picture.is_read() {
+        let has_more = segments.has_more();
+        let skipped = segments.skip_to_end();
+        has_end = skipped.is_some();
+        oddities.extend((has_more && skipped != Some(0)).then_some(Oddity::LeftoverBytes));
+    }
+    if !picture.is_whole(has_end) {
         return Err(Damage::Incomplete.into());
     }
-    if !picture.blocks.is_empty() {
+    if !picture.is_sequential() {
         paint::<N, K>(&picture.frame.components, &picture.blocks, planes, stop)?;
     }
-    Ok(Decoded { has_end })
+    oddities.extend((!has_end).then_some(Oddity::MissingEnd));
+    oddities.extend((has_end && segments.has_more()).then_some(Oddity::TrailingBytes));
+    oddities.extend(segments.has_stray_bytes().then_some(Oddity::StrayBytes));
+    Ok(Decoded { oddities })
+}
+
+impl<'a, const K: usize> Reader<'a, K> {
+    /// Reads a segment other than a scan.
+    fn segment(&mut self, marker: u8, body: &'a [u8], planes: &[PlaneMut<'_>]) -> Result<(), Damage> {
+        match marker {
+            0xc4 => self.tables.read_huffman(body),
+            0xcc => self.tables.conditioning.read(body),
+            0xdb => self.tables.read_quantisation(body),
+            0xdd => self.tables.read_restart_interval(body),
+            0xc0..=0xc2 | 0xc9 | 0xca if self.picture.is_some() => Err(Damage::SecondFrame),
+            0xc0..=0xc2 | 0xc9 | 0xca => {
+                self.picture = Some(Picture::read(marker, body, planes)?);
+                Ok(())
+            }
+            _ if markers::is_ignored(marker) => Ok(()),
+            _ => Err(Damage::Marker),
+        }
+    }
+
+    /// Reads the scan with the header `body`, and moves `segments` behind its data.
+    fn scan<const N: usize>(
+        &mut self,
+        (bytes, body): (&'a [u8], Range<usize>),
+        segments: &mut Segments<'_>,
+        planes: &mut [PlaneMut<'_>],
+        stop: &Stop,
+    ) -> Result<(), Error> {
+        let Self { tables, picture, oddities } = self;
+        let Picture { frame, is_arithmetic, blocks } = picture.as_mut().ok_or(Damage::NoFrame)?;
+        let (data, body) = ((bytes, body.end), &bytes[body]);
+        let (end, restarts) = if blocks.is_empty() {
+            let scan = Sequential::read(body, frame, tables, *is_arithmetic)?;
+            oddities.extend((!scan.has_usual_parameters()).then_some(Oddity::ScanParameters));
+            scan.run::<N, K>(data, frame, tables, planes, stop)?
+        } else {
+            Scan::read(body, frame, tables, *is_arithmetic)?.run(data, frame, tables, blocks, stop)?
+        };
+        let has_leftovers = segments.leave_scan(end, &restarts)?;
+        oddities.extend(has_leftovers.then_some(Oddity::LeftoverBytes));
+        oddities.extend((!restarts.are_in_order).then_some(Oddity::RestartNumber));
+        Ok(())
+    }
 }
 
 impl<const K: usize> Picture<K> {
@@ -176,22 +225,19 @@ impl<const K: usize> Picture<K> {
         Ok(Self { frame, is_arithmetic: marker >= 0xc9, blocks })
     }
 
-    /// Reads the scan with the header `body`; returns the position after it.
-    fn scan<const N: usize>(
-        &mut self,
-        data: (&[u8], usize),
-        body: &[u8],
-        tables: &Tables<'_>,
-        planes: &mut [PlaneMut<'_>],
-        stop: &Stop,
-    ) -> Result<usize, Error> {
-        let Self { frame, is_arithmetic, blocks } = self;
-        if blocks.is_empty() {
-            let scan = Sequential::read(body, frame, tables, *is_arithmetic)?;
-            return scan.run::<N, K>(data, frame, tables, planes, stop);
-        }
-        let scan = Scan::read(body, frame, tables, *is_arithmetic)?;
-        scan.run(data, frame, tables, blocks, stop)
+    fn is_sequential(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Whether the data so far proves that no pixel is missing. Arithmetic-coded data does not show where it was
+    /// truncated.
+    fn is_read(&self) -> bool {
+        self.frame.is_complete() && !self.is_arithmetic
+    }
+
+    /// Whether no pixel is missing. A progression may be unfinished, but then the file must have an end marker.
+    fn is_whole(&self, has_end: bool) -> bool {
+        self.is_read() || (has_end && self.frame.has_all_components())
     }
 }
 

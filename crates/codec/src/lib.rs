@@ -26,7 +26,7 @@
 //! let mut samples = [0];
 //! let mut planes = [PlaneMut { width: 1, samples: &mut samples }];
 //! let decoded = jpeg::decode(&file, 1, &mut planes, &Stop::default())?;
-//! assert!(decoded.has_end);
+//! assert!(decoded.oddities.is_empty());
 //! assert_eq!(samples, [128 + 2 * 16 / 8]);
 //! # Ok::<(), jpeg::Error>(())
 //! ```

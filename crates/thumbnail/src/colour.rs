@@ -55,7 +55,7 @@ pub(super) struct Conversion {
 impl Colours {
     /// Decides how to handle the profile of a picture in `space`.
     pub(super) fn of(profile: Vec<u8>, space: Space) -> Self {
-        if profile.is_empty() || profile.len() > MAX_PROFILE_BYTES {
+        if !is_whole(&profile) || profile.len() > MAX_PROFILE_BYTES {
             return Self::Plain;
         }
         let Ok(parsed) = ColorProfile::new_from_slice(&with_colour_tags_only(profile.clone())) else {
@@ -151,6 +151,11 @@ fn with_colour_tags_only(mut profile: Vec<u8>) -> Vec<u8> {
     profile
 }
 
+/// Whether a profile has all the bytes that its header claims (ICC.1, 7.2.2).
+fn is_whole(profile: &[u8]) -> bool {
+    profile.first_chunk().is_some_and(|&length| u32::from_be_bytes(length) as usize <= profile.len())
+}
+
 /// Whether a profile maps a range of colours like sRGB.
 fn is_srgb(profile: &ColorProfile) -> bool {
     const LEVELS: [u8; 5] = [0, 40, 110, 190, 255];
@@ -227,6 +232,7 @@ mod tests {
         let rgb = ColorProfile::new_display_p3().encode().unwrap();
         assert!(matches!(Colours::of(rgb.clone(), Space::Gray), Colours::Plain));
         assert!(matches!(Colours::of(rgb[..100].to_vec(), Space::Rgb), Colours::Plain));
+        assert!(matches!(Colours::of(rgb[..rgb.len() - 1].to_vec(), Space::Rgb), Colours::Plain));
         assert!(matches!(Colours::of(b"nonsense".to_vec(), Space::Rgb), Colours::Plain));
         assert!(matches!(Colours::of(Vec::new(), Space::Rgb), Colours::Plain));
     }

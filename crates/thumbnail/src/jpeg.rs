@@ -32,9 +32,8 @@ pub(super) fn render(
     let (eighths, stop) = (stored.eighths_for(large), context.stop);
     let decoded =
         context.step(Stage::Decode, |scratch| decode::decode(scratch, bytes, probe, eighths, as_components, stop))?;
-    if decoded.lacks_end {
-        context.tolerated.insert(Tolerated::MissingEnd);
-    }
+    context.tolerated.extend(&probe.tolerated);
+    context.tolerated.extend(decoded.oddities.into_iter().map(Tolerated::from));
 
     let steps = Steps { stored, large, orientation: probe.orientation, conversion, profile: colours.carried() };
     match decoded.picture {

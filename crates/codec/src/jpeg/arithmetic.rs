@@ -1,6 +1,7 @@
 //! Arithmetic decoding: binary decisions with adaptive probability estimates (T.81, Annex D).
 
 use super::damage::Damage;
+use super::restarts::ScanEnd;
 
 /// The estimate of one decision: the index of its state, and in the top bit the more probable outcome.
 pub(super) type Estimate = u8;
@@ -168,19 +169,28 @@ impl<'a> Decoder<'a> {
         self.padding.saturating_sub(self.spare as usize / 8 + self.even_decisions / 8)
     }
 
-    /// The position after the scan, once the last decision was decoded.
-    pub(super) fn end(&self) -> Result<usize, Damage> {
-        if self.is_overrun() { Err(Damage::EndsEarly) } else { Ok(self.at) }
+    /// The end of the scan, once the last decision was decoded.
+    pub(super) fn end(&self) -> Result<ScanEnd, Damage> {
+        if self.is_overrun() {
+            return Err(Damage::EndsEarly);
+        }
+        Ok(ScanEnd { at: self.at, has_unused_bytes: self.has_unused_bytes() })
     }
 
-    /// The decoder after the restart marker, which must follow here.
-    pub(super) fn behind_restart(&self) -> Result<Self, Damage> {
-        let unread = (self.spare as usize / 8).saturating_sub(self.padding);
+    /// Whether bytes were read ahead that no decision used. One may be left in the code register.
+    fn has_unused_bytes(&self) -> bool {
+        (self.spare as usize / 8).saturating_sub(self.padding) >= 2
+    }
+
+    /// The decoder after the restart marker, which must follow here, and the marker's number.
+    pub(super) fn behind_restart(&self) -> Result<(Self, u8), Damage> {
         let rest = self.data.get(self.at..).unwrap_or_default();
         let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
         match rest.get(fill) {
             _ if self.is_overrun() => Err(Damage::EndsEarly),
-            Some(0xd0..=0xd7) if fill > 0 && unread < 2 => Ok(Self::new(self.data, self.at + fill + 1)),
+            Some(marker @ 0xd0..=0xd7) if fill > 0 && !self.has_unused_bytes() => {
+                Ok((Self::new(self.data, self.at + fill + 1), marker & 7))
+            }
             _ => Err(Damage::MissingRestart),
         }
     }
@@ -253,7 +263,7 @@ mod tests {
             let read = (0..8).fold(0, |read, _| read << 1 | u8::from(decoder.decide(&mut estimate)));
             assert_eq!(read, byte, "byte {number}");
         }
-        assert_eq!(decoder.end(), Ok(code.len() - 2));
+        assert_eq!(decoder.end().map(|end| end.at), Ok(code.len() - 2));
     }
 
     #[test]
@@ -284,6 +294,6 @@ mod tests {
         for _ in 0..100 * MOST_PADDING {
             assert!(!decoder.decide_evenly());
         }
-        assert_eq!(decoder.end(), Ok(2));
+        assert_eq!(decoder.end().map(|end| end.at), Ok(2));
     }
 }

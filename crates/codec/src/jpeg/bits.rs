@@ -1,6 +1,7 @@
 //! The bit reader of one scan. It removes stuffed zeros.
 
 use super::damage::Damage;
+use super::restarts::ScanEnd;
 
 /// A reader of entropy-coded data. After the end of a scan it returns zeros, and [`is_overrun`](Self::is_overrun)
 /// reports it.
@@ -109,22 +110,40 @@ impl<'a> Bits<'a> {
         self.count < self.padding
     }
 
-    /// The position after the scan, once the last code was read.
-    pub(super) const fn end(&self) -> Result<usize, Damage> {
-        if self.is_overrun() { Err(Damage::EndsEarly) } else { Ok(self.at) }
+    /// The end of the scan, once the last code was read.
+    pub(super) const fn end(&self) -> Result<ScanEnd, Damage> {
+        if self.is_overrun() {
+            return Err(Damage::EndsEarly);
+        }
+        Ok(ScanEnd { at: self.at, has_unused_bytes: self.count - self.padding >= 8 })
     }
 
-    /// The reader after the restart marker, which must follow here; its number is not checked. Only the padding bits of
+    /// The reader after the restart marker, which must follow here, and the marker's number. Only the padding bits of
     /// the last byte may be left before it.
-    pub(super) fn behind_restart(&self) -> Result<Self, Damage> {
+    pub(super) fn behind_restart(&self) -> Result<(Self, u8), Damage> {
         let left = self.count.checked_sub(self.padding).ok_or(Damage::EndsEarly)?;
         let rest = self.data.get(self.at..).unwrap_or_default();
         let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
         match rest.get(fill) {
-            Some(0xd0..=0xd7) if fill > 0 && left < 8 => Ok(Self::new(self.data, self.at + fill + 1)),
+            Some(marker @ 0xd0..=0xd7) if fill > 0 && left < 8 => {
+                Ok((Self::new(self.data, self.at + fill + 1), marker & 7))
+            }
             _ => Err(Damage::MissingRestart),
         }
     }
+}
+
+/// Reads a number of `length` bits.
+#[inline(always)]
+pub(super) fn signed(bits: &mut Bits<'_>, length: u32) -> i32 {
+    if length == 0 { 0 } else { of_sign(bits.take(length), length) }
+}
+
+/// Sign-extends a number of `length` bits (T.81, F.2.2.1): its upper half is positive, its lower half negative.
+#[inline(always)]
+pub(super) const fn of_sign(bits: u32, length: u32) -> i32 {
+    let is_negative = (bits as i32 >> (length - 1)) - 1;
+    bits as i32 + (is_negative & (1 - (1 << length)))
 }
 
 /// Whether any byte is 255.
@@ -168,9 +187,22 @@ mod tests {
             assert_eq!(u64::from(bits.take(1)), bit(at));
             at += 1;
         }
-        assert_eq!(bits.end(), Ok(bytes.len() - 2));
+        assert_eq!(bits.end().map(|end| (end.at, end.has_unused_bytes)), Ok((bytes.len() - 2, false)));
         assert!(!bits.is_overrun());
         bits.take_row(1);
-        assert!(bits.is_overrun() && bits.end() == Err(Damage::EndsEarly));
+        assert!(bits.is_overrun() && bits.end().is_err_and(|damage| damage == Damage::EndsEarly));
+    }
+
+    #[test]
+    fn numbers_have_their_signs() {
+        let read = |text: u8, length: u32| {
+            let bytes = [text << (8 - length), 0, 0, 0];
+            let mut bits = Bits::new(&bytes, 0);
+            bits.fill();
+            signed(&mut bits, length)
+        };
+        assert_eq!([read(0b0, 1), read(0b1, 1)], [-1, 1]);
+        assert_eq!([read(0b00, 2), read(0b01, 2), read(0b10, 2), read(0b11, 2)], [-3, -2, 2, 3]);
+        assert_eq!([read(0b0000, 4), read(0b0111, 4), read(0b1000, 4)], [-15, -8, 8]);
     }
 }

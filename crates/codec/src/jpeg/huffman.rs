@@ -1,8 +1,7 @@
 //! Huffman tables, built from the code lengths of a DHT segment.
 
-use super::bits::Bits;
+use super::bits::{Bits, signed};
 use super::damage::Damage;
-use super::progressive_blocks::signed;
 
 /// Codes of at most this many bits are decoded with one look-up.
 const QUICK_BITS: u32 = 10;

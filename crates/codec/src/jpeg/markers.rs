@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::damage::Damage;
+use super::restarts::{Restarts, ScanEnd};
+
 /// Start of image.
 pub const SOI: u8 = 0xd8;
 /// End of image.
@@ -23,17 +26,18 @@ pub struct Segment {
 pub struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
+    has_stray_bytes: bool,
 }
 
 impl<'a> Segments<'a> {
     /// Starts after the SOI marker.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 2 }
+        Self { bytes, at: 2, has_stray_bytes: false }
     }
 
     /// Skips the entropy-coded data of a scan, restart markers included.
     pub fn skip_scan(&mut self) {
-        while let Some(marker) = self.next_marker() {
+        while let Some(marker) = self.next_marker(&mut false) {
             if !is_restart(marker) {
                 self.at -= 2;
                 return;
@@ -41,38 +45,66 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Continues after the last MCU of a scan, and skips the rest of the scan's data. Returns `false` if that contains
-    /// another restart interval.
-    pub fn leave_scan(&mut self, at: usize, has_restarts: bool) -> bool {
-        self.at = at;
-        while let Some(marker) = self.next_marker() {
+    /// Continues after the last MCU of a scan, and skips the rest of the scan's data. Returns whether there is any.
+    ///
+    /// # Errors
+    /// [`Damage::ExtraRestart`] when another restart interval follows. Rubbish that contains a restart marker is none.
+    pub(super) fn leave_scan(&mut self, end: ScanEnd, restarts: &Restarts) -> Result<bool, Damage> {
+        self.at = end.at;
+        let mut has_leftovers = end.has_unused_bytes;
+        loop {
+            let Some(marker) = self.next_marker(&mut has_leftovers) else { return Ok(has_leftovers) };
             if !is_restart(marker) {
                 self.at -= 2;
-                return true;
+                return Ok(has_leftovers);
             }
             let next = self.bytes[self.at..].first_chunk::<2>();
             let is_at_marker = next.is_none_or(|&[first, second]| first == 0xff && second != 0);
-            if has_restarts && !is_at_marker {
-                return false;
+            // Rubbish may contain a marker by chance, but not the right one after others that were in order.
+            let is_restart_of_scan = !has_leftovers || !restarts.are_in_order || marker & 7 == restarts.next;
+            if restarts.are_used() && !is_at_marker && is_restart_of_scan {
+                return Err(Damage::ExtraRestart);
             }
+            has_leftovers = true;
         }
-        true
     }
 
-    /// Moves after the next marker and returns it.
-    fn next_marker(&mut self) -> Option<u8> {
+    /// Moves after the next end marker, wherever it is. Returns the number of bytes before it; `None` without one.
+    pub(super) fn skip_to_end(&mut self) -> Option<usize> {
+        let skipped = memchr::memmem::find(self.bytes.get(self.at..)?, &[0xff, EOI])?;
+        self.at += skipped + 2;
+        Some(skipped)
+    }
+
+    /// Whether bytes between two segments belonged to neither so far.
+    pub(super) const fn has_stray_bytes(&self) -> bool {
+        self.has_stray_bytes
+    }
+
+    /// Whether bytes follow.
+    pub(super) const fn has_more(&self) -> bool {
+        self.at < self.bytes.len()
+    }
+
+    /// Moves after the next marker and returns it. Sets `has_skipped` if there are other than fill bytes before it.
+    fn next_marker(&mut self, has_skipped: &mut bool) -> Option<u8> {
         loop {
             let rest = self.bytes.get(self.at..)?;
             let Some(first) = memchr::memchr(0xff, rest) else {
+                *has_skipped |= !rest.is_empty();
                 self.at = self.bytes.len();
                 return None;
             };
+            *has_skipped |= first > 0;
             self.at += first + 1;
             match *self.bytes.get(self.at)? {
                 // A fill byte: the next byte may begin the marker.
                 0xff => {}
                 // A stuffed byte of entropy-coded data.
-                0x00 => self.at += 1,
+                0x00 => {
+                    *has_skipped = true;
+                    self.at += 1;
+                }
                 marker => {
                     self.at += 1;
                     return Some(marker);
@@ -88,10 +120,12 @@ impl Iterator for Segments<'_> {
     /// The next segment; `None` if the file ends before it or within it. Skips bytes that belong to no segment, restart
     /// markers and fill bytes.
     fn next(&mut self) -> Option<Segment> {
+        let mut has_skipped = false;
         loop {
-            let marker = self.next_marker()?;
+            let marker = self.next_marker(&mut has_skipped)?;
+            self.has_stray_bytes |= has_skipped;
             match marker {
-                0x01 | 0xd0..=0xd7 => {}
+                0x01 | 0xd0..=0xd7 => has_skipped = true,
                 SOI | EOI => return Some(Segment { marker, body: self.at..self.at }),
                 _ => {
                     let length = usize::from(u16::from_be_bytes(*self.bytes[self.at..].first_chunk()?));
@@ -106,6 +140,17 @@ impl Iterator for Segments<'_> {
             }
         }
     }
+}
+
+/// Whether a segment does not affect the picture: application data, comments, and the number of lines, which the frame
+/// header has.
+pub const fn is_ignored(marker: u8) -> bool {
+    matches!(marker, 0xe0..=0xef | 0xfe | 0xdc)
+}
+
+/// Whether a segment defines tables: quantisation, Huffman codes, arithmetic conditioning, or the restart interval.
+pub const fn is_table(marker: u8) -> bool {
+    matches!(marker, 0xc4 | 0xcc | 0xdb | 0xdd)
 }
 
 const fn is_restart(marker: u8) -> bool {
@@ -149,19 +194,55 @@ mod tests {
         assert_eq!(segments.next(), None);
     }
 
+    /// What follows the last MCU of a scan whose two restart markers had the right numbers.
+    fn left(rest: &[u8], interval: usize, has_unused_bytes: bool) -> Result<bool, Damage> {
+        left_after([0, 1], rest, interval, has_unused_bytes)
+    }
+
+    fn left_after(passed: [u8; 2], rest: &[u8], interval: usize, has_unused_bytes: bool) -> Result<bool, Damage> {
+        let bytes = [b"\xff\xd8", rest, b"\xff\xd9"].concat();
+        let mut segments = Segments::new(&bytes);
+        let mut restarts = Restarts::new(interval);
+        passed.into_iter().for_each(|number| restarts.pass(number));
+        let has_leftovers = segments.leave_scan(ScanEnd { at: 2, has_unused_bytes }, &restarts)?;
+        assert_eq!(segments.next().map(|segment| segment.marker), Some(EOI), "{rest:?}");
+        assert!(!segments.has_stray_bytes());
+        Ok(has_leftovers)
+    }
+
     #[test]
     fn another_interval_behind_the_last_is_told_from_leftovers() {
-        let left = |rest: &[u8], has_restarts| {
-            let bytes = [b"\xff\xd8", rest, b"\xff\xd9"].concat();
-            let mut segments = Segments::new(&bytes);
-            let is_fine = segments.leave_scan(2, has_restarts);
-            (is_fine, segments.next().map(|segment| segment.marker))
-        };
-        for rest in [&b""[..], b"\0\0\0", b"abc\xff\0d", b"\xff\xd0", b"\xff\xd0\xff\xd1"] {
-            assert_eq!(left(rest, true), (true, Some(EOI)), "{rest:?}");
+        for rest in [&b""[..], b"\xff", b"\xff\xff\xff"] {
+            assert_eq!(left(rest, 3, false), Ok(false), "{rest:?}");
+            assert_eq!(left(rest, 3, true), Ok(true), "{rest:?}");
         }
-        assert_eq!(left(b"\xff\xd0abc", false), (true, Some(EOI)));
-        assert!(!left(b"\xff\xd0abc", true).0);
-        assert!(!left(b"\xff\xd0\xff\0", true).0);
+        for rest in [&b"\0\0\0"[..], b"abc\xff\0d", b"\xff\xd0", b"\xff\xd0\xff\xd1"] {
+            assert_eq!(left(rest, 3, false), Ok(true), "{rest:?}");
+        }
+        for number in 0..8 {
+            let marker = [0xff, 0xd0 + number];
+            for data in [&b"abc"[..], b"\xff\0"] {
+                let interval = [&marker, data].concat();
+                assert_eq!(left(&interval, 0, false), Ok(true), "{number}");
+                assert_eq!(left(&interval, 3, false), Err(Damage::ExtraRestart), "{number}");
+                // Behind leftovers, it is an interval by the next number, or after a number that was wrong.
+                let meant = if number == 2 { Err(Damage::ExtraRestart) } else { Ok(true) };
+                assert_eq!(left(&interval, 3, true), meant, "{number}");
+                assert_eq!(left(&[b"\0", &interval[..]].concat(), 3, false), meant, "{number}");
+                assert_eq!(left_after([0, 0], &interval, 3, true), Err(Damage::ExtraRestart), "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_between_segments_are_noticed_but_fill_bytes_are_not() {
+        let is_stray = |between: &[u8]| {
+            let bytes = [b"\xff\xd8", between, b"\xff\xdd\0\x04\0\x01\xff\xd9"].concat();
+            let mut segments = Segments::new(&bytes);
+            assert_eq!(segments.by_ref().count(), 2);
+            segments.has_stray_bytes()
+        };
+        assert_eq!([&b""[..], b"\xff", b"\xff\xff\xff"].map(is_stray), [false; 3]);
+        assert_eq!([&b"\0"[..], b"abc", b"\xff\0", b"\xff\x01", b"\xff\xd3", b"\xff\xd3\xff"].map(is_stray), [true; 6]);
     }
 }

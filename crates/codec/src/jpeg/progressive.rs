@@ -9,6 +9,7 @@ use super::damage::Damage;
 use super::frame::{Frame, MAX_COMPONENTS, ScanComponent};
 use super::huffman::Huffman;
 use super::progressive_blocks::Blocks;
+use super::restarts::{Restarts, ScanEnd};
 use super::tables::Tables;
 use super::{Band, Error};
 use crate::Stop;
@@ -34,8 +35,8 @@ pub(super) struct Scan {
 
 /// The entropy decoder of a scan, with the state that it carries from block to block.
 trait Coder {
-    /// Moves after a restart marker.
-    fn restart(&mut self) -> Result<(), Damage>;
+    /// Moves after a restart marker; returns its number.
+    fn restart(&mut self) -> Result<u8, Damage>;
     /// Reads consecutive blocks of one component in one row.
     fn blocks<const K: usize>(
         &mut self,
@@ -45,7 +46,7 @@ trait Coder {
         blocks: &mut Blocks<K>,
     ) -> Result<(), Damage>;
     fn is_overrun(&self) -> bool;
-    fn end(&self) -> Result<usize, Damage>;
+    fn end(&self) -> Result<ScanEnd, Damage>;
 }
 
 impl Scan {
@@ -77,7 +78,7 @@ impl Scan {
         Ok(Self { kind, components, band, restart_interval: tables.restart_interval, is_arithmetic })
     }
 
-    /// Reads the scan's data into the blocks; returns the position after it.
+    /// Reads the scan's data into the blocks; returns its end.
     pub(super) fn run<const K: usize>(
         &self,
         (bytes, at): (&[u8], usize),
@@ -85,7 +86,7 @@ impl Scan {
         tables: &Tables<'_>,
         blocks: &mut [Blocks<K>],
         stop: &Stop,
-    ) -> Result<usize, Error> {
+    ) -> Result<(ScanEnd, Restarts), Error> {
         if self.is_arithmetic {
             let coder = ArithmeticCoder::new(self, bytes, at, tables);
             return self.run_with(coder, frame, blocks, stop);
@@ -99,26 +100,22 @@ impl Scan {
         frame: &Frame,
         blocks: &mut [Blocks<K>],
         stop: &Stop,
-    ) -> Result<usize, Error> {
-        let mut left = self.interval();
+    ) -> Result<(ScanEnd, Restarts), Error> {
+        let mut restarts = Restarts::new(self.restart_interval);
         for row in 0..frame.mcus_of(&self.components).1 {
             stop.check()?;
             dispatched(
                 #[inline(always)]
                 || match self.components.as_slice() {
-                    [only] => self.row_of_blocks(row, frame, &mut blocks[only.index], &mut coder, &mut left),
-                    _ => self.row_of_mcus(row, frame, blocks, &mut coder, &mut left),
+                    [only] => self.row_of_blocks(row, frame, &mut blocks[only.index], &mut coder, &mut restarts),
+                    _ => self.row_of_mcus(row, frame, blocks, &mut coder, &mut restarts),
                 },
             )?;
             if coder.is_overrun() {
                 return Err(Damage::EndsEarly.into());
             }
         }
-        Ok(coder.end()?)
-    }
-
-    const fn interval(&self) -> usize {
-        if self.restart_interval == 0 { usize::MAX } else { self.restart_interval }
+        Ok((coder.end()?, restarts))
     }
 
     /// Reads a row of a non-interleaved scan, in runs between restart markers.
@@ -129,18 +126,17 @@ impl Scan {
         frame: &Frame,
         blocks: &mut Blocks<K>,
         coder: &mut impl Coder,
-        left: &mut usize,
+        restarts: &mut Restarts,
     ) -> Result<(), Damage> {
         let component = &frame.components[self.components[0].index];
         let first = row * component.stride();
         let (mut at, end) = (first, first + component.blocks.0);
         while at < end {
-            if *left == 0 {
-                coder.restart()?;
-                *left = self.restart_interval;
+            if restarts.left == 0 {
+                restarts.pass(coder.restart()?);
             }
-            let run = at..end.min(at.saturating_add(*left));
-            *left -= run.len();
+            let run = at..end.min(at.saturating_add(restarts.left));
+            restarts.left -= run.len();
             at = run.end;
             coder.blocks(self, 0, run, blocks)?;
         }
@@ -155,14 +151,13 @@ impl Scan {
         frame: &Frame,
         blocks: &mut [Blocks<K>],
         coder: &mut impl Coder,
-        left: &mut usize,
+        restarts: &mut Restarts,
     ) -> Result<(), Damage> {
         for mcu in 0..frame.components[0].mcus.0 {
-            if *left == 0 {
-                coder.restart()?;
-                *left = self.restart_interval;
+            if restarts.left == 0 {
+                restarts.pass(coder.restart()?);
             }
-            *left -= 1;
+            restarts.left -= 1;
             for (position, &ScanComponent { index, .. }) in self.components.iter().enumerate() {
                 let component = &frame.components[index];
                 let (across, down) = component.sampling;
@@ -202,13 +197,14 @@ impl<'a> HuffmanCoder<'a> {
 }
 
 impl Coder for HuffmanCoder<'_> {
-    fn restart(&mut self) -> Result<(), Damage> {
+    fn restart(&mut self) -> Result<u8, Damage> {
         if self.end_of_band_run > 0 {
             return Err(Damage::MissingRestart);
         }
-        self.bits = self.bits.behind_restart()?;
+        let number;
+        (self.bits, number) = self.bits.behind_restart()?;
         self.last = [0; MAX_COMPONENTS];
-        Ok(())
+        Ok(number)
     }
 
     #[inline(always)]
@@ -240,7 +236,7 @@ impl Coder for HuffmanCoder<'_> {
         self.bits.is_overrun()
     }
 
-    fn end(&self) -> Result<usize, Damage> {
+    fn end(&self) -> Result<ScanEnd, Damage> {
         if self.end_of_band_run > 0 { Err(Damage::Code) } else { self.bits.end() }
     }
 }
@@ -263,11 +259,12 @@ impl<'a> ArithmeticCoder<'a> {
 }
 
 impl Coder for ArithmeticCoder<'_> {
-    fn restart(&mut self) -> Result<(), Damage> {
-        self.decoder = self.decoder.behind_restart()?;
+    fn restart(&mut self) -> Result<u8, Damage> {
+        let number;
+        (self.decoder, number) = self.decoder.behind_restart()?;
         self.statistics.restart();
         self.predictors.iter_mut().for_each(Predictor::restart);
-        Ok(())
+        Ok(number)
     }
 
     fn blocks<const K: usize>(
@@ -296,7 +293,7 @@ impl Coder for ArithmeticCoder<'_> {
         self.decoder.is_overrun()
     }
 
-    fn end(&self) -> Result<usize, Damage> {
+    fn end(&self) -> Result<ScanEnd, Damage> {
         self.decoder.end()
     }
 }

@@ -2,7 +2,7 @@
 //! others are nonzero.
 
 use super::Band;
-use super::bits::Bits;
+use super::bits::{Bits, signed};
 use super::damage::Damage;
 use super::huffman::Huffman;
 
@@ -168,35 +168,4 @@ fn correct<const K: usize>(values: &mut [i16; K], coefficients: u64, bits: &mut 
 #[inline(always)]
 fn empty_blocks(bits: &mut Bits<'_>, length: u32) -> u32 {
     if length == 0 { 1 } else { (1 << length) + bits.take(length) }
-}
-
-/// Reads a number of `length` bits.
-#[inline(always)]
-pub(super) fn signed(bits: &mut Bits<'_>, length: u32) -> i32 {
-    if length == 0 { 0 } else { of_sign(bits.take(length), length) }
-}
-
-/// Sign-extends a number of `length` bits (T.81, F.2.2.1): its upper half is positive, its lower half negative.
-#[inline(always)]
-pub(super) const fn of_sign(bits: u32, length: u32) -> i32 {
-    let is_negative = (bits as i32 >> (length - 1)) - 1;
-    bits as i32 + (is_negative & (1 - (1 << length)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_their_signs() {
-        let read = |text: u8, length: u32| {
-            let bytes = [text << (8 - length), 0, 0, 0];
-            let mut bits = Bits::new(&bytes, 0);
-            bits.fill();
-            signed(&mut bits, length)
-        };
-        assert_eq!([read(0b0, 1), read(0b1, 1)], [-1, 1]);
-        assert_eq!([read(0b00, 2), read(0b01, 2), read(0b10, 2), read(0b11, 2)], [-3, -2, 2, 3]);
-        assert_eq!([read(0b0000, 4), read(0b0111, 4), read(0b1000, 4)], [-15, -8, 8]);
-    }
 }

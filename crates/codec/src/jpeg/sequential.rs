@@ -12,6 +12,7 @@ use super::bits::Bits;
 use super::damage::Damage;
 use super::frame::{Frame, ScanComponent};
 use super::huffman::Huffman;
+use super::restarts::{Restarts, ScanEnd};
 use super::tables::Tables;
 use super::transform::{Batch, LANES, Transform};
 use super::{Error, PlaneMut};
@@ -21,17 +22,19 @@ use crate::dispatch::dispatched;
 /// A scan with a parsed header.
 pub(super) struct Sequential {
     components: Vec<ScanComponent>,
+    /// Whether spectral selection and successive approximation have the only values of a sequential scan.
+    has_usual_parameters: bool,
     restart_interval: usize,
     is_arithmetic: bool,
 }
 
 /// Entropy-coded data, and the state that is carried from block to block of all components.
 trait Stream: Default {
-    /// The stream after the restart marker, which must follow here. By value, so that it can stay in registers until
-    /// then.
-    fn behind_restart(self) -> Result<Self, Damage>;
+    /// The stream after the restart marker, which must follow here, and the marker's number. By value, so that it can
+    /// stay in registers until then.
+    fn behind_restart(self) -> Result<(Self, u8), Damage>;
     fn is_overrun(&self) -> bool;
-    fn end(&self) -> Result<usize, Damage>;
+    fn end(&self) -> Result<ScanEnd, Damage>;
 }
 
 /// A reader of one component's blocks.
@@ -58,27 +61,27 @@ struct Part<'a, R, const N: usize, const K: usize> {
 /// The position of the scan in the file.
 struct Cursor<S> {
     stream: S,
-    /// MCUs until the next restart marker.
-    left: usize,
+    restarts: Restarts,
 }
 
 impl Sequential {
-    /// Reads the scan header. Ignores its band of coefficients, which means nothing in a sequential scan: some cameras
-    /// write zeros.
+    /// Reads the scan header. Ignores spectral selection and successive approximation, which mean nothing in a
+    /// sequential scan: some cameras write zeros.
     pub(super) fn read(
         body: &[u8],
         frame: &mut Frame,
         tables: &Tables<'_>,
         is_arithmetic: bool,
     ) -> Result<Self, Damage> {
-        let (components, _) = frame.scan_components(body)?;
+        let (components, parameters) = frame.scan_components(body)?;
         for component in &components {
             frame.components[component.index].begin_sequential_scan(tables)?;
         }
-        Ok(Self { components, restart_interval: tables.restart_interval, is_arithmetic })
+        let has_usual_parameters = parameters.starts_with(&[0, 63, 0]);
+        Ok(Self { components, has_usual_parameters, restart_interval: tables.restart_interval, is_arithmetic })
     }
 
-    /// Reads the scan's data and paints it; returns the position after it.
+    /// Reads the scan's data and paints it; returns its end.
     pub(super) fn run<const N: usize, const K: usize>(
         &self,
         (bytes, at): (&[u8], usize),
@@ -86,7 +89,7 @@ impl Sequential {
         tables: &Tables<'_>,
         planes: &mut [PlaneMut<'_>],
         stop: &Stop,
-    ) -> Result<usize, Error> {
+    ) -> Result<(ScanEnd, Restarts), Error> {
         if self.is_arithmetic {
             let readers = self.components.iter().map(Predictor::new).collect();
             let stream = ArithmeticStream {
@@ -115,6 +118,11 @@ impl Sequential {
         Ok(chosen)
     }
 
+    /// Whether its parameters have the only values that a sequential scan can have.
+    pub(super) const fn has_usual_parameters(&self) -> bool {
+        self.has_usual_parameters
+    }
+
     fn run_with<S: Stream, R: BlockReader<S>, const N: usize, const K: usize>(
         &self,
         stream: S,
@@ -122,22 +130,21 @@ impl Sequential {
         frame: &Frame,
         planes: &mut [PlaneMut<'_>],
         stop: &Stop,
-    ) -> Result<usize, Error> {
+    ) -> Result<(ScanEnd, Restarts), Error> {
         let mut parts = self.parts::<R, N, K>(readers, frame, planes)?;
         let (across, down) = frame.mcus_of(&self.components);
-        let left = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval };
-        let mut cursor = Cursor { stream, left };
+        let mut cursor = Cursor { stream, restarts: Restarts::new(self.restart_interval) };
         for _ in 0..down {
             stop.check()?;
             dispatched(
                 #[inline(always)]
-                || self.row_of_mcus(across, &mut parts, &mut cursor),
+                || Self::row_of_mcus(across, &mut parts, &mut cursor),
             )?;
             if cursor.stream.is_overrun() {
                 return Err(Damage::EndsEarly.into());
             }
         }
-        Ok(cursor.stream.end()?)
+        Ok((cursor.stream.end()?, cursor.restarts))
     }
 
     /// The components of the scan in its order, each with its plane.
@@ -167,7 +174,6 @@ impl Sequential {
 
     #[inline(always)]
     fn row_of_mcus<S: Stream, R: BlockReader<S>, const N: usize, const K: usize>(
-        &self,
         across: usize,
         parts: &mut [Part<'_, R, N, K>],
         cursor: &mut Cursor<S>,
@@ -175,12 +181,13 @@ impl Sequential {
         // A local variable can stay in registers.
         let mut stream = std::mem::take(&mut cursor.stream);
         for mcu in 0..across {
-            if cursor.left == 0 {
-                stream = stream.behind_restart()?;
-                cursor.left = self.restart_interval;
+            if cursor.restarts.left == 0 {
+                let number;
+                (stream, number) = stream.behind_restart()?;
+                cursor.restarts.pass(number);
                 parts.iter_mut().for_each(|part| part.reader.restart());
             }
-            cursor.left -= 1;
+            cursor.restarts.left -= 1;
             for part in &mut *parts {
                 let (across, down) = part.sampling;
                 for y in 0..down {
@@ -235,7 +242,7 @@ impl<R, const N: usize, const K: usize> Part<'_, R, N, K> {
 
 impl Stream for Bits<'_> {
     #[inline(never)]
-    fn behind_restart(self) -> Result<Self, Damage> {
+    fn behind_restart(self) -> Result<(Self, u8), Damage> {
         Bits::behind_restart(&self)
     }
 
@@ -243,7 +250,7 @@ impl Stream for Bits<'_> {
         Bits::is_overrun(self)
     }
 
-    fn end(&self) -> Result<usize, Damage> {
+    fn end(&self) -> Result<ScanEnd, Damage> {
         Bits::end(self)
     }
 }
@@ -278,17 +285,18 @@ struct ArithmeticStream<'a> {
 }
 
 impl Stream for ArithmeticStream<'_> {
-    fn behind_restart(mut self) -> Result<Self, Damage> {
-        self.decoder = self.decoder.behind_restart()?;
+    fn behind_restart(mut self) -> Result<(Self, u8), Damage> {
+        let number;
+        (self.decoder, number) = self.decoder.behind_restart()?;
         self.statistics.iter_mut().for_each(Statistics::restart);
-        Ok(self)
+        Ok((self, number))
     }
 
     fn is_overrun(&self) -> bool {
         self.decoder.is_overrun()
     }
 
-    fn end(&self) -> Result<usize, Damage> {
+    fn end(&self) -> Result<ScanEnd, Damage> {
         self.decoder.end()
     }
 }

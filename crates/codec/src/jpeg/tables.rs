@@ -56,9 +56,9 @@ impl<'a> Tables<'a> {
     /// Reads a DQT segment.
     pub(super) fn read_quantisation(&mut self, mut body: &[u8]) -> Result<(), Damage> {
         while let Some((&name, rest)) = body.split_first() {
-            let width = 1 + usize::from(name >> 4);
-            let (values, rest) =
-                rest.split_at_checked(64 * width).filter(|_| width <= 2).ok_or(Damage::SegmentLength)?;
+            // As in libjpeg, any precision but 0 means 16 bits.
+            let width = if name >> 4 == 0 { 1 } else { 2 };
+            let (values, rest) = rest.split_at_checked(64 * width).ok_or(Damage::SegmentLength)?;
             let value = |bytes: &[u8]| bytes.iter().fold(0, |value, &byte| value << 8 | u16::from(byte));
             let mut table = [0; 64];
             table.iter_mut().zip(values.chunks_exact(width)).for_each(|(own, bytes)| *own = value(bytes));

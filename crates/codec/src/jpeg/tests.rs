@@ -180,7 +180,8 @@ fn is_restart(pair: &[u8]) -> bool {
 /// The result for a file of 64 x 64 pixels in 4:2:0.
 fn decoded(bytes: &[u8]) -> Result<bool, Error> {
     let mut planes = Planes::blank((24, 24), Subsamp::Sub2x2);
-    decode_planes(bytes, 3, &mut planes, &Stop::default()).map(|decoded| decoded.has_end)
+    decode_planes(bytes, 3, &mut planes, &Stop::default())
+        .map(|decoded| !decoded.oddities.contains(&Oddity::MissingEnd))
 }
 
 #[test]

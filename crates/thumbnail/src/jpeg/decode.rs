@@ -1,6 +1,8 @@
 //! Strict JPEG decoding: to planes of luma and chroma if the file has them, otherwise to its components.
 
-use darkroom_codec::jpeg::{self, Error, PlaneMut};
+use std::collections::BTreeSet;
+
+use darkroom_codec::jpeg::{self, Error, Oddity, PlaneMut};
 use turbojpeg::Subsamp;
 
 use super::super::components::Components;
@@ -19,10 +21,10 @@ pub(super) enum Picture {
     Components(Components),
 }
 
-/// A decoded picture, and whether its end marker is missing.
+/// A decoded picture, and the oddities of its data.
 pub(super) struct Decoded {
     pub(super) picture: Picture,
-    pub(super) lacks_end: bool,
+    pub(super) oddities: BTreeSet<Oddity>,
 }
 
 /// Decodes a picture at `eighths / 8` of its stored size. `as_components` requests components that will become RGB.
@@ -38,28 +40,28 @@ pub(super) fn decode(
     match subsampling(probe).filter(|_| !as_components) {
         Some(subsampling) => {
             let mut planes = Planes::over(scratch.buffer(), stored.eighths(eighths), subsampling);
-            let lacks_end = fill(bytes, eighths, planes.parts_mut(), stop)?;
+            let oddities = fill(bytes, eighths, planes.parts_mut(), stop)?;
             planes.fill_up();
-            Ok(Decoded { picture: Picture::Planes(planes), lacks_end })
+            Ok(Decoded { picture: Picture::Planes(planes), oddities })
         }
         None => {
             let mut components = Components::blank(stored, eighths, &probe.sampling);
-            let lacks_end = fill(bytes, eighths, components.parts_mut(), stop)?;
-            Ok(Decoded { picture: Picture::Components(components), lacks_end })
+            let oddities = fill(bytes, eighths, components.parts_mut(), stop)?;
+            Ok(Decoded { picture: Picture::Components(components), oddities })
         }
     }
 }
 
-/// Fills the planes; returns whether the end marker is missing.
+/// Fills the planes; returns the oddities of the data.
 fn fill<'a>(
     bytes: &[u8],
     eighths: u32,
     planes: impl Iterator<Item = (usize, &'a mut [u8])>,
     stop: &Stop,
-) -> Result<bool, RenderError> {
+) -> Result<BTreeSet<Oddity>, RenderError> {
     let mut planes: Vec<PlaneMut<'_>> = planes.map(|(width, samples)| PlaneMut { width, samples }).collect();
     match jpeg::decode(bytes, eighths, &mut planes, stop) {
-        Ok(decoded) => Ok(!decoded.has_end),
+        Ok(decoded) => Ok(decoded.oddities),
         Err(Error::Damaged(damage)) => Err(corrupt(damage.to_string()).into()),
         Err(Error::Stopped(stopped)) => Err(stopped.into()),
     }

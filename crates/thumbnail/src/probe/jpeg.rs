@@ -3,15 +3,17 @@
 mod profile;
 mod work;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use darkroom_codec::jpeg::markers::{EOI, SOI, SOS, Segment, Segments};
-use darkroom_codec::jpeg::{FrameComponent, FrameHeader};
+use darkroom_codec::jpeg::markers::{EOI, SOI, SOS, Segment, Segments, is_ignored, is_table};
+use darkroom_codec::jpeg::{Damage, FrameComponent, FrameHeader};
 
 use super::super::error::{corrupt, rare_jpeg, refuse};
 use super::super::{Refusal, colour, exif};
-use crate::RefusalReason;
+use crate::{RefusalReason, Tolerated};
 
+use profile::Part;
 use work::ComponentBlocks;
 
 /// The most pixels per side, as in libjpeg.
@@ -58,6 +60,8 @@ pub(in super::super) struct JpegProbe {
     profile: Vec<Range<usize>>,
     /// Block reads of all scans: a block counts once for each scan that includes it.
     block_reads: u64,
+    /// The oddities of the header.
+    pub(in super::super) tolerated: BTreeSet<Tolerated>,
 }
 
 impl JpegProbe {
@@ -93,8 +97,8 @@ impl JpegProbe {
     pub(in super::super) fn of_inks(width: u32, height: u32, factors: &[(u8, u8)]) -> Self {
         let sampling = factors.iter().map(|&(horizontal, vertical)| Sampling { horizontal, vertical }).collect();
         let (coding, colours) = (Coding::Progressive, Colours::Cmyk);
-        let (profile, block_reads, orientation) = (Vec::new(), 0, 1);
-        Self { width, height, orientation, coding, colours, sampling, profile, block_reads }
+        let (profile, block_reads, tolerated) = (Vec::new(), 0, BTreeSet::new());
+        Self { width, height, orientation: 1, coding, colours, sampling, profile, block_reads, tolerated }
     }
 
     /// Refuses a file that would take too long on any machine.
@@ -134,8 +138,8 @@ struct Found {
     frame: Option<Frame>,
     orientation: Option<u8>,
     adobe_transform: Option<u8>,
-    has_jfif: bool,
-    profile: Vec<(u8, Range<usize>)>,
+    jfif_version: Option<u8>,
+    profile: Vec<Part>,
 }
 
 /// The frame header.
@@ -161,21 +165,21 @@ impl Found {
             }
             EOI => return Err(corrupt("the file ends before its picture begins")),
             SOI => return Err(corrupt("a second start marker before the picture")),
-            0xe0 if body.starts_with(b"JFIF\0") => self.has_jfif = true,
+            // As in libjpeg, a shorter segment is not JFIF's or Adobe's.
+            0xe0 if body.starts_with(b"JFIF\0") && body.len() >= 14 => self.jfif_version = Some(body[5]),
             0xe1 if body.starts_with(b"Exif\0") && self.orientation.is_none() => {
                 self.orientation = body.get(6..).map(exif::orientation);
             }
-            0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
-                self.profile.push((body[12], at.start + 14..at.end));
-            }
-            0xee if body.starts_with(b"Adobe") => self.adobe_transform = body.get(11).copied(),
-            _ => {}
+            0xe2 => self.profile.extend(Part::read(body, &at)),
+            0xee if body.starts_with(b"Adobe") && body.len() >= 12 => self.adobe_transform = Some(body[11]),
+            _ if is_ignored(marker) || is_table(marker) => {}
+            _ => return Err(corrupt(Damage::Marker.to_string())),
         }
         Ok(())
     }
 
     fn into_probe(self, bytes: &[u8], rest: Segments<'_>, scan: &Segment) -> Result<JpegProbe, Refusal> {
-        let colours = self.colours()?;
+        let (colours, tolerated) = (self.colours()?, self.oddities());
         let frame = self.frame.ok_or_else(|| corrupt("a scan without a frame"))?;
         let mut probe = JpegProbe {
             width: frame.width.into(),
@@ -184,8 +188,9 @@ impl Found {
             coding: if frame.is_progressive() { Coding::Progressive } else { Coding::Sequential },
             colours,
             sampling: frame.sampling,
-            profile: profile::in_order(self.profile),
+            profile: profile::in_order(&self.profile),
             block_reads: 0,
+            tolerated,
         };
         probe.block_reads = work::block_reads(bytes, rest, scan, &probe.component_blocks(&frame.ids));
         Ok(probe)
@@ -197,7 +202,7 @@ impl Found {
         let ids = self.frame.as_ref().map(|frame| frame.ids.as_slice()).unwrap_or_default();
         match ids.len() {
             1 => Ok(Colours::Gray),
-            3 if self.has_jfif => Ok(Colours::YCbCr),
+            3 if self.jfif_version.is_some() => Ok(Colours::YCbCr),
             3 if self.adobe_transform.is_some() => {
                 Ok(if self.adobe_transform == Some(0) { Colours::Rgb } else { Colours::YCbCr })
             }
@@ -206,6 +211,21 @@ impl Found {
             0 => Err(corrupt("a scan without a frame")),
             count => Err(rare_jpeg(format!("a JPEG of {count} components"))),
         }
+    }
+
+    /// The oddities of the header.
+    fn oddities(&self) -> BTreeSet<Tolerated> {
+        let transforms: &[u8] = match self.frame.as_ref().map_or(0, |frame| frame.ids.len()) {
+            3 => &[0, 1],
+            4 => &[0, 2],
+            _ => &[0, 1, 2],
+        };
+        let found = [
+            (Tolerated::JfifVersion, self.jfif_version.is_some_and(|major| major != 1)),
+            (Tolerated::AdobeTransform, self.adobe_transform.is_some_and(|transform| !transforms.contains(&transform))),
+            (Tolerated::ProfileParts, !profile::are_as_specified(&self.profile)),
+        ];
+        found.into_iter().filter_map(|(oddity, is_found)| is_found.then_some(oddity)).collect()
     }
 }
 
@@ -279,14 +299,18 @@ mod tests {
 
     #[test]
     fn profile_parts_are_put_together_up_to_the_limit() {
-        let part = |number: u8, data: &[u8]| segment(0xe2, &[b"ICC_PROFILE\0", &[number, 2][..], data].concat());
+        let part = |number: u8, count: u8, data: &[u8]| {
+            segment(0xe2, &[b"ICC_PROFILE\0", &[number, count][..], data].concat())
+        };
         let frame = || frame(0xc0, 8, 8, 8, &[0x11]);
-        let bytes = file(&[part(2, b"def"), part(1, b"abc"), frame()]);
+        let bytes = file(&[part(2, 2, b"def"), part(1, 2, b"abc"), frame()]);
         assert_eq!(JpegProbe::read(&bytes).unwrap().profile_in(&bytes), b"abcdef");
         let most = colour::MAX_PROFILE_BYTES;
         for (length, is_taken) in [(most - 1, true), (most, true), (most + 1, false)] {
             let whole = vec![7; length];
-            let mut parts: Vec<_> = (1..).zip(whole.chunks(65_000)).map(|(number, data)| part(number, data)).collect();
+            let chunks = whole.chunks(65_000);
+            let count = chunks.len() as u8;
+            let mut parts: Vec<_> = (1..).zip(chunks).map(|(number, data)| part(number, count, data)).collect();
             parts.push(frame());
             let bytes = file(&parts);
             let probe = JpegProbe::read(&bytes).unwrap();

@@ -8,6 +8,7 @@ mod deadline;
 mod golden;
 mod memory;
 mod mutations;
+mod odd_jpegs;
 mod order;
 mod pieces;
 mod render;

@@ -230,7 +230,7 @@ fn a_picture_may_have_many_scans_up_to_the_limit_itself() {
             assert_eq!(reason(result), RefusalReason::TooMuchWork);
         }
     }
-    // The last scan counts, as in libjpeg.
+    // A sequential picture is complete after its first scan.
     assert_eq!(rendered(&images::jpeg_of_scans(20)).thumbnails, rendered(&images::jpeg_of_scans(1)).thumbnails);
     // An apparent end marker inside a comment does not end the file.
     let hidden = images::with_segment(&images::jpeg_of_scans(most + 1), 0xfe, b"\xff\xd9\xff\xd9");
