@@ -176,7 +176,8 @@ impl Found {
             SOI => return Err(corrupt("a second start marker before the picture")),
             0xe0 if body.starts_with(b"JFIF\0") => self.has_jfif = true,
             0xe1 if body.starts_with(b"Exif\0") && self.orientation.is_none() => {
-                self.orientation = body.get(6..).map(exif::orientation);
+                // A segment without data does not count.
+                self.orientation = body.get(6..).filter(|tiff| !tiff.is_empty()).map(exif::orientation);
             }
             0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
                 self.profile.push((body[12], at.start + 14..at.end));

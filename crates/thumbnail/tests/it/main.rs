@@ -9,5 +9,6 @@ mod golden;
 mod memory;
 mod mutations;
 mod order;
+mod orientation;
 mod pieces;
 mod render;
