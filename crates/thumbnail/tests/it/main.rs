@@ -11,4 +11,7 @@ mod mutations;
 mod order;
 mod orientation;
 mod pieces;
+mod png_chunks;
+mod png_data;
+mod png_file;
 mod render;
