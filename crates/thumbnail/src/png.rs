@@ -36,7 +36,12 @@ pub(super) fn render(
     let (colours, chunks) = ColourChunks::of(&probe.colours, profile, space);
 
     let large = context.largest(probe.size());
-    let mut shrunk = decode(context, source, probe, large)?;
+    let mut shrunk = match decode(context, source, probe, large) {
+        Err(RenderError::Refused(_)) if PngProbe::read(source)? != *probe => {
+            return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
+        }
+        decoded => decoded?,
+    };
     if let Colours::Converted(conversion) = &colours {
         conversion.apply(&mut shrunk);
     } else if is_gray_palette {

@@ -1,7 +1,7 @@
 //! A fast reader of the rows of a PNG: inflates, reverses the filters, and decides whether the data is damaged.
 //!
-//! Rows are damaged if they are missing, if their filter type is unknown, or if no checksum proves them: neither the CRC
-//! of each chunk nor the Adler-32 of the stream. Whatever follows the last row costs no pixel.
+//! Rows are damaged if they are missing, if their filter type is unknown, or if no checksum proves them: neither the
+//! CRC of each chunk nor the Adler-32 of the stream. Whatever follows the last row costs no pixel.
 
 use std::io;
 use std::ops::Range;

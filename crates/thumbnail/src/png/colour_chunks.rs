@@ -67,7 +67,7 @@ impl ColourChunks {
     /// How to handle the colours of a picture: `cICP` has priority over `iCCP`, then `sRGB`, then `gAMA` and `cHRM`.
     pub(super) fn of(stored: &StoredColours, profile: Option<Vec<u8>>, space: Space) -> (Colours, Self) {
         let mut chunks = Self::default();
-        if let Some(points) = stored.code_points {
+        if let Some(points) = stored.code_points.filter(is_known) {
             // BT.709 primaries with sRGB's transfer function are sRGB.
             chunks.code_points = (points != [1, 13, 0, 1]).then_some(points);
             return (Colours::Plain, chunks);
@@ -86,6 +86,14 @@ impl ColourChunks {
         }
         (Colours::Plain, chunks)
     }
+}
+
+/// Whether Chromium knows these code points. It refuses a file with an unknown matrix or range, and otherwise uses the
+/// next chunk.
+const fn is_known([primaries, transfer, matrix, range]: &[u8; 4]) -> bool {
+    matches!(primaries, 1 | 4..=12 | 22)
+        && matches!(transfer, 1 | 4..=8 | 11 | 13..=18)
+        && matches!((matrix, range), (0, 1))
 }
 
 fn chunk(values: [u32; 8]) -> SourceChromaticities {

@@ -31,7 +31,7 @@ pub(in super::super) const MAX_SIDE: u32 = 1_000_000;
 const IHDR: std::ops::Range<usize> = 16..29;
 
 /// The header of a PNG.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct PngProbe {
     pub(in super::super) width: u32,
     pub(in super::super) height: u32,
@@ -61,7 +61,7 @@ pub(in super::super) struct PngProbe {
 
 impl PngProbe {
     /// Reads IHDR and the heads of the other chunks.
-    pub(super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
+    pub(in super::super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
         let mut whole = [0; 33];
         if source.read_at(0, &mut whole)? < whole.len() {
             return Err(corrupt("the file ends inside its header").into());
@@ -153,7 +153,10 @@ impl PngProbe {
             b"eXIf" => !self.has_exif,
             b"iCCP" => self.profile.is_none(),
             b"cICP" | b"sRGB" | b"gAMA" | b"cHRM" => chunk.length <= StoredColours::MAX_BYTES,
-            _ if chunk.is_critical() => return Ok(self.find_damage("an unknown chunk, or a second IHDR".to_owned())),
+            _ if chunk.is_critical() => {
+                self.find_damage("an unknown chunk, or a second IHDR".to_owned());
+                false
+            }
             _ => false,
         };
         if !counts {

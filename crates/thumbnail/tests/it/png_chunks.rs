@@ -1,5 +1,6 @@
-//! Which chunks of a PNG count: in odd orders, repeated, damaged, or of an animation. The pictures are those of Chromium
-//! 156.0.8078.108, asked on 2026-11-28; where it refuses a file or stops in the middle, the test says so.
+//! Which chunks of a PNG count: in odd orders, repeated, damaged, or of an animation. The pictures are those of
+//! Chromium 156.0.8078.108, asked on 2026-11-28. It refuses some of the files that are shown here: those with certain
+//! damaged animations, with `bKGD` before the palette, and with a repeated or suggested palette that is invalid.
 
 use darkroom_thumbnail::Tolerated::DamagedChunk;
 
@@ -242,6 +243,27 @@ fn the_first_valid_colour_chunk_before_the_data_counts() {
         }
         assert_shown(&format!("{name}, behind the data"), &file.clone().after([linear.clone()]).bytes(), &file, &[]);
     }
+}
+
+#[test]
+fn code_points_that_chromium_does_not_know_are_ignored() {
+    let with = |points: [u8; 4]| File::golden("rgb_8.png").without(b"sRGB").first([chunk(b"cICP", points)]);
+    let gamma = chunk(b"gAMA", 100_000_u32.to_be_bytes());
+    let without = File::golden("rgb_8.png").without(b"sRGB").first([gamma.clone()]);
+    let is_known = |points: [u8; 4]| {
+        let both = with(points).before([gamma.clone()]).bytes();
+        let seen = outcome(&both).unwrap().0;
+        assert!(seen == outcome(&without.bytes()).unwrap().0 || seen == outcome(&with(points).bytes()).unwrap().0);
+        seen != outcome(&without.bytes()).unwrap().0
+    };
+    let known = |range: std::ops::Range<u8>, points: fn(u8) -> [u8; 4]| -> Vec<u8> {
+        range.filter(|value| is_known(points(*value))).collect()
+    };
+    assert_eq!(known(0..24, |primaries| [primaries, 13, 0, 1]), [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22]);
+    assert_eq!(known(0..20, |transfer| [9, transfer, 0, 1]), [1, 4, 5, 6, 7, 8, 11, 13, 14, 15, 16, 17, 18]);
+    assert_eq!(known(0..3, |range| [9, 16, 0, range]), [1]);
+    // Chromium refuses the file, so its thumbnail must not have the chunk.
+    assert_eq!(known(0..3, |matrix| [9, 16, matrix, 1]), [0]);
 }
 
 /// "Raw profile type exif", as ImageMagick writes EXIF without `eXIf`.
