@@ -2,11 +2,11 @@
 //!
 //! - [`jpeg::decode`] decodes a JPEG at 1/8 to 8/8 of its size, into planes. It reads what T.81 calls baseline,
 //!   extended sequential and progressive, with Huffman or arithmetic coding, eight bits a sample.
-//! - [`png::Rows`] reads the rows of a plain PNG, [`png::Filters`] filters rows for a new one.
-//! - [`inflate`] and [`deflate`] read and write zlib streams (RFC 1950, RFC 1951) as such a PNG holds them.
+//! - [`png::Rows`] reads the rows of a PNG, [`png::Filters`] filters rows for a new one.
+//! - [`inflate`] and [`deflate`] read and write zlib streams (RFC 1950, RFC 1951) as a PNG holds them.
 //!
-//! They are strict. A JPEG with lost pixels is an [error](jpeg::Damage); no pixels are made up. The PNG reader and
-//! [`inflate`] leave other files, damaged ones included, to a complete decoder such as the `png` crate.
+//! They are strict: a JPEG or PNG with lost pixels is an error ([`jpeg::Damage`], [`png::Error`]); no pixels are made
+//! up.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The parts of a PNG reader and writer that take most of the time: chunks, filters, and rows of plain pictures.
+//! The parts of a PNG reader and writer that take most of the time: chunks, filters, and rows.
 
 mod chunk;
 mod filter;
@@ -8,4 +8,4 @@ mod unfilter;
 
 pub use chunk::{Chunk, Next, SIGNATURE};
 pub use filter::Filters;
-pub use rows::{Error, Layout, Rows};
+pub use rows::{Error, Faults, Layout, MAX_EXTRA_BYTES, Rows};

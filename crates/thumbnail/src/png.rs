@@ -1,26 +1,23 @@
 //! Renders a PNG: decodes rows into strips, resizes them as they are read, turns the picture upright, and encodes it.
 
-mod colour_chunks;
+pub(super) mod colour_chunks;
 mod decode;
 mod encode;
 mod profile;
 
-use darkroom_codec::png::{Error, Layout, Rows as FastRows};
-use darkroom_codec::read_prefix;
+use darkroom_codec::png::Faults;
 
 use super::colour::{Colours, Space};
 use super::context::{Context, Stage};
+use super::error::corrupt;
 use super::geometry::Dimensions;
 use super::pixels::{Channels, Pixels};
 use super::probe::png::{self as probe, PngProbe};
 use super::strips::{HALFWAY_BYTES, STRIP_BYTES, Shrinking};
-use super::{RenderError, Source, Stopped, Thumbnail, Tolerated};
+use super::{RenderError, Source, Thumbnail, Tolerated};
 
 use colour_chunks::ColourChunks;
 use decode::Rows;
-
-/// The IEND chunk. It is added to a file that lacks only this chunk.
-const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
 /// Makes the thumbnails of a PNG.
 pub(super) fn render(
@@ -28,18 +25,23 @@ pub(super) fn render(
     source: &mut dyn Source,
     probe: &PngProbe,
 ) -> Result<Vec<Thumbnail>, RenderError> {
-    if probe.lacks_end {
-        context.tolerated.insert(Tolerated::MissingEnd);
-    }
-    let Metadata { channels, colours, chunks, is_gray_palette } = Metadata::read(source, probe)?;
+    context.tolerated.extend(&probe.tolerated);
+    let profile = match probe.profile {
+        Some((at, length)) => profile::read(source, at, length)?,
+        None => None,
+    };
+    let is_gray_palette = probe.has_palette && profile.is_none() && colour_chunks::is_gray(&probe.palette);
+    let channels = decode::channels(probe);
+    let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
+    let (colours, chunks) = ColourChunks::of(&probe.colours, profile, space);
 
     let large = context.largest(probe.size());
-    let mut shrunk = match decode_fast(context, source, probe, channels, large) {
-        Err(FastError::Unsupported) => decode_any(context, source, probe, channels, large)?,
-        Err(FastError::Failed(error)) => return Err(error),
-        Ok(shrunk) => shrunk,
+    let mut shrunk = match decode(context, source, probe, large) {
+        Err(RenderError::Refused(_)) if PngProbe::read(source)? != *probe => {
+            return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
+        }
+        decoded => decoded?,
     };
-
     if let Colours::Converted(conversion) = &colours {
         conversion.apply(&mut shrunk);
     } else if is_gray_palette {
@@ -54,130 +56,48 @@ pub(super) fn render(
     })
 }
 
-/// The metadata in the chunks before the image data.
-struct Metadata {
-    channels: Channels,
-    colours: Colours,
-    chunks: ColourChunks,
-    is_gray_palette: bool,
-}
-
-impl Metadata {
-    fn read(source: &mut dyn Source, probe: &PngProbe) -> Result<Self, RenderError> {
-        // Includes the head of the first IDAT chunk, at which the decoder stops.
-        let bytes = read_prefix(source, probe.first_data.map_or(u64::MAX, |at| at + 8))?;
-        let rows = Rows::open(&bytes, &[])?;
-        let channels = rows.channels();
-        let space = if channels.is_gray() { Space::Gray } else { Space::Rgb };
-        let info = rows.info().clone();
-        drop(bytes);
-        let profile = match probe.profile {
-            Some((at, length)) => profile::read(source, at, length)?,
-            None => None,
-        };
-        let is_gray_palette = profile.is_none() && colour_chunks::is_gray_palette(&info);
-        let (colours, chunks) = ColourChunks::of(&info, profile, space);
-        Ok(Self { channels, colours, chunks, is_gray_palette })
-    }
-}
-
-/// Why the fast reader returned no picture.
-enum FastError {
-    /// The fast reader cannot decode this file.
-    Unsupported,
-    Failed(RenderError),
-}
-
-impl From<RenderError> for FastError {
-    fn from(error: RenderError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Stopped> for FastError {
-    fn from(stopped: Stopped) -> Self {
-        Self::Failed(stopped.into())
-    }
-}
-
-impl From<Error> for FastError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Unsupported => Self::Unsupported,
-            Error::Source(error) => Self::Failed(error.into()),
-        }
-    }
-}
-
-/// Decodes a plain picture with the fast reader.
-fn decode_fast(
+/// Decodes the picture and shrinks it to the largest thumbnail.
+fn decode(
     context: &mut Context<'_>,
     source: &mut dyn Source,
     probe: &PngProbe,
-    channels: Channels,
-    large: Dimensions,
-) -> Result<Pixels, FastError> {
-    let layout = layout(probe, channels).ok_or(FastError::Unsupported)?;
-    let mut rows = FastRows::open(source, layout);
-    let shrunk = in_strips(context, probe, channels, large, |space| rows.next(space).map_err(FastError::from))?;
-    context.step(Stage::Decode, |_| rows.finish().map_err(FastError::from))?;
-    Ok(shrunk)
-}
-
-/// The layout of a plain picture; `None` for any other.
-fn layout(probe: &PngProbe, channels: Channels) -> Option<Layout> {
-    let is_plain = probe.depth == 8
-        && !probe.has_palette
-        && !probe.is_interlaced
-        && usize::from(probe.channels) == channels.count()
-        && !probe.has_transparent_colour;
-    let first_data = probe.first_data.filter(|_| is_plain)?;
-    Some(Layout { width: probe.width, channels: probe.channels, first_data, lacks_end: probe.lacks_end })
-}
-
-/// Decodes any picture with the `png` crate, which also reports damage. The whole file is held in memory, because the
-/// crate's errors for a damaged file depend on the pieces in which it is fed.
-fn decode_any(
-    context: &mut Context<'_>,
-    source: &mut dyn Source,
-    probe: &PngProbe,
-    channels: Channels,
     large: Dimensions,
 ) -> Result<Pixels, RenderError> {
-    let bytes = read_prefix(source, u64::MAX)?;
-    let end: &[u8] = if probe.lacks_end { &END } else { &[] };
-    let mut rows = Rows::open(&bytes, end)?;
-    let read_again = (rows.info().size(), rows.info().interlaced, rows.channels());
-    if read_again != ((probe.width, probe.height), probe.is_interlaced, channels) {
-        return Err(RenderError::Unreadable("it changed while it was read".to_owned()));
-    }
+    let chunks = probe.data.clone().ok_or_else(|| corrupt("png: no image data"))?;
+    let mut rows = Rows::open(source, probe, chunks);
     let shrunk = if probe.is_interlaced {
         // The rows arrive in seven passes over the whole picture.
         let stop = context.stop;
         let decoded = context.step(Stage::Decode, |_| rows.whole(probe.size(), stop))?;
         context.step(Stage::Resize, |scratch| decoded.resized(&mut scratch.resizer, large))?
     } else {
-        in_strips(context, probe, channels, large, |space| rows.next(space))?
+        in_strips(context, probe, large, |row| rows.next(row))?
     };
-    context.step(Stage::Decode, |_| rows.finish())?;
+    let Faults { wrong_crc, wrong_adler, leftovers } = context.step(Stage::Decode, |_| rows.finish())?;
+    let kinds =
+        [(wrong_crc, Tolerated::WrongCrc), (wrong_adler, Tolerated::WrongAdler), (leftovers, Tolerated::LeftoverBytes)];
+    context.tolerated.extend(kinds.into_iter().filter(|kind| kind.0).map(|kind| kind.1));
     Ok(shrunk)
 }
 
-fn in_strips<E: From<Stopped> + From<RenderError>>(
+fn in_strips(
     context: &mut Context<'_>,
     probe: &PngProbe,
-    channels: Channels,
     large: Dimensions,
-    mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
-) -> Result<Pixels, E> {
+    mut next: impl FnMut(&mut [u8]) -> Result<(), RenderError>,
+) -> Result<Pixels, RenderError> {
     let stop = context.stop;
     // A strip of averaged rows takes many rows of the file: check the stop at each.
     let mut next = |row: &mut [u8]| {
         stop.check()?;
         next(row)
     };
-    let mut shrinking =
-        Shrinking::new(probe.size(), large, channels, [context.scratch.buffer(), context.scratch.buffer()]);
+    let mut shrinking = Shrinking::new(
+        probe.size(),
+        large,
+        decode::channels(probe),
+        [context.scratch.buffer(), context.scratch.buffer()],
+    );
     for strip in shrinking.strips(STRIP_BYTES) {
         context.step(Stage::Decode, |_| shrinking.read(strip, &mut next))?;
         context.step(Stage::Resize, |scratch| shrinking.shrink(&mut scratch.resizer, strip))?;

@@ -77,8 +77,8 @@ pub fn render(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<Rendered
     inspect(bytes, recipe, limits)?.render(&limits.stop)
 }
 
-/// [`render`] for a [`Source`]. A plain PNG is read piece by piece, without holding its data in memory; any other file
-/// is held as a whole.
+/// [`render`] for a [`Source`]. A PNG is read piece by piece, without holding its data in memory; a JPEG is held as a
+/// whole.
 ///
 /// # Errors
 /// As for [`render`], and [`RenderError::Unreadable`].

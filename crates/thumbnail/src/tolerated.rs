@@ -9,7 +9,7 @@ pub enum Tolerated {
     MissingEnd,
     /// Bytes follow a JPEG's end marker, such as a second picture.
     TrailingBytes,
-    /// Bytes follow the last MCU of a JPEG's scan, before the next marker.
+    /// Bytes follow the last MCU of a JPEG's scan, before the next marker, or the last row in a PNG's image data.
     LeftoverBytes,
     /// Bytes between two segments of a JPEG belong to neither.
     StrayBytes,
@@ -23,6 +23,14 @@ pub enum Tolerated {
     AdobeTransform,
     /// Parts of a JPEG's profile are missing, repeated, out of order or numbered wrongly.
     ProfileParts,
+    /// The CRC of a PNG's image data is wrong or missing, and its Adler-32 proves the data.
+    WrongCrc,
+    /// The Adler-32 of a PNG's image data is wrong or missing, and the CRCs prove the data.
+    WrongAdler,
+    /// Other chunks are between the chunks of a PNG's image data.
+    ChunkOrder,
+    /// A chunk that is not needed for the pixels of a PNG has a wrong CRC, and is ignored.
+    DamagedChunk,
 }
 
 impl From<Oddity> for Tolerated {
@@ -50,6 +58,10 @@ impl Tolerated {
         Self::JfifVersion,
         Self::AdobeTransform,
         Self::ProfileParts,
+        Self::WrongCrc,
+        Self::WrongAdler,
+        Self::ChunkOrder,
+        Self::DamagedChunk,
     ];
 
     /// The name in metrics and reports.
@@ -70,6 +82,10 @@ impl Tolerated {
             Self::JfifVersion => "jfif_version",
             Self::AdobeTransform => "adobe_transform",
             Self::ProfileParts => "profile_parts",
+            Self::WrongCrc => "wrong_crc",
+            Self::WrongAdler => "wrong_adler",
+            Self::ChunkOrder => "chunk_order",
+            Self::DamagedChunk => "damaged_chunk",
         }
     }
 }

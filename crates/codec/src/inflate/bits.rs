@@ -3,7 +3,6 @@
 //! Deflate packs data into bytes from the lowest bit on, but starts Huffman codes with their highest bit. The bits of
 //! each input byte are reversed, so that codes are numerically ordered and comparisons give their lengths.
 
-use super::Unsupported;
 use super::entry::Entry;
 
 /// The buffer's size; a 16-bit number indexes it.
@@ -92,14 +91,20 @@ impl Input {
         count
     }
 
-    /// Marks the end of the input. Zeros follow; a stream that continues into them is damaged.
-    pub(crate) fn close(&mut self) -> Result<(), Unsupported> {
-        if self.is_closed {
-            return Err(Unsupported);
-        }
+    /// Marks the end of the input. Zeros follow; a reader that continues into them [overruns](Self::is_overrun) it.
+    pub(crate) fn close(&mut self) {
         self.buffer[self.end..].fill(0);
         self.is_closed = true;
-        Ok(())
+    }
+
+    /// Whether all input is in the buffer.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Whether bits behind the end of the input were read.
+    pub(super) const fn is_overrun(&self) -> bool {
+        self.is_closed && self.place() > self.end
     }
 
     /// Whether exactly the buffered bytes were read.
@@ -109,12 +114,12 @@ impl Input {
 
     /// Whether [`AHEAD`] bytes are available, or the input is closed.
     pub(crate) const fn is_ready(&self) -> bool {
-        self.reader.at < self.limit()
+        self.is_closed || self.reader.at < self.limit()
     }
 
     /// The position from which fewer than [`AHEAD`] bytes are left.
     const fn limit(&self) -> usize {
-        if self.is_closed { self.end + 8 } else { self.end.saturating_sub(AHEAD) }
+        self.end.saturating_sub(AHEAD)
     }
 
     /// The next byte without any bit read.
@@ -152,16 +157,13 @@ impl Input {
         self.reader.skip(self.reader.count % 8);
     }
 
-    /// Copies whole bytes; returns how many.
-    pub(super) fn copy(&mut self, out: &mut [u8]) -> Result<usize, Unsupported> {
+    /// Copies whole bytes; returns how many. None are left only at the end of the input.
+    pub(super) fn copy(&mut self, out: &mut [u8]) -> usize {
         let place = self.place();
         let count = out.len().min(self.end.saturating_sub(place));
-        if count == 0 {
-            return Err(Unsupported);
-        }
         let bytes = &self.buffer[place..place + count];
         out.iter_mut().zip(bytes).for_each(|(space, byte)| *space = byte.reverse_bits());
         self.reader = Reader { at: place + count, ..Reader::default() };
-        Ok(count)
+        count
     }
 }

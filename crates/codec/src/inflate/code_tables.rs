@@ -1,6 +1,6 @@
 //! The Huffman codes of a block as look-up tables, indexed by the next bits of the input.
 
-use super::Unsupported;
+use super::Invalid;
 use super::bits::Input;
 use super::entry::Entry;
 
@@ -129,7 +129,7 @@ impl CodeTables {
     }
 
     /// Sets the fixed Huffman codes (RFC 1951, 3.2.6).
-    pub(super) fn use_fixed(&mut self) -> Result<(), Unsupported> {
+    pub(super) fn use_fixed(&mut self) -> Result<(), Invalid> {
         let mut lengths = [8; 288];
         lengths[144..256].fill(9);
         lengths[256..280].fill(7);
@@ -137,10 +137,10 @@ impl CodeTables {
     }
 
     /// Reads the dynamic Huffman codes of a block (RFC 1951, 3.2.7).
-    pub(super) fn read(&mut self, input: &mut Input) -> Result<(), Unsupported> {
+    pub(super) fn read(&mut self, input: &mut Input) -> Result<(), Invalid> {
         let (lengths, distances, count) = (257 + input.take(5), 1 + input.take(5), 4 + input.take(4));
         if lengths > 286 || distances > 30 {
-            return Err(Unsupported);
+            return Err(Invalid);
         }
         let mut of_lengths = [0; CODE_LENGTH_ORDER.len()];
         for place in &CODE_LENGTH_ORDER[..count] {
@@ -154,22 +154,22 @@ impl CodeTables {
         while at < lengths + distances {
             let entry = input.symbol(&table);
             let (value, count) = match entry.value() {
-                _ if entry.is_special() => return Err(Unsupported),
-                16 => (*at.checked_sub(1).and_then(|before| bits.get(before)).ok_or(Unsupported)?, 3 + input.take(2)),
+                _ if entry.is_special() => return Err(Invalid),
+                16 => (*at.checked_sub(1).and_then(|before| bits.get(before)).ok_or(Invalid)?, 3 + input.take(2)),
                 17 => (0, 3 + input.take(3)),
                 18 => (0, 11 + input.take(7)),
                 length => (length as u8, 1),
             };
-            bits[..lengths + distances].get_mut(at..at + count).ok_or(Unsupported)?.fill(value);
+            bits[..lengths + distances].get_mut(at..at + count).ok_or(Invalid)?.fill(value);
             at += count;
         }
         let (lengths, rest) = bits.split_at(lengths);
         self.build(lengths, &rest[..distances])
     }
 
-    fn build(&mut self, lengths: &[u8], distances: &[u8]) -> Result<(), Unsupported> {
+    fn build(&mut self, lengths: &[u8], distances: &[u8]) -> Result<(), Invalid> {
         if lengths[256] == 0 {
-            return Err(Unsupported);
+            return Err(Invalid);
         }
         let (literals, others) = lengths.split_at(256);
         let (literals, others) = (counts(literals), counts(others));
@@ -227,12 +227,12 @@ fn fill(
     lengths: &[u8],
     counts: &Counts,
     entry: impl Fn(usize, usize) -> Entry,
-) -> Result<(), Unsupported> {
+) -> Result<(), Invalid> {
     let ends = ends(counts);
     let all = ends[MAX_CODE];
     // A code with a single symbol may have one bit and leave one value unused; the distance code may be empty.
     if all > 1 << MAX_CODE || all < 1 << MAX_CODE && counts[2..].iter().any(|count| *count > 0) {
-        return Err(Unsupported);
+        return Err(Invalid);
     }
     let (first, second) = table.split_at_mut(1 << bits);
     let rest = MAX_CODE - bits;

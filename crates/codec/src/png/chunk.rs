@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crc_fast::{CrcAlgorithm, Digest};
+
 use crate::Source;
 
 /// The eight bytes that every PNG begins with.
@@ -52,6 +54,33 @@ impl Chunk {
         })
     }
 
+    /// Whether its data is complete and followed by its CRC.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn is_intact(&self, source: &mut dyn Source) -> io::Result<bool> {
+        let mut checksum = Digest::new(CrcAlgorithm::Crc32IsoHdlc);
+        checksum.update(&self.kind);
+        let mut at = self.data();
+        while at < self.checksum() {
+            let piece = source.bytes_at(at)?;
+            let piece = &piece[..piece.len().min((self.checksum() - at) as usize)];
+            if piece.is_empty() {
+                return Ok(false);
+            }
+            checksum.update(piece);
+            at += piece.len() as u64;
+        }
+        let mut sum = [0; CHECKSUM_BYTES as usize];
+        let is_whole = source.read_at(at, &mut sum)? == sum.len();
+        Ok(is_whole && u64::from(u32::from_be_bytes(sum)) == checksum.finalize())
+    }
+
+    /// Whether a decoder must know the chunk's type to show the picture.
+    pub const fn is_critical(&self) -> bool {
+        self.kind[0] & 0x20 == 0
+    }
+
     /// The position of its data.
     pub const fn data(&self) -> u64 {
         self.at + HEAD_BYTES
@@ -89,6 +118,20 @@ mod tests {
                 _ => Next::End,
             };
             assert_eq!(Chunk::read(&mut cut, 23).unwrap(), expected, "{missing} bytes are missing");
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_intact_if_its_checksum_matches() {
+        let whole = b"\0\0\0\x03abcd123CRC.".to_vec();
+        let end = b"\0\0\0\0IEND\xae\x42\x60\x82".to_vec();
+        for (file, is_intact) in [(&whole, false), (&end, true)] {
+            let Next::Chunk(chunk) = Chunk::read(&mut file.clone(), 0).unwrap() else { panic!("no chunk") };
+            assert_eq!(chunk.is_intact(&mut file.clone()).unwrap(), is_intact);
+            assert_eq!(chunk.is_critical(), is_intact);
+            for length in 0..file.len() {
+                assert!(!chunk.is_intact(&mut &file[..length]).unwrap(), "cut at {length}");
+            }
         }
     }
 }

@@ -1,93 +1,98 @@
-//! The image data in the IDAT chunks, each checked against its checksum.
+//! The image data in the IDAT chunks, and whether their CRCs prove it.
+
+use std::io;
+use std::ops::Range;
 
 use crc_fast::{CrcAlgorithm, Digest};
 
 use super::chunk::{Chunk, Next};
-use super::rows::Error;
 use crate::Source;
 use crate::dispatch::dispatched;
 use crate::inflate::Input;
 
-/// Reads the IDAT chunks of a file one after another.
+/// Reads the IDAT chunks of a file one after another, and skips the chunks between them.
 pub(super) struct ImageData<'a> {
     source: &'a mut dyn Source,
     at: u64,
+    /// The end of the last IDAT chunk, or of the file if it is cut there.
+    end: u64,
     /// Unread bytes of this chunk; zero between two chunks.
     left: usize,
+    is_data: bool,
     /// The checksum of the chunk's type and the bytes read.
     checksum: Digest,
-    /// Whether the file ends after the last IDAT chunk.
-    lacks_end: bool,
+    /// Whether all chunks so far end with their checksum.
+    is_proven: bool,
 }
 
 impl<'a> ImageData<'a> {
-    /// Starts at the first IDAT chunk.
-    pub(super) fn new(source: &'a mut dyn Source, at: u64, lacks_end: bool) -> Self {
-        Self { source, at, left: 0, checksum: Digest::new(CrcAlgorithm::Crc32IsoHdlc), lacks_end }
+    /// The chunks in this range of the file, which begins with an IDAT chunk.
+    pub(super) fn new(source: &'a mut dyn Source, chunks: Range<u64>) -> Self {
+        let checksum = Digest::new(CrcAlgorithm::Crc32IsoHdlc);
+        let Range { start: at, end } = chunks;
+        Self { source, at, end, left: 0, is_data: false, checksum, is_proven: true }
     }
 
     /// Feeds the available bytes to `input`, as far as they fit; returns `false` after the last IDAT chunk.
-    pub(super) fn feed(&mut self, input: &mut Input) -> Result<bool, Error> {
-        while self.left == 0 {
-            match self.chunk()? {
-                Some(chunk) if &chunk.kind == b"IDAT" => self.enter(&chunk)?,
-                _ => return Ok(false),
+    pub(super) fn feed(&mut self, input: &mut Input) -> io::Result<bool> {
+        let has_more = self.find_data()?;
+        if has_more {
+            self.take(|data| {
+                dispatched(
+                    #[inline(always)]
+                    || input.feed(data),
+                )
+            })?;
+        }
+        Ok(has_more)
+    }
+
+    /// Reads the rest of the data for its checksums; returns whether there was any.
+    pub(super) fn drain(&mut self) -> io::Result<bool> {
+        let mut has_more = false;
+        while self.find_data()? {
+            has_more = true;
+            self.take(<[u8]>::len)?;
+        }
+        Ok(has_more)
+    }
+
+    /// Whether all chunks end with their checksum, after all data was read.
+    pub(super) const fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
+    /// Advances to the next data; returns `false` after the last.
+    fn find_data(&mut self) -> io::Result<bool> {
+        while self.left == 0 || !self.is_data {
+            if self.left != 0 {
+                self.take(<[u8]>::len)?;
+            } else if self.at >= self.end {
+                return Ok(false);
+            } else if let Next::Chunk(chunk) = Chunk::read(self.source, self.at)? {
+                self.enter(&chunk)?;
+            } else {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        self.take(|data| {
-            dispatched(
-                #[inline(always)]
-                || input.feed(data),
-            )
-        })?;
         Ok(true)
     }
 
-    /// Checks that all data was read and that only ancillary chunks and IEND follow.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        if self.left != 0 {
-            return Err(Error::Unsupported);
-        }
-        loop {
-            let Some(chunk) = self.chunk()? else {
-                return if self.lacks_end { Ok(()) } else { Err(Error::Unsupported) };
-            };
-            self.enter(&chunk)?;
-            while self.left != 0 {
-                self.take(<[u8]>::len)?;
-            }
-            match &chunk.kind {
-                b"IEND" if chunk.length == 0 => return Ok(()),
-                // Lower case: an ancillary chunk.
-                [b'a'..=b'z', ..] => {}
-                _ => return Err(Error::Unsupported),
-            }
-        }
-    }
-
-    /// The next chunk; `None` at the end of the file.
-    fn chunk(&mut self) -> Result<Option<Chunk>, Error> {
-        match Chunk::read(self.source, self.at)? {
-            Next::Chunk(chunk) => Ok(Some(chunk)),
-            Next::End => Ok(None),
-            Next::Cut => Err(Error::Unsupported),
-        }
-    }
-
-    fn enter(&mut self, chunk: &Chunk) -> Result<(), Error> {
+    fn enter(&mut self, chunk: &Chunk) -> io::Result<()> {
         self.at = chunk.data();
         self.left = chunk.length as usize;
+        self.is_data = &chunk.kind == b"IDAT";
         self.checksum.reset();
         self.checksum.update(&chunk.kind);
         if self.left == 0 { self.leave() } else { Ok(()) }
     }
 
     /// Passes the chunk's available bytes to `read`, which returns how many it has consumed.
-    fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> Result<(), Error> {
+    fn take(&mut self, read: impl FnOnce(&[u8]) -> usize) -> io::Result<()> {
         let piece = self.source.bytes_at(self.at)?;
         let piece = &piece[..piece.len().min(self.left)];
         if piece.is_empty() {
-            return Err(Error::Unsupported);
+            return self.leave_at_end_of_file();
         }
         let count = read(piece);
         self.checksum.update(&piece[..count]);
@@ -97,11 +102,22 @@ impl<'a> ImageData<'a> {
     }
 
     /// Compares the checksum after the chunk with that of the bytes read.
-    fn leave(&mut self) -> Result<(), Error> {
+    fn leave(&mut self) -> io::Result<()> {
         let mut sum = [0; 4];
         let is_whole = self.source.read_at(self.at, &mut sum)? == sum.len();
         self.at += sum.len() as u64;
         let is_intact = u64::from(u32::from_be_bytes(sum)) == self.checksum.finalize();
-        if is_whole && is_intact { Ok(()) } else { Err(Error::Unsupported) }
+        self.is_proven &= is_whole && is_intact;
+        Ok(())
+    }
+
+    fn leave_at_end_of_file(&mut self) -> io::Result<()> {
+        if self.at < self.source.length() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was read"));
+        }
+        self.is_proven = false;
+        self.left = 0;
+        self.at = self.end;
+        Ok(())
     }
 }

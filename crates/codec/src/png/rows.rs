@@ -1,50 +1,56 @@
-//! A fast reader of the rows of plain PNGs, which most large ones are: eight bits a sample, no palette, not interlaced.
+//! A fast reader of the rows of a PNG: inflates, reverses the filters, and decides whether the data is damaged.
 //!
-//! Reads only valid files, with or without IEND. Anything else is [`Error::Unsupported`]: a decoder that reads all of
-//! PNG then reports the fault.
+//! Rows are damaged if they are missing, if their filter type is unknown, or if no checksum proves them: neither the
+//! CRC of each chunk nor the Adler-32 of the stream. Whatever follows the last row costs no pixel.
 
 use std::io;
+use std::ops::Range;
 
 use super::idat::ImageData;
 use super::unfilter::unfilter;
 use crate::Source;
 use crate::dispatch::dispatched;
-use crate::inflate::{Inflate, Input, MAX_STEP_BYTES, Unsupported, WINDOW};
+use crate::inflate::{End, Inflate, Input, MAX_STEP_BYTES, WINDOW};
 
 /// The least number of bytes that are inflated at once: several windows of deflate, but little enough for the L2 cache.
 const BUFFER_BYTES: usize = 128 << 10;
+/// How many bytes after the last row are inflated to reach the Adler-32.
+pub const MAX_EXTRA_BYTES: usize = 64 << 10;
 
 /// Why no row was read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file is damaged, or of a kind that this reader does not support.
-    #[error("not a plain PNG, or a damaged one")]
-    Unsupported,
+    /// The image data is damaged.
+    #[error("{0}")]
+    Damaged(&'static str),
     /// The source could not be read.
     #[error(transparent)]
     Source(#[from] io::Error),
 }
 
-impl From<Unsupported> for Error {
-    fn from(_: Unsupported) -> Self {
-        Self::Unsupported
-    }
-}
-
-/// The layout of a plain PNG: eight bits a sample, no palette, no transparent colour, not interlaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the image data is, and how it is laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Pixels of a row.
-    pub width: u32,
-    /// Samples of a pixel, 1 to 4.
-    pub channels: u8,
-    /// The position of the first `IDAT` chunk.
-    pub first_data: u64,
-    /// Whether the file ends after its last `IDAT` chunk, which is accepted.
-    pub lacks_end: bool,
+    /// The chunks from the first IDAT to the last: from the head of the first to the end of the last, or of the file.
+    pub chunks: Range<u64>,
+    /// Bytes of a pixel, 1 to 8; 1 also for pixels of less than a byte.
+    pub pixel_bytes: u8,
+    /// Bytes of the longest row.
+    pub row_bytes: usize,
 }
 
-/// The rows of a plain PNG.
+/// What is wrong with the image data although all rows were read and proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// A chunk's CRC is wrong or missing.
+    pub wrong_crc: bool,
+    /// The Adler-32 is wrong or missing.
+    pub wrong_adler: bool,
+    /// Data follows the last row, or the end of the stream.
+    pub leftovers: bool,
+}
+
+/// The rows of a PNG.
 pub struct Rows<'a> {
     data: ImageData<'a>,
     input: Input,
@@ -57,89 +63,111 @@ pub struct Rows<'a> {
     end: usize,
     /// The row before.
     above: Vec<u8>,
-    row_bytes: usize,
-    channels: u8,
+    pixel_bytes: u8,
 }
 
 impl<'a> Rows<'a> {
-    /// Opens the rows of a file with this layout.
+    /// Opens the rows of a file with this layout, and begins the first pass with its longest row.
     pub fn open(source: &'a mut dyn Source, layout: Layout) -> Self {
-        let row_bytes = layout.width as usize * usize::from(layout.channels);
+        let Layout { chunks, pixel_bytes, row_bytes } = layout;
         Self {
-            data: ImageData::new(source, layout.first_data, layout.lacks_end),
+            data: ImageData::new(source, chunks),
             input: Input::new(),
             inflate: Inflate::new(),
             buffer: vec![0; WINDOW + BUFFER_BYTES.max(2 * row_bytes) + MAX_STEP_BYTES],
             at: 0,
             end: 0,
             above: vec![0; row_bytes],
-            row_bytes,
-            channels: layout.channels,
+            pixel_bytes,
         }
+    }
+
+    /// Begins a pass of an interlaced picture, with rows of `row_bytes`, at most [`Layout::row_bytes`].
+    pub fn begin_pass(&mut self, row_bytes: usize) {
+        self.above.clear();
+        self.above.resize(row_bytes, 0);
     }
 
     /// Decodes the next row into `row`, which must have the row's length.
     ///
     /// # Errors
-    /// When the file is damaged, has no more rows, or cannot be read.
+    /// When the row is missing or damaged, or the source cannot be read.
     pub fn next(&mut self, row: &mut [u8]) -> Result<(), Error> {
-        while self.end - self.at <= self.row_bytes {
+        let row_bytes = self.above.len();
+        while self.end - self.at <= row_bytes {
+            if self.inflate.end().is_some() {
+                return Err(Error::Damaged("the image data ends early or holds an impossible code"));
+            }
             self.inflate()?;
         }
-        let stored = &self.buffer[self.at..=self.at + self.row_bytes];
+        let stored = &self.buffer[self.at..=self.at + row_bytes];
         row.copy_from_slice(&stored[1..]);
-        let (above, channels) = (&self.above, self.channels);
+        let (above, pixel_bytes) = (&self.above, self.pixel_bytes);
         dispatched(
             #[inline(always)]
-            || unfilter(stored[0], channels, above, row),
+            || unfilter(stored[0], pixel_bytes, above, row),
         )
-        .ok_or(Error::Unsupported)?;
+        .ok_or(Error::Damaged("a row has an unknown filter type"))?;
         self.above.copy_from_slice(row);
-        self.at += 1 + self.row_bytes;
+        self.at += 1 + row_bytes;
         Ok(())
     }
 
-    /// Inflates until the buffer is full or the input is used up.
-    fn inflate(&mut self) -> Result<(), Error> {
-        if self.inflate.has_ended() {
-            return Err(Error::Unsupported);
-        }
+    /// Inflates until the buffer is full or the stream ends.
+    fn inflate(&mut self) -> io::Result<()> {
         let kept = self.at.min(self.end.saturating_sub(WINDOW));
         self.buffer.copy_within(kept..self.end, 0);
         self.at -= kept;
         self.end -= kept;
-        while !self.inflate.has_ended() && self.end + MAX_STEP_BYTES <= self.buffer.len() {
+        while self.inflate.end().is_none() && self.end + MAX_STEP_BYTES <= self.buffer.len() {
             self.feed()?;
             let (inflate, input, buffer, end) = (&mut self.inflate, &mut self.input, &mut self.buffer, self.end);
             self.end = dispatched(
                 #[inline(always)]
                 || inflate.inflate(input, buffer, end),
-            )?;
+            );
         }
         Ok(())
     }
 
     /// Feeds more input, or closes it after the last IDAT chunk.
-    fn feed(&mut self) -> Result<(), Error> {
+    fn feed(&mut self) -> io::Result<()> {
         while !self.input.is_ready() {
             if !self.data.feed(&mut self.input)? {
-                self.input.close()?;
+                self.input.close();
             }
         }
         Ok(())
     }
 
-    /// Checks that nothing relevant follows the last row.
+    /// Reads the rest of the image data, and decides whether its checksums prove the rows.
     ///
     /// # Errors
-    /// When rows are left, or the rest of the file is damaged or cannot be read.
-    pub fn finish(mut self) -> Result<(), Error> {
-        while self.at == self.end && !self.inflate.has_ended() {
+    /// When no checksum proves them, or the source cannot be read.
+    pub fn finish(mut self) -> Result<Faults, Error> {
+        let mut extra = self.end - self.at;
+        while self.inflate.end().is_none() && extra <= MAX_EXTRA_BYTES {
+            self.at = self.end;
             self.inflate()?;
+            extra += self.end - self.at;
         }
-        if self.at != self.end || !self.input.is_drained() {
-            return Err(Error::Unsupported);
+        let end = self.inflate.end().filter(|_| extra <= MAX_EXTRA_BYTES);
+        let has_more_input = !self.input.is_drained() && end != Some(End::Damaged);
+        let has_more = self.data.drain()?;
+        let crc_is_right = self.data.is_proven();
+        let is_proven = match end {
+            Some(End::Intact) => true,
+            // More output than rows shows that data is missing between the chunks.
+            Some(End::WrongChecksum | End::Damaged) => crc_is_right && extra == 0,
+            None => crc_is_right,
+        };
+        if !is_proven {
+            return Err(Error::Damaged("neither the CRCs nor the Adler-32 match the image data"));
         }
-        self.data.finish()
+        Ok(Faults {
+            wrong_crc: !crc_is_right,
+            wrong_adler: matches!(end, Some(End::WrongChecksum | End::Damaged)),
+            leftovers: extra > 0 || has_more_input || has_more,
+        })
     }
 }

@@ -1,13 +1,16 @@
 //! Reversing PNG's filters (PNG specification, 9.2).
 
-/// Unfilters a row of eight-bit samples in place; `above` is the row before. `None` for an unknown filter type.
+/// Unfilters a row in place, with pixels of this many bytes; `above` is the row before. `None` for an unknown filter
+/// type.
 #[inline(always)]
-pub(super) fn unfilter(filter: u8, channels: u8, above: &[u8], row: &mut [u8]) -> Option<()> {
-    match channels {
+pub(super) fn unfilter(filter: u8, pixel_bytes: u8, above: &[u8], row: &mut [u8]) -> Option<()> {
+    match pixel_bytes {
         1 => unfilter_pixels::<1>(filter, above, row),
         2 => unfilter_pixels::<2>(filter, above, row),
         3 => unfilter_pixels::<3>(filter, above, row),
         4 => unfilter_pixels::<4>(filter, above, row),
+        6 => unfilter_pixels::<6>(filter, above, row),
+        8 => unfilter_pixels::<8>(filter, above, row),
         _ => None,
     }
 }

