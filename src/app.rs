@@ -27,7 +27,7 @@ use crate::http::{ConnectionLimits, HostRules};
 use crate::metrics::{self, ListenerName, Metrics, Scope};
 use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
-use crate::pipeline::{Pipeline, UploadLocation, WorkLimits};
+use crate::pipeline::{AccessHistory, Pipeline, UploadLocation, WorkLimits};
 use crate::ports::objects::UploadOptions;
 use crate::ports::{ObjectStore, Ports};
 use crate::worker::{Ended, StartError, Worker, WorkerSettings};
@@ -272,6 +272,7 @@ impl Launch<'_> {
             thumbnails: Arc::clone(&self.ports.thumbnails),
             catalog: Arc::clone(&self.ports.catalog),
             clock: Arc::clone(&self.clock),
+            access_history: AccessHistory::default(),
             admission: Admission::new(config.source_budget(), config.render_budget(), config.render_slots),
             recipe: Arc::new(config.recipe.clone()),
             limits,

@@ -4,6 +4,7 @@
 //! record: `judge` decides what a record means for an event, and
 //! [`Transition::is_admitted_by`](crate::record::Transition::is_admitted_by) decides which writes the catalog accepts.
 
+mod access;
 pub mod admission;
 mod claim;
 mod deliver;
@@ -28,9 +29,10 @@ use tracing::Instrument;
 use crate::clock::SharedClock;
 use crate::event::ObjectCreated;
 use crate::metrics::Outcome;
-use crate::ports::{Catalog, ObjectStore};
+use crate::ports::{Catalog, ObjectStore, Operation};
 use crate::recipe::Recipe;
 use crate::record::ImageId;
+pub use access::AccessHistory;
 use admission::Admission;
 use end::{End, Step};
 use job::{ClaimState, EventOrder, Job, Progress};
@@ -52,6 +54,8 @@ pub struct Pipeline {
     pub catalog: Arc<dyn Catalog>,
     /// The clock for stored times.
     pub clock: SharedClock,
+    /// Which operations succeeded lately.
+    pub access_history: AccessHistory,
     /// Memory and render slots.
     pub admission: Admission,
     /// The thumbnails to make of an image.
@@ -106,13 +110,13 @@ pub enum EventResult {
     Done(Outcome),
     /// The attempt failed and may succeed later.
     Retry {
-        /// Whether a service that the work needs is in trouble.
-        is_outage: bool,
+        /// The trouble of a service that the work needs, if any.
+        outage: Option<Outage>,
     },
     /// The attempt failed for good: the message belongs in the dead-letter queue.
     Dead {
-        /// Whether a service that the work needs is in trouble.
-        is_outage: bool,
+        /// The trouble of a service that the work needs, if any.
+        outage: Option<Outage>,
     },
     /// The process ends before the work began or finished: another worker may take the message now.
     GivenBack,
@@ -120,7 +124,42 @@ pub enum EventResult {
 
 impl EventResult {
     /// Dead, but not because of an outage.
-    const DEAD: Self = Self::Dead { is_outage: false };
+    const DEAD: Self = Self::Dead { outage: None };
+}
+
+/// An outage, by the success that ends it. A file that is refused ends none of the thumbnail bucket, in which it stores
+/// nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outage {
+    /// Of any service: any success ends it.
+    Any,
+    /// Uploads cannot be read: an outcome that needs the file's bytes ends it.
+    Reading,
+    /// Thumbnails cannot be stored: only a published image ends it.
+    Writing,
+}
+
+impl Outage {
+    /// The outage in which this call fails.
+    const fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::ObjectsGet => Self::Reading,
+            Operation::ObjectsPut => Self::Writing,
+            _ => Self::Any,
+        }
+    }
+
+    /// Whether a message with this outcome shows that the outage is over.
+    pub const fn is_ended_by(self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Published => true,
+            Outcome::Rejected => !matches!(self, Self::Writing),
+            Outcome::SourceMissing | Outcome::Duplicate | Outcome::Superseded => matches!(self, Self::Any),
+            Outcome::Ignored | Outcome::Retried | Outcome::DeadLettered | Outcome::LeaseLost | Outcome::Released => {
+                false
+            }
+        }
+    }
 }
 
 impl Pipeline {
@@ -161,7 +200,7 @@ impl Pipeline {
             Ok(job) => job,
             Err(error) => {
                 tracing::error!(%error, "no randomness for a claim's token");
-                return Some(EventResult::Retry { is_outage: true });
+                return Some(EventResult::Retry { outage: Some(Outage::Any) });
             }
         };
         let mut order = match &event.sequencer {
@@ -177,12 +216,12 @@ impl Pipeline {
                 End::SourceChanged => order = EventOrder::Unordered,
                 End::Failed(failure) => {
                     tracing::error!(error = failure.error, "a failure was not recorded");
-                    return Some(EventResult::Retry { is_outage: failure.is_outage });
+                    return Some(EventResult::Retry { outage: failure.outage });
                 }
             }
         }
         tracing::info!("the record changed under every attempt");
-        Some(EventResult::Retry { is_outage: false })
+        Some(EventResult::Retry { outage: None })
     }
 
     /// Makes one attempt, and records its failure if it failed.

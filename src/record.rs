@@ -20,7 +20,8 @@ use crate::names;
 /// |---|---|
 /// | 1 | |
 /// | 2 | [`Reason::TooMuchWork`] |
-pub const SCHEMA: u32 = 2;
+/// | 3 | [`Reason::Archived`] |
+pub const SCHEMA: u32 = 3;
 
 /// The schema of a record without newer features: builds of that schema can continue it.
 pub const FIRST_SCHEMA: u32 = 1;
@@ -80,6 +81,8 @@ names::named_in_data! {
         Internal = "internal",
         /// The object was gone before it could be read.
         SourceMissing = "source_missing",
+        /// The object is in an archive, and must be restored before it can be read.
+        Archived = "archived",
     }
 }
 
@@ -107,6 +110,7 @@ impl Reason {
     const fn schema(self) -> u32 {
         match self {
             Self::TooMuchWork => 2,
+            Self::Archived => 3,
             _ => FIRST_SCHEMA,
         }
     }

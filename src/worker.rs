@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::SharedClock;
 use crate::metrics;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Outage, Pipeline};
 use crate::ports::queue::{MAX_BATCH, Message, QueueAttributes};
 use crate::ports::{PortError, Queue};
 use breaker::Breaker;
@@ -119,7 +119,7 @@ impl Run {
                 Err(error) => {
                     metrics::port_error(&error);
                     tracing::warn!(error = &error as &dyn std::error::Error, "the queue cannot be received from");
-                    self.breaker.failed();
+                    self.breaker.failed(Outage::Any);
                 }
             }
         }

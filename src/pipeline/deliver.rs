@@ -6,6 +6,7 @@ use bytes::Bytes;
 use darkroom_thumbnail::Rendered;
 
 use super::Pipeline;
+use super::access::Access;
 use super::end::{End, Step, step};
 use super::job::{Job, Progress};
 use super::render::RenderedObject;
@@ -29,7 +30,10 @@ impl Pipeline {
         let puts = rendered.thumbnails.into_iter().map(|thumbnail| {
             let key = ThumbnailKey { id: &job.lookup.id, version, size: &thumbnail.size, format }.to_string();
             let bytes = Bytes::from(thumbnail.bytes);
-            async move { self.thumbnails.put(&key, bytes, format.content_type(), CACHE_CONTROL).await }
+            async move {
+                let put = self.thumbnails.put(&key, bytes, format.content_type(), CACHE_CONTROL).await;
+                self.access_history.judge(Access::Write, &job.lookup.id, put)
+            }
         });
         step(futures_util::future::try_join_all(puts).await)?;
         metrics::stage(Stage::Deliver, started.elapsed());

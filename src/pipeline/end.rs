@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::EventResult;
+use super::{EventResult, Outage};
 use crate::metrics::{self, Outcome};
 use crate::ports::{ErrorKind, PortError};
 use crate::record::Reason;
@@ -42,8 +42,8 @@ pub(super) struct Failure {
     pub(super) reason: Reason,
     /// A description of the error.
     pub(super) error: String,
-    /// Whether a service that the work needs is in trouble.
-    pub(super) is_outage: bool,
+    /// The trouble of a service that the work needs, if any.
+    pub(super) outage: Option<Outage>,
     /// Whether the image is given up although receives are left.
     pub(super) is_final: bool,
 }
@@ -51,7 +51,7 @@ pub(super) struct Failure {
 impl Failure {
     /// A failure that a retry may fix.
     pub(super) const fn new(reason: Reason, error: String) -> Self {
-        Self { reason, error, is_outage: false, is_final: false }
+        Self { reason, error, outage: None, is_final: false }
     }
 
     /// A fault of darkroom itself.
@@ -59,12 +59,12 @@ impl Failure {
         Self::new(Reason::Internal, error)
     }
 
-    /// The same failure after `unwritten` kept it out of the record. It is an outage if either of them is.
+    /// The same failure after `unwritten` kept it out of the record, with the outage of either of them.
     pub(super) fn unwritten_by(&self, unwritten: &Self) -> Self {
         tracing::error!(error = unwritten.error, "the failure could not be written into the record");
         let error = self.error.clone();
-        let is_outage = self.is_outage || unwritten.is_outage;
-        Self { reason: self.reason, error, is_outage, is_final: self.is_final }
+        let outage = self.outage.max(unwritten.outage);
+        Self { reason: self.reason, error, outage, is_final: self.is_final }
     }
 }
 
@@ -77,10 +77,16 @@ impl From<Failure> for End {
 impl From<PortError> for End {
     fn from(error: PortError) -> Self {
         metrics::port_error(&error);
-        let is_ours = error.kind == ErrorKind::Invalid;
-        let reason = if is_ours { Reason::Internal } else { Reason::Unavailable };
+        let reason = match error.kind {
+            ErrorKind::Invalid => Reason::Internal,
+            ErrorKind::Archived => Reason::Archived,
+            _ => Reason::Unavailable,
+        };
+        let outage = error.kind.is_outage().then(|| Outage::of(error.operation));
+        // A restoration takes hours, and no attempt succeeds before its end.
+        let is_final = error.kind == ErrorKind::Archived;
         let text = error.chain().chars().take(MAX_ERROR_CHARS).collect();
-        Self::Failed(Failure { is_outage: error.kind.is_outage(), ..Failure::new(reason, text) })
+        Self::Failed(Failure { outage, is_final, ..Failure::new(reason, text) })
     }
 }
 
@@ -98,12 +104,18 @@ mod tests {
 
     #[test]
     fn a_failure_that_an_outage_kept_out_of_the_record_is_an_outage() {
-        for (is_outage, is_writing_outage) in [(false, false), (false, true), (true, false), (true, true)] {
-            let failure = Failure { is_outage, ..Failure::new(Reason::RenderTimeout, "too slow".to_owned()) };
-            let unwritten = Failure { is_outage: is_writing_outage, ..Failure::internal("no answer".to_owned()) };
+        use Outage::{Any, Reading, Writing};
+        for (outage, outage_of_writing, expected) in [
+            (None, None, None),
+            (None, Some(Any), Some(Any)),
+            (Some(Reading), None, Some(Reading)),
+            (Some(Writing), Some(Any), Some(Writing)),
+        ] {
+            let failure = Failure { outage, ..Failure::new(Reason::RenderTimeout, "too slow".to_owned()) };
+            let unwritten = Failure { outage: outage_of_writing, ..Failure::internal("no answer".to_owned()) };
             let both = failure.unwritten_by(&unwritten);
             assert_eq!((both.reason, both.error.as_str()), (Reason::RenderTimeout, "too slow"));
-            assert_eq!(both.is_outage, is_outage || is_writing_outage);
+            assert_eq!(both.outage, expected);
         }
     }
 }

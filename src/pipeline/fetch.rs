@@ -5,6 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use bytes::Bytes;
 use darkroom_thumbnail::{Refusal, RefusalReason};
 
+use super::access::Access;
 use super::admission::Memory;
 use super::end::{End, Step, step};
 use super::job::{EventOrder, Job, Progress};
@@ -36,7 +37,7 @@ impl Pipeline {
             let (memory, fetched) = tokio::select! {
                 biased;
                 () = job.delivery.draining.cancelled() => return Break(End::Settled(EventResult::GivenBack)),
-                read = self.read_object(job.lookup.key, version, reserved) => read,
+                read = self.read_object(job, version, reserved) => read,
             };
             match fetched {
                 Ok(Fetched::Whole(info, bytes)) => {
@@ -63,12 +64,18 @@ impl Pipeline {
     }
 
     /// Reads an object of at most `bytes` bytes, after it has reserved memory for them.
-    async fn read_object(&self, key: &str, version: Option<&str>, bytes: u64) -> (Memory, Result<Fetched, PortError>) {
+    async fn read_object(
+        &self,
+        job: &Job<'_>,
+        version: Option<&str>,
+        bytes: u64,
+    ) -> (Memory, Result<Fetched, PortError>) {
         let memory = self.admission.source(bytes).await;
         let started = tokio::time::Instant::now();
-        let fetched = self.uploads.get(key, version, bytes).await;
+        let fetched = self.uploads.get(job.lookup.key, version, bytes).await;
         metrics::stage(Stage::Fetch, started.elapsed());
-        (memory, fetched)
+        let access = if version.is_some() { Access::ReadVersion } else { Access::ReadCurrent };
+        (memory, self.access_history.judge(access, &job.lookup.id, fetched))
     }
 
     /// Stores which object was read. Without a sequencer, the record can be judged only now.

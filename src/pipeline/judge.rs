@@ -79,7 +79,7 @@ pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Opti
     let Some(current) = current else { return End::RecordChanged };
     if current.is_of_a_newer_schema() {
         tracing::warn!(record.v = current.v, "a newer build wrote the record");
-        return End::Settled(EventResult::Retry { is_outage: false });
+        return End::Settled(EventResult::Retry { outage: None });
     }
     let (Guard::Enter { seq, .. }, Some(known)) = (guard, &current.seq) else { return End::RecordChanged };
     if known > seq {

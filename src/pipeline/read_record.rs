@@ -20,7 +20,7 @@ impl Pipeline {
         let Some(record) = &progress.record else { return Continue(()) };
         if record.is_of_a_newer_schema() {
             tracing::warn!(record.v = record.v, "a newer build wrote the record");
-            return Break(End::Settled(EventResult::Retry { is_outage: false }));
+            return Break(End::Settled(EventResult::Retry { outage: None }));
         }
         // Such an event has no order, so it may be older than the deletion.
         if record.status == Status::Deleted && job.lookup.reading != Reading::AsWritten {

@@ -76,9 +76,9 @@ fn may_fail_the_record(progress: &Progress) -> bool {
 
 fn again(failure: &Failure) -> End {
     tracing::warn!(reason = failure.reason.as_str(), error = failure.error, "failed, to be tried again");
-    End::Settled(EventResult::Retry { is_outage: failure.is_outage })
+    End::Settled(EventResult::Retry { outage: failure.outage })
 }
 
 fn dead(failure: &Failure) -> End {
-    End::Settled(EventResult::Dead { is_outage: failure.is_outage })
+    End::Settled(EventResult::Dead { outage: failure.outage })
 }

@@ -23,6 +23,10 @@ names::named! {
         Throttled = "throttled",
         /// Access is denied. An operator can change that: slow down, then try again.
         Denied = "denied",
+        /// Access to this object is denied, and to others it is not.
+        ObjectDenied = "object_denied",
+        /// The object is in an archive, from which it must be restored before it can be read.
+        Archived = "archived",
         /// No answer, or a temporary error: slow down, then try again.
         Unavailable = "unavailable",
         /// No space is left: free some, then try again.

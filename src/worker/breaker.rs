@@ -10,7 +10,8 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
 use tokio::time::Instant;
 
-use crate::metrics;
+use crate::metrics::{self, Outcome};
+use crate::pipeline::Outage;
 
 /// The first pause. With the factor and the cap below, ten probes take more than twenty minutes.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -32,6 +33,8 @@ struct State {
     backoff: ExponentialBackoff,
     /// When the next probe is allowed; `None` while the breaker is closed.
     open_until: Option<Instant>,
+    /// The outage that opened the breaker, and that must end before it closes.
+    outage: Outage,
 }
 
 impl Breaker {
@@ -46,7 +49,7 @@ impl Breaker {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Self { state: Mutex::new(State { backoff, open_until: None }) }
+        Self { state: Mutex::new(State { backoff, open_until: None, outage: Outage::Any }) }
     }
 
     /// Waits for the current pause to end, then returns how many messages to receive: `batch`, or 1 for a probe.
@@ -66,9 +69,10 @@ impl Breaker {
     }
 
     /// Records a failure of a service that the work needs. Failures during a pause belong to the same outage.
-    pub(super) fn failed(&self) {
+    pub(super) fn failed(&self, outage: Outage) {
         let now = Instant::now();
         let mut state = self.lock();
+        state.outage = if state.open_until.is_some() { state.outage.max(outage) } else { outage };
         if state.open_until.is_some_and(|until| until > now) {
             return;
         }
@@ -78,10 +82,10 @@ impl Breaker {
         tracing::warn!(?pause, "a service is in trouble: receiving pauses");
     }
 
-    /// Records work that succeeded.
-    pub(super) fn succeeded(&self) {
+    /// Records work that succeeded. Closes the breaker if the outcome shows that the outage is over.
+    pub(super) fn succeeded(&self, outcome: Outcome) {
         let mut state = self.lock();
-        if state.open_until.take().is_some() {
+        if state.outage.is_ended_by(outcome) && state.open_until.take().is_some() {
             state.backoff.reset();
             metrics::breaker_open(false);
             tracing::info!("receiving at full rate again");
@@ -105,19 +109,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_open_breaker_lets_one_probe_through_after_each_pause() {
         let breaker = Breaker::new();
-        breaker.failed();
+        breaker.failed(Outage::Any);
         let started = Instant::now();
         assert_eq!(breaker.allowed(10).await, 1);
         assert!(started.elapsed() >= FIRST_PAUSE.mul_f64(1.0 - JITTER));
-        breaker.succeeded();
+        breaker.succeeded(Outcome::Published);
         assert_eq!(breaker.allowed(10).await, 10);
+    }
+
+    /// A refused file is read and stores nothing; a duplicate does neither.
+    #[tokio::test(start_paused = true)]
+    async fn only_a_success_that_the_outage_would_prevent_closes_the_breaker() {
+        use Outcome::{Duplicate, Ignored, Published, Rejected, SourceMissing, Superseded};
+        let outcomes = [Ignored, Duplicate, Superseded, SourceMissing, Rejected, Published];
+        for (outage, ending) in [(Outage::Any, 1), (Outage::Reading, 4), (Outage::Writing, 5)] {
+            for (number, outcome) in outcomes.into_iter().enumerate() {
+                let breaker = Breaker::new();
+                breaker.failed(outage);
+                // A lesser outage during a greater one does not replace it.
+                breaker.failed(Outage::Any);
+                breaker.succeeded(outcome);
+                let expected = if number >= ending { 10 } else { 1 };
+                assert_eq!(breaker.allowed(10).await, expected, "{outage:?} {outcome:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_failures_at_once_are_one_trouble() {
         let breaker = Breaker::new();
         for _ in 0..20 {
-            breaker.failed();
+            breaker.failed(Outage::Any);
         }
         let started = Instant::now();
         breaker.allowed(10).await;
@@ -130,7 +152,7 @@ mod tests {
         let started = Instant::now();
         // The first message meets the outage; nine more pauses pass before the tenth receive.
         for _ in 0..9 {
-            breaker.failed();
+            breaker.failed(Outage::Any);
             breaker.allowed(10).await;
         }
         assert!(started.elapsed() > Duration::from_secs(20 * 60), "{:?}", started.elapsed());

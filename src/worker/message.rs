@@ -12,7 +12,7 @@ use super::other_buckets::OtherBucket;
 use super::settle::Settlement;
 use crate::event::{self, Event, ParseError};
 use crate::metrics::{self, Outcome};
-use crate::pipeline::{Delivery, EventResult};
+use crate::pipeline::{Delivery, EventResult, Outage};
 use crate::ports::queue::Message;
 
 impl Run {
@@ -92,7 +92,7 @@ impl Run {
                     tracing::debug!(what, "nothing to do");
                     EventResult::Done(Outcome::Ignored)
                 }
-                Event::Unreadable(_) => EventResult::Dead { is_outage: false },
+                Event::Unreadable(_) => EventResult::Dead { outage: None },
                 Event::Created(created) => match kept {
                     Some(result) => result,
                     None => self.worker.pipeline.process(created, &delivery).await,
@@ -113,7 +113,7 @@ impl Run {
     /// received.
     fn kept(&self, message: &Message, events: &[Event]) -> Option<EventResult> {
         match self.bucket_evidence.judge(message, events)? {
-            OtherBucket::Kept { is_trouble } => Some(EventResult::Retry { is_outage: is_trouble }),
+            OtherBucket::Kept { is_trouble } => Some(EventResult::Retry { outage: is_trouble.then_some(Outage::Any) }),
             OtherBucket::Unrelated => None,
         }
     }
@@ -146,18 +146,20 @@ impl Run {
         }
     }
 
-    /// Any outage opens the breaker; work that succeeded closes it. A result that depends on no service does neither.
+    /// Any outage opens the breaker; work that needs what failed closes it.
     fn update_breaker(&self, results: &[EventResult]) {
-        let is_outage = |result: &EventResult| {
-            matches!(result, EventResult::Retry { is_outage: true } | EventResult::Dead { is_outage: true })
-        };
-        if results.iter().any(is_outage) {
-            self.breaker.failed();
-        } else if results
-            .iter()
-            .any(|result| matches!(result, EventResult::Done(outcome) if *outcome != Outcome::Ignored))
-        {
-            self.breaker.succeeded();
+        let outages = results.iter().filter_map(|result| match result {
+            EventResult::Retry { outage } | EventResult::Dead { outage } => *outage,
+            EventResult::Done(_) | EventResult::GivenBack => None,
+        });
+        if let Some(outage) = outages.max() {
+            self.breaker.failed(outage);
+            return;
+        }
+        for result in results {
+            if let EventResult::Done(outcome) = result {
+                self.breaker.succeeded(*outcome);
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use super::breaker::Breaker;
-use crate::metrics;
+use crate::metrics::{self, Outcome};
+use crate::pipeline::Outage;
 use crate::ports::objects::NoSuchBucket;
 use crate::ports::queue::QueueAttributes;
 use crate::ports::{ErrorKind, PortError};
@@ -71,13 +72,14 @@ async fn until_answered<T, F: Future<Output = Result<T, PortError>>>(
         };
         match answer {
             Ok(answer) => {
-                breaker.succeeded();
+                // The breaker is of this call alone.
+                breaker.succeeded(Outcome::Published);
                 return Ok(Some(answer));
             }
             Err(error) if error.kind.is_outage() || error.kind == ErrorKind::Damaged => {
                 metrics::port_error(&error);
                 tracing::warn!(error = &error as &dyn Error, "{trouble}");
-                breaker.failed();
+                breaker.failed(Outage::Any);
             }
             Err(error) => return Err(error),
         }

@@ -25,6 +25,7 @@ mod log;
 mod model;
 mod monitoring;
 mod one_machine;
+mod one_object;
 mod operate;
 mod peers;
 mod process;

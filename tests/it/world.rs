@@ -21,7 +21,7 @@ use darkroom::operate::dead_letters::{self, Filter, RedriveOptions};
 use darkroom::operate::progress::Progress;
 use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::pipeline::admission::Admission;
-use darkroom::pipeline::{Pipeline, UploadLocation, WorkLimits};
+use darkroom::pipeline::{AccessHistory, Pipeline, UploadLocation, WorkLimits};
 use darkroom::ports::Ports;
 use darkroom::ports::queue::QueueAttributes;
 use darkroom::recipe::{Format, Recipe, ThumbnailKey};
@@ -166,6 +166,7 @@ impl World {
             thumbnails: ports.thumbnails.clone(),
             catalog: ports.catalog.clone(),
             clock: self.clock.clone(),
+            access_history: AccessHistory::default(),
             admission: Admission::new(4 * options.max_bytes, 1024 * MIB, options.slots),
             recipe: Arc::new(Recipe::default()),
             limits: WorkLimits {

@@ -37,6 +37,7 @@ const REASONS = {
   internal: () => "Failed: the server made a mistake.",
   unknown: () => "Failed: the server does not know this image. It may have been deleted.",
   source_missing: () => "Failed: the upload vanished before it could be read.",
+  archived: () => "Failed: the upload is in an archive and cannot be read.",
 };
 
 /** The text for an image's status. A refused image has a detail, which says what the file is. */

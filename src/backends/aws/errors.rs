@@ -103,6 +103,7 @@ mod tests {
             (404, Some("NoSuchBucket"), ErrorKind::Denied),
             (404, None, ErrorKind::Denied),
             (403, Some("AccessDenied"), ErrorKind::Denied),
+            (403, Some("InvalidObjectState"), ErrorKind::Archived),
             (403, None, ErrorKind::Denied),
             (400, Some("ExpiredToken"), ErrorKind::Denied),
             (400, Some("KMS.KMSInvalidStateException"), ErrorKind::Denied),

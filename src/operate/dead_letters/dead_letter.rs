@@ -75,6 +75,7 @@ impl Cause {
             Self::Failed(Reason::Unavailable) => "a service did not answer, or refused, until the last receive",
             Self::Failed(Reason::RenderTimeout) => "rendering takes longer than DARKROOM_RENDER_TIMEOUT",
             Self::Failed(Reason::Killed) => "workers died while they held it",
+            Self::Failed(Reason::Archived) => "the object is in an archive and cannot be read",
             Self::Failed(Reason::SourceMissing) => "the object was gone before it could be read",
             Self::Failed(_) => "a fault of darkroom's own",
         }
@@ -99,6 +100,7 @@ impl Cause {
                 "look at the workers' memory at that time, then redrive it; if it happens again, keep the image for a \
                  report and drop the message"
             }
+            Self::Failed(Reason::Archived) => "restore the object (aws s3api restore-object), then redrive it",
             Self::Failed(Reason::SourceMissing) => "drop it, unless the object can be put back: then redrive it",
             Self::Failed(_) => "report it with the last error; redrive it with a version that has the fault mended",
         }

@@ -56,6 +56,8 @@ struct State {
     faults: Vec<Fault>,
     /// No read of an upload states its length.
     hides_lengths: bool,
+    /// Parts of keys, and how reads of such objects fail.
+    unreadable: Vec<(&'static str, ErrorKind)>,
     /// One call in this many fails, chosen by these dice.
     share: Option<(usize, Dice)>,
     calls: BTreeMap<Call, usize>,
@@ -89,6 +91,11 @@ impl Faults {
     /// Reads of uploads no longer state a length, as a store does that answers in chunks.
     pub fn hide_lengths(&self) {
         self.state.lock().unwrap().hides_lengths = true;
+    }
+
+    /// Makes reads of every upload fail whose key contains `part`.
+    pub fn fail_reads_of(&self, part: &'static str, kind: ErrorKind) {
+        self.state.lock().unwrap().unreadable.push((part, kind));
     }
 
     /// Makes one in `each` calls fail, with a random error, before or after it did everything.
@@ -127,6 +134,7 @@ impl Faults {
     pub fn heal(&self) {
         let mut state = self.state.lock().unwrap();
         state.faults.clear();
+        state.unreadable.clear();
         state.share = None;
     }
 
@@ -168,6 +176,12 @@ impl Faults {
             thumbnails: wrap_store(ports.thumbnails, Bucket::Thumbnails),
             catalog: Arc::new(FaultyCatalog { inner: ports.catalog, faults: self.clone() }),
         }
+    }
+
+    /// How a read of this object fails, if it does.
+    fn unreadable(&self, key: &str) -> Option<ErrorKind> {
+        let state = self.state.lock().unwrap();
+        state.unreadable.iter().find(|(part, _)| key.contains(part)).map(|(_, kind)| *kind)
     }
 
     fn enter(&self, call: Call) -> Option<(When, PortError)> {
@@ -324,7 +338,13 @@ impl ObjectStore for FaultyStore {
 
     async fn get(&self, key: &str, version: Option<&str>, limit_bytes: u64) -> Result<Fetched, PortError> {
         let call = self.named(Call::UploadsGet, Call::ThumbnailsGet);
-        let fetched = self.faults.call(call, self.inner.get(key, version, limit_bytes)).await?;
+        let get = async {
+            match self.faults.unreadable(key) {
+                Some(kind) => Err(PortError::new(kind, call.operation())),
+                None => self.inner.get(key, version, limit_bytes).await,
+            }
+        };
+        let fetched = self.faults.call(call, get).await?;
         Ok(match fetched {
             Fetched::TooLarge(info) if self.faults.state.lock().unwrap().hides_lengths => {
                 Fetched::TooLarge(ObjectInfo { bytes: limit_bytes + 1, ..info })

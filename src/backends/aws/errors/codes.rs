@@ -56,7 +56,6 @@ const DENIED: &[&str] = &[
     "InvalidAddress",
     "InvalidBucketName",
     "InvalidClientTokenId",
-    "InvalidObjectState",
     "InvalidSecurity",
     "InvalidToken",
     "MissingAuthenticationToken",
@@ -105,6 +104,8 @@ pub(super) fn kind_of_code(code: &str) -> Option<ErrorKind> {
         "NoSuchKey" | "NoSuchVersion" | "NotFound" => ErrorKind::NotFound,
         "ConditionalCheckFailedException" | "PreconditionFailed" => ErrorKind::Precondition,
         "ReceiptHandleIsInvalid" | "MessageNotInflight" | "InvalidIdFormat" => ErrorKind::LeaseLost,
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_Errors
+        "InvalidObjectState" => ErrorKind::Archived,
         "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" => ErrorKind::Damaged,
         code if THROTTLED.contains(&code) => ErrorKind::Throttled,
         code if UNAVAILABLE.contains(&code) => ErrorKind::Unavailable,
