@@ -23,6 +23,7 @@ test-long: setup ## Run the tests that take long or need tools: a browser, npm, 
 	scripts/attack-local
 	scripts/fuzz
 	scripts/browser-test
+	tests/compare/run
 	tests/advisories/run
 	tests/container/run
 	tests/editorconfig/run

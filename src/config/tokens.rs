@@ -80,7 +80,10 @@ pub(super) fn exposed_file(path: &str) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & 0o006 != 0).then(|| {
         let name = shell::quoted(Path::new(path));
-        format!("{TOKEN_FILE}={path:?} has mode {mode:o}, so that other users of this machine can use it: run `chmod 600 {name}`")
+        format!(
+            "{TOKEN_FILE}={path:?} has mode {mode:o}, so that other users of this machine can use it: run \
+             `chmod 600 {name}`"
+        )
     })
 }
 

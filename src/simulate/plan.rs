@@ -46,8 +46,8 @@ const NAMES: [(&str, &str, &str); 4] = [
 /// The policy of a plan or a state; missing values are taken from `otherwise`.
 ///
 /// # Errors
-/// When it has no scalable target, no target tracking policy for it, a policy with an unknown metric, or a number out of
-/// range: a policy that cannot be replayed as deployed is not replayed at all.
+/// When it has no scalable target, no target tracking policy for it, a policy with an unknown metric, or a number out
+/// of range: a policy that cannot be replayed as deployed is not replayed at all.
 pub fn policy_of_plan(plan: &Value, otherwise: &Policy) -> Result<Policy, PlanError> {
     let values = if plan["planned_values"].is_object() { &plan["planned_values"] } else { &plan["values"] };
     let resources = values["root_module"]["resources"].as_array().ok_or(PlanError::Missing("resources"))?;

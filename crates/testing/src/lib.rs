@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
 pub mod dice;
+pub mod formats;
 pub mod images;

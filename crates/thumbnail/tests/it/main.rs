@@ -5,6 +5,7 @@
 use darkroom_testing::{dice, images};
 
 mod deadline;
+mod formats;
 mod golden;
 mod memory;
 mod mutations;
