@@ -37,7 +37,8 @@ impl Reason {
             (Self::TooManyBytes, _) => Some("the file is larger than this server accepts"),
             (Self::TooManyPixels, _) => Some("the image has more pixels than this server accepts"),
             (Self::TooMuchWork, _) => Some("the image has more scans than this server decodes"),
-            (Self::Unavailable | Self::RenderTimeout | Self::Killed | Self::Internal | Self::SourceMissing, _) => None,
+            (Self::Unavailable | Self::RenderTimeout | Self::Killed | Self::Internal, _)
+            | (Self::SourceMissing | Self::Archived, _) => None,
         }
     }
 }
