@@ -141,7 +141,6 @@ const EXCEPTIONS = [
   "apng_hidden_picture.png",
   "no_end_marker.jpg",
   "one_dc_scan.jpg",
-  "profile_part_0_of_1.jpg",
   "restart_misnumbered.jpg",
 ];
 
