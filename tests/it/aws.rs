@@ -14,6 +14,7 @@ mod end_to_end;
 mod faults;
 mod incident;
 mod model;
+mod one_object;
 mod operate;
 mod outcomes;
 mod rules;

@@ -25,6 +25,19 @@ const OPERATIONS: [(&str, &str); 8] = [
     ("dynamodb", "GetItem"),
 ];
 
+/// Starts the proxy with a fixed seed. A rule's `resource` is a part of the path for S3, so that it may match one object.
+const PROXY: &str = "
+import random, sys
+from microburst import detection
+from microburst.cli import main
+hint = detection.resource_hint
+detection.resource_hint = lambda service, operation, path, body: (
+    path if service == 's3' else hint(service, operation, path, body)
+)
+random.seed(4)
+sys.exit(main())
+";
+
 /// A proxy that injects faults between darkroom and an emulator.
 pub(crate) struct Microburst {
     process: Process,
@@ -38,8 +51,7 @@ impl Microburst {
         let pin = variable("DARKROOM_TEST_MICROBURST")?;
         let (dir, port) = (tempfile::tempdir().unwrap(), process::free_port().to_string());
         let mut command = Command::new("scripts/tool");
-        let seeded = "import random, sys; random.seed(4); from microburst.cli import main; sys.exit(main())";
-        command.args([&pin, "python", "-c", seeded, "--upstream", upstream, "--port", &port, "--host", "127.0.0.1"]);
+        command.args([&pin, "python", "-c", PROXY, "--upstream", upstream, "--port", &port, "--host", "127.0.0.1"]);
         let endpoint = format!("http://127.0.0.1:{port}");
         let log = dir.path().join("microburst.log");
         let process = Process::start(command, &log, endpoint.clone(), "/_microburst/health").await;
