@@ -20,10 +20,10 @@ pub struct Dlq {
 enum DlqCommand {
     /// List dead letters: id, receives, age, reason, key; oldest first
     ///
-    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal`, `source_missing` and `archived` are those of the image;
-    /// `unfinished`: the image has no verdict; `settled`: it got one meanwhile; `unreadable`: not an upload event;
-    /// `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very upload,
-    /// so DARKROOM_UPLOAD_BUCKET is wrong.
+    /// Reasons: `unavailable`, `render_timeout`, `killed`, `internal`, `source_missing` and `archived` are those of the
+    /// image; `unfinished`: the image has no verdict; `settled`: it got one meanwhile; `unreadable`: not an upload
+    /// event; `other_bucket`: an event of another bucket; `wrong_bucket`: the same, and an image waits for this very
+    /// upload, so DARKROOM_UPLOAD_BUCKET is wrong.
     List {
         #[command(flatten)]
         selection: Selection,

@@ -1,5 +1,5 @@
-//! Where the object of an event is looked for. Systems that imitate S3's events may name another key or version than the
-//! object has.
+//! Where the object of an event is looked for. Systems that imitate S3's events may name another key or version than
+//! the object has.
 
 use crate::event::ObjectCreated;
 use crate::record::ImageId;

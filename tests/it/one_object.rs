@@ -11,8 +11,8 @@ use crate::world::{Call, Options, When, World};
 
 const GOOD: usize = 100;
 
-/// Uploads an archived and a denied object before every tenth good one, if `has_odd_ones`. Returns how long the clock ran
-/// until every good one was published; its images; and the odd ones.
+/// Uploads an archived and a denied object before every tenth good one, if `has_odd_ones`. Returns how long the clock
+/// ran until every good one was published, and the odd ones.
 async fn publish_among(has_odd_ones: bool) -> (World, Duration, Vec<ImageId>) {
     let mut world = World::idle(Options::default());
     world.faults.fail_reads_of("archived", ErrorKind::Archived);

@@ -25,7 +25,8 @@ const OPERATIONS: [(&str, &str); 8] = [
     ("dynamodb", "GetItem"),
 ];
 
-/// Starts the proxy with a fixed seed. A rule's `resource` is a part of the path for S3, so that it may match one object.
+/// Starts the proxy with a fixed seed. A rule's `resource` is a part of the path for S3, so that it may match one
+/// object.
 const PROXY: &str = "
 import random, sys
 from microburst import detection

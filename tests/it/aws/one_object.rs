@@ -1,4 +1,4 @@
-//! Answers about one object, or about a key, as S3 gives them: archived, denied, encrypted under a key that cannot be used.
+//! Answers about one object, or about a KMS key, as S3 gives them: archived, denied, a key that cannot be used.
 
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ async fn a_key_that_is_scheduled_for_deletion_is_an_outage_and_named() {
     process::until("the breaker is open", async || worker.metric("darkroom_breaker_open", "").await == 1.0).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let told = worker.metric("darkroom_kms_key_errors_total", "operation=\"get\"").await;
-    assert!(told >= 1.0 && told <= 13.0, "the first batch, then single probes, not {told}");
+    assert!((1.0..=13.0).contains(&told), "the first batch, then single probes, not {told}");
     assert!(worker.printed().contains(ARN), "{}", worker.printed());
     proxy.set(&[]).await;
     for id in &ids {

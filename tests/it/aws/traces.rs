@@ -11,8 +11,8 @@ use super::account::{Account, ministack};
 use super::deployment::{Deployment, PREFIX, Plan};
 use crate::images;
 
-/// The examples of <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader> and
-/// <https://www.w3.org/TR/trace-context/#traceparent-header>.
+/// The examples of <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+/// and <https://www.w3.org/TR/trace-context/#traceparent-header>.
 const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

@@ -95,7 +95,8 @@ const INVALID: &[&str] = &[
     "ValidationException",
 ];
 
-/// The kind of an error code; `None` for a code in no list, and for `InvalidParameterValue`, which has several meanings.
+/// The kind of an error code; `None` for a code in no list, and for `InvalidParameterValue`, which has several
+/// meanings.
 pub(super) fn kind_of_code(code: &str) -> Option<ErrorKind> {
     if let Some(error) = kms_error(code) {
         return Some(kind_of_kms(error));
