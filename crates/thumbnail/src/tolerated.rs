@@ -7,7 +7,7 @@ use darkroom_codec::jpeg::Oddity;
 pub enum Tolerated {
     /// The end marker is missing: EOI of a JPEG, IEND of a PNG.
     MissingEnd,
-    /// Bytes follow a JPEG's end marker, such as a second picture.
+    /// Bytes follow the end marker, such as a second picture.
     TrailingBytes,
     /// Bytes follow the last MCU of a JPEG's scan, before the next marker, or the last row in a PNG's image data.
     LeftoverBytes,

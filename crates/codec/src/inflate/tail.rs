@@ -44,15 +44,11 @@ impl CodeTables {
         let symbol = if entry.is_any_literal() || entry.is_end() {
             bits.skip(entry.code_bits());
             if entry.is_end() { Symbol::EndOfBlock } else { Symbol::Literal(entry.literal()) }
+        } else if entry.is_special() {
+            return None;
         } else {
-            let length = (!entry.is_special()).then(|| bits.value(entry))?;
             bits.refill(bytes);
-            let mut entry = self.distance(bits.word);
-            if entry.is_subtable() {
-                bits.skip(entry.code_bits());
-                entry = self.subtable_distance(bits.word, entry);
-            }
-            let distance = (!entry.is_special()).then(|| bits.value(entry))?;
+            let (length, distance) = self.length_and_distance(entry, &mut bits, bytes)?;
             Symbol::Match { length, distance }
         };
         input.advance_to(bits);

@@ -121,7 +121,12 @@ impl PngProbe {
             self.chunks += 1;
             match &chunk.kind {
                 b"IDAT" => self.add_data(&chunk, source.length()),
-                b"IEND" => has_end = true,
+                b"IEND" => {
+                    has_end = true;
+                    if chunk.end() < source.length() {
+                        self.tolerated.insert(Tolerated::TrailingBytes);
+                    }
+                }
                 _ if chunk.end() > source.length() => break,
                 _ if self.data.is_none() => self.take(source, &chunk)?,
                 // What an unknown chunk means for the data after it is unknown, too.

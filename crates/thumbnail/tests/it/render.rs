@@ -107,6 +107,23 @@ fn every_kind_of_jpeg_shows_the_picture() {
     assert_small_thumbnails_show_the_picture(&images::jpeg_cmyk(403, 301));
 }
 
+/// As in Chromium 156.0.8078.108, asked on 2026-11-28.
+#[test]
+fn four_components_without_an_adobe_marker_are_cmyk() {
+    let bytes = images::jpeg_cmyk(64, 48);
+    let at = bytes.windows(7).position(|window| window == b"\xff\xee\0\x0eAdo").unwrap();
+    let transform = at + 15;
+    let with = |value: u8| rendered(&[&bytes[..transform], &[value], &bytes[transform + 1..]].concat()).thumbnails;
+    assert_eq!(bytes[transform], 2);
+    assert!(with(2) == with(1) && with(2) != with(0), "1 and 2 stand for YCCK, 0 for CMYK");
+    let bare = [&bytes[..at], &bytes[at + 16..]].concat();
+    let jfif = images::with_segment(&bare, 0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
+    let cut = images::with_segment(&bare, 0xee, b"Adobe\0\x64\0\0");
+    for (name, odd) in [("no marker", &bare), ("JFIF", &jfif), ("a cut marker", &cut)] {
+        assert!(rendered(odd).thumbnails == with(0), "{name}");
+    }
+}
+
 #[test]
 fn gray_stays_gray() {
     for bytes in [images::jpeg_gray(640, 480), images::png_gray(640, 480)] {
