@@ -97,8 +97,9 @@ fn the_counts_of_instructions_are_the_recorded_ones() {
         .map(|line| line.split_once(' ').unwrap())
         .map(|(kind, count)| (kind, count.parse().unwrap()))
         .collect();
-    let names = ["baseline JPEG", "progressive JPEG", "RGB PNG", "RGBA PNG"];
-    assert_eq!(recorded.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["baseline", "progressive", "rgb", "rgba"]);
+    let names = ["baseline JPEG", "4:2:2 JPEG with restart markers", "progressive JPEG", "RGB PNG", "RGBA PNG"];
+    let kinds = ["baseline", "restarts", "progressive", "rgb", "rgba"];
+    assert_eq!(recorded.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), kinds);
     for ((_, count), name) in recorded.iter().zip(names) {
         let figure = format!("{:.0} million for {name}", count / 1e6);
         assert!(document.contains(&figure), "docs/BENCHMARKS.md should say: {figure}");

@@ -140,8 +140,9 @@ fn write(directory: &str, files: &[&str]) {
 /// Renders a picture of waves and noise again and again.
 fn repeat(times: usize, kind: &str) {
     let file = match kind {
-        "baseline" => jpeg(false),
-        "progressive" => jpeg(true),
+        "baseline" => jpeg(&samples(3), Subsamp::Sub2x2, false),
+        "restarts" => jpeg_with_restarts(),
+        "progressive" => jpeg(&samples(3), Subsamp::Sub2x2, true),
         "rgb" => png(png::ColorType::Rgb, 3),
         _ => png(png::ColorType::Rgba, 4),
     };
@@ -161,16 +162,34 @@ fn samples(channels: usize) -> Vec<u8> {
     (0..WIDTH * HEIGHT * channels).map(sample).collect()
 }
 
-fn jpeg(is_progressive: bool) -> Vec<u8> {
-    let pixels = samples(3);
+fn jpeg(pixels: &[u8], subsampling: Subsamp, is_progressive: bool) -> Vec<u8> {
     let mut compressor = Compressor::new().unwrap();
     compressor.set_progressive(is_progressive).unwrap();
-    compressor.set_subsamp(Subsamp::Sub2x2).unwrap();
+    compressor.set_subsamp(subsampling).unwrap();
     compressor.set_quality(88).unwrap();
-    let format = PixelFormat::RGB;
-    compressor
-        .compress_to_vec(Image { pixels: pixels.as_slice(), width: WIDTH, pitch: 3 * WIDTH, height: HEIGHT, format })
-        .unwrap()
+    let (format, height) = (PixelFormat::RGB, pixels.len() / (3 * WIDTH));
+    compressor.compress_to_vec(Image { pixels, width: WIDTH, pitch: 3 * WIDTH, height, format }).unwrap()
+}
+
+/// A picture in 4:2:2, as most cameras write it, with a restart marker after each row of MCUs.
+fn jpeg_with_restarts() -> Vec<u8> {
+    // The encoder writes no restart markers, but a restart interval is the data of a picture that is one MCU high.
+    let rows: Vec<Vec<u8>> =
+        samples(3).chunks(3 * WIDTH * 8).map(|pixels| jpeg(pixels, Subsamp::Sub2x1, false)).collect();
+    let place = |marker: u8| rows[0].windows(2).position(|pair| pair == [0xff, marker]).unwrap();
+    let (frame, scan) = (place(0xc0), place(0xda));
+    let data = scan + 2 + usize::from(rows[0][scan + 3]);
+    let mut file = rows[0][..scan].to_vec();
+    file[frame + 5..frame + 7].copy_from_slice(&(HEIGHT as u16).to_be_bytes());
+    file.extend([0xff, 0xdd, 0, 4, 0, (WIDTH / 16) as u8]);
+    file.extend(&rows[0][scan..data]);
+    for (row, number) in rows.iter().zip((0..8).cycle()) {
+        file.extend(&row[data..row.len() - 2]);
+        file.extend([0xff, 0xd0 + number]);
+    }
+    // The end marker in place of the last restart marker.
+    *file.last_mut().unwrap() = 0xd9;
+    file
 }
 
 fn png(colour: png::ColorType, channels: usize) -> Vec<u8> {

@@ -173,6 +173,8 @@ impl Found {
             }
             0xe2 => self.profile.extend(Part::read(body, &at)),
             0xee if body.starts_with(b"Adobe") && body.len() >= 12 => self.adobe_transform = Some(body[11]),
+            0xde | 0xdf => return Err(rare_jpeg("a hierarchical JPEG")),
+            0xf7 => return Err(rare_jpeg("a JPEG-LS file")),
             _ if is_ignored(marker) || is_table(marker) => {}
             _ => return Err(corrupt(Damage::Marker.to_string())),
         }
@@ -327,6 +329,9 @@ mod tests {
         assert_eq!(reason(frame(0xc3, 8, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
         assert_eq!(reason(frame(0xc5, 8, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
         assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x11, 0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xde, 8, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xf7, 8, 8, 8, &[0x11])), RefusalReason::UnsupportedType);
+        assert_eq!(reason(frame(0xf6, 8, 8, 8, &[0x11])), RefusalReason::Corrupt);
         assert_eq!(reason(frame(0xc0, 8, 65_535, 8, &[0x11])), RefusalReason::TooManyPixels);
         assert_eq!(reason(frame(0xc0, 8, 8, 8, &[0x50])), RefusalReason::Corrupt);
         assert_eq!(reason(segment(0xc0, &[8, 0, 8])), RefusalReason::Corrupt);
