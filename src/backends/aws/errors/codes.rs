@@ -194,6 +194,13 @@ mod tests {
         }
     }
 
+    /// The platform that the compiler runs on.
+    fn host() -> String {
+        let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+        let printed = String::from_utf8(rustc.stdout).unwrap();
+        printed.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
+    }
+
     /// The sources of an SDK crate, in cargo's registry.
     fn sources(metadata: &serde_json::Value, name: &str) -> PathBuf {
         let mut packages = metadata["packages"].as_array().unwrap().iter();
@@ -225,7 +232,9 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut metadata = Command::new(cargo);
-        metadata.args(["metadata", "--format-version", "1", "--offline"]).current_dir(root);
+        // Only this platform's crates are sure to be in the registry.
+        let platform = format!("--filter-platform={}", host());
+        metadata.args(["metadata", "--format-version=1", "--offline", &platform]).current_dir(root);
         let metadata = serde_json::from_slice(&metadata.output().unwrap().stdout).unwrap();
         let calls = backend(&root.join("src/backends/aws"));
         let mut found = BTreeMap::new();
