@@ -86,6 +86,8 @@ pub enum Finding {
     Works,
     /// It could not be checked, or only in part, for this reason.
     Unknown(String),
+    /// The store does not have it; this is what does not hold then.
+    Lacks(String),
     /// It does not work, for this reason.
     Fails(String),
 }
@@ -97,21 +99,23 @@ impl Finding {
         match self {
             Self::Works => 0,
             Self::Unknown(_) => 1,
-            Self::Fails(_) => 2,
+            Self::Lacks(_) => 2,
+            Self::Fails(_) => 3,
         }
     }
 }
 
-/// Tries every permission that a role needs, with calls that change nothing.
+/// Tries every permission that a role needs, with calls that change nothing. `with_writes` also puts an object and
+/// removes it, which shows what a store other than S3 lacks.
 ///
 /// # Errors
 /// When the backend cannot be opened.
-pub async fn probe(config: &Config, role: Role, clock: SharedClock) -> anyhow::Result<Vec<Probe>> {
+pub async fn probe(config: &Config, role: Role, with_writes: bool, clock: SharedClock) -> anyhow::Result<Vec<Probe>> {
     #[cfg(feature = "aws")]
     if let BackendConfig::Aws(aws) = &config.backend {
-        return Ok(AwsBackend::probe(config, aws, role).await?);
+        return Ok(AwsBackend::probe(config, aws, role, with_writes).await?);
     }
-    let _ = role;
+    let _ = (role, with_writes);
     connect_existing(config, clock).await?;
     Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), finding: Finding::Works }])
 }

@@ -103,9 +103,10 @@ pub enum Command {
     Images(images::Images),
     /// Check the permissions of a role, and whether uploads reach the queue
     ///
-    /// Names what is missing, and reports whether the bucket's notification sends every upload to this queue. The calls
-    /// change and store nothing; at most one message is received from each queue and returned, which counts as one of
-    /// its receives. Ends with 1 if a check fails; a check that cannot be made is not a failure.
+    /// Names what is missing, and reports whether the bucket's notification sends every upload to this queue. Unless
+    /// --write is given, the calls change and store nothing; at most one message is received from each queue and
+    /// returned, which counts as one of its receives. Ends with 1 if a check fails; a check that cannot be made is not a
+    /// failure.
     Check(Check),
 }
 
@@ -115,6 +116,9 @@ pub struct Check {
     /// The role to check [default: worker]
     #[arg(long, value_enum)]
     pub role: Option<CheckedRole>,
+    /// Also put a small object into the upload bucket and remove it: finds what a store other than S3 lacks
+    #[arg(long, conflicts_with = "health")]
+    pub write: bool,
     /// Only check that the process at DARKROOM_ADMIN_LISTEN is alive: for health checks of containers
     #[arg(long)]
     pub health: bool,

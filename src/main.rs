@@ -45,8 +45,8 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
             app::check_health(&config)?;
             return Ok(exit::DONE);
         }
-        Command::Check(_) => {
-            let (table, is_all_well) = app::check(&config, command.role())?;
+        Command::Check(check) => {
+            let (table, is_all_well) = app::check(&config, command.role(), check.write)?;
             std::io::stdout().write_all(table.as_bytes()).context("the table cannot be written")?;
             return Ok(if is_all_well { exit::DONE } else { exit::FAILED });
         }

@@ -22,6 +22,7 @@ pub(super) fn table(probes: &[Probe]) -> String {
         let outcome = match finding {
             Finding::Works => "ok".to_owned(),
             Finding::Unknown(why) => format!("not checked  {why}"),
+            Finding::Lacks(why) => format!("LACKS  {why}"),
             Finding::Fails(why) => format!("FAILED  {why}"),
         };
         // Writing into a string cannot fail.
@@ -34,7 +35,7 @@ pub(super) fn table(probes: &[Probe]) -> String {
     table
 }
 
-/// Whether the probe failed. A probe that could not run is not a failure.
+/// Whether the probe failed. A probe that could not run is not a failure, and neither is what a store lacks.
 pub(super) const fn fails(probe: &Probe) -> bool {
     matches!(probe.finding, Finding::Fails(_))
 }
@@ -74,11 +75,12 @@ mod tests {
             probe("s3:GetObject", Finding::Works),
             probe("s3:ListBucket", Finding::Fails("denied".to_owned())),
             probe("notification", Finding::Unknown("who knows".to_owned())),
+            probe("If-None-Match", Finding::Lacks("a condition".to_owned())),
         ]);
         assert_eq!(
             table,
             "s3:GetObject   photos  ok\ns3:ListBucket  photos  FAILED  denied\nnotification   photos  not checked  who \
-             knows\n\nnot working: s3:ListBucket\n"
+             knows\nIf-None-Match  photos  LACKS  a condition\n\nnot working: s3:ListBucket\n"
         );
     }
 

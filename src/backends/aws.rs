@@ -75,10 +75,15 @@ impl AwsBackend {
     ///
     /// # Errors
     /// When no region is set.
-    pub async fn probe(config: &Config, aws: &AwsConfig, role: Role) -> Result<Vec<Probe>, ConnectError> {
+    pub async fn probe(
+        config: &Config,
+        aws: &AwsConfig,
+        role: Role,
+        with_writes: bool,
+    ) -> Result<Vec<Probe>, ConnectError> {
         let clients = Clients::load_for_check().await?;
         let resources = Resources { clients: &clients, config, aws };
-        Ok(match role {
+        let mut probes = match role {
             Role::Api => resources.api().await,
             Role::Worker => resources.worker().await,
             Role::Operator => resources.operator().await,
@@ -91,6 +96,10 @@ impl AwsBackend {
                 probes.extend(resources.api().await);
                 probes
             }
-        })
+        };
+        if with_writes {
+            probes.extend(resources.writing().await);
+        }
+        Ok(probes)
     }
 }

@@ -11,6 +11,7 @@ mod crashes;
 pub(crate) mod curl;
 mod deployment;
 mod end_to_end;
+mod engines;
 mod faults;
 mod incident;
 mod model;

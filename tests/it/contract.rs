@@ -8,6 +8,8 @@
 #[cfg(feature = "aws")]
 mod aws;
 pub(crate) mod catalog;
+#[cfg(feature = "aws")]
+mod engines;
 pub(crate) mod local;
 pub(crate) mod objects;
 pub(crate) mod queue;

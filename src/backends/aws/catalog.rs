@@ -130,7 +130,8 @@ impl Catalog for DynamoCatalog {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match write.customize().config_override(RECORD.for_caller(self.urgency).dynamodb()).send().await {
             Ok(written) => {
-                let before = written.attributes.filter(|item| !item.is_empty());
+                // dynoxide returns the key of an item that did not exist; a record has more than its key.
+                let before = written.attributes.filter(|item| item.len() > 1);
                 let before =
                     before.map(item::read).transpose().map_err(|error| damaged(Operation::CatalogApply, error))?;
                 Ok(Applied::Written { before })

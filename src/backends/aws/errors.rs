@@ -54,6 +54,11 @@ pub(super) fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E
     }
 }
 
+/// Whether the service does not implement what the call asks for, as stores other than S3 answer.
+pub(super) fn is_not_implemented<E>(error: &SdkError<E>) -> bool {
+    matches!(error, SdkError::ServiceError(service) if service.raw().status().as_u16() == 501)
+}
+
 /// Classifies an error response by its status, error code and message.
 fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind {
     match code {

@@ -2,13 +2,14 @@
 
 mod body;
 mod sign;
+mod versions;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 use bytes::Bytes;
@@ -16,9 +17,7 @@ use bytes::Bytes;
 use super::clients::{READ_OBJECT, Urgency, WRITE_OBJECT};
 use super::errors;
 use crate::clock::Timestamp;
-use crate::ports::objects::{
-    Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, Version, VersionCursor, VersionPage,
-};
+use crate::ports::objects::{Fetched, Listed, ObjectInfo, SignedUpload, UploadOptions, VersionCursor, VersionPage};
 use crate::ports::{ErrorKind, ObjectStore, Operation, PortError};
 use crate::record::SourceId;
 
@@ -27,6 +26,9 @@ const READS: u32 = 4;
 
 /// Pause before the second read; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What to do about a store that does not take the checksum that the SDK adds to a PUT.
+const NO_CHECKSUMS: &str = "the store does not implement checksums: set AWS_REQUEST_CHECKSUM_CALCULATION=when_required";
 
 /// One bucket.
 pub struct S3Store {
@@ -55,7 +57,8 @@ impl S3Store {
             .key(key)
             .set_version_id(version.map(str::to_owned))
             .checksum_mode(ChecksumMode::Enabled);
-        call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await.map_err(|error| {
+        let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
+        answer.map_err(|error| {
             let service = error.as_service_error();
             let code = service.and_then(|error| error.meta().code());
             let is_no_version =
@@ -64,6 +67,8 @@ impl S3Store {
                 // The version is a delete marker, or the version id is invalid.
                 (Some("MethodNotAllowed"), Some(_)) => ErrorKind::NotFound,
                 (Some("InvalidArgument"), Some(_)) if is_no_version => ErrorKind::NotFound,
+                // A store without versions has none of this name.
+                (_, Some(_)) if errors::is_not_implemented(&error) => ErrorKind::NotFound,
                 // A 404 without S3's error code comes from another service. Acting on it would drop an upload that
                 // exists.
                 (Some("NotFound"), _) => ErrorKind::Denied,
@@ -73,21 +78,21 @@ impl S3Store {
         })
     }
 
-    /// One page of all versions and delete markers under a prefix, after `after`.
-    async fn versions(
+    /// One page of the current objects under a prefix, after the key `after`.
+    async fn objects(
         &self,
         operation: Operation,
         prefix: &str,
-        after: Option<&VersionCursor>,
-    ) -> Result<ListObjectVersionsOutput, PortError> {
+        after: Option<&str>,
+    ) -> Result<ListObjectsV2Output, PortError> {
         let call = self
             .client
-            .list_object_versions()
+            .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(prefix)
+            // XML cannot represent every character of a key.
             .encoding_type(EncodingType::Url)
-            .set_key_marker(after.map(|after| after.key.clone()))
-            .set_version_id_marker(after.and_then(|after| after.version.clone()));
+            .set_start_after(after.map(str::to_owned));
         let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
         answer.map_err(|error| errors::port_error(operation, &error).on(&self.bucket))
     }
@@ -157,7 +162,13 @@ impl ObjectStore for S3Store {
             .cache_control(cache_control)
             .body(ByteStream::from(bytes));
         let put = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        put.map(|_| ()).map_err(|error| errors::port_error(Operation::ObjectsPut, &error).on(&self.bucket))
+        put.map(|_| ()).map_err(|error| {
+            if errors::is_not_implemented(&error) {
+                // Of all that this call asks for, only the checksum is not part of every store.
+                return PortError::with_source(ErrorKind::Denied, Operation::ObjectsPut, NO_CHECKSUMS);
+            }
+            errors::port_error(Operation::ObjectsPut, &error).on(&self.bucket)
+        })
     }
 
     async fn sign_upload(&self, key: &str, options: &UploadOptions) -> Result<SignedUpload, PortError> {
@@ -169,16 +180,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, PortError> {
-        let call = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            // XML cannot represent every character of a key.
-            .encoding_type(EncodingType::Url)
-            .set_start_after(after.map(str::to_owned));
-        let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
-        let answer = answer.map_err(|error| errors::port_error(Operation::ObjectsList, &error).on(&self.bucket))?;
+        let answer = self.objects(Operation::ObjectsList, prefix, after).await?;
         let encoding = answer.encoding_type;
         let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             Some(Listed {
@@ -187,66 +189,23 @@ impl ObjectStore for S3Store {
                 modified_at: timestamp(object.last_modified),
             })
         });
-        Ok(listed.collect())
+        let mut listed: Vec<_> = listed.collect();
+        // SeaweedFS sorts a page by the encoded keys.
+        listed.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(listed)
     }
 
     async fn list_versions(&self, prefix: &str, after: Option<&VersionCursor>) -> Result<VersionPage, PortError> {
-        let page = self.versions(Operation::ObjectsListVersions, prefix, after).await?;
-        let listed = page.versions().iter().filter_map(|version| {
-            let id = version.version_id()?;
-            Some(Version {
-                key: decoded(version.key()?, page.encoding_type()),
-                id: id.to_owned(),
-                src: SourceId::new(Some(id), version.e_tag()?),
-                is_current: version.is_latest() == Some(true),
-                bytes: bytes(version.size()),
-                modified_at: timestamp(version.last_modified().copied()),
-            })
-        });
-        Ok(VersionPage { versions: listed.collect(), next: next_of(&page) })
+        self.version_page(prefix, after).await
     }
 
     async fn delete_version(&self, key: &str, id: &str) -> Result<(), PortError> {
-        let call = self.client.delete_object().bucket(&self.bucket).key(key).version_id(id);
-        let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        deleted
-            .map(|_| ())
-            .map_err(|error| errors::port_error(Operation::ObjectsDeleteVersion, &error).on(&self.bucket))
+        self.remove_version(key, id).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
-        let mut next = None;
-        loop {
-            let page = self.versions(Operation::ObjectsDelete, key, next.as_ref()).await?;
-            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
-            let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-            let mut is_past_the_key = false;
-            for (name, version) in versions.chain(markers) {
-                if name.map(|name| decoded(name, page.encoding_type())).as_deref() != Some(key) {
-                    // A key that starts with this one. Listings are sorted, so no more versions of this key follow.
-                    is_past_the_key = true;
-                    continue;
-                }
-                let call = self.client.delete_object().bucket(&self.bucket).key(key);
-                let call = call.set_version_id(version.map(str::to_owned));
-                let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-                deleted.map_err(|error| errors::port_error(Operation::ObjectsDelete, &error).on(&self.bucket))?;
-            }
-            next = next_of(&page).filter(|_| !is_past_the_key);
-            if next.is_none() {
-                return Ok(());
-            }
-        }
+        self.remove_all_versions(key).await
     }
-}
-
-/// The cursor of the next page of versions; `None` on the last page.
-fn next_of(page: &ListObjectVersionsOutput) -> Option<VersionCursor> {
-    let key = page.next_key_marker().filter(|_| page.is_truncated() == Some(true))?;
-    Some(VersionCursor {
-        key: decoded(key, page.encoding_type()),
-        version: page.next_version_id_marker().map(str::to_owned),
-    })
 }
 
 /// The object's description from a read's response; 0 bytes if the length is not stated.

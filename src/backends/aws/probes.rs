@@ -2,6 +2,7 @@
 
 mod calls;
 mod notification;
+mod writing;
 
 use super::{Clients, DynamoCatalog, S3Store, SqsQueue};
 use crate::backends::{Finding, Probe};

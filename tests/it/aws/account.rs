@@ -25,6 +25,8 @@ pub(crate) const REGION: &str = "us-east-1";
 /// An account, and the resources that the test created in it.
 pub(crate) struct Account {
     pub(crate) clients: Clients,
+    /// Whether its buckets can keep versions.
+    pub(crate) keeps_versions: bool,
     made: Mutex<Vec<Made>>,
 }
 
@@ -55,7 +57,7 @@ impl Account {
     pub(crate) async fn for_contracts() -> Option<Self> {
         if env::var("DARKROOM_TEST_AWS").as_deref() == Ok("1") {
             let clients = Clients::load().await.unwrap();
-            return Some(Self { clients, made: Mutex::default() });
+            return Some(Self { clients, keeps_versions: true, made: Mutex::default() });
         }
         ministack().map(|endpoint| Self::at(&endpoint))
     }
@@ -69,7 +71,7 @@ impl Account {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(endpoint)
             .build();
-        Self { clients: Clients::from_config(&config), made: Mutex::default() }
+        Self { clients: Clients::from_config(&config), keeps_versions: true, made: Mutex::default() }
     }
 
     fn note(&self, made: Made) {
@@ -86,7 +88,7 @@ impl Account {
         }
         create.send().await.unwrap();
         self.note(Made::Bucket(name.clone()));
-        if keeps_versions {
+        if keeps_versions && self.keeps_versions {
             let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
             s3.put_bucket_versioning().bucket(&name).versioning_configuration(versions).send().await.unwrap();
         }
@@ -142,10 +144,12 @@ impl Account {
         while let Some(object) = store.list("", None).await.unwrap().first() {
             store.delete(&object.key).await.unwrap();
         }
-        // Version listings also show keys that have only a delete marker; object listings do not.
-        let versions = s3.list_object_versions().bucket(&name).send().await.unwrap();
-        for marker in versions.delete_markers() {
-            store.delete(marker.key().unwrap()).await.unwrap();
+        if self.keeps_versions {
+            // Version listings also show keys that have only a delete marker; object listings do not.
+            let versions = s3.list_object_versions().bucket(&name).send().await.unwrap();
+            for marker in versions.delete_markers() {
+                store.delete(marker.key().unwrap()).await.unwrap();
+            }
         }
         s3.delete_bucket().bucket(name).send().await.unwrap();
     }

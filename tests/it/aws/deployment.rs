@@ -42,7 +42,23 @@ pub(crate) struct Deployment {
 
 impl Deployment {
     pub(crate) async fn new(endpoint: &str, plan: Plan) -> Self {
-        let account = Account::at(endpoint);
+        Self::of(Account::at(endpoint), vec![("AWS_ENDPOINT_URL", endpoint.to_owned())], plan).await
+    }
+
+    /// A deployment with its objects in one engine and its records in another; `endpoint` has the queues. No engine
+    /// sends events, so the test writes them.
+    pub(crate) async fn on_engines(endpoint: &str, s3: &str, dynamodb: &str, keeps_versions: bool) -> Self {
+        let mut account = Account::at(endpoint);
+        account.clients.s3 = Account::at(s3).clients.s3;
+        account.clients.dynamodb = Account::at(dynamodb).clients.dynamodb;
+        account.keeps_versions = keeps_versions;
+        let endpoints =
+            [("AWS_ENDPOINT_URL", endpoint), ("AWS_ENDPOINT_URL_S3", s3), ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb)];
+        let endpoints = endpoints.map(|(name, value)| (name, value.to_owned())).to_vec();
+        Self::of(account, endpoints, Plan { keeps_versions, is_quiet: true }).await
+    }
+
+    async fn of(account: Account, endpoints: Vec<(&'static str, String)>, plan: Plan) -> Self {
         let bucket = account.bucket(plan.keeps_versions).await;
         let (queue_url, dlq_url) = account.queue(MAX_RECEIVES).await;
         let table = account.table().await;
@@ -56,17 +72,20 @@ impl Deployment {
             dead_letters: queue(&dlq_url),
             catalog: DynamoCatalog::new(account.clients.dynamodb.clone(), table.clone()),
             dir: tempfile::tempdir().unwrap(),
-            settings: vec![
-                ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-                ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
-                ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
-                ("AWS_REGION", REGION.to_owned()),
-                ("DARKROOM_UPLOAD_BUCKET", bucket),
-                ("DARKROOM_UPLOAD_PREFIX", PREFIX.to_owned()),
-                ("DARKROOM_TABLE", table),
-                ("DARKROOM_QUEUE_URL", queue_url),
-                ("DARKROOM_DLQ_URL", dlq_url),
-            ],
+            settings: [
+                endpoints,
+                vec![
+                    ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+                    ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
+                    ("AWS_REGION", REGION.to_owned()),
+                    ("DARKROOM_UPLOAD_BUCKET", bucket),
+                    ("DARKROOM_UPLOAD_PREFIX", PREFIX.to_owned()),
+                    ("DARKROOM_TABLE", table),
+                    ("DARKROOM_QUEUE_URL", queue_url),
+                    ("DARKROOM_DLQ_URL", dlq_url),
+                ],
+            ]
+            .concat(),
             started: AtomicUsize::new(0),
             account,
         }

@@ -16,7 +16,7 @@ use super::{Fixture, Queues, Versions};
 use crate::aws::account::Account;
 use crate::aws::curl;
 
-struct AwsFixture(Account);
+pub(super) struct AwsFixture(pub(super) Account);
 
 #[async_trait]
 impl Fixture for AwsFixture {

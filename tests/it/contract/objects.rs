@@ -1,6 +1,6 @@
 //! The contract of `ObjectStore`: versions, limits, listings, and signed addresses.
 
-mod versions;
+pub(super) mod versions;
 
 use std::time::Duration;
 
@@ -52,34 +52,34 @@ macro_rules! for_each_objects_case {
 }
 pub(crate) use for_each_objects_case;
 
-const LIMIT: u64 = 1 << 20;
-const ONE_SECOND: Duration = Duration::from_secs(1);
+pub(super) const LIMIT: u64 = 1 << 20;
+pub(super) const ONE_SECOND: Duration = Duration::from_secs(1);
 
-async fn put(store: &dyn ObjectStore, key: &str, bytes: &'static [u8]) {
+pub(super) async fn put(store: &dyn ObjectStore, key: &str, bytes: &'static [u8]) {
     store.put(key, Bytes::from_static(bytes), "image/png", "no-store").await.unwrap();
 }
 
-async fn get(store: &dyn ObjectStore, key: &str, version: Option<&str>) -> (ObjectInfo, Bytes) {
+pub(super) async fn get(store: &dyn ObjectStore, key: &str, version: Option<&str>) -> (ObjectInfo, Bytes) {
     match store.get(key, version, LIMIT).await.unwrap() {
         Fetched::Whole(info, bytes) => (info, bytes),
         Fetched::TooLarge(info) => panic!("{info:?} is too large"),
     }
 }
 
-fn kind<T: std::fmt::Debug>(result: Result<T, PortError>) -> ErrorKind {
+pub(super) fn kind<T: std::fmt::Debug>(result: Result<T, PortError>) -> ErrorKind {
     result.unwrap_err().kind
 }
 
-fn options(expires_in: Duration) -> UploadOptions {
+pub(super) fn options(expires_in: Duration) -> UploadOptions {
     UploadOptions { expires_in, ..UploadOptions::default() }
 }
 
 /// Uploads as a client does: with the signed headers, a length, and its own Content-Type if none was signed.
-async fn upload(fixture: &dyn Fixture, signed: &SignedUpload, body: &'static [u8]) -> Response<Bytes> {
+pub(super) async fn upload(fixture: &dyn Fixture, signed: &SignedUpload, body: &'static [u8]) -> Response<Bytes> {
     upload_as(fixture, signed, "application/x-www-form-urlencoded", body).await
 }
 
-async fn upload_as(
+pub(super) async fn upload_as(
     fixture: &dyn Fixture,
     signed: &SignedUpload,
     content_type: &str,
@@ -93,7 +93,7 @@ async fn upload_as(
     fixture.fetch(request).await
 }
 
-async fn fetch(fixture: &dyn Fixture, method: Method, url: &str) -> Response<Bytes> {
+pub(super) async fn fetch(fixture: &dyn Fixture, method: Method, url: &str) -> Response<Bytes> {
     fixture.fetch(Request::builder().method(method).uri(url).body(Bytes::new()).unwrap()).await
 }
 

@@ -6,7 +6,7 @@ use futures_util::stream::{StreamExt, iter};
 
 use super::{Fixture, LIMIT, Versions, get, kind, put};
 
-async fn all_versions(store: &dyn ObjectStore, prefix: &str) -> Vec<Version> {
+pub(in crate::contract) async fn all_versions(store: &dyn ObjectStore, prefix: &str) -> Vec<Version> {
     let (mut all, mut next) = (Vec::new(), None);
     loop {
         let page = store.list_versions(prefix, next.as_ref()).await.unwrap();
