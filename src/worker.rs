@@ -32,7 +32,7 @@ pub use start::StartError;
 /// The worker's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerSettings {
-    /// Images rendered at once. The worker holds at most twice this many messages plus ten.
+    /// Images rendered at once. The worker works on at most twice this many messages plus ten.
     pub render_slots: usize,
     /// The visibility timeout of a received message; extended while the worker holds it.
     pub visibility_timeout: Duration,
@@ -147,10 +147,7 @@ impl Run {
             let permit = free.split(1);
             let lease = self.heartbeat.hold(&message.receipt);
             let run = Arc::clone(self);
-            tasks.spawn(async move {
-                run.handle(message, lease).await;
-                drop(permit);
-            });
+            tasks.spawn(async move { run.handle(message, lease, permit).await });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::Run;
@@ -17,8 +18,8 @@ use crate::ports::queue::Message;
 
 impl Run {
     /// Works on a message and settles it. Drops the work when the lease is lost, since another worker may have the
-    /// message.
-    pub(super) async fn handle(&self, message: Message, lease: Lease) {
+    /// message. The permit is free once the work is done, because settling a message waits for others to make a batch.
+    pub(super) async fn handle(&self, message: Message, lease: Lease, permit: Option<OwnedSemaphorePermit>) {
         let span = tracing::info_span!(
             "message",
             message.id = message.id,
@@ -36,6 +37,7 @@ impl Run {
                 () = lease.lost() => None,
                 settlement = self.work(&message, &parsed) => Some(settlement),
             };
+            drop(permit);
             match worked {
                 Some(settlement) => self.settle(lease, settlement, &names).await,
                 None => {
