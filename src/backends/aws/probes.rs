@@ -2,6 +2,7 @@
 
 mod calls;
 mod notification;
+mod redrive;
 mod writing;
 
 use super::{Clients, DynamoCatalog, S3Store, SqsQueue};
@@ -34,6 +35,7 @@ impl Resources<'_> {
         let key = format!("{THUMBNAIL_PREFIX}{NAME}");
         probes.push(self.put("s3:PutObject", &self.config.thumbnail_bucket, &key).await);
         probes.extend([self.update().await, self.look().await]);
+        probes.extend(self.redrive_policy().await);
         probes.extend(self.notification().await);
         probes
     }
@@ -74,6 +76,7 @@ impl Resources<'_> {
             probes.push(self.send(url).await);
         }
         probes.push(self.look().await);
+        probes.extend(self.redrive_policy().await);
         probes.extend(self.notification().await);
         probes
     }
@@ -97,6 +100,7 @@ impl Resources<'_> {
             probes.push(self.list_versions(upload_bucket, upload_prefix).await);
             probes.extend(self.delete_objects(upload_bucket, upload_prefix).await);
         }
+        probes.extend(self.redrive_policy().await);
         probes.extend(self.notification().await);
         probes
     }

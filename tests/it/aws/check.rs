@@ -117,6 +117,22 @@ async fn check_says_whether_uploads_reach_this_queue() {
 }
 
 #[tokio::test]
+async fn check_says_whether_the_dead_letter_queue_is_the_queues_own() {
+    let Some(endpoint) = ministack() else { return };
+    let [deployment, other] =
+        [Deployment::new(&endpoint, Plan::default()).await, Deployment::new(&endpoint, Plan::default()).await];
+    let elsewhere = [("DARKROOM_DLQ_URL", other.setting("DARKROOM_DLQ_URL"))];
+    for role in ["worker", "operator", "sweep"] {
+        let output = deployment.command(&["check", "--role", role], &elsewhere).output().await.unwrap();
+        let table = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{role}: {table}");
+        let line = table.lines().find(|line| line.starts_with("redrive policy")).unwrap();
+        assert!(line.ends_with("-dlq, and DARKROOM_DLQ_URL is another queue"), "{line}");
+        assert!(table.ends_with("not working: redrive policy\n"), "{role}: {table}");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_named_and_not_called_denied() {
     let Some(endpoint) = ministack() else { return };
     let deployment = Deployment::new(&endpoint, Plan::default()).await;
