@@ -27,6 +27,7 @@ use crate::ports::{Catalog, ObjectStore, Ports};
 use crate::recipe::Size;
 
 pub use access::{AccessSettings, TrustedProxies};
+pub(crate) use uploads::sign_once;
 
 /// The longest time that `?wait=` can delay a response.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);

@@ -28,8 +28,7 @@ use crate::metrics::{self, ListenerName, Metrics, Scope};
 use crate::operate::OperateError;
 use crate::pipeline::admission::Admission;
 use crate::pipeline::{AccessHistory, Pipeline, UploadLocation, WorkLimits};
-use crate::ports::objects::UploadOptions;
-use crate::ports::{ObjectStore, Ports};
+use crate::ports::Ports;
 use crate::worker::{Ended, StartError, Worker, WorkerSettings};
 use listen::Listener;
 
@@ -189,16 +188,9 @@ async fn serve_api(
     let limits = ConnectionLimits::new(ListenerName::Api, config.max_connections);
     let listener = Listener::start(config.listen_setting, config.listen, router, limits).await?;
     warn_if_open(config);
-    tokio::spawn(sign_once(Arc::clone(&backend.request_ports.uploads)));
+    tokio::spawn(api::sign_once(Arc::clone(&backend.request_ports.uploads)));
     tracing::info!("ready for uploads: http://{}/", listener.address());
     Ok(listener)
-}
-
-/// Signs a URL that nobody gets, so that trouble with credentials is in the log from the start.
-async fn sign_once(uploads: Arc<dyn ObjectStore>) {
-    if let Err(error) = uploads.sign_upload("start", &UploadOptions::default()).await {
-        tracing::warn!("upload URLs cannot be signed: {}", error.chain());
-    }
 }
 
 /// Warns if the API is reachable from other machines without authentication.

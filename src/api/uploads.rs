@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{ApiSettings, ApiState};
 use crate::http::{BaseUrl, Problem, ProblemKind, read_body};
+use crate::ports::ObjectStore;
 use crate::ports::objects::{SignedUpload, UploadOptions};
 use crate::recipe::Format;
 use crate::record::{ImageId, ImageRecord, Status};
@@ -192,6 +193,13 @@ impl UploadRequest {
 /// Whether a text is a SHA-256 in base64, in the only form that S3 writes.
 fn is_sha256(text: &str) -> bool {
     data_encoding::BASE64.decode(text.as_bytes()).is_ok_and(|bytes| bytes.len() == 32)
+}
+
+/// Signs a URL that nobody gets, so that trouble with credentials is in the log from the start.
+pub(crate) async fn sign_once(uploads: Arc<dyn ObjectStore>) {
+    if let Err(error) = uploads.sign_upload("start", &UploadOptions::default()).await {
+        tracing::warn!("upload URLs cannot be signed: {}", error.chain());
+    }
 }
 
 #[cfg(test)]

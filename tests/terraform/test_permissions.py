@@ -78,8 +78,9 @@ NEEDS = {
     "objects.sign_upload": ({"put_object"}, {"s3:PutObject"}),
     "objects.sign_download": ({"get_object"}, {"s3:GetObject"}),
     "objects.list": ({"list_objects_v2"}, {"bucket s3:ListBucket"}),
-    "objects.list_versions": ({"list_object_versions"}, {"bucket s3:ListBucketVersions"}),
-    "objects.delete_version": ({"delete_object"}, {"s3:DeleteObject", "s3:DeleteObjectVersion"}),
+    # The operations beside the first are for stores without versions; S3 has versions.
+    "objects.list_versions": ({"list_object_versions", "list_objects_v2"}, {"bucket s3:ListBucketVersions"}),
+    "objects.delete_version": ({"delete_object", "head_object"}, {"s3:DeleteObject", "s3:DeleteObjectVersion"}),
     "objects.delete": (
         {"list_object_versions", "delete_object"},
         {"bucket s3:ListBucketVersions", "s3:DeleteObject", "s3:DeleteObjectVersion"},
