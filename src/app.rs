@@ -77,12 +77,12 @@ struct Parts {
     worker: bool,
 }
 
-/// Tries the permissions of a role, and with `with_writes` what the store can do. Returns a table of the results, and whether everything works.
+/// Tries the permissions of a role, and with `with_store` what the store can do. Returns a table of the results, and whether everything works.
 ///
 /// # Errors
 /// When the backend cannot be opened.
-pub fn check(config: &Config, role: Role, with_writes: bool) -> anyhow::Result<(String, bool)> {
-    let probes = block_on(backends::probe(config, role, with_writes, Arc::new(SystemClock)))?;
+pub fn check(config: &Config, role: Role, with_store: bool) -> anyhow::Result<(String, bool)> {
+    let probes = block_on(backends::probe(config, role, with_store, Arc::new(SystemClock)))?;
     Ok((check::table(&probes), !probes.iter().any(check::fails)))
 }
 

@@ -105,17 +105,17 @@ impl Finding {
     }
 }
 
-/// Tries every permission that a role needs, with calls that change nothing. `with_writes` also puts an object and
+/// Tries every permission that a role needs, with calls that change nothing. `with_store` also puts an object and
 /// removes it, which shows what a store other than S3 lacks.
 ///
 /// # Errors
 /// When the backend cannot be opened.
-pub async fn probe(config: &Config, role: Role, with_writes: bool, clock: SharedClock) -> anyhow::Result<Vec<Probe>> {
+pub async fn probe(config: &Config, role: Role, with_store: bool, clock: SharedClock) -> anyhow::Result<Vec<Probe>> {
     #[cfg(feature = "aws")]
     if let BackendConfig::Aws(aws) = &config.backend {
-        return Ok(AwsBackend::probe(config, aws, role, with_writes).await?);
+        return Ok(AwsBackend::probe(config, aws, role, with_store).await?);
     }
-    let _ = (role, with_writes);
+    let _ = (role, with_store);
     connect_existing(config, clock).await?;
     Ok(vec![Probe { action: "open", on: "the local backend's directory".to_owned(), finding: Finding::Works }])
 }

@@ -32,7 +32,7 @@ pub use start::StartError;
 /// The worker's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerSettings {
-    /// Images rendered at once. The worker works on at most twice this many messages plus ten.
+    /// Images rendered at once. The worker works on at most twice this many messages plus ten, and settles 40 more.
     pub render_slots: usize,
     /// The visibility timeout of a received message; extended while the worker holds it.
     pub visibility_timeout: Duration,
@@ -68,7 +68,13 @@ struct Run {
     max_receives: Option<u32>,
     draining: CancellationToken,
     abandoned: CancellationToken,
+    /// Bounds the messages that are being settled.
+    settling: Semaphore,
 }
+
+/// Messages that are settled at once: while a batch of deletes and one of releases wait or are sent, so many more can
+/// come.
+const MAX_SETTLING: usize = 4 * MAX_BATCH;
 
 impl Worker {
     /// A worker that has not started.
@@ -97,6 +103,7 @@ impl Worker {
             max_receives,
             draining: shutdown,
             abandoned: CancellationToken::new(),
+            settling: Semaphore::new(MAX_SETTLING),
         });
         let tasks = TaskTracker::new();
         run.receive_until_shutdown(&tasks).await;

@@ -79,7 +79,7 @@ impl AwsBackend {
         config: &Config,
         aws: &AwsConfig,
         role: Role,
-        with_writes: bool,
+        with_store: bool,
     ) -> Result<Vec<Probe>, ConnectError> {
         let clients = Clients::load_for_check().await?;
         let resources = Resources { clients: &clients, config, aws };
@@ -97,8 +97,8 @@ impl AwsBackend {
                 probes
             }
         };
-        if with_writes {
-            probes.extend(resources.writing().await);
+        if with_store {
+            probes.extend(resources.capabilities().await);
         }
         Ok(probes)
     }

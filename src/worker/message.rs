@@ -18,7 +18,7 @@ use crate::ports::queue::Message;
 
 impl Run {
     /// Works on a message and settles it. Drops the work when the lease is lost, since another worker may have the
-    /// message. The permit is free once the work is done, because settling a message waits for others to make a batch.
+    /// message. The permit is free once the message may be settled, because settling waits for others to make a batch.
     pub(super) async fn handle(&self, message: Message, lease: Lease, permit: Option<OwnedSemaphorePermit>) {
         let span = tracing::info_span!(
             "message",
@@ -37,6 +37,8 @@ impl Run {
                 () = lease.lost() => None,
                 settlement = self.work(&message, &parsed) => Some(settlement),
             };
+            // The semaphore is never closed.
+            let settling = self.settling.acquire().await;
             drop(permit);
             match worked {
                 Some(settlement) => self.settle(lease, settlement, &names).await,
@@ -49,6 +51,7 @@ impl Run {
                     metrics::settled(Outcome::LeaseLost);
                 }
             }
+            drop(settling);
         }
         .instrument(span)
         .await;

@@ -31,6 +31,14 @@ where
     }
 }
 
+/// The port's error with advice after the service's message.
+pub(super) fn port_error_with_advice<E>(operation: Operation, error: &SdkError<E>, advice: &str) -> PortError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    PortError::with_source(ErrorKind::Denied, operation, format!("{}: {advice}", text::of(error)))
+}
+
 /// The error of one failed entry in an SQS batch whose call succeeded.
 pub(super) fn entry_error(operation: Operation, code: &str, message: Option<&str>, is_ours: bool) -> PortError {
     let status = if is_ours { 400 } else { 500 };
@@ -54,9 +62,25 @@ pub(super) fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E
     }
 }
 
-/// Whether the service does not implement what the call asks for, as stores other than S3 answer.
-pub(super) fn is_not_implemented<E>(error: &SdkError<E>) -> bool {
-    matches!(error, SdkError::ServiceError(service) if service.raw().status().as_u16() == 501)
+/// Whether the service does not implement what the call asks for. S3 answers so to a few headers, other stores to whole
+/// operations, with 501 or another status.
+pub(super) fn is_not_implemented<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let SdkError::ServiceError(service) = error else { return false };
+    service.raw().status().as_u16() == 501 || service.err().code() == Some("NotImplemented")
+}
+
+/// Whether the service refuses a header of a checksum: Backblaze B2 answers 400 `InvalidArgument: Unsupported header
+/// 'x-amz-sdk-checksum-algorithm'` (<https://github.com/home-assistant/core/issues/143995>).
+pub(super) fn is_checksum_refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let SdkError::ServiceError(service) = error else { return false };
+    let text = service.err().message().unwrap_or_default();
+    service.err().code() == Some("InvalidArgument") && text.contains("x-amz-") && text.contains("checksum")
+}
+
+/// Whether the service does not have the operation at all.
+pub(super) fn is_no_operation<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let status = matches!(error, SdkError::ServiceError(service) if service.raw().status().as_u16() == 405);
+    status || is_not_implemented(error)
 }
 
 /// Classifies an error response by its status, error code and message.

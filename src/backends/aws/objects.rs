@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{ChecksumMode, EncodingType};
+use aws_sdk_s3::types::EncodingType;
 use bytes::Bytes;
 
 use super::clients::{READ_OBJECT, Urgency, WRITE_OBJECT};
@@ -28,7 +29,7 @@ const READS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What to do about a store that does not take the checksum that the SDK adds to a PUT.
-const NO_CHECKSUMS: &str = "the store does not implement checksums: set AWS_REQUEST_CHECKSUM_CALCULATION=when_required";
+const NO_CHECKSUMS: &str = "if the store does not take checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=when_required";
 
 /// One bucket.
 pub struct S3Store {
@@ -50,14 +51,16 @@ impl S3Store {
 
     /// Starts reading an object; the caller reads the body.
     async fn open(&self, key: &str, version: Option<&str>) -> Result<GetObjectOutput, PortError> {
-        let call = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .set_version_id(version.map(str::to_owned))
-            .checksum_mode(ChecksumMode::Enabled);
-        let answer = call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await;
+        let read = async |version: Option<&str>| {
+            let call = self.client.get_object().bucket(&self.bucket).key(key);
+            let call = call.set_version_id(version.map(str::to_owned));
+            call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await
+        };
+        let answer = match read(version).await {
+            // In a store without versions, the current object is the only one.
+            Err(error) if version.is_some() && errors::is_not_implemented(&error) => read(None).await,
+            answer => answer,
+        };
         answer.map_err(|error| {
             let service = error.as_service_error();
             let code = service.and_then(|error| error.meta().code());
@@ -67,8 +70,6 @@ impl S3Store {
                 // The version is a delete marker, or the version id is invalid.
                 (Some("MethodNotAllowed"), Some(_)) => ErrorKind::NotFound,
                 (Some("InvalidArgument"), Some(_)) if is_no_version => ErrorKind::NotFound,
-                // A store without versions has none of this name.
-                (_, Some(_)) if errors::is_not_implemented(&error) => ErrorKind::NotFound,
                 // A 404 without S3's error code comes from another service. Acting on it would drop an upload that
                 // exists.
                 (Some("NotFound"), _) => ErrorKind::Denied,
@@ -162,10 +163,12 @@ impl ObjectStore for S3Store {
             .cache_control(cache_control)
             .body(ByteStream::from(bytes));
         let put = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
+        let has_checksum =
+            self.client.config().request_checksum_calculation() != Some(&RequestChecksumCalculation::WhenRequired);
         put.map(|_| ()).map_err(|error| {
-            if errors::is_not_implemented(&error) {
-                // Of all that this call asks for, only the checksum is not part of every store.
-                return PortError::with_source(ErrorKind::Denied, Operation::ObjectsPut, NO_CHECKSUMS);
+            // Of all that this call asks for, the checksum is what not every store has.
+            if has_checksum && (errors::is_not_implemented(&error) || errors::is_checksum_refused(&error)) {
+                return errors::port_error_with_advice(Operation::ObjectsPut, &error, NO_CHECKSUMS);
             }
             errors::port_error(Operation::ObjectsPut, &error).on(&self.bucket)
         })

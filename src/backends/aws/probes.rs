@@ -3,7 +3,7 @@
 mod calls;
 mod notification;
 mod redrive;
-mod writing;
+mod store;
 
 use super::{Clients, DynamoCatalog, S3Store, SqsQueue};
 use crate::backends::{Finding, Probe};

@@ -144,6 +144,27 @@ impl Clock for Ahead {
     }
 }
 
+/// An operator of the deployment whose clock runs ahead.
+pub(super) fn operator(deployment: &Deployment, ahead: Duration) -> OperatorContext {
+    let clients = &deployment.account.clients;
+    let store: Arc<dyn ObjectStore> = Arc::new(S3Store::new(clients.s3.clone(), deployment.bucket.clone()));
+    let queue = |setting| SqsQueue::new(clients.sqs.clone(), deployment.setting(setting).to_owned());
+    let table = deployment.setting("DARKROOM_TABLE").to_owned();
+    OperatorContext {
+        ports: Ports {
+            queue: Arc::new(queue("DARKROOM_QUEUE_URL")),
+            dead_letters: Arc::new(queue("DARKROOM_DLQ_URL")),
+            uploads: store.clone(),
+            thumbnails: store,
+            catalog: Arc::new(DynamoCatalog::new(clients.dynamodb.clone(), table)),
+        },
+        clock: Arc::new(Ahead(ahead)),
+        bucket: deployment.bucket.clone(),
+        prefix: PREFIX.to_owned(),
+        recipe: Recipe::default(),
+    }
+}
+
 #[tokio::test]
 async fn what_is_superseded_is_removed_with_all_its_versions() {
     let Some(endpoint) = ministack() else { return };
@@ -165,27 +186,10 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
     assert_eq!(deployment.dead_letters_at_the_end().await, 0);
     worker.stop().await;
 
-    let store: Arc<dyn ObjectStore> =
-        Arc::new(S3Store::new(deployment.account.clients.s3.clone(), deployment.bucket.clone()));
-    let queue = |setting| SqsQueue::new(deployment.account.clients.sqs.clone(), deployment.setting(setting).to_owned());
-    let table = deployment.setting("DARKROOM_TABLE").to_owned();
-    let ports = Ports {
-        queue: Arc::new(queue("DARKROOM_QUEUE_URL")),
-        dead_letters: Arc::new(queue("DARKROOM_DLQ_URL")),
-        uploads: store.clone(),
-        thumbnails: store.clone(),
-        catalog: Arc::new(DynamoCatalog::new(deployment.account.clients.dynamodb.clone(), table)),
-    };
-    let site_at = |ahead| OperatorContext {
-        ports: ports.clone(),
-        clock: Arc::new(Ahead(ahead)),
-        bucket: deployment.bucket.clone(),
-        prefix: PREFIX.to_owned(),
-        recipe: Recipe::default(),
-    };
+    let store = S3Store::new(deployment.account.clients.s3.clone(), deployment.bucket.clone());
     for (ahead, removed) in [(Duration::ZERO, 0), (Duration::from_hours(25), 3), (Duration::from_hours(25), 0)] {
         let mut report = SweepReport::default();
-        sweep::sweep(&site_at(ahead), SweepOptions::default(), &mut report).await.unwrap();
+        sweep::sweep(&operator(&deployment, ahead), SweepOptions::default(), &mut report).await.unwrap();
         assert_eq!((report.records, report.thumbnails_removed), (2, removed), "{ahead:?}");
     }
     let left = store.list("thumbnails/", None).await.unwrap();
@@ -198,7 +202,7 @@ async fn what_is_superseded_is_removed_with_all_its_versions() {
     let options = SweepOptions { delete_originals_after: Some(Duration::from_hours(1)), ..SweepOptions::default() };
     for removed in [1, 0] {
         let mut report = SweepReport::default();
-        sweep::sweep(&site_at(Duration::from_hours(25)), options, &mut report).await.unwrap();
+        sweep::sweep(&operator(&deployment, Duration::from_hours(25)), options, &mut report).await.unwrap();
         assert_eq!(report.originals_removed, removed, "{report}");
     }
     let originals = store.list_versions(PREFIX, None).await.unwrap().versions;

@@ -12,7 +12,7 @@ use crate::ports::objects::{Version, VersionCursor, VersionPage};
 use crate::ports::{ErrorKind, ObjectStore as _, Operation, PortError};
 use crate::record::SourceId;
 
-/// The id of the only version of an object in a store without versions: its ETag in quotes, which no version id has.
+/// Begins and ends an ETag, and no version id: the id of a store's only version of an object is its ETag with the quotes.
 const QUOTE: char = '"';
 
 impl S3Store {
@@ -33,7 +33,7 @@ impl S3Store {
             .set_version_id_marker(after.and_then(|after| after.version.clone()));
         match call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await {
             Ok(page) => Ok(Some(page)),
-            Err(error) if errors::is_not_implemented(&error) => Ok(None),
+            Err(error) if errors::is_no_operation(&error) => Ok(None),
             Err(error) => Err(errors::port_error(operation, &error).on(&self.bucket)),
         }
     }
@@ -64,32 +64,34 @@ impl S3Store {
     /// Deletes one version; the only one of an object only if its ETag is still the same. Not every store compares the
     /// ETag in a deletion, so a read compares it first.
     pub(super) async fn remove_version(&self, key: &str, id: &str) -> Result<(), PortError> {
-        let mut call = self.client.delete_object().bucket(&self.bucket).key(key);
-        if id.starts_with(QUOTE) {
-            match self.head(key).await {
-                Ok(info) if info.src == SourceId::new(None, id) => call = call.if_match(id),
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        } else {
-            call = call.version_id(id);
+        if !id.starts_with(QUOTE) {
+            return self.remove(Operation::ObjectsDeleteVersion, key, Some(id)).await;
         }
-        let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        let deleted = deleted.map_err(|error| errors::port_error(Operation::ObjectsDeleteVersion, &error));
-        match deleted {
+        match self.head(key).await {
+            Ok(info) if info.src == SourceId::new(None, id) => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let call = self.client.delete_object().bucket(&self.bucket).key(key).if_match(id);
+        match call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await {
+            Err(error) if errors::is_not_implemented(&error) => {
+                self.remove(Operation::ObjectsDeleteVersion, key, None).await
+            }
             // Another object has replaced it, or none is there any more.
-            Err(error) if matches!(error.kind, ErrorKind::Precondition | ErrorKind::NotFound) => Ok(()),
-            deleted => deleted.map(drop).map_err(|error| error.on(&self.bucket)),
+            Err(error) if matches!(errors::kind(&error), ErrorKind::Precondition | ErrorKind::NotFound) => Ok(()),
+            deleted => deleted
+                .map(drop)
+                .map_err(|error| errors::port_error(Operation::ObjectsDeleteVersion, &error).on(&self.bucket)),
         }
     }
 
     /// Deletes an object with all its versions and delete markers.
     pub(super) async fn remove_all_versions(&self, key: &str) -> Result<(), PortError> {
-        let mut next = None;
+        let (mut next, mut is_seen) = (None, false);
         loop {
             let Some(page) = self.versions(Operation::ObjectsDelete, key, next.as_ref()).await? else {
-                return self.remove(key, None).await;
+                return self.remove(Operation::ObjectsDelete, key, None).await;
             };
             let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
             let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
@@ -100,20 +102,47 @@ impl S3Store {
                     is_past_the_key = true;
                     continue;
                 }
-                self.remove(key, version).await?;
+                self.remove(Operation::ObjectsDelete, key, version).await?;
+                is_seen = true;
             }
             next = next_of(&page).filter(|_| !is_past_the_key);
             if next.is_none() {
-                return Ok(());
+                break;
+            }
+        }
+        if is_seen { Ok(()) } else { self.remove_what_is_not_listed(key).await }
+    }
+
+    /// Deletes version by version until a read finds nothing, because not every store lists every version: SeaweedFS can
+    /// leave out an object whose key is the folder of others. S3 lists all, so a role there need not be allowed to read.
+    async fn remove_what_is_not_listed(&self, key: &str) -> Result<(), PortError> {
+        let mut last = None;
+        loop {
+            let call = self.client.head_object().bucket(&self.bucket).key(key);
+            match call.customize().config_override(READ_OBJECT.for_caller(self.urgency).s3()).send().await {
+                Ok(found) if last == Some((found.version_id.clone(), found.e_tag.clone())) => {
+                    let text = "the store has deleted the object and still finds it";
+                    return Err(PortError::with_source(ErrorKind::Unavailable, Operation::ObjectsDelete, text));
+                }
+                Ok(found) => {
+                    self.remove(Operation::ObjectsDelete, key, found.version_id()).await?;
+                    last = Some((found.version_id, found.e_tag));
+                }
+                Err(error) if matches!(errors::kind(&error), ErrorKind::NotFound | ErrorKind::Denied) => return Ok(()),
+                Err(error) => return Err(errors::port_error(Operation::ObjectsDelete, &error).on(&self.bucket)),
             }
         }
     }
 
-    async fn remove(&self, key: &str, version: Option<&str>) -> Result<(), PortError> {
+    /// Deletes a version, otherwise the current object. `Ok` also when it does not exist.
+    async fn remove(&self, operation: Operation, key: &str, version: Option<&str>) -> Result<(), PortError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(key);
         let call = call.set_version_id(version.map(str::to_owned));
         let deleted = call.customize().config_override(WRITE_OBJECT.for_caller(self.urgency).s3()).send().await;
-        deleted.map(drop).map_err(|error| errors::port_error(Operation::ObjectsDelete, &error).on(&self.bucket))
+        match deleted.map_err(|error| errors::port_error(operation, &error).on(&self.bucket)) {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            deleted => deleted.map(drop),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ impl Resources<'_> {
             Err(error) if error.kind == ErrorKind::Denied && !error.is_missing() => {
                 Finding::Unknown("this user may not read it: s3:GetBucketNotification".to_owned())
             }
+            // Stores that have no notifications answer with an error, or with something else.
+            Err(error) if error.kind == ErrorKind::Invalid => Finding::Unknown(error.chain()),
             Err(error) => Finding::Fails(error.chain()),
         };
         Some(Probe { action: "notification", on: format!("{bucket} -> {url}"), finding })

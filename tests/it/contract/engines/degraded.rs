@@ -16,7 +16,8 @@ pub(super) const ON_SEAWEEDFS: &[(&str, Case)] =
 
 pub(super) const ON_RCLONE: &[(&str, Case)] = &[
     ("keys_are_no_paths", |fixture| Box::pin(empty_segments_and_dots_are_refused(fixture))),
-    ("each_version_is_read_by_its_own_name", |fixture| Box::pin(a_version_is_not_found(fixture))),
+    ("each_version_is_read_by_its_own_name", |fixture| Box::pin(a_version_is_the_current_object(fixture))),
+    ("a_version_is_gone_once_it_is_deleted", |fixture| Box::pin(a_version_is_the_current_object(fixture))),
     ("a_plain_upload_takes_any_content_type_and_works_again", |fixture| {
         Box::pin(the_same_bytes_again_are_the_same_source(fixture))
     }),
@@ -53,11 +54,12 @@ async fn empty_segments_and_dots_are_refused(fixture: &dyn Fixture) {
     assert_eq!(store.list("", None).await.unwrap(), []);
 }
 
-async fn a_version_is_not_found(fixture: &dyn Fixture) {
+async fn a_version_is_the_current_object(fixture: &dyn Fixture) {
     let store = fixture.bucket(Versions::Kept).await;
-    put(&*store, "key", b"first").await;
     assert_eq!(kind(store.get("key", Some("1"), LIMIT).await), ErrorKind::NotFound);
-    assert_eq!(get(&*store, "key", None).await.1, "first");
+    put(&*store, "key", b"first").await;
+    let (current, bytes) = get(&*store, "key", Some("1")).await;
+    assert_eq!((&current, &bytes[..]), (&store.head("key").await.unwrap(), &b"first"[..]));
 }
 
 async fn the_same_bytes_again_are_the_same_source(fixture: &dyn Fixture) {
