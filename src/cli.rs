@@ -4,6 +4,7 @@ pub mod backfill;
 pub mod dlq;
 mod file;
 pub mod images;
+pub mod manual;
 mod parse;
 mod publish;
 pub mod render;
@@ -11,11 +12,13 @@ pub mod simulate;
 pub mod sweep;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Environment, Role};
+use crate::recipe::RENDER_REVISION;
 
 /// The exit codes. The help text lists them.
 pub mod exit {
@@ -27,9 +30,16 @@ pub mod exit {
     pub const MISUSED: u8 = 2;
 }
 
+/// The version, the commit if the build was told it, and the revision of the renderer: a higher one means other bytes of
+/// thumbnails.
+pub static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("DARKROOM_BUILD_COMMIT").map(|commit| format!("commit {commit}, ")).unwrap_or_default();
+    format!("{} ({commit}renderer {RENDER_REVISION})", env!("CARGO_PKG_VERSION"))
+});
+
 /// Turns images into thumbnails the moment they are uploaded.
 #[derive(Debug, Parser)]
-#[command(name = "darkroom", version, about, long_about = None, after_long_help = AFTER_HELP)]
+#[command(name = "darkroom", version = VERSION.as_str(), about, long_about = None, after_long_help = AFTER_HELP)]
 #[command(max_term_width = 100)]
 pub struct Cli {
     /// What to do.
@@ -108,6 +118,12 @@ pub enum Command {
     /// returned, which counts as one of its receives. Ends with 1 if a check fails; a check that cannot be made is not a
     /// failure.
     Check(Check),
+    /// Print a completion script for a shell
+    ///
+    /// Packages install it; for bash, put `source <(darkroom completions bash)` into ~/.bashrc.
+    Completions(manual::Completions),
+    /// Write the manual pages into a directory
+    Man(manual::Man),
 }
 
 /// `darkroom check`
@@ -211,7 +227,7 @@ impl Command {
             Self::Worker(_) => Role::Worker,
             Self::Api(_) => Role::Api,
             Self::Check(Check { role: Some(role), .. }) => role.role(),
-            Self::Check(Check { role: None, health: true, .. }) => Role::Health,
+            Self::Check(Check { role: None, health: true, .. }) | Self::Completions(_) | Self::Man(_) => Role::Health,
             Self::Check(Check { role: None, health: false, .. }) => Role::Worker,
         }
     }

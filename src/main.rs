@@ -7,12 +7,18 @@ use anyhow::Context;
 use clap::Parser;
 
 use darkroom::app::Ending;
-use darkroom::cli::{Cli, Command, exit, render};
+use darkroom::cli::{Cli, Command, VERSION, exit, render};
 use darkroom::config::{Config, Environment, Loaded, Machine};
 use darkroom::{app, telemetry};
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
+    // These need no settings, so wrong ones do not stop them.
+    match &command {
+        Command::Completions(completions) => return ended(completions.write(&mut std::io::stdout())),
+        Command::Man(man) => return ended(man.write()),
+        _ => {}
+    }
     let mut environment = Environment::of_process();
     command.amend(&mut environment);
     let Loaded { config, warnings } = match Config::read(command.role(), &environment, Machine::detect()) {
@@ -23,12 +29,17 @@ fn main() -> ExitCode {
         return end(exit::MISUSED, &in_one_line(&error));
     }
     if matches!(command, Command::Local(_) | Command::Worker(_) | Command::Api(_)) {
-        tracing::info!("darkroom {} starts", env!("CARGO_PKG_VERSION"));
+        tracing::info!("darkroom {} starts", *VERSION);
     }
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match run(&command, config) {
+    ended(run(&command, config))
+}
+
+/// Reports an error. Returns the exit code.
+fn ended(result: anyhow::Result<u8>) -> ExitCode {
+    match result {
         Ok(code) => code.into(),
         // The reader closed standard output, as `head` does.
         Err(error) if is_broken_pipe(&error) => exit::FAILED.into(),
@@ -41,6 +52,8 @@ fn run(command: &Command, config: Config) -> anyhow::Result<u8> {
         Command::Local(_) => app::run_local(config)?,
         Command::Worker(_) => app::run_worker(config)?,
         Command::Api(_) => app::run_api(config)?,
+        // `main` has run these before it read the settings.
+        Command::Completions(_) | Command::Man(_) => return Ok(exit::DONE),
         Command::Check(check) if check.health => {
             app::check_health(&config)?;
             return Ok(exit::DONE);

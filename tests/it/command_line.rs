@@ -38,6 +38,43 @@ async fn help_is_a_command_too() {
     assert!(error.contains("unrecognized subcommand 'sleep'"), "{error}");
 }
 
+#[tokio::test]
+async fn the_version_names_the_renderer() {
+    let (version, _) = ended(&["--version"], &[], 0).await;
+    let revision = darkroom::recipe::RENDER_REVISION;
+    let version = version.trim_end().strip_prefix(&format!("darkroom {} (", env!("CARGO_PKG_VERSION"))).unwrap();
+    assert!(version.ends_with(&format!("renderer {revision})")), "{version}");
+}
+
+/// Wrong settings do not stop them, because packages run them where there are none.
+#[tokio::test]
+async fn completions_and_manual_pages_need_no_settings() {
+    let wrong = [("DARKROOM_LISTEN", "nowhere")];
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (script, _) = ended(&["completions", shell], &wrong, 0).await;
+        for word in ["darkroom", "simulate", "redrive"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let (script, _) = ended(&["completions", "bash"], &wrong, 0).await;
+    let complete = format!(
+        "{script}\nCOMP_WORDS=(darkroom dlq re) COMP_CWORD=2; _darkroom darkroom re dlq; echo ${{COMPREPLY[@]}}"
+    );
+    let bash = Command::new("bash").args(["-c", &complete]).output().await.unwrap();
+    assert_eq!(String::from_utf8(bash.stdout).unwrap(), "redrive\n", "{:?}", bash.stderr);
+
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("share/man1");
+    ended(&["man", "--out", pages.to_str().unwrap()], &wrong, 0).await;
+    for page in ["darkroom.1", "darkroom-render.1", "darkroom-dlq-redrive.1"] {
+        let text = std::fs::read_to_string(pages.join(page)).unwrap();
+        assert!(text.starts_with(".ie") && text.contains(".SH SYNOPSIS"), "{page}: {text}");
+    }
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let (_, error) = ended(&["man", "--out", dir.path().join("file").to_str().unwrap()], &wrong, 1).await;
+    assert!(error.contains("file cannot be written: "), "{error}");
+}
+
 /// `darkroom local` in a directory, with these listen addresses.
 async fn local(dir: &Path, listen: &str, port: u16, admin: &str, admin_port: u16) -> Process {
     let dir_text = dir.join("data").display().to_string();
@@ -188,7 +225,10 @@ async fn the_first_line_of_the_log_has_the_version_and_a_token_file_that_others_
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         let log = log_of_a_start(dir.path(), &file).await;
         let first = log.lines().next().unwrap();
-        assert!(first.contains(&format!("darkroom {} starts", env!("CARGO_PKG_VERSION"))), "{log}");
+        assert!(
+            first.contains(&format!("darkroom {} (", env!("CARGO_PKG_VERSION"))) && first.contains(") starts"),
+            "{log}"
+        );
         let command = format!("run `chmod 600 '{}'`", file.display());
         let says = format!("has mode {mode:o}, so that other users of this machine can use it: {command}");
         assert_eq!(log.contains(&says), is_exposed, "{mode:o}: {log}");
