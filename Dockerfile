@@ -30,8 +30,8 @@ RUN mkdir src crates/codec/src crates/testing/src crates/thumbnail/src \
 
 COPY crates crates
 COPY src src
-# For `darkroom --version`: --build-arg DARKROOM_BUILD_COMMIT="$(git rev-parse --short=12 HEAD)"
-ARG DARKROOM_BUILD_COMMIT
+# For `darkroom --version`: --build-arg BUILD_COMMIT="$(git rev-parse --short=12 HEAD)"
+ARG BUILD_COMMIT
 RUN cargo build --release --locked --package darkroom \
     && strip target/release/darkroom
 

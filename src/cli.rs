@@ -33,7 +33,7 @@ pub mod exit {
 /// The version, the commit if the build was told it, and the revision of the renderer: a higher one means other bytes of
 /// thumbnails.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let commit = option_env!("DARKROOM_BUILD_COMMIT").map(|commit| format!("commit {commit}, ")).unwrap_or_default();
+    let commit = option_env!("BUILD_COMMIT").map(|commit| format!("commit {commit}, ")).unwrap_or_default();
     format!("{} ({commit}renderer {RENDER_REVISION})", env!("CARGO_PKG_VERSION"))
 });
 

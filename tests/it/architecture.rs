@@ -12,7 +12,7 @@ use paths::{Names, circles, paths, resolve};
 const ARROWS: [(&str, &[&str]); 22] = [
     ("main", &["cli", "config", "telemetry", "app"]),
     ("lib", &[]),
-    ("cli", &["config", "operate", "record", "simulate"]),
+    ("cli", &["config", "operate", "recipe", "record", "simulate"]),
     ("app", &["admin", "api", "backends", "config", "http", "operate", "pipeline", "ports", "worker"]),
     ("telemetry", &["config"]),
     ("metrics", &["ports", "recipe", "record"]),
