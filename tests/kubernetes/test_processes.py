@@ -1,5 +1,6 @@
 """darkroom with the arguments and settings of the manifests, confined as the runtime confines the containers."""
 
+import json
 import os
 import re
 import shutil
@@ -162,15 +163,23 @@ class Reader:
     def __init__(self, folder: Path, variables: dict[str, str]):
         self.folder, self.variables = folder, variables
 
-    def run(self, heading: str) -> str:
+    def run(self, heading: str, more: str = "") -> str:
+        """Runs the blocks under a heading, and further commands in the same shell; returns their output."""
         text = "".join(it.text for it in blocks() if it.heading == heading and it.language == "sh" and not it.read_only)
         assert text, f"nothing to run under {heading!r}"
+        text += more
         environment = {**os.environ, **self.variables}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text], cwd=self.folder, env=environment, text=True, capture_output=True
         )
         assert done.returncode == 0, text + done.stdout + done.stderr
         return done.stdout
+
+
+@pytest.mark.parametrize("block", [it for it in blocks() if it.read_only], ids=lambda block: block.heading)
+def test_blocks_that_cannot_be_run_are_valid_shell(block):
+    done = subprocess.run(["bash", "-n", "-c", block.text], text=True, capture_output=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
 
 
 def test_every_block_of_kubernetes_is_run_or_says_why_not(binary, tmp_path):
@@ -185,6 +194,11 @@ def test_every_block_of_kubernetes_is_run_or_says_why_not(binary, tmp_path):
         policy = (tmp_path / f"{role}.json").read_text()
         assert "$" not in policy and "holiday-photos" in policy and "210987654321" in policy
     assert "$" not in (tmp_path / "trust.json").read_text()
+    [irsa] = [line for it in blocks() for line in it.text.splitlines() if "fill trust-irsa" in line]
+    trust = reader.run("3. Roles", f"oidc=https://oidc.example/id/1 role=worker\n{irsa}\ncat trust.json")
+    conditions = json.loads(trust)["Statement"][0]["Condition"]["StringEquals"]
+    account = conditions.pop("oidc.example/id/1:sub")
+    assert account == "system:serviceaccount:darkroom:darkroom-worker" and "$" not in trust
 
     built = reader.run("4. Your overlay")
     assert "123456789012" not in built and "us-east-1" not in built and "walk-through" not in built
