@@ -18,7 +18,7 @@ run: setup ## Run everything on this machine: http://127.0.0.1:8080
 test: setup ## Run the tests
 	scripts/cargo-test
 
-test-long: setup ## Run the tests that take long or need tools: a browser, npm, Prometheus, Terraform, attacks, a fuzzer
+test-long: setup ## Run the tests that take long or need tools: a browser, npm, PyPI, Prometheus, Terraform, attacks, a fuzzer
 	scripts/cargo-test long
 	scripts/attack-local
 	scripts/fuzz
@@ -28,6 +28,7 @@ test-long: setup ## Run the tests that take long or need tools: a browser, npm, 
 	tests/container/run
 	tests/editorconfig/run
 	tests/examples/run
+	tests/kubernetes/run
 	tests/terraform/run
 
 test-all: test test-long ## Run both

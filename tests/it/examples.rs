@@ -85,6 +85,7 @@ const RUN_BY: &[(&str, &str, &str, &str)] = &[
     ("docs/DEPLOY.md", "Customer-managed KMS key", "json", "test_the_keys_statement_is_the_one_in_the_documents"),
     ("docs/DEPLOY.md", "*", "sh", "test_every_block_is_run_or_says_why_not"),
     ("docs/INCIDENT.md", "*", "console", "after_a_bad_day_everything_is_published_or_explained"),
+    ("docs/KUBERNETES.md", "*", "sh", "test_every_block_of_kubernetes_is_run_or_says_why_not"),
     ("docs/OPERATIONS.md", "Access control", "sh", "a_token_is_made_and_used_as_operations_says"),
     ("docs/OPERATIONS.md", "Access control", "nginx", "behind_a_reverse_proxy_urls_have_the_public_address"),
     ("docs/OPERATIONS.md", "The data directory", "sh", "a_backup_is_made_and_restored_as_operations_says"),
