@@ -275,7 +275,7 @@ variable "acceptable_latency_seconds" {
 }
 
 variable "seconds_per_image" {
-  description = "Seconds that one image takes on one core, including upload and download. docs/BENCHMARKS.md has figures; darkroom_stage_duration_seconds measures yours."
+  description = "Seconds that one image takes on one core, including upload and download. The default leaves room for slower cores and larger files than those of docs/BENCHMARKS.md; darkroom_stage_duration_seconds measures yours."
   type        = number
   default     = 0.25
 
