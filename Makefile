@@ -29,6 +29,7 @@ test-long: setup ## Run the tests that take long or need tools: a browser, npm, 
 	tests/editorconfig/run
 	tests/examples/run
 	tests/kubernetes/run
+	tests/systemd/run
 	tests/terraform/run
 
 test-all: test test-long ## Run both

@@ -6,6 +6,7 @@ mod descriptors;
 mod lambda;
 mod listen;
 mod operator_commands;
+mod service_manager;
 mod signals;
 mod times;
 
@@ -137,6 +138,7 @@ async fn run(config: Config, parts: Parts) -> anyhow::Result<Ending> {
     tokio::spawn(metrics.clone().keep_up());
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
+    tokio::spawn(service_manager::report(readiness.clone(), shutdown.clone()));
     let clock: SharedClock = Arc::new(SystemClock);
     let backend = backends::connect(&config, Arc::clone(&clock)).await?;
     tokio::spawn(sample_space(backend.sample_space.clone()));

@@ -10,6 +10,7 @@ mod public_url;
 mod readme;
 mod requests;
 mod scrapes;
+mod service_manager;
 mod sharing;
 mod soak;
 mod stuck;
