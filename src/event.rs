@@ -1,7 +1,7 @@
 //! Upload events: parses the body of a message into the objects that were created.
 
 mod bridge;
-mod key;
+mod key_encoding;
 mod s3;
 #[cfg(test)]
 mod tests;

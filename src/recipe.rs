@@ -1,4 +1,4 @@
-//! The recipe of an image's thumbnails, their version, and their keys.
+//! Versions and keys of thumbnails. The recipe itself, with its defaults, is in the crate `darkroom-thumbnail`.
 
 use std::fmt;
 

@@ -1,11 +1,13 @@
 //! One image's record: its id, its status, and the rules by which the status may change.
 
 mod id;
-mod refusal;
+mod refused_kind;
+mod sequencer;
 mod transition;
 
 pub use id::{ImageId, InvalidImageId};
-pub use refusal::RefusedKind;
+pub use refused_kind::RefusedKind;
+pub use sequencer::Sequencer;
 pub use transition::{Applied, Attempt, Change, Guard, Transition};
 
 use darkroom_thumbnail::RefusalReason;
@@ -113,33 +115,6 @@ impl Reason {
             Self::Archived => 3,
             _ => FIRST_SCHEMA,
         }
-    }
-}
-
-/// S3's sequencer in a form in which two sequencers of one key compare as text: upper-case hexadecimal, padded on the
-/// right with zeros to 64 digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Sequencer(String);
-
-impl Sequencer {
-    /// Digits of the padded form.
-    const DIGITS: usize = 64;
-
-    /// Reads a sequencer; `None` when it is empty, longer than 64 digits, or not hexadecimal.
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_hex = !text.is_empty() && text.len() <= Self::DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
-        is_hex.then(|| Self(format!("{:0<width$}", text.to_ascii_uppercase(), width = Self::DIGITS)))
-    }
-
-    /// A sequencer that is not less than any other.
-    pub fn last() -> Self {
-        Self("F".repeat(Self::DIGITS))
-    }
-
-    /// The padded digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

@@ -4,7 +4,7 @@ mod breaker;
 mod delay;
 mod lease_heartbeat;
 mod message;
-mod objects;
+mod object_names;
 mod other_buckets;
 mod settle;
 mod start;
@@ -89,7 +89,7 @@ impl Worker {
     /// When the queue does not exist, or it rejects the request for its attributes.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, PortError> {
         let breaker = Breaker::new();
-        let Some(QueueAttributes { max_receives, .. }) = self.queue_rules(&breaker, &shutdown).await? else {
+        let Some(QueueAttributes { max_receives, .. }) = self.queue_attributes(&breaker, &shutdown).await? else {
             return Ok(Ended::Drained);
         };
         let heartbeat = LeaseHeartbeat::start(Arc::clone(&self.queue), self.settings.visibility_timeout);

@@ -33,7 +33,7 @@ impl PublicUrl {
         &self.url
     }
 
-    /// Scheme, host and port, such as `https://images.example:8443`.
+    /// The URL without its path, such as `https://images.example:8443`: the source of pictures in the page's policy.
     pub fn origin(&self) -> &str {
         &self.url[..self.origin_length]
     }

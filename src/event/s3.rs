@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Doubts, Event, ObjectCreated, ParseError, if_readable, key, quoted, read_time, read_version};
+use super::{Doubts, Event, ObjectCreated, ParseError, if_readable, key_encoding, quoted, read_time, read_version};
 use crate::record::Sequencer;
 
 /// The event source of S3, and of darkroom's own notifications.
@@ -95,7 +95,7 @@ fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
     if object.key.is_empty() || record.s3.bucket.name.is_empty() {
         return Err(ParseError("a record with an empty key or bucket name".to_owned()));
     }
-    let key = key::decode(&object.key)?;
+    let key = key_encoding::decode(&object.key)?;
     let doubts = Doubts {
         raw_key: Some(object.key).filter(|raw| *raw != key && record.darkroom.is_none()),
         is_version_doubtful: source != S3,
@@ -116,7 +116,7 @@ fn read_created(record: &Value) -> Result<Option<ObjectCreated>, ParseError> {
 ///
 /// `etag` is written without quotes, as S3 does; empty if unknown.
 pub fn notification(created: &ObjectCreated, etag: &str) -> String {
-    let mut object = json!({ "key": key::encode(&created.key) });
+    let mut object = json!({ "key": key_encoding::encode(&created.key) });
     let mut put = |field: &str, value: Option<Value>| {
         if let Some(value) = value {
             object[field] = value;

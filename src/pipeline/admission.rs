@@ -149,7 +149,7 @@ impl Admission {
         }
     }
 
-    /// RenderSlots in use.
+    /// Render slots in use.
     pub fn used_slots(&self) -> usize {
         *self.slots.used()
     }

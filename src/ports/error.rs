@@ -90,7 +90,8 @@ impl PortError {
         self.is_about_key
     }
 
-    /// Names the resource if the service reported that it does not exist. Replaces the service's own message about it.
+    /// If the error is that a resource does not exist, names the resource instead of the service's message; otherwise the
+    /// same error.
     #[must_use]
     pub fn on(self, resource: &str) -> Self {
         let source = if self.is_missing() { Some(resource.into()) } else { self.source };

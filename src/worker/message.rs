@@ -8,7 +8,7 @@ use tracing::Instrument;
 use super::Run;
 use super::delay::{dead_delay, kept_delay, retry_delay};
 use super::lease_heartbeat::Lease;
-use super::objects::ObjectNames;
+use super::object_names::ObjectNames;
 use super::other_buckets::OtherBucket;
 use super::settle::Settlement;
 use crate::event::{self, Event, ParseError};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use super::lease_heartbeat::Lease;
-use super::objects::ObjectNames;
+use super::object_names::ObjectNames;
 use crate::metrics::{self, Outcome};
 use crate::ports::PortError;
 

@@ -40,9 +40,9 @@ impl Worker {
         }
     }
 
-    /// Asks for the queue's attributes until it answers: a worker that starts during an outage waits for its end.
-    /// `None` on shutdown.
-    pub(super) async fn queue_rules(
+    /// Asks for the queue's attributes, for its receive limit, until it answers: a worker that starts during an outage
+    /// waits for its end. `None` on shutdown.
+    pub(super) async fn queue_attributes(
         &self,
         breaker: &Breaker,
         shutdown: &CancellationToken,

@@ -23,7 +23,7 @@ const MAX_CODE_OF_LENGTHS: usize = 7;
 const MIN_COPY: usize = 3;
 const MAX_COPY: usize = 258;
 
-/// A zlib stream that is written block by block.
+/// A zlib stream for filtered rows, one block per call. It matches only runs of zeros, so other data stays large.
 ///
 /// ```
 /// use darkroom_codec::deflate::Deflate;

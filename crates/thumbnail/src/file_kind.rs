@@ -10,7 +10,7 @@ mod transfer;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $sentence:literal;)*) => {
-        /// A kind of file that is recognised and not supported.
+        /// What a refused file is, such as HEIC, or an image that was broken on its way. The refusal says it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum FileKind {

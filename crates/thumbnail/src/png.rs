@@ -73,7 +73,7 @@ fn decode(
     } else {
         in_strips(context, probe, large, |row| rows.next(row))?
     };
-    let Faults { wrong_crc, wrong_adler, leftovers } = context.step(Stage::Decode, |_| rows.finish())?;
+    let Faults { wrong_crc, wrong_adler, leftovers } = context.step(Stage::Decode, |_| rows.finish_and_verify())?;
     let kinds =
         [(wrong_crc, Tolerated::WrongCrc), (wrong_adler, Tolerated::WrongAdler), (leftovers, Tolerated::LeftoverBytes)];
     context.tolerated.extend(kinds.into_iter().filter(|kind| kind.0).map(|kind| kind.1));

@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::objects::LocalBucket;
-use super::refusal;
+use super::problems;
 use super::routes::send;
 use crate::config::{BasePath, PublicUrl};
 use crate::http::Problem;
@@ -36,12 +36,12 @@ async fn thumbnail(
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path(name) = name.map_err(|_| refusal::not_found())?;
+    let Path(name) = name.map_err(|_| problems::not_found())?;
     let key = format!("{THUMBNAIL_PREFIX}{name}");
-    let row = bucket.find(Operation::ObjectsGet, &key).await.map_err(|error| refusal::of_port(&error))?;
+    let row = bucket.find(Operation::ObjectsGet, &key).await.map_err(|error| problems::of_port(&error))?;
     send(&bucket, &row, &headers, CACHE_CONTROL).await
 }
 
 async fn other_method() -> Problem {
-    refusal::method_not_allowed("a thumbnail takes GET and HEAD")
+    problems::method_not_allowed("a thumbnail takes GET and HEAD")
 }

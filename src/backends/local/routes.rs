@@ -23,7 +23,7 @@ use super::failure::file_error;
 use super::incoming::Incoming;
 use super::object_rows::{Description, ObjectRow};
 use super::objects::{LocalBucket, PUT};
-use super::refusal;
+use super::problems;
 use super::signature::{Grant, ROOT};
 use super::threads::{blocking, on_a_thread};
 use crate::clock::Timestamp;
@@ -67,14 +67,14 @@ impl Buckets {
     fn verify(&self, method: &str, request: &Parts) -> Result<(Arc<LocalBucket>, Grant), Problem> {
         let address = request.uri.path_and_query().map_or("", |address| address.as_str());
         let [uploads, _] = &self.buckets;
-        let grant = uploads.signer.verify(method, address, uploads.clock.now()).map_err(refusal::of_url)?;
+        let grant = uploads.signer.verify(method, address, uploads.clock.now()).map_err(problems::of_url)?;
         let bucket = self.buckets.iter().find(|bucket| bucket.name == grant.bucket).cloned();
-        bucket.map(|bucket| (bucket, grant)).ok_or_else(refusal::not_found)
+        bucket.map(|bucket| (bucket, grant)).ok_or_else(problems::not_found)
     }
 }
 
 async fn other_method() -> Problem {
-    refusal::method_not_allowed("an object takes GET, HEAD and PUT")
+    problems::method_not_allowed("an object takes GET, HEAD and PUT")
 }
 
 async fn upload(State(buckets): State<Buckets>, request: Request) -> Response {
@@ -104,7 +104,7 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     let headers = &request.headers;
     let content_type = text(headers, CONTENT_TYPE);
     if content_type.as_deref().is_some_and(is_form) {
-        return Err(refusal::form());
+        return Err(problems::form());
     }
     let content_length = text(headers, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     agree("content-type", grant.content_type.as_deref(), content_type.as_deref())?;
@@ -113,7 +113,7 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
     let checksum = text(headers, HeaderName::from_static(CHECKSUM_SHA256));
     agree(CHECKSUM_SHA256, grant.checksum_sha256.as_deref(), checksum.as_deref())?;
     if content_length.is_some_and(|length| length > buckets.limits.max_bytes) {
-        return Err(refusal::too_large(buckets.limits.max_bytes));
+        return Err(problems::too_large(buckets.limits.max_bytes));
     }
     let Grant { key, is_single_use, expires: grant_expires, .. } = grant;
     let only_if_absent = is_single_use || IfNoneMatch::of(headers).is_any();
@@ -122,10 +122,10 @@ async fn admit(buckets: &Buckets, request: &Parts) -> Result<(Arc<LocalBucket>, 
         (false, true) => bucket.exists(&key).await,
         (false, false) => Ok(false),
     };
-    if is_taken.map_err(|error| refusal::of_port(&error))? {
-        return Err(refusal::already_uploaded());
+    if is_taken.map_err(|error| problems::of_port(&error))? {
+        return Err(problems::already_uploaded());
     }
-    bucket.check_space(PUT, content_length).await.map_err(|error| refusal::of_port(&error))?;
+    bucket.check_space(PUT, content_length).await.map_err(|error| problems::of_port(&error))?;
     let expires = Timestamp::from_millis(grant_expires.saturating_mul(1000));
     let deadline = Instant::now() + expires.since(bucket.clock.now()) + TIME_AFTER_EXPIRY;
     let description = Description { key, content_type, cache_control: None, only_if_absent, is_single_use };
@@ -160,11 +160,11 @@ async fn store(
 ) -> Result<HeaderValue, Problem> {
     let directory = bucket.directory.clone();
     let begun = blocking(move || Incoming::begin(directory)).await;
-    let mut incoming = begun.map_err(|error| refusal::of_port(&file_error(PUT, error)))?;
+    let mut incoming = begun.map_err(|error| problems::of_port(&file_error(PUT, error)))?;
     let mut gathered = Vec::new();
     let (mut gathered_bytes, mut bytes) = (0, 0u64);
     loop {
-        let chunk = body.next().await.map_err(|error| refusal::of_body(&error))?;
+        let chunk = body.next().await.map_err(|error| problems::of_body(&error))?;
         let is_last = chunk.is_none();
         if let Some(chunk) = chunk {
             gathered_bytes += chunk.len();
@@ -175,11 +175,11 @@ async fn store(
             gathered.push(chunk);
         }
         if bytes > max_bytes {
-            return Err(refusal::too_large(max_bytes));
+            return Err(problems::too_large(max_bytes));
         }
         if gathered_bytes >= CHUNK_BYTES || is_last {
             let chunks = std::mem::take(&mut gathered);
-            incoming = append(bucket, incoming, chunks).await.map_err(|error| refusal::of_port(&error))?;
+            incoming = append(bucket, incoming, chunks).await.map_err(|error| problems::of_port(&error))?;
             gathered_bytes = 0;
         }
         if is_last {
@@ -189,7 +189,7 @@ async fn store(
     if let Some(checksum) = checksum {
         checksum.verify()?;
     }
-    let arrived = bucket.store(incoming, description).await.map_err(|error| refusal::of_port(&error))?;
+    let arrived = bucket.store(incoming, description).await.map_err(|error| problems::of_port(&error))?;
     Ok(entity_tag(&arrived.etag))
 }
 
@@ -211,7 +211,7 @@ impl Checksum {
     /// Compares as base64 text: there is one for each hash.
     fn verify(self) -> Result<(), Problem> {
         let found = data_encoding::BASE64.encode(&self.hash.finalize());
-        if found == self.expected { Ok(()) } else { Err(refusal::other_checksum(&self.expected, &found)) }
+        if found == self.expected { Ok(()) } else { Err(problems::other_checksum(&self.expected, &found)) }
     }
 }
 
@@ -241,7 +241,7 @@ async fn discard(body: Body, limits: UploadLimits) {
 
 async fn download(State(buckets): State<Buckets>, request: Parts) -> Result<Response, Problem> {
     let (bucket, grant) = buckets.verify("GET", &request)?;
-    let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| refusal::of_port(&error))?;
+    let row = bucket.find(Operation::ObjectsGet, &grant.key).await.map_err(|error| problems::of_port(&error))?;
     // Only the client's own cache may keep it, and only while the URL is valid, whatever was stored with the object.
     let works_for_secs = (grant.expires - bucket.clock.now().as_secs()).max(0);
     send(&bucket, &row, &request.headers, &format!("private, max-age={works_for_secs}")).await
@@ -261,10 +261,10 @@ pub(super) async fn send(
     let length = [(CONTENT_LENGTH, HeaderValue::from(row.bytes))];
     let body = match &row.content {
         Some(bytes) if row.is_of(bytes) => Body::from(bytes.clone()),
-        Some(_) => return Err(refusal::of_port(&PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))),
+        Some(_) => return Err(problems::of_port(&PortError::new(ErrorKind::Damaged, Operation::ObjectsGet))),
         None => {
             let path = bucket.directory.object(&row.file);
-            let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| refusal::of_file(&error))?;
+            let file = blocking(move || std::fs::File::open(path)).await.map_err(|error| problems::of_file(&error))?;
             Body::from_stream(chunks_of(file))
         }
     };

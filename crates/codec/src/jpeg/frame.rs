@@ -19,7 +19,7 @@ pub struct FrameHeader {
     pub components: Vec<FrameComponent>,
 }
 
-/// A component in a [`FrameHeader`].
+/// A component in a [`FrameHeader`], as the file states it: its values may be invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameComponent {
     /// The component identifier, used by scan headers.
@@ -33,7 +33,7 @@ pub struct FrameComponent {
 }
 
 impl FrameHeader {
-    /// Reads the parameters of a frame's marker segment.
+    /// Reads the parameters of a frame's marker segment, without a check of their values.
     ///
     /// # Errors
     /// [`Damage::SegmentLength`] when they are cut short.

@@ -21,7 +21,7 @@ pub struct Segment {
     pub body: Range<usize>,
 }
 
-/// An iterator over the segments of a file.
+/// An iterator over the segments of a file. After an SOS, call [`Self::skip_scan`], or its data counts as stray bytes.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     bytes: &'a [u8],

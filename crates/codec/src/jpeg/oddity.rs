@@ -1,4 +1,4 @@
-//! The faults of a JPEG's data that cost no pixel.
+//! The faults of a JPEG's data that cost no pixel. The readers of scans find them; `Decoder::oddities` lists them.
 
 /// A fault that does not change the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! The image data in the IDAT chunks, and whether their CRCs prove it.
+//! The image data in the IDAT chunks, and whether their CRCs match it. `Rows::finish_and_verify` decides what that means.
 
 use std::io;
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub(super) struct ImageData<'a> {
     /// The checksum of the chunk's type and the bytes read.
     checksum: Digest,
     /// Whether all chunks so far end with their checksum.
-    is_proven: bool,
+    crcs_match: bool,
 }
 
 impl<'a> ImageData<'a> {
@@ -30,7 +30,7 @@ impl<'a> ImageData<'a> {
     pub(super) fn new(source: &'a mut dyn Source, chunks: Range<u64>) -> Self {
         let checksum = Digest::new(CrcAlgorithm::Crc32IsoHdlc);
         let Range { start: at, end } = chunks;
-        Self { source, at, end, left: 0, is_data: false, checksum, is_proven: true }
+        Self { source, at, end, left: 0, is_data: false, checksum, crcs_match: true }
     }
 
     /// Feeds the available bytes to `input`, as far as they fit; returns `false` after the last IDAT chunk.
@@ -58,8 +58,8 @@ impl<'a> ImageData<'a> {
     }
 
     /// Whether all chunks end with their checksum, after all data was read.
-    pub(super) const fn is_proven(&self) -> bool {
-        self.is_proven
+    pub(super) const fn crcs_match(&self) -> bool {
+        self.crcs_match
     }
 
     /// Advances to the next data; returns `false` after the last.
@@ -107,7 +107,7 @@ impl<'a> ImageData<'a> {
         let is_whole = self.source.read_at(self.at, &mut sum)? == sum.len();
         self.at += sum.len() as u64;
         let is_intact = u64::from(u32::from_be_bytes(sum)) == self.checksum.finalize();
-        self.is_proven &= is_whole && is_intact;
+        self.crcs_match &= is_whole && is_intact;
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl<'a> ImageData<'a> {
         if self.at < self.source.length() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was read"));
         }
-        self.is_proven = false;
+        self.crcs_match = false;
         self.left = 0;
         self.at = self.end;
         Ok(())

@@ -67,7 +67,8 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Opens the rows of a file with this layout, and begins the first pass with its longest row.
+    /// Opens the rows of a file, each of [`Layout::row_bytes`]. For an interlaced picture call [`Self::begin_pass`] before
+    /// each pass.
     pub fn open(source: &'a mut dyn Source, layout: Layout) -> Self {
         let Layout { chunks, pixel_bytes, row_bytes } = layout;
         Self {
@@ -144,7 +145,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// When no checksum proves them, or the source cannot be read.
-    pub fn finish(mut self) -> Result<Faults, Error> {
+    pub fn finish_and_verify(mut self) -> Result<Faults, Error> {
         let mut extra = self.end - self.at;
         while self.inflate.end().is_none() && extra <= MAX_EXTRA_BYTES {
             self.at = self.end;
@@ -154,7 +155,7 @@ impl<'a> Rows<'a> {
         let end = self.inflate.end().filter(|_| extra <= MAX_EXTRA_BYTES);
         let has_more_input = !self.input.is_drained() && end != Some(End::Damaged);
         let has_more = self.data.drain()?;
-        let crc_is_right = self.data.is_proven();
+        let crc_is_right = self.data.crcs_match();
         let is_proven = match end {
             Some(End::Intact) => true,
             // More output than rows shows that data is missing between the chunks.

@@ -89,11 +89,11 @@ mod tests {
 
     type Batches = Arc<Mutex<Vec<Vec<u32>>>>;
 
-    /// A linger that records its flushed batches; entry 13 always fails.
+    /// A batcher that records its flushed batches; entry 13 always fails.
     fn noting() -> (Arc<Batcher<u32>>, Batches) {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&batches);
-        let linger = Batcher::new(move |batch: Vec<u32>| {
+        let batcher = Batcher::new(move |batch: Vec<u32>| {
             noted.lock().unwrap().push(batch.clone());
             async move {
                 let fails = |n| {
@@ -102,26 +102,26 @@ mod tests {
                 batch.into_iter().map(fails).collect()
             }
         });
-        (Arc::new(linger), batches)
+        (Arc::new(batcher), batches)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lone_entry_leaves_after_the_linger() {
-        let (linger, batches) = noting();
+        let (batcher, batches) = noting();
         let start = Instant::now();
-        assert!(linger.push(Operation::QueueDelete, vec![1]).await[0].is_ok());
+        assert!(batcher.push(Operation::QueueDelete, vec![1]).await[0].is_ok());
         assert_eq!(start.elapsed().as_millis(), LINGER.as_millis());
         assert_eq!(*batches.lock().unwrap(), [vec![1]]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn ten_entries_of_ten_tasks_share_one_batch_and_do_not_wait() {
-        let (linger, batches) = noting();
+        let (batcher, batches) = noting();
         let start = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..10 {
-            let linger = Arc::clone(&linger);
-            tasks.spawn(async move { linger.push(Operation::QueueDelete, vec![n]).await });
+            let batcher = Arc::clone(&batcher);
+            tasks.spawn(async move { batcher.push(Operation::QueueDelete, vec![n]).await });
         }
         tasks.join_all().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
@@ -130,13 +130,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn entries_that_keep_coming_share_a_batch_for_a_second_at_most() {
-        let (linger, batches) = noting();
+        let (batcher, batches) = noting();
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..10 {
-            let linger = Arc::clone(&linger);
+            let batcher = Arc::clone(&batcher);
             tasks.spawn(async move {
                 tokio::time::sleep(Duration::from_millis(150 * u64::from(n))).await;
-                linger.push(Operation::QueueDelete, vec![n]).await
+                batcher.push(Operation::QueueDelete, vec![n]).await
             });
         }
         tasks.join_all().await;
@@ -145,8 +145,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_entry_gets_its_own_answer_across_batches() {
-        let (linger, batches) = noting();
-        let answers = linger.push(Operation::QueueDelete, (0..25).collect()).await;
+        let (batcher, batches) = noting();
+        let answers = batcher.push(Operation::QueueDelete, (0..25).collect()).await;
         let failed: Vec<usize> = (0..25).filter(|&n| answers[n].is_err()).collect();
         assert_eq!(failed, [13]);
         assert_eq!(batches.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
