@@ -75,8 +75,8 @@ impl<'a> Rows<'a> {
     }
 
     /// Reads the rest of the image data.
-    pub(super) fn finish(self) -> Result<Faults, RenderError> {
-        self.stored.finish().map_err(failed)
+    pub(super) fn finish_and_verify(self) -> Result<Faults, RenderError> {
+        self.stored.finish_and_verify().map_err(failed)
     }
 }
 
