@@ -74,7 +74,7 @@ fn prior_attempts(record: &ImageRecord, job: &Job<'_>) -> PriorAttempts {
 /// Decides how an attempt ends when the catalog refuses a write under `guard`.
 pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Option<&SourceId>, job: &Job<'_>) -> End {
     if *guard == Guard::Hold {
-        return End::done(of_lost_claim(current, job));
+        return of_lost_claim(current, job);
     }
     let Some(current) = current else { return End::RecordChanged };
     if current.is_of_a_newer_schema() {
@@ -94,12 +94,19 @@ pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Opti
 
 /// The meaning of the refusal of a write that holds a claim: the claim was replaced, or this attempt had written its
 /// verdict already and the answer was lost.
-fn of_lost_claim(current: Option<&ImageRecord>, job: &Job<'_>) -> Outcome {
-    let own = current.filter(|record| record.claim.as_deref() == Some(&*job.attempt.token));
-    match own.map(|record| record.status) {
-        Some(Status::Published) => Outcome::Published,
-        Some(Status::InvalidContentType) => Outcome::Rejected,
-        _ => Outcome::Superseded,
+///
+/// If an earlier delivery of the same message holds the claim now, its write was only late, and it may have been dropped
+/// since: then this message must come again, because no other one would.
+fn of_lost_claim(current: Option<&ImageRecord>, job: &Job<'_>) -> End {
+    let Some(current) = current else { return End::done(Outcome::Superseded) };
+    let is_own = current.claim.as_deref() == Some(&*job.attempt.token);
+    match current.status {
+        Status::Published if is_own => End::done(Outcome::Published),
+        Status::InvalidContentType if is_own => End::done(Outcome::Rejected),
+        Status::WaitingForThumbnails if !is_own && is_of_message(current, job) => {
+            End::Settled(EventResult::Retry { outage: None })
+        }
+        _ => End::done(Outcome::Superseded),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use darkroom::ports::ErrorKind;
-use darkroom::record::{Reason, Status};
+use darkroom::record::{Applied, Attempt, Change, Guard, Reason, Status, Transition};
 
 use crate::images;
 use crate::world::{Call, Options, When, World};
@@ -108,6 +108,40 @@ async fn a_failure_that_outlives_every_receive_is_a_dead_letter_that_says_why() 
     // A redrive brings the event in a new message, and processing of the image starts again.
     world.faults.heal();
     world.redrive().await;
+    world.run_until_idle().await;
+    world.expect_published(&id).await;
+    world.finish().await;
+}
+
+/// An earlier delivery's claim is written late, after its work was dropped: a database that was locked has cost it its
+/// lease. The later delivery then holds nothing any more, and must not take its message with it.
+#[tokio::test(start_paused = true)]
+async fn a_late_claim_of_an_earlier_delivery_loses_no_upload() {
+    let mut world = World::idle(Options::default());
+    world.faults.fail(Call::ThumbnailsPut, 1, ErrorKind::Unavailable, When::Late(Duration::from_secs(10)));
+    let id = world.upload("cat", &images::jpeg(64, 48)).await;
+    world.start_worker();
+    let claimed = loop {
+        match world.ports.catalog.get(&id).await.unwrap().filter(|record| record.claim.is_some()) {
+            Some(record) => break record,
+            None => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let (seq, src) = (claimed.seq.clone().unwrap(), claimed.src.clone().unwrap());
+    let late = Transition {
+        id: id.clone(),
+        key: claimed.key.clone(),
+        attempt: Attempt { token: "late".to_owned(), message: claimed.message.clone().unwrap() },
+        guard: Guard::Enter { seq, src: Some(src.clone()) },
+        change: Change::Claim {
+            src,
+            original: claimed.original.clone().unwrap(),
+            lease_until: claimed.lease_until.unwrap(),
+            deaths: 0,
+        },
+        at: claimed.updated_at,
+    };
+    assert!(matches!(world.ports.catalog.update(&late).await.unwrap(), Applied::Written { .. }));
     world.run_until_idle().await;
     world.expect_published(&id).await;
     world.finish().await;

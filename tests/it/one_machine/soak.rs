@@ -150,6 +150,8 @@ async fn nothing_is_lost_in_a_long_bad_day() {
     }
     let others = "SELECT record FROM images WHERE status NOT IN ('published', 'invalid_content_type')";
     println!("neither published nor refused: {:?}", site.texts(others));
+    let left = "SELECT queue || ' ' || receive_count || ' ' || id || ' ' || body FROM messages";
+    println!("messages that are left: {:?}", site.texts(left));
     assert_eq!(site.count("SELECT count(*) FROM images WHERE status = 'invalid_content_type'"), texts);
     assert_eq!(site.count("SELECT count(*) FROM images WHERE status = 'published'"), published);
     assert_eq!(site.count("SELECT count(*) FROM messages"), 0, "dead letters, or messages");
