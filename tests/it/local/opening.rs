@@ -19,13 +19,13 @@ fn refusal(dir: &Path) -> OpenError {
     }
 }
 
-/// Waits, because a thread of the backend may still be closing the database, and would overwrite the damage.
-fn wait_until_closed(dir: &Path) {
+/// Waits, because a thread or a task of the backend may still be closing the database, and would overwrite the damage.
+async fn wait_until_closed(dir: &Path) {
     for _ in 0..3000 {
         if !dir.join("darkroom.db-wal").exists() {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("the database is never closed");
 }
@@ -78,7 +78,7 @@ async fn a_database_of_an_older_schema_is_brought_up_to_date_with_everything_in_
     backend.put("uploads/cat", b"picture").await;
     backend.put("thumbnails/cat/large.png", &LARGE).await;
     drop(backend);
-    wait_until_closed(dir.path());
+    wait_until_closed(dir.path()).await;
     database(dir.path()).execute_batch("ALTER TABLE objects DROP COLUMN content; PRAGMA user_version = 1").unwrap();
     for _ in ["the first start", "the next"] {
         let backend = Backend::open_now(dir.path()).unwrap();
@@ -122,7 +122,7 @@ async fn a_damaged_database_is_named_and_the_pictures_stay() {
             backend.ports.queue.send(&"x".repeat(1000)).await.unwrap();
         }
         drop(backend);
-        wait_until_closed(dir.path());
+        wait_until_closed(dir.path()).await;
         let file = fs::OpenOptions::new().write(true).open(dir.path().join("darkroom.db")).unwrap();
         damage(&file, file.metadata().unwrap().len());
         let error = refusal(dir.path());
