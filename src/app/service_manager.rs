@@ -44,7 +44,10 @@ async fn until_ready(readiness: &Readiness) {
 
 /// Answers the watchdog, if there is one, twice as often as it asks for. Never ends.
 async fn keep_alive() {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    // A watchdog of no time is none.
+    let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
+        return std::future::pending().await;
+    };
     loop {
         tell(&[NotifyState::Watchdog]);
         tokio::time::sleep(limit / 2).await;
