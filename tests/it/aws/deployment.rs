@@ -8,6 +8,7 @@ use aws_sdk_s3::types::{
     S3KeyFilter,
 };
 use darkroom::backends::aws::{DynamoCatalog, SqsQueue};
+use darkroom::event::{self, Doubts, ObjectCreated};
 use darkroom::ports::{Catalog as _, Queue as _};
 use darkroom::record::{ImageId, ImageRecord, Status};
 use tempfile::TempDir;
@@ -151,6 +152,21 @@ impl Deployment {
         let put = self.account.clients.s3.put_object().bucket(&self.bucket).key(&key);
         put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
         ImageId::of_key(PREFIX, &key).unwrap()
+    }
+
+    /// The event that S3 would have written for an object under the upload prefix.
+    pub(crate) fn event_of(&self, name: &str) -> String {
+        let created = ObjectCreated {
+            bucket: self.bucket.clone(),
+            key: format!("{PREFIX}{name}"),
+            size: None,
+            version_id: None,
+            sequencer: None,
+            at: None,
+            is_forced: false,
+            doubts: Doubts::default(),
+        };
+        event::notification(&created, "")
     }
 
     pub(crate) async fn record(&self, id: &ImageId) -> Option<ImageRecord> {

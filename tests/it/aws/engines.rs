@@ -8,7 +8,6 @@ use axum::extract::Request as BodyRequest;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use darkroom::backends::aws::S3Store;
-use darkroom::event::{self, Doubts, ObjectCreated};
 use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::ports::objects::Fetched;
 use darkroom::ports::{ErrorKind, ObjectStore as _, Queue as _};
@@ -19,7 +18,7 @@ use tokio::net::TcpListener;
 
 use super::account::{Account, ministack, variable};
 use super::curl;
-use super::deployment::{Deployment, PREFIX, Plan};
+use super::deployment::{Deployment, Plan};
 use super::operate::operator;
 use crate::images;
 
@@ -34,17 +33,7 @@ async fn upload(deployment: &Deployment, api: &str, photo: &[u8]) -> ImageId {
     let put = curl::send("PUT", answer["uploadUrl"].as_str().unwrap(), &headers, photo).await;
     assert_eq!(put.status, 200, "{}", String::from_utf8_lossy(&put.body));
     let id = ImageId::parse(answer["id"].as_str().unwrap()).unwrap();
-    let created = ObjectCreated {
-        bucket: deployment.bucket.clone(),
-        key: format!("{PREFIX}{id}"),
-        size: None,
-        version_id: None,
-        sequencer: None,
-        at: None,
-        is_forced: false,
-        doubts: Doubts::default(),
-    };
-    deployment.queue.send(&event::notification(&created, "")).await.unwrap();
+    deployment.queue.send(&deployment.event_of(id.as_str())).await.unwrap();
     id
 }
 

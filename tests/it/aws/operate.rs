@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use darkroom::backends::aws::{DynamoCatalog, S3Store, SqsQueue};
 use darkroom::clock::{Clock, SystemClock, Timestamp};
-use darkroom::event;
 use darkroom::operate::OperatorContext;
 use darkroom::operate::sweep::{self, SweepOptions, SweepReport};
 use darkroom::ports::{Catalog as _, ObjectStore, Ports, Queue as _};
@@ -30,27 +29,12 @@ async fn printed(deployment: &Deployment, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The event that S3 would have written for an existing object.
-fn event_of(deployment: &Deployment, name: &str) -> String {
-    let created = event::ObjectCreated {
-        bucket: deployment.bucket.clone(),
-        key: format!("{PREFIX}{name}"),
-        size: None,
-        version_id: None,
-        sequencer: None,
-        at: None,
-        is_forced: false,
-        doubts: event::Doubts::default(),
-    };
-    event::notification(&created, "")
-}
-
 #[tokio::test]
 async fn dead_letters_are_listed_shown_redriven_and_dropped() {
     let Some(endpoint) = ministack() else { return };
     let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
     let cat = deployment.put("cat", &images::jpeg(64, 48)).await;
-    deployment.dead_letters.send(&event_of(&deployment, "cat")).await.unwrap();
+    deployment.dead_letters.send(&deployment.event_of("cat")).await.unwrap();
     for n in 0..25 {
         deployment.dead_letters.send(&format!("nonsense {n}")).await.unwrap();
     }
@@ -114,7 +98,7 @@ async fn a_sweep_repairs_what_got_lost() {
     }
     let lost = deployment.put("lost", &images::jpeg(64, 48)).await;
     let dead = deployment.put("dead", &images::jpeg(48, 64)).await;
-    deployment.dead_letters.send(&event_of(&deployment, "dead")).await.unwrap();
+    deployment.dead_letters.send(&deployment.event_of("dead")).await.unwrap();
 
     let would = printed(&deployment, &["sweep", "--dry-run"]).await;
     let done = printed(&deployment, &["sweep"]).await;

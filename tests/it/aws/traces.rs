@@ -3,12 +3,11 @@
 use aws_sdk_sqs::types::{
     MessageAttributeValue, MessageSystemAttributeNameForSends as SystemAttribute, MessageSystemAttributeValue,
 };
-use darkroom::event;
 use darkroom::ports::queue::TraceHeaders;
 use darkroom::record::Status;
 
 use super::account::{Account, ministack};
-use super::deployment::{Deployment, PREFIX, Plan};
+use super::deployment::{Deployment, Plan};
 use crate::images;
 
 /// The examples of <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
@@ -30,17 +29,7 @@ async fn the_trace_headers_of_a_message_are_on_its_span() {
     let Some(endpoint) = ministack() else { return };
     let deployment = Deployment::new(&endpoint, Plan { is_quiet: true, ..Plan::default() }).await;
     let id = deployment.put("cat", &images::jpeg(64, 48)).await;
-    let created = event::ObjectCreated {
-        bucket: deployment.bucket.clone(),
-        key: format!("{PREFIX}cat"),
-        size: None,
-        version_id: None,
-        sequencer: None,
-        at: None,
-        is_forced: false,
-        doubts: event::Doubts::default(),
-    };
-    let body = event::notification(&created, "");
+    let body = deployment.event_of("cat");
     send_traced(&deployment.account, deployment.setting("DARKROOM_QUEUE_URL"), &body).await;
     let worker = deployment.start("worker", &[("DARKROOM_LOG", "json")]).await;
     deployment.expect(&id, Status::Published).await;
