@@ -78,7 +78,8 @@ struct Parts {
     worker: bool,
 }
 
-/// Tries the permissions of a role, and with `with_store` what the store can do. Returns a table of the results, and whether everything works.
+/// Tries the permissions of a role, and with `with_store` what the store can do. Returns a table of the results, and
+/// whether everything works.
 ///
 /// # Errors
 /// When the backend cannot be opened.

@@ -30,8 +30,8 @@ pub mod exit {
     pub const MISUSED: u8 = 2;
 }
 
-/// The version, the commit if the build was told it, and the revision of the renderer: a higher one means other bytes of
-/// thumbnails.
+/// The version, the commit if the build was told it, and the revision of the renderer: a higher one means other bytes
+/// of thumbnails.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
     let commit = option_env!("BUILD_COMMIT").map(|commit| format!("commit {commit}, ")).unwrap_or_default();
     format!("{} ({commit}renderer {RENDER_REVISION})", env!("CARGO_PKG_VERSION"))
@@ -115,8 +115,8 @@ pub enum Command {
     ///
     /// Names what is missing, and reports whether the bucket's notification sends every upload to this queue. Unless
     /// --write is given, the calls change and store nothing; at most one message is received from each queue and
-    /// returned, which counts as one of its receives. Ends with 1 if a check fails; a check that cannot be made is not a
-    /// failure.
+    /// returned, which counts as one of its receives. Ends with 1 if a check fails; a check that cannot be made is not
+    /// a failure.
     Check(Check),
     /// Print a completion script for a shell
     ///

@@ -95,8 +95,8 @@ pub(super) fn of_refusal(current: Option<&ImageRecord>, guard: &Guard, src: Opti
 /// The meaning of the refusal of a write that holds a claim: the claim was replaced, or this attempt had written its
 /// verdict already and the answer was lost.
 ///
-/// If an earlier delivery of the same message holds the claim now, its write was only late, and it may have been dropped
-/// since: then this message must come again, because no other one would.
+/// If an earlier delivery of the same message holds the claim now, its write was only late, and it may have been
+/// dropped since: then this message must come again, because no other one would.
 fn of_lost_claim(current: Option<&ImageRecord>, job: &Job<'_>) -> End {
     let Some(current) = current else { return End::done(Outcome::Superseded) };
     let is_own = current.claim.as_deref() == Some(&*job.attempt.token);

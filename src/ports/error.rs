@@ -90,8 +90,8 @@ impl PortError {
         self.is_about_key
     }
 
-    /// If the error is that a resource does not exist, names the resource instead of the service's message; otherwise the
-    /// same error.
+    /// If the error is that a resource does not exist, names the resource instead of the service's message; otherwise
+    /// the same error.
     #[must_use]
     pub fn on(self, resource: &str) -> Self {
         let source = if self.is_missing() { Some(resource.into()) } else { self.source };

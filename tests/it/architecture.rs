@@ -84,6 +84,20 @@ fn uses(folder: &str) -> BTreeMap<Names, BTreeSet<Names>> {
     files.iter().map(|(module, code)| (module.clone(), used(module, code))).collect()
 }
 
+/// rustfmt breaks code, and leaves comments as they are.
+#[test]
+fn comments_are_at_most_120_columns_wide() {
+    let folders = ["src", "crates", "tests", "fuzz/fuzz_targets"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in folders.iter().flat_map(|folder| sources_under(&root.join(folder))) {
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//") && !line.contains("://");
+            let is_wide = is_comment && line.chars().count() > 120;
+            assert!(!is_wide, "{}:{}: {line}", path.display(), number + 1);
+        }
+    }
+}
+
 #[test]
 fn nothing_points_up() {
     let mut wrong = Vec::new();

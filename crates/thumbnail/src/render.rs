@@ -28,8 +28,8 @@ pub struct Inspected<B> {
     header: Header,
 }
 
-/// Checks the header of a whole file against the limits, and returns the file ready to [`Inspected::render`]. The result
-/// keeps a copy of the recipe, because [`Header::decode_bytes`] depends on it.
+/// Checks the header of a whole file against the limits, and returns the file ready to [`Inspected::render`]. The
+/// result keeps a copy of the recipe, because [`Header::decode_bytes`] depends on it.
 ///
 /// ```
 /// use darkroom_thumbnail::{Limits, Recipe, RefusalReason, RenderError, inspect};
@@ -94,7 +94,8 @@ pub fn render_from(source: &mut dyn Source, recipe: &Recipe, limits: &Limits) ->
 }
 
 /// The most memory that rendering any image of at most `max_pixels` takes, in bytes: the upper bound of
-/// [`Header::decode_bytes`]. The bytes of the file come on top. It stops growing at 10^12 pixels, the most that a PNG can have.
+/// [`Header::decode_bytes`]. The bytes of the file come on top. It stops growing at 10^12 pixels, the most that a PNG
+/// can have.
 pub fn max_render_memory(recipe: &Recipe, max_pixels: u64) -> u64 {
     let side = recipe.largest_side().into();
     let picture = jpeg::max_decode_bytes(max_pixels, side).max(png::max_decode_bytes(max_pixels, side));

@@ -1,4 +1,5 @@
-//! The image data in the IDAT chunks, and whether their CRCs match it. `Rows::finish_and_verify` decides what that means.
+//! The image data in the IDAT chunks, and whether their CRCs match it. `Rows::finish_and_verify` decides what that
+//! means.
 
 use std::io;
 use std::ops::Range;

@@ -67,8 +67,8 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Opens the rows of a file, each of [`Layout::row_bytes`]. For an interlaced picture call [`Self::begin_pass`] before
-    /// each pass.
+    /// Opens the rows of a file, each of [`Layout::row_bytes`]. For an interlaced picture call [`Self::begin_pass`]
+    /// before each pass.
     pub fn open(source: &'a mut dyn Source, layout: Layout) -> Self {
         let Layout { chunks, pixel_bytes, row_bytes } = layout;
         Self {

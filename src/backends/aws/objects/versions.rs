@@ -12,7 +12,8 @@ use crate::ports::objects::{Version, VersionCursor, VersionPage};
 use crate::ports::{ErrorKind, ObjectStore as _, Operation, PortError};
 use crate::record::SourceId;
 
-/// Begins and ends an ETag, and no version id: the id of a store's only version of an object is its ETag with the quotes.
+/// Begins and ends an ETag, and no version id: the id of a store's only version of an object is its ETag with the
+/// quotes.
 const QUOTE: char = '"';
 
 impl S3Store {
@@ -113,8 +114,9 @@ impl S3Store {
         if is_seen { Ok(()) } else { self.remove_what_is_not_listed(key).await }
     }
 
-    /// Deletes version by version until a read finds nothing, because not every store lists every version: SeaweedFS can
-    /// leave out an object whose key is the folder of others. S3 lists all, so a role there need not be allowed to read.
+    /// Deletes version by version until a read finds nothing, because not every store lists every version: SeaweedFS
+    /// can leave out an object whose key is the folder of others. S3 lists all, so a role there need not be allowed to
+    /// read.
     async fn remove_what_is_not_listed(&self, key: &str) -> Result<(), PortError> {
         let mut last = None;
         loop {

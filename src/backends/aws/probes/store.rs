@@ -18,8 +18,8 @@ use crate::record::ImageId;
 const BODY: &[u8] = b"darkroom check --write";
 
 impl Resources<'_> {
-    /// Puts an object into the upload bucket, tries what a store may lack, and removes the object. Its key is random, so
-    /// it replaces nothing, and is not under the upload prefix, so it is no upload.
+    /// Puts an object into the upload bucket, tries what a store may lack, and removes the object. Its key is random,
+    /// so it replaces nothing, and is not under the upload prefix, so it is no upload.
     pub(in crate::backends::aws) async fn capabilities(&self) -> Vec<Probe> {
         let (bucket, prefix) = (&self.config.upload_bucket, &self.config.upload_prefix);
         // Without random numbers nothing else works either.
